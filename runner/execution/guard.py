@@ -1,0 +1,95 @@
+"""The one place that every statement passes that can end a session.
+
+The suite runs on servers that other people use, and a lenient server reads strange things as a session id: it cuts at a
+comma, casts ``12abc`` to 12, wraps at 32 bits. So a statement goes out only if every number that could be read in it is
+one of this case's own living sessions by a look at the list a moment ago, or is in that list not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from runner.execution.stage import Actor, Stage
+from runner.execution.verdict import InconclusiveError
+from runner.target.processlist import ProcessList
+from runner.target.target import TargetError
+
+_WRAPS = (2**32, 2**64)
+_HEADROOM = 1000
+_SATURATED = (2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1)
+
+
+def readings(statement: str) -> set[int]:
+    """Every session id that a lenient server could read in a statement.
+
+    Takes each run of digits, wrapped and saturated as 32- and 64-bit numbers, negative, rounded up (a fraction may
+    follow), and scaled by an exponent.
+    """
+    # To some servers, quoted texts that follow one another are one text.
+    numbers = {int(run) for text in (statement, re.sub(r"'\s*'", "", statement)) for run in re.findall("[0-9]+", text)}
+    numbers |= {
+        int(head) * 10 ** int(power) for head, power in re.findall(r"([0-9]+)[eE]\+?([0-9]{1,2})(?![0-9])", statement)
+    }
+    numbers |= {int(head) + 1 for head in re.findall(r"([0-9]+)\.[5-9]", statement)}
+    numbers |= {int(run, 16) for run in re.findall(r"0[xX]([0-9a-fA-F]+)", statement)}
+    numbers |= {wrap - number for number in numbers for wrap in _WRAPS if "-" in statement and number <= wrap}
+    if any(number >= _WRAPS[0] for number in numbers):
+        numbers.update(_SATURATED)
+    return numbers | {number % wrap for number in numbers for wrap in _WRAPS}
+
+
+def check(statement: str, stage: Stage) -> None:
+    """Lets a statement pass, or raises.
+
+    Raises:
+        InconclusiveError: a number in the statement is, or may be, the id of a session that is not this case's own.
+    """
+    numbers = readings(statement)
+    if not numbers:
+        return
+    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and not actor.gone}
+    try:
+        shown = stage.target.process_list()
+    except TargetError as error:
+        raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
+    listed = {int(row.id): row for row in shown.rows if row.id.isdigit()}
+    complete = stage.shows_others(shown)
+    for number in sorted(numbers):
+        actor = own.get(number)
+        if number in listed:
+            if actor is None or not _same_user(listed[number].user, actor, shown):
+                raise InconclusiveError(
+                    f"not sent: {statement!r} could be read as naming session {number}, which is somebody else's"
+                )
+        elif not complete and actor is not None:
+            _ask_its_user(number, actor, stage)
+        elif not complete and number != 0:
+            raise InconclusiveError(
+                f"not sent: the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
+            )
+
+
+def _same_user(user: str, actor: Actor, shown: ProcessList) -> bool:
+    return any(row.user == user for row in shown.of_user(actor.account.user))
+
+
+def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:
+    """Checks an own id where the administrator can't: in the list of a session of its user, itself included."""
+    session = actor.session
+    if session is not None and actor.alive and not session.busy:
+        shown: ProcessList | None = stage.target.process_list(session)
+    else:
+        shown = stage.look(actor, fresh=True)
+    if shown is None or not shown.with_id(str(number)):
+        raise InconclusiveError(f"not sent: nobody can see that {number} still is {actor.name}")
+
+
+def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
+    """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards."""
+    taken = {int(row.id) for row in shown.rows if row.id.isdigit()}
+    taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
+    number = start
+    while near := [other for other in taken if number - _HEADROOM < other <= number]:
+        number = max(near) + _HEADROOM
+    return number

@@ -1,0 +1,65 @@
+"""Finds a session's own id in SHOW PROCESSLIST.
+
+The page says that ids are queried there, and a session can always see itself. Which row is its own follows from what
+every server has to show: the rows of a user whom this run made and whom nobody else knows. Nothing is assumed of HOST,
+INFO, COMMAND, the order of rows, or the thread id of the handshake.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from runner.target.outcome import Rows
+from runner.target.processlist import ProcessList
+from runner.target.session import Session
+from runner.target.target import Target, wait_until
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A session's id, or why it could not be found."""
+
+    id: str | None
+    trouble: str = ""
+
+
+def identify(
+    target: Target, session: Session, user: str, taken: Collection[str], before: ProcessList | None
+) -> Identity:
+    """Finds the id of a session that has just logged in.
+
+    Args:
+        target: the server.
+        session: the session, idle.
+        user: its user.
+        taken: ids of this user's other living sessions.
+        before: the administrator's list just before the login, for a session of the administrator: others may log in
+            as this user, so that the new id needs a second sign; None for a user that is this run's own.
+    """
+    deadline = time.monotonic() + target.limits.settle
+    while True:
+        answer = session.execute(_own_list(target, before), target.limits.statement)
+        if not isinstance(answer, Rows):
+            return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
+        shown = ProcessList.read(answer)
+        known = set(taken) | ({row.id for row in before.rows} if before else set())
+        found = [row for row in shown.of_user(user) if row.id not in known]
+        if len(found) > 1 or (before is not None and found):
+            signs = {session.local_address, str(session.handshake_id)} - {None}
+            found = [
+                row for row in found if row.get("host") in signs or row.id in signs or _MARK in (row.get("info") or "")
+            ]
+        if len(found) == 1 and found[0].id.isdigit():
+            return Identity(found[0].id)
+        if not wait_until(deadline, 0.05):
+            return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
+
+
+_MARK = "ksc-looks-for-itself"
+
+
+def _own_list(target: Target, before: ProcessList | None) -> str:
+    statement = target.profile.statement("process_list")
+    return statement if before is None else f"/* {_MARK} */ {statement}"

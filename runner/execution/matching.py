@@ -1,0 +1,83 @@
+"""Whether what came is what a case claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runner.language.model import Expect, ListedSession, Reply
+from runner.language.template import Template
+from runner.target.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
+from runner.target.processlist import ProcessList
+from runner.target.profile import Profile
+
+
+class Matcher:
+    """Compares outcomes with claims.
+
+    Args:
+        profile: says which errors belong to which class.
+        id_of: the id of a session of the case, as the list shows it.
+        render: fills in a template's holes.
+    """
+
+    def __init__(self, profile: Profile, id_of: Callable[[str], str], render: Callable[[Template], str]) -> None:
+        self._profile = profile
+        self._id_of = id_of
+        self._render = render
+
+    def fits(self, outcome: Outcome, reply: Reply, before: Outcome | None = None) -> bool:
+        """Whether one of the alternatives fits; ``before`` is the error that ``same-error`` speaks of."""
+        return any(self._fits(outcome, expect, before) for expect in reply)
+
+    def _fits(self, outcome: Outcome, expect: Expect, before: Outcome | None) -> bool:
+        match expect.kind:
+            case "any":
+                return True
+            case "success":
+                return succeeded(outcome)
+            case "error":
+                return isinstance(outcome, ServerError)
+            case "same-error":
+                return _same_error(outcome, before)
+            case "connection-lost":
+                return isinstance(outcome, Lost)
+            case "ok":
+                return isinstance(outcome, Ok) and (
+                    expect.affected in {None, outcome.affected} and expect.warnings in {None, outcome.warnings}
+                )
+            case "rows":
+                return isinstance(outcome, Rows) and self._rows_fit(outcome, expect)
+            case error_class:
+                return isinstance(outcome, ServerError) and error_class in self._profile.classes_of(outcome)
+
+    def _rows_fit(self, rows: Rows, expect: Expect) -> bool:
+        if expect.values is not None and expect.values != rows.values:
+            return False
+        if rows.columns[: len(expect.columns)] != expect.columns:
+            return False
+        shown = ProcessList.read(rows) if expect.listed else None
+        return all(shown is not None and self._lists(shown, listed) for listed in expect.listed)
+
+    def _lists(self, shown: ProcessList, listed: ListedSession) -> bool:
+        found = shown.with_id(self._id_of(listed.session))
+        if len(found) != 1:
+            return False
+        for column, template in listed.fields:
+            wanted = None if template is None else self._render(template)
+            got = found[0].get(column)
+            # A server may cut a long statement in INFO; no other column may be cut.
+            cut = column.casefold() == "info" and bool(got) and wanted is not None and wanted.startswith(got or "")
+            if got != wanted and not cut:
+                return False
+        return True
+
+
+def _same_error(outcome: Outcome, before: Outcome | None) -> bool:
+    if not isinstance(outcome, ServerError) or not isinstance(before, ServerError):
+        return False
+    return (outcome.code, outcome.sqlstate) == (before.code, before.sqlstate)
+
+
+def describe(reply: Reply) -> str:
+    """A claim for people."""
+    return " or ".join(map(str, reply))

@@ -1,0 +1,106 @@
+"""What a case comes to."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from runner.execution.transcript import Event
+from runner.language.model import Level
+
+
+class Verdict(enum.Enum):
+    """The verdicts. Only a target that was given its fair chance and failed it deviates."""
+
+    CONFORMS = "conforms"
+    DEVIATES = "deviates"
+    INCONCLUSIVE = "inconclusive"
+    OBSERVED = "observed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class DeviationError(Exception):
+    """The target did something else than the case claims.
+
+    Args:
+        expected: what was claimed, for people.
+        came: what came instead.
+        safety: whether a session ended that no statement named: binding whatever the requirement's level (PAR-1).
+    """
+
+    def __init__(self, expected: str, came: str, *, safety: bool = False) -> None:
+        super().__init__(expected, came)
+        self.expected = expected
+        self.came = came
+        self.safety = safety
+
+
+class InconclusiveError(Exception):
+    """The environment kept the case from being decided; the message says how."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a session ended.
+
+    Attributes:
+        manner: what its client saw.
+        connection_ms, row_ms: milliseconds from the settling's start until its connection and its row were gone.
+    """
+
+    session: str
+    manner: str
+    connection_ms: float
+    row_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A case's verdict with all that it rests on; it holds only plain values, so that workers can hand it over."""
+
+    name: str
+    case_id: str
+    requirement: str
+    level: Level
+    title: str
+    place: str
+    verdict: Verdict
+    reason: str = ""
+    expected: str = ""
+    came: str = ""
+    safety: bool = False
+    observed: dict[str, int] = field(default_factory=dict)
+    endings: tuple[Ending, ...] = ()
+    transcript: tuple[Event, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def binding(self) -> Level:
+        """The level that decides about the exit code: ending a session that was not named is never a mere should."""
+        return Level.MUST if self.safety else self.level
+
+    def fails(self, *, strict: bool) -> bool:
+        """Whether the run's exit code is 1 for this result."""
+        if self.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+            return False
+        return self.binding is Level.MUST or (strict and self.binding is Level.SHOULD)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result in JSON's types."""
+        return {**asdict(self), "level": self.level.value, "verdict": self.verdict.value}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CaseResult:
+        """The result that ``as_dict`` wrote."""
+        return cls(
+            **{
+                **data,
+                "level": Level(data["level"]),
+                "verdict": Verdict(data["verdict"]),
+                "endings": tuple(Ending(**row) for row in data["endings"]),
+                "transcript": tuple(Event(**row) for row in data["transcript"]),
+                "warnings": tuple(data["warnings"]),
+            }
+        )

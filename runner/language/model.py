@@ -1,0 +1,203 @@
+"""Cases as values: what a YAML case says, checked and frozen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runner.language.problems import Place
+from runner.language.template import Template
+
+ADMINISTRATOR = "administrator"
+"""The user whom the DSN names, as cases call it."""
+
+
+class Level(enum.Enum):
+    """How binding a requirement is; only the register says which one a requirement has."""
+
+    MUST = "must"
+    SHOULD = "should"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A row of the register."""
+
+    id: str
+    level: Level
+    says: str
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """A session that a case declares.
+
+    Attributes:
+        same_user_as: another session's name, ``administrator``, or None for a user of its own.
+        connect: whether it logs in before the first step.
+        create: whether the runner creates the user; otherwise the steps do.
+    """
+
+    name: str
+    same_user_as: str | None = None
+    grants: tuple[str, ...] = ()
+    connect: bool = True
+    create: bool = True
+
+
+@dataclass(frozen=True)
+class ListedSession:
+    """What the process list has to show of one session; None is NULL."""
+
+    session: str
+    fields: tuple[tuple[str, Template | None], ...]
+
+
+@dataclass(frozen=True)
+class Expect:
+    """One lawful reply.
+
+    Attributes:
+        kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``connection-lost``, ``any``, or an error class
+            of the vocabulary.
+    """
+
+    kind: str
+    affected: int | None = None
+    warnings: int | None = None
+    values: tuple[tuple[str | None, ...], ...] | None = None
+    columns: tuple[str, ...] = ()
+    listed: tuple[ListedSession, ...] = ()
+
+    def __str__(self) -> str:
+        details = [f"{self.affected} affected"] if self.affected is not None else []
+        details += [f"{self.warnings} warnings"] if self.warnings is not None else []
+        details += [f"{[list(row) for row in self.values]}"] if self.values is not None else []
+        details += [f"columns {', '.join(self.columns)}"] if self.columns else []
+        for listed in self.listed:
+            shown = ", ".join(f"{column}={wanted.text if wanted else 'NULL'}" for column, wanted in listed.fields)
+            details.append(f"a row of {listed.session}" + (f" with {shown}" if shown else ""))
+        return self.kind + (f" ({'; '.join(details)})" if details else "")
+
+
+Reply = tuple[Expect, ...]
+"""Lawful alternatives. The empty tuple: the step prepares the test and has to succeed."""
+
+SUCCESS = Expect("success")
+ANYTHING = Expect("any")
+
+
+@dataclass(frozen=True)
+class Say:
+    """A session sends a statement; ``later`` leaves the reply to an Await."""
+
+    session: str
+    statement: Template
+    reply: Reply
+    later: bool
+    prepared: bool
+    place: Place
+
+
+@dataclass(frozen=True)
+class Await:
+    """The reply of a statement that was sent earlier is awaited."""
+
+    session: str
+    reply: Reply
+    place: Place
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Waits until a session is ``running``, ``blocked`` or ``gone``."""
+
+    session: str
+    state: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Connect:
+    """A session logs in; ``new_id_than`` names a session whose id it must not have."""
+
+    session: str
+    reply: Reply
+    new_id_than: str | None
+    place: Place
+
+
+Step = Say | Await | Wait | Connect
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A known outcome of a case that observes; what it doesn't say may be anything.
+
+    Attributes:
+        sees: how the connections end of the sessions that do: ``closed``, ``reset`` or ``error``.
+    """
+
+    name: str
+    reply: Reply
+    ends: frozenset[str] | None
+    sees: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One runnable case: parameters are filled in, every name is checked."""
+
+    id: str
+    requirement: Requirement
+    title: str
+    note: str
+    sessions: tuple[SessionSpec, ...]
+    table: tuple[tuple[int, int], ...] | None
+    steps: tuple[Step, ...]
+    ends: frozenset[str]
+    outcomes: tuple[Outcome, ...]
+    repeat: int
+    place: Place
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id with the parameters' labels, as pytest shows it."""
+        return f"{self.id}[{self.label}]" if self.label else self.id
+
+    @property
+    def may_end(self) -> frozenset[str]:
+        """Sessions that end or may end; every other session has to go on."""
+        return self.ends.union(*(outcome.ends or frozenset() for outcome in self.outcomes))
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Sessions whose id a statement of the case names, or that the case says may end."""
+        said = (step.statement.named_sessions() for step in self.steps if isinstance(step, Say))
+        return self.may_end.union(*said)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that the cases share (cases/vocabulary.yaml).
+
+    Attributes:
+        errors: error classes that a reply may name; profiles hold their codes.
+        words: names that a statement may hold as ``${name}``; profiles spell them.
+        guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
+    """
+
+    errors: Mapping[str, str]
+    words: Mapping[str, str]
+    guarded: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """All requirements by id, in the page's order, and the vocabulary of the cases."""
+
+    requirements: Mapping[str, Requirement] = field(default_factory=dict)
+    vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}, ""))

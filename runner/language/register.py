@@ -1,0 +1,42 @@
+"""Finds and reads the register: ``requirements.yaml``, beside the cases or in a folder above them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from runner.language.model import Level, Register, Requirement, Vocabulary
+from runner.language.problems import Place, SourceError
+from runner.language.yamlfile import read_document
+
+REGISTER_NAME = "requirements.yaml"
+FORMAT = 1
+
+
+def find_register(case_file: Path) -> Register:
+    """The register that a case file answers to.
+
+    Raises:
+        SourceError: there is none in the file's folder or above it, or it can't be read.
+    """
+    for folder in case_file.resolve().parents:
+        if (folder / REGISTER_NAME).is_file():
+            return read_register(folder / REGISTER_NAME)
+    raise SourceError(Place(case_file), f"no {REGISTER_NAME} in this folder or above it", "cases need a register")
+
+
+@cache
+def read_register(path: Path) -> Register:
+    """Reads a register file.
+
+    Raises:
+        SourceError: the file isn't a register.
+    """
+    document = read_document(path, "register.schema.json")
+    data = document.data
+    if data["format"] != FORMAT:
+        raise document.fail(("format",), f"format {data['format']} is not known here", f"this runner reads {FORMAT}")
+    requirements = {
+        name: Requirement(name, Level(row["level"]), row["says"]) for name, row in data["requirements"].items()
+    }
+    return Register(requirements, Vocabulary(data["errors"], data["words"], data["guarded"]))

@@ -1,0 +1,171 @@
+"""Reads YAML as text with positions.
+
+PyYAML reads YAML 1.1, where the key ``on`` is true and ``0012`` is ten. Cases are full of such words, so only null,
+true, false and plain decimal integers have a type here, as in YAML 1.2's core schema; all else is text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import yaml
+
+from runner.language.problems import Place, SourceError, did_you_mean
+
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:
+    # The C loader is five times as fast, and every xdist worker reads the cases again.
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Path_ = tuple[str | int, ...]
+"""The way to a value inside a document: mapping keys and list positions."""
+
+
+class _CoreLoader(_Loader):
+    """A loader whose plain scalars follow YAML 1.2's core schema, without floats and dates."""
+
+
+_CoreLoader.yaml_implicit_resolvers = {}
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^(?:0|-?[1-9][0-9]*)$"), list("-0123456789"))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file's data, and the place of every value in it."""
+
+    path: Path
+    data: Any
+    places: Mapping[Path_, Place]
+
+    def place(self, *way: str | int) -> Place:
+        """Where the value at ``way`` stands, or the nearest value around it."""
+        for length in range(len(way), 0, -1):
+            if (found := self.places.get(way[:length])) is not None:
+                return found
+        return self.places.get((), Place(self.path))
+
+    def fail(self, way: Path_, what: str, hint: str = "") -> SourceError:
+        """The error for trouble with the value at ``way``; the caller raises it."""
+        return SourceError(self.place(*way), what, hint)
+
+
+def read_document(path: Path, schema: str) -> Document:
+    """Reads a YAML file and checks it against a schema of this package.
+
+    Args:
+        path: the file.
+        schema: the name of a JSON Schema file beside this module, such as ``case-format.schema.json``.
+
+    Raises:
+        SourceError: the file can't be read, is broken YAML, says a key twice, or doesn't fit the schema.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SourceError(Place(path), f"can't be read: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(Place(path), f"is not UTF-8 text (byte {error.start})", "save the file as UTF-8") from error
+    document = _compose(path, text)
+    _check_against_schema(document, schema)
+    return document
+
+
+def _compose(path: Path, text: str) -> Document:
+    places: dict[Path_, Place] = {}
+    loader = _CoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        data = None if node is None else _build(loader, node, (), path, places)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
+        problem = error.problem or "it can't be parsed"
+        raise SourceError(place, f"broken YAML: {problem}", "check indentation, quotes and brackets here") from error
+    except yaml.YAMLError as error:
+        raise SourceError(Place(path), f"broken YAML: {error}".split("\n", 1)[0], "save it as plain text") from error
+    except RecursionError as error:
+        raise SourceError(Place(path), "is nested too deeply", "no case needs more than a few levels") from error
+    finally:
+        loader.dispose()
+    return Document(path, data, places)
+
+
+def _build(loader: Any, node: yaml.Node, way: Path_, path: Path, places: dict[Path_, Place]) -> Any:
+    mark = node.start_mark
+    places.setdefault(way, Place(path, mark.line + 1, mark.column + 1))
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(loader, child, (*way, index), path, places) for index, child in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return loader.construct_object(node)
+    built: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        place = Place(path, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        if key in built:
+            raise SourceError(place, f"the key {key!r} stands twice in one mapping", "keep one of them")
+        # A complaint about a value is easiest to find at its key.
+        places[(*way, key)] = place
+        built[key] = _build(loader, value_node, (*way, key), path, places)
+    return built
+
+
+@cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    text = resources.files("runner.language").joinpath(schema).read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def _check_against_schema(document: Document, schema: str) -> None:
+    errors = list(_validator(schema).iter_errors(document.data))
+    if not errors:
+        return
+    error = min(errors, key=lambda found: document.place(*found.absolute_path))
+    while error.context:  # of several alternatives, the one that got furthest says most
+        error = max(error.context, key=lambda found: len(found.absolute_path))
+    way = tuple(error.absolute_path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {})
+        unknown = next(key for key in error.instance if key not in known)
+        raise document.fail((*way, unknown), f"unknown key {unknown!r}", did_you_mean(unknown, known))
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        raise document.fail(way, f"the key {missing!r} is missing here", _meaning(error.schema, missing))
+    hint = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+    raise document.fail(way, f"{_shown(error.instance)} doesn't fit: {_complaint(error)}", hint)
+
+
+def _meaning(schema: Mapping[str, Any], key: str) -> str:
+    return str(schema.get("properties", {}).get(key, {}).get("description", f"add {key!r}"))
+
+
+def _complaint(error: jsonschema.ValidationError) -> str:
+    match error.validator:
+        case "type":
+            kinds = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+            wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+            return "expected " + " or ".join(kinds.get(kind, kind) for kind in wanted)
+        case "enum" | "const":
+            allowed = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+            return "expected " + " or ".join(map(str, allowed))
+        case "pattern":
+            return f"it must match {error.validator_value}"
+        case "minItems" | "minProperties" | "minLength":
+            return "it must not be empty"
+        case _:
+            return str(error.message)[:200]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - as much as fits on a line

@@ -1,0 +1,89 @@
+"""YAML files as pytest files, cases as pytest items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.execution.verdict import CaseResult, Verdict
+from runner.language.load import case_files, is_case_file, load_cases
+from runner.language.model import Case
+from runner.language.problems import SourceError
+from runner.plugin.run import Run
+from runner.reporting.failure import failure_text
+
+cached_cases = cache(load_cases)
+"""``load_cases``, once a file: the files are checked before the run and collected in it."""
+
+
+class CaseFailedError(Exception):
+    """A case fails the run; the report shows its text instead of a traceback."""
+
+    def __init__(self, result: CaseResult) -> None:
+        super().__init__(result.came or result.reason)
+        self.result = result
+
+
+class CaseFile(pytest.File):
+    """A YAML file of cases."""
+
+    def collect(self) -> Iterable[CaseItem]:
+        """The file's cases, each parameter an item."""
+        try:
+            cases = cached_cases(self.path)
+        except SourceError as error:
+            raise self.CollectError(str(error)) from error
+        for case in cases:
+            yield CaseItem.from_parent(self, name=case.name, case=case)
+
+
+class CaseItem(pytest.Item):
+    """One case."""
+
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+        self.result: CaseResult | None = None
+        self.add_marker(case.requirement.level.value)
+        self.user_properties += [("requirement", case.requirement.id), ("level", case.requirement.level.value)]
+
+    def runtest(self) -> None:
+        """Runs the case.
+
+        Raises:
+            CaseFailedError: the result fails the run.
+        """
+        run = Run.of(self.config)
+        result = self.result = run.performer(self.case).perform(self.case)
+        self.user_properties.append(("verdict", result.verdict.value))
+        if result.fails(strict=run.strict):
+            raise CaseFailedError(result)
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            pytest.skip(f"not applicable: {result.reason}")
+        if result.verdict not in {Verdict.CONFORMS, Verdict.OBSERVED}:
+            pytest.skip(f"{result.verdict.value}, but {result.level.value}: {result.came or result.reason}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A finding's text; what else went wrong is pytest's to show."""
+        if isinstance(excinfo.value, CaseFailedError):
+            run = Run.of(self.config)
+            return failure_text(excinfo.value.result, f"pytest '{self.nodeid}' {run.rerun_options}".rstrip())
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the case stands in its file."""
+        return self.path, self.case.place.line - 1, f"{self.case.requirement.id} {self.case.title}"
+
+
+def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:
+    """The case files that a command line's paths name."""
+    for arg in args:
+        path = (directory / arg.split("::", 1)[0]).resolve()
+        if path.is_dir():
+            yield from case_files(path)
+        elif is_case_file(path) and path.is_file():
+            yield path

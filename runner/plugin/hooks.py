@@ -1,0 +1,189 @@
+"""pytest's hooks, each a line or two: what they do is in the other modules."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.execution.verdict import CaseResult, Verdict
+from runner.language.load import is_case_file, refuse_duplicates
+from runner.language.model import Level
+from runner.language.problems import SourceError, did_you_mean
+from runner.language.register import find_register
+from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
+from runner.plugin.options import add_options
+from runner.plugin.run import Run
+from runner.reporting.record import write_record
+from runner.reporting.summary import conclusion, exemptions, findings, observations, table, tally
+
+_LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the suite's options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the levels as marks, so that ``-m must`` works."""
+    for level in Level:
+        config.addinivalue_line("markers", f"{level.value}: cases of requirements of this level")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Says all that is wrong with files, options and target before any case runs; workers trust the controller."""
+    config = session.config
+    files = list(chosen_files(config.args, config.invocation_params.dir))
+    if not files or hasattr(config, "workerinput"):
+        return
+    _check_files(files, config.getoption("requirement"))
+    run = Run.of(config)
+    try:
+        run.profile  # noqa: B018 - reading it checks it
+    except SourceError as error:
+        raise pytest.UsageError(f"--profile: {error}") from error
+    if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
+        raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
+    if not config.option.collectonly:
+        run.check_target()
+
+
+def _check_files(files: list[Path], wanted: list[str]) -> None:
+    problems, cases = [], []
+    for path in files:
+        try:
+            cases += cached_cases(path)
+        except SourceError as error:
+            problems.append(str(error))
+    try:
+        refuse_duplicates(cases)
+    except SourceError as error:
+        problems.append(str(error))
+    if problems:
+        raise pytest.UsageError("the cases can't be used\n" + "\n".join(problems))
+    known = {name for path in files for name in find_register(path).requirements}
+    for name in wanted:
+        if name not in known:
+            raise pytest.UsageError(f"--requirement: nothing is called {name!r}; {did_you_mean(name, known)}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hands an xdist worker the target that the controller has checked."""
+    run = Run.of(node.config)
+    if run.checked:
+        node.workerinput["conformance_dsn"] = run.dsn_text
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collects files of cases."""
+    return CaseFile.from_parent(parent, path=file_path) if is_case_file(file_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps the cases of the requirements that were asked for."""
+    wanted = set(config.getoption("requirement"))
+    if wanted:
+        dropped = [item for item in items if not isinstance(item, CaseItem) or item.case.requirement.id not in wanted]
+        items[:] = [item for item in items if item not in dropped]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Names the target."""
+    run = Run.of(config)
+    return f"target: {run.shown_target}, profile {run.profile.name}" if run.checked else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds a case's result to its report, which xdist carries from worker to controller."""
+    report = yield
+    if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
+        report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+    return report
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Says a verdict where pytest would say skipped or passed."""
+    data = getattr(report, "conformance", None)
+    if data is None:
+        return None
+    verdict = Verdict(data["verdict"])
+    if report.failed:
+        return "failed", "F", verdict.value.upper()
+    if verdict is Verdict.CONFORMS:
+        return "passed", ".", verdict.value
+    level = f" ({data['level']})" if verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} else ""
+    return verdict.value + level, _LETTERS[verdict], verdict.value + level
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Collects results in the process that reports."""
+    if (data := getattr(report, "conformance", None)) is not None:
+        _RESULTS[report.nodeid] = CaseResult.from_dict(data)
+
+
+_RESULTS: dict[str, CaseResult] = {}
+
+
+def _results() -> list[CaseResult]:
+    """The results in the order of the files, whatever order workers finished in."""
+    return sorted(_RESULTS.values(), key=lambda result: (*_place(result.place), result.name))
+
+
+def _place(text: str) -> tuple[str, int]:
+    path, _, line = text.rpartition(":")
+    return path, int(line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Closes the sessions, and writes the record."""
+    config = session.config
+    run = Run.of(config)
+    try:
+        if run.report_path is not None and run.checked:
+            head = {
+                "target": run.shown_target,
+                "profile": run.profile.name,
+                "strict": run.strict,
+                "started": run.started.isoformat(timespec="milliseconds"),
+                "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+                "complete": int(exitstatus) in {0, 1},
+            }
+            write_record(run.report_path, head, _results())
+    except OSError as error:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        print(f"--report: {error}")  # noqa: T201 - the terminal reporter is finishing by now
+    finally:
+        run.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The run on one screen."""
+    results = _results()
+    if not results:
+        return
+    run = Run.of(config)
+    write, width = terminalreporter.write_line, terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest offers no other
+    requirements = find_register(Path(results[0].place.rpartition(":")[0]).resolve()).requirements
+    terminalreporter.write_sep("=", "conformance")
+    for line in table(tally(results, requirements), width):
+        write(line)
+    if config.get_verbosity() > 0:
+        write("")
+        for line in observations(results):
+            write(line)
+    for line in (*exemptions(results), *findings(results, width)):
+        write(line)
+    for line in dict.fromkeys(warning for result in results for warning in result.warnings):
+        write(f"left behind: {line}")
+    write(f"{run.profile.title}: {conclusion(results, strict=run.strict)}")

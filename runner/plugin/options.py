@@ -1,0 +1,58 @@
+"""The command line of ``pytest cases``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+import pytest
+
+from runner.target.profile import DEFAULT_PROFILE
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Adds the suite's options. ``--strict`` is pytest's own: here it also binds what should be."""
+    group = parser.getgroup("conformance", "conformance of a database (pytest's own --strict also binds 'should')")
+    group.addoption(
+        "--dsn",
+        metavar="URL",
+        help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]; without it the embedded simulator",
+    )
+    group.addoption(
+        "--profile",
+        default=DEFAULT_PROFILE,
+        metavar="NAME|FILE",
+        help=f"how the target spells what the cases need (default: {DEFAULT_PROFILE})",
+    )
+    group.addoption(
+        "--requirement",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run only the cases of this requirement, such as PAR-3; may be given several times",
+    )
+    group.addoption(
+        "--settle",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long an ended session may take to be gone (default: 5)",
+    )
+    group.addoption(
+        "--statement-limit",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a statement may take to answer (default: 10)",
+    )
+    group.addoption("--report", metavar="FILE.json", help="write the record of the run")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 600:  # noqa: PLR2004 - ten minutes: nobody waits longer for one session
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to 600")
+    return seconds

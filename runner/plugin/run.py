@@ -1,0 +1,123 @@
+"""What one pytest process knows of the run: its options, its target, its results."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult
+from runner.language.model import Case
+from runner.language.register import find_register
+from runner.plugin.embedded import EmbeddedSimulator
+from runner.target.dsn import Dsn, DsnError
+from runner.target.limits import Limits
+from runner.target.outcome import succeeded
+from runner.target.profile import Profile, load_profile
+from runner.target.target import Target, TargetError
+
+_KEY = pytest.StashKey["Run"]()
+
+
+class Run:
+    """One per pytest process: the controller's reaches the target first, each worker's has sessions of its own."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._option = config.option
+        worker_input = getattr(config, "workerinput", {})
+        self._dsn_text: str | None = worker_input.get("conformance_dsn", self._option.dsn)
+        self._simulator: EmbeddedSimulator | None = None
+        self._target: Target | None = None
+        self._performer: Performer | None = None
+        self.results: dict[str, CaseResult] = {}
+        self.started = datetime.datetime.now(datetime.UTC)
+        self.checked = False
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Run:
+        """The run of a pytest process."""
+        if _KEY not in config.stash:
+            config.stash[_KEY] = cls(config)
+        return config.stash[_KEY]
+
+    @property
+    def strict(self) -> bool:
+        """Whether what should be binds like what must."""
+        return bool(self._option.strict)
+
+    @property
+    def limits(self) -> Limits:
+        """The time limits of this run."""
+        return Limits(settle=self._option.settle, statement=self._option.statement_limit)
+
+    @property
+    def report_path(self) -> Path | None:
+        """Where the record goes."""
+        return Path(self._option.report) if self._option.report else None
+
+    @property
+    def profile(self) -> Profile:
+        """The target's profile."""
+        return load_profile(self._option.profile)
+
+    @property
+    def dsn_text(self) -> str:
+        """The whole DSN, for workers; never shown."""
+        if self._dsn_text is None:
+            self._simulator = EmbeddedSimulator()
+            self._dsn_text = self._simulator.dsn
+        return self._dsn_text
+
+    @property
+    def shown_target(self) -> str:
+        """The target as reports name it."""
+        shown = Dsn.parse(self.dsn_text).shown
+        return f"{shown} (embedded simulator)" if self._simulator else shown
+
+    @property
+    def rerun_options(self) -> str:
+        """What a command that runs one case again needs besides the case."""
+        options = [f"--dsn '{Dsn.parse(self._option.dsn).shown}'"] if self._option.dsn else []
+        return " ".join([*options, *([f"--profile {self._option.profile}"] if self._option.dsn else [])])
+
+    def check_target(self) -> None:
+        """Reaches the target and sees that it can be used at all, before any case runs.
+
+        Raises:
+            pytest.UsageError: it can't; the message says why and what to do.
+        """
+        try:
+            dsn = Dsn.parse(self.dsn_text)
+        except DsnError as error:
+            raise pytest.UsageError(f"--dsn: {error}") from error
+        except RuntimeError as error:
+            raise pytest.UsageError(str(error)) from error
+        target = Target(dsn, self.profile, self.limits)
+        probe = target.profile.statement("probe")
+        try:
+            outcome = target.administer(probe)
+            if not succeeded(outcome):
+                raise TargetError(f"{probe} is answered with {outcome}; does the profile {target.profile.name!r} fit?")
+            target.process_list()
+        except TargetError as error:
+            raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
+        finally:
+            target.close()
+        self.checked = True
+
+    def performer(self, case: Case) -> Performer:
+        """The performer of this process, made for its first case."""
+        if self._performer is None:
+            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
+            self._performer = Performer(self._target, find_register(case.place.path).vocabulary)
+        return self._performer
+
+    def close(self) -> None:
+        """Ends the sessions, and the simulator if it is this run's own."""
+        if self._target is not None:
+            self._target.close()
+            self._target = self._performer = None
+        if self._simulator is not None:
+            self._simulator.stop()

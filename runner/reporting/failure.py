@@ -1,0 +1,60 @@
+"""The text of a case that did not conform: what was claimed, what came, all that was said, and how to see it by hand."""
+
+from __future__ import annotations
+
+from runner.execution.transcript import Event
+from runner.execution.verdict import CaseResult, Verdict
+from runner.target.outcome import shorten
+
+_LINE = 150
+
+
+def failure_text(result: CaseResult, rerun: str) -> str:
+    """All that one needs to see, fairly judge and reproduce a finding.
+
+    Args:
+        result: a case that deviates or is inconclusive.
+        rerun: the command that runs this case alone.
+    """
+    binding = " (a session ended that no statement named: binding like a must)" if result.safety else ""
+    parts = [
+        f"{result.requirement} ({result.level.value}): {result.title}",
+        f"case:     {result.case_id}, {result.place}",
+        f"verdict:  {result.verdict.value}{binding}",
+    ]
+    if result.verdict is Verdict.DEVIATES:
+        parts += [f"expected: {result.expected}", f"came:     {result.came}"]
+    else:
+        parts += [f"because:  {result.reason}"]
+    parts += [f"rerun:    {rerun}", "", "transcript (ms since the case began)", *_transcript(result.transcript)]
+    if any(event.manual for event in result.transcript):
+        parts += ["", "by hand (one client a session; the numbers give the order)", *_by_hand(result.transcript)]
+    return "\n".join(parts)
+
+
+def _transcript(events: tuple[Event, ...]) -> list[str]:
+    width = max((len(event.session) for event in events), default=0)
+    lines = []
+    for event in events:
+        took = f"  [{event.took_ms:g} ms]" if event.took_ms is not None else ""
+        arrow = {"says": "> ", "hears": "< "}.get(event.kind, f"{event.kind}: ")
+        lines.append(f"{event.at_ms:>9.1f}  {event.session:<{width}}  {arrow}{shorten(event.text, _LINE)}{took}")
+    return lines
+
+
+def _by_hand(events: tuple[Event, ...]) -> list[str]:
+    lines: list[str] = []
+    numbered = [event for event in events if event.manual or event.kind == "logs in"]
+    for session in dict.fromkeys(event.session for event in numbered):
+        lines.append(f"  -- {session}")
+        for number, event in enumerate(numbered, 1):
+            if event.session == session:
+                lines.append(f"  /* {number:>2} */ {_typed(event)}")
+    return lines
+
+
+def _typed(event: Event) -> str:
+    if event.kind == "logs in":
+        return f"-- log in {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+    text = event.manual.rstrip()
+    return text if text.endswith(";") else text + ";"

@@ -1,0 +1,169 @@
+"""The command line: `python -m runner.simulator`, and what another command needs to offer the same."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from runner.simulator.accounts import ADMINISTRATOR
+from runner.simulator.parts import Parts
+from runner.simulator.server import Server, raise_file_limit
+from runner.simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+
+CANNOT_START = 4
+LARGEST_PORT = 0xFFFF
+LONGEST_LIMIT = 10**9
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence instead of the usage, and the exit code for a server that cannot start."""
+        self.exit(CANNOT_START, f"{self.prog}: {message}\n")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the simulator's options to a parser."""
+    defaults = Settings()
+    add = parser.add_argument
+    add("--port", type=_port, required=True, help="the port to listen on; 0 takes a free one")
+    add("--host", default=defaults.host, help="the address to listen on (%(default)s)")
+    add("--admin-password", default=defaults.admin_password, help=f"the password of {ADMINISTRATOR} (%(default)s)")
+    add(
+        "--error-prefix",
+        choices=("ORA", "OBE"),
+        default=defaults.error_prefix,
+        help="the letters in front of an error's number (%(default)s)",
+    )
+    add(
+        "--own-kill-answers-ok",
+        action="store_true",
+        help="a session that ends itself gets an OK before its connection closes",
+    )
+    add(
+        "--owner-check",
+        action="store_true",
+        help="a holder of ALTER SYSTEM that is no administrator ends only its own user's sessions",
+    )
+    add(
+        "--list-own-only",
+        action="store_true",
+        help="a holder of ALTER SYSTEM without SHOW PROCESS sees only its own user's sessions",
+    )
+    add(
+        "--lock-wait",
+        type=_seconds,
+        default=defaults.lock_wait_seconds,
+        metavar="SECONDS",
+        help="how long a statement waits for a row lock (%(default)s)",
+    )
+    add(
+        "--login-limit",
+        type=_seconds,
+        default=defaults.login_seconds,
+        metavar="SECONDS",
+        help="how long a client may take to log in (%(default)s)",
+    )
+    add("--until-stdin-closes", action="store_true", help="stop when the standard input ends")
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """The settings that the options ask for."""
+    return Settings(
+        host=options.host,
+        port=options.port,
+        admin_password=options.admin_password,
+        error_prefix=options.error_prefix,
+        own_kill_answers_ok=options.own_kill_answers_ok,
+        owner_check=options.owner_check,
+        list_all_to_alter_system=not options.list_own_only,
+        lock_wait_seconds=options.lock_wait,
+        login_seconds=options.login_limit,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a server as the command line says."""
+    parser = _Parser(prog="simulator", description=__doc__)
+    add_arguments(parser)
+    options = parser.parse_args(argv)
+    return run(settings_from(options), until_stdin_closes=options.until_stdin_closes)
+
+
+def run(
+    settings: Settings,
+    *,
+    until_stdin_closes: bool = False,
+    parts: Parts | None = None,
+) -> int:
+    """Runs a server until it is told to stop; the answer is the exit code."""
+    logging.basicConfig(format="simulator: %(message)s", stream=sys.stderr)
+    with suppress(OSError, ValueError):  # then it is as many clients as it is
+        raise_file_limit()
+    try:
+        server = Server(settings, parts or Parts())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        sys.stderr.write(f"simulator: cannot listen on {settings.host} port {settings.port}: {reason}.\n")
+        return CANNOT_START
+    with suppress(KeyboardInterrupt):  # where the loop cannot handle signals
+        asyncio.run(_serve(server, settings, until_stdin_closes=until_stdin_closes))
+    return 0
+
+
+async def _serve(server: Server, settings: Settings, *, until_stdin_closes: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        threading.Thread(target=_read_to_the_end, args=(loop, stop), daemon=True).start()
+    await server.serve(stop, lambda: _announce(settings, server.port))
+
+
+def _announce(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    secret = quote(settings.admin_password, safe="")
+    sys.stdout.write(f"oceanbase://{ADMINISTRATOR}:{secret}@{host}:{port}/\n")
+    sys.stdout.flush()
+
+
+def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stops the server when the standard input ends: also a parent that is killed closes it.
+
+    A thread, since the standard input may be of any kind; not through sys.stdin, whose lock it would hold at exit.
+    """
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with suppress(RuntimeError):  # the loop has ended already
+        loop.call_soon_threadsafe(stop.set)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text[:6]) > LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number up to {LARGEST_PORT}.")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < LONGEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds.")
+    return seconds

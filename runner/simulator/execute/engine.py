@@ -1,0 +1,105 @@
+"""Executes statements: from a text to its result, its effects, or the error that refuses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner.simulator import errors
+from runner.simulator.execute import changes, queries, transactions, users
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.parser import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+
+    # Any: each function takes the one statement that it stands beside below.
+    Handler = Callable[[Instance, Session, Any], Awaitable[Result]]
+
+NESTING_LIMIT = 16
+
+_HANDLERS: dict[type[sql.Statement], Handler] = {
+    sql.AlterUser: users.alter_user,
+    sql.Commit: transactions.commit,
+    sql.CreateRole: users.create_role,
+    sql.CreateTable: changes.create_table,
+    sql.CreateUser: users.create_user,
+    sql.Delete: changes.delete,
+    sql.DropRole: users.drop_role,
+    sql.DropTable: changes.drop_table,
+    sql.DropUser: users.drop_user,
+    sql.Grant: users.grant,
+    sql.GrantOn: users.grant_on,
+    sql.Insert: changes.insert,
+    sql.Nothing: transactions.nothing,
+    sql.Revoke: users.revoke,
+    sql.RevokeOn: users.revoke_on,
+    sql.Rollback: transactions.roll_back,
+    sql.Select: queries.select,
+    sql.SetAutocommit: transactions.set_autocommit,
+    sql.SetGlobal: transactions.set_global,
+    sql.SetSchema: transactions.set_schema,
+    sql.ShowProcessList: queries.show_process_list,
+    sql.ShowWarnings: queries.show_warnings,
+    sql.Sleep: queries.sleep,
+    sql.StartTransaction: transactions.start_transaction,
+    sql.Update: changes.update,
+}
+
+
+class Engine:
+    """Executes the statements of all sessions."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._parser = Parser(instance.kill_grammar)
+
+    def parse(self, text: str) -> sql.Statement:
+        """The statement in a text, or the syntax error that it is."""
+        return self._parser.parse(text)
+
+    async def execute(self, session: Session, text: str) -> Result:
+        """Executes the one statement in a text, on behalf of a session."""
+        statement = self.parse(text)
+        if isinstance(statement, sql.Definition):
+            transactions.commit_now(session)
+        mark = session.transaction.mark()
+        try:
+            result = await self.run(session, statement)
+        except errors.SessionEndedError:
+            raise  # everything is undone already
+        except Exception:
+            session.transaction.return_to(mark)
+            raise
+        finally:
+            if session.autocommit and not session.in_block and not session.ended:
+                session.transaction.commit()
+        return result
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        """Executes a statement, and those inside it."""
+        match statement:
+            case sql.KillSession():
+                return await self.instance.kill.run(session, statement)
+            case sql.Kill():
+                return self.instance.plain_kill.run(session, statement)
+            case sql.Block():
+                return await self._run_block(session, statement, depth)
+            case sql.ExecuteImmediate():
+                if depth > NESTING_LIMIT:
+                    raise errors.not_supported("deeper nesting")
+                inner = self.parse(statement.text)
+                if isinstance(inner, sql.Definition):
+                    transactions.commit_now(session)
+                return await self.run(session, inner, depth + 1)
+        return await _HANDLERS[type(statement)](self.instance, session, statement)
+
+    async def _run_block(self, session: Session, block: sql.Block, depth: int) -> Result:
+        for statement in block.statements:
+            await self.run(session, statement, depth)
+            if session.ended:
+                break
+        return Done()

@@ -1,0 +1,23 @@
+"""From the name in a statement to the table it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.simulator.accounts import TableName
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.statements import Name
+    from runner.simulator.tables import Table
+
+
+def full_name(session: Session, name: Name) -> TableName:
+    """A name with its schema: without one it is the session's."""
+    schema, table = name
+    return (schema or session.schema, table)
+
+
+def table_named(instance: Instance, session: Session, name: Name) -> Table:
+    """The table that a statement names."""
+    return instance.tables.find(full_name(session, name))

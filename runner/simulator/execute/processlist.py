@@ -1,0 +1,83 @@
+"""SHOW PROCESSLIST: who sees which sessions, and how a session looks in the list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator.accounts import ALTER_SYSTEM, SHOW_PROCESS
+from runner.simulator.values import LONGEST_TEXT
+from runner.simulator.wire import TYPE_DECIMAL, Column
+
+if TYPE_CHECKING:
+    from runner.simulator.privileges import Privileges
+    from runner.simulator.sessions import Registry, Session
+    from runner.simulator.settings import Settings
+    from runner.simulator.values import Value
+
+TENANT = "ORACLE"
+
+
+class ProcessList:
+    """The list of sessions."""
+
+    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+        self.registry = registry
+        self.privileges = privileges
+        self.settings = settings
+
+    def columns(self, *, full: bool) -> tuple[Column, ...]:
+        """The columns, in the page's order; FULL adds the tenant and the server's address."""
+        head = (Column("ID", self.id_type()), Column("USER"))
+        tail = (
+            Column("HOST"),
+            Column("DB"),
+            Column("COMMAND"),
+            Column("TIME", TYPE_DECIMAL),
+            Column("STATE"),
+            Column("INFO"),
+        )
+        if full:
+            return (*head, Column("TENANT"), *tail, Column("IP"), Column("PORT", TYPE_DECIMAL))
+        return (*head, *tail)
+
+    def id_type(self) -> int:
+        """The type of the id on the wire."""
+        return TYPE_DECIMAL
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        """A row for each session that the asking one may see."""
+        sees_all = self.sees_all(asker)
+        return [self.row(session, full=full) for session in self.registry if sees_all or self.sees(asker, session)]
+
+    def sees_all(self, asker: Session) -> bool:
+        """Whether a session may see those of every user."""
+        if self.privileges.holds(asker, SHOW_PROCESS):
+            return True
+        return self.settings.list_all_to_alter_system and self.privileges.holds(asker, ALTER_SYSTEM)
+
+    def sees(self, asker: Session, session: Session) -> bool:
+        """Whether a session that does not see all sees this one: its own user's."""
+        return session.user is asker.user
+
+    def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
+        """One session's row."""
+        head = (self.id(session), session.user.name)
+        tail = (
+            self.host(session),
+            session.schema,
+            "Sleep" if session.statement is None else "Query",
+            session.seconds(),
+            session.state,
+            session.statement[:LONGEST_TEXT] if session.statement else None,
+        )
+        if full:
+            return (*head, TENANT, *tail, self.settings.host, self.settings.port)
+        return (*head, *tail)
+
+    def id(self, session: Session) -> Value:
+        """The id, as the KILL statements take it."""
+        return session.number
+
+    def host(self, session: Session) -> str:
+        """Where the client is."""
+        return session.host

@@ -1,0 +1,123 @@
+"""SELECT, and the SHOW statements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator.execute.changes import locked_rows
+from runner.simulator.execute.evaluate import Scope, evaluate, holds
+from runner.simulator.execute.names import table_named
+from runner.simulator.execute.results import Done, Result, Rows, cell
+from runner.simulator.execute.views import view_named
+from runner.simulator.sql.expressions import Call, Expression
+from runner.simulator.values import as_number
+from runner.simulator.wire import TYPE_DECIMAL, TYPE_TEXT, Column
+
+if TYPE_CHECKING:
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.statements import Select, ShowProcessList, ShowWarnings, Sleep
+    from runner.simulator.values import Value
+
+_COUNT = Call("COUNT")
+
+
+async def show_process_list(instance: Instance, session: Session, statement: ShowProcessList) -> Result:
+    """Lists the sessions."""
+    full = statement.full
+    rows = instance.process_list.rows(session, full=full)
+    return _result(instance.process_list.columns(full=full), rows)
+
+
+async def show_warnings(instance: Instance, session: Session, _: ShowWarnings) -> Result:
+    """Shows what the last statement was refused with."""
+    error = session.last_error
+    columns = (Column("LEVEL"), Column("CODE", TYPE_DECIMAL), Column("MESSAGE"))
+    rows: list[tuple[Value, ...]] = (
+        [] if error is None else [("Error", error.code, error.message(instance.settings.error_prefix))]
+    )
+    return _result(columns, rows)
+
+
+async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
+    """A procedure that sleeps."""
+    await _pause(session, statement.seconds)
+    return Done()
+
+
+async def select(instance: Instance, session: Session, statement: Select) -> Result:
+    """Reads rows, and where it is asked to, locks them."""
+    columns, rows = await _source(instance, session, statement)
+    places = {column.label: place for place, column in enumerate(columns)}
+    rows = [row for row in rows if holds(statement.where, Scope(session, places, row))]
+    for key, descending in reversed(statement.order):
+        rows.sort(key=lambda row: _sortable(evaluate(key, Scope(session, places, row))), reverse=descending)
+    if statement.limit is not None:
+        rows = rows[: statement.limit]
+    return await _selected(session, statement, columns, rows)
+
+
+async def _source(
+    instance: Instance, session: Session, statement: Select
+) -> tuple[tuple[Column, ...], list[tuple[Value, ...]]]:
+    if statement.table is None:
+        return (Column("DUMMY"),), [("X",)]
+    view = view_named(instance, session, statement.table)
+    if view is not None:
+        return view.columns, view.content(instance, session)
+    table = table_named(instance, session, statement.table)
+    instance.privileges.demand_on(session, table.name, "SELECT")
+    if statement.lock is not None:
+        instance.privileges.demand_on(session, table.name, "UPDATE")
+        await locked_rows(instance, session, table, statement.where, statement.lock)
+    columns = tuple(Column(column.name, TYPE_DECIMAL if column.numeric else TYPE_TEXT) for column in table.columns)
+    return columns, [values for _, values in table.visible(session.transaction)]
+
+
+async def _selected(
+    session: Session, statement: Select, columns: tuple[Column, ...], rows: list[tuple[Value, ...]]
+) -> Result:
+    if any(item.expression == _COUNT for item in statement.items):
+        columns, rows = (Column("COUNT(*)", TYPE_DECIMAL),), [(len(rows),)]
+    places = {column.label: place for place, column in enumerate(columns)}
+    shown: list[Column] = []
+    picked: list[list[Value]] = []
+    for item in statement.items:
+        if item.expression is None:
+            shown += columns
+            picked += [[row[place] for row in rows] for place in range(len(columns))]
+            continue
+        if item.expression == _COUNT:
+            values: list[Value] = [rows[0][0]]
+        elif isinstance(item.expression, Call) and item.expression.name == "SLEEP":
+            await _pause(session, *item.expression.arguments[:1])
+            values = [0 for _ in rows]
+        else:
+            values = [evaluate(item.expression, Scope(session, places, row)) for row in rows]
+            evaluate(item.expression, Scope(session, places))  # an unknown name is an error without rows too
+        kind = _kind(item.expression, columns, places, values)
+        shown.append(Column(item.label, kind))
+        picked.append(values)
+    return _result(tuple(shown), list(zip(*picked, strict=True)))
+
+
+def _kind(expression: Expression, columns: tuple[Column, ...], places: dict[str, int], values: list[Value]) -> int:
+    name = getattr(expression, "name", None)
+    if name in places and values:
+        return columns[places[name]].kind
+    known = [value for value in values if value is not None]
+    return TYPE_DECIMAL if known and not any(isinstance(value, str) for value in known) else TYPE_TEXT
+
+
+async def _pause(session: Session, *seconds: Expression) -> None:
+    value = evaluate(seconds[0], Scope(session, {})) if seconds else None
+    await session.wait(max(0.0, float(as_number(value or 0))))
+
+
+def _sortable(value: Value) -> tuple[bool, bool, Value]:
+    """NULLs come last, numbers before text."""
+    return (value is None, isinstance(value, str), 0 if value is None else value)
+
+
+def _result(columns: tuple[Column, ...], rows: list[tuple[Value, ...]]) -> Rows:
+    return Rows(columns, tuple(tuple(map(cell, row)) for row in rows))

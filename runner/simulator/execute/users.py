@@ -1,0 +1,149 @@
+"""Users, roles, GRANT and REVOKE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.accounts import ADMINISTRATOR, secret_of
+from runner.simulator.execute.names import table_named
+from runner.simulator.execute.results import Done, Result
+
+if TYPE_CHECKING:
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.statements import (
+        AlterUser,
+        CreateRole,
+        CreateUser,
+        DropRole,
+        DropUser,
+        Grant,
+        GrantOn,
+        Revoke,
+        RevokeOn,
+    )
+
+
+async def create_user(instance: Instance, session: Session, statement: CreateUser) -> Result:
+    """Creates a user that may not even log in yet."""
+    instance.privileges.demand(session, "CREATE USER")
+    instance.accounts.create_user(statement.name, statement.password)
+    return Done()
+
+
+async def alter_user(instance: Instance, session: Session, statement: AlterUser) -> Result:
+    """Gives a user another password; everyone may change the own one."""
+    if statement.name != session.user.name:
+        instance.privileges.demand(session, "ALTER USER")
+    user = instance.accounts.users.get(statement.name)
+    if user is None:
+        raise errors.no_such_user(statement.name)
+    if user.administrator and not session.user.administrator:
+        raise errors.no_privilege()
+    user.secret = secret_of(statement.password)
+    return Done()
+
+
+async def drop_user(instance: Instance, session: Session, statement: DropUser) -> Result:
+    """Drops a user and its tables. Its sessions live on: a session ends by KILL, or by its client."""
+    instance.privileges.demand(session, "DROP USER")
+    name = statement.name
+    if not statement.cascade:
+        raise errors.drop_needs_cascade()
+    if name in instance.accounts.roles:
+        raise errors.no_such_user(name)
+    if name not in instance.accounts.users:
+        raise errors.cannot_drop_user(name)
+    if name == ADMINISTRATOR:
+        raise errors.no_privilege()
+    instance.accounts.drop_user(name)
+    instance.tables.drop_schema(name)
+    return Done()
+
+
+async def create_role(instance: Instance, session: Session, statement: CreateRole) -> Result:
+    """Creates a role; who creates it may grant it."""
+    instance.privileges.demand(session, "CREATE ROLE")
+    instance.accounts.create_role(statement.name)
+    session.user.roles[statement.name] = True
+    return Done()
+
+
+async def drop_role(instance: Instance, session: Session, statement: DropRole) -> Result:
+    """Drops a role."""
+    if not instance.privileges.may_grant_role(session, statement.name):
+        instance.privileges.demand(session, "DROP ANY ROLE")
+    instance.accounts.drop_role(statement.name)
+    return Done()
+
+
+async def grant(instance: Instance, session: Session, statement: Grant) -> Result:
+    """Grants system privileges and roles; all of them, or none."""
+    _check(instance, session, statement.privileges, statement.roles)
+    grantees = [instance.accounts.grantee(name) for name in statement.grantees]
+    for grantee in grantees:
+        for privilege in statement.privileges:
+            grantee.system[privilege] = statement.grantable or grantee.system.get(privilege, False)
+        for role in statement.roles:
+            grantee.roles[role] = statement.grantable or grantee.roles.get(role, False)
+    return Done()
+
+
+async def revoke(instance: Instance, session: Session, statement: Revoke) -> Result:
+    """Takes system privileges and roles back; all of them, or none."""
+    _check(instance, session, statement.privileges, statement.roles)
+    grantees = [instance.accounts.grantee(name) for name in statement.grantees]
+    for grantee in grantees:
+        if not grantee.system.keys() >= set(statement.privileges):
+            raise errors.not_granted(grantee.name)
+        for role in statement.roles:
+            if role not in grantee.roles:
+                raise errors.role_not_granted(role, grantee.name)
+    for grantee in grantees:
+        for privilege in statement.privileges:
+            grantee.system.pop(privilege, None)
+        for role in statement.roles:
+            grantee.roles.pop(role, None)
+    return Done()
+
+
+async def grant_on(instance: Instance, session: Session, statement: GrantOn) -> Result:
+    """Grants privileges on a table."""
+    table = table_named(instance, session, statement.table)
+    for privilege in statement.privileges:
+        if not instance.privileges.may_grant_on(session, table.name, privilege):
+            raise errors.no_privilege()
+    for grantee in [instance.accounts.grantee(name) for name in statement.grantees]:
+        for privilege in statement.privileges:
+            place = (table.name, privilege)
+            grantee.objects[place] = statement.grantable or grantee.objects.get(place, False)
+    return Done()
+
+
+async def revoke_on(instance: Instance, session: Session, statement: RevokeOn) -> Result:
+    """Takes privileges on a table back."""
+    table = table_named(instance, session, statement.table)
+    places = [(table.name, privilege) for privilege in statement.privileges]
+    for _, privilege in places:
+        if not instance.privileges.may_grant_on(session, table.name, privilege):
+            raise errors.no_privilege()
+    grantees = [instance.accounts.grantee(name) for name in statement.grantees]
+    for grantee in grantees:
+        if grantee.objects.keys().isdisjoint(places):
+            raise errors.object_not_granted()
+    for grantee in grantees:
+        for place in places:
+            grantee.objects.pop(place, None)
+    return Done()
+
+
+def _check(instance: Instance, session: Session, privileges: tuple[str, ...], roles: tuple[str, ...]) -> None:
+    for role in roles:
+        if role not in instance.accounts.roles:
+            raise errors.no_such_role(role)
+    allowed = all(instance.privileges.may_grant(session, privilege) for privilege in privileges) and all(
+        instance.privileges.may_grant_role(session, role) for role in roles
+    )
+    if not allowed:
+        raise errors.no_privilege()

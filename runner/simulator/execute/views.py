@@ -1,0 +1,78 @@
+"""The views that everyone, or the administrator, can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.simulator.execute.variables import PRODUCT
+from runner.simulator.handshake import VERSION
+from runner.simulator.wire import TYPE_DECIMAL, Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.statements import Name
+    from runner.simulator.values import Value
+
+    Content = Callable[[Instance, Session], list[tuple[Value, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view. A restricted one needs SELECT ANY DICTIONARY."""
+
+    columns: tuple[Column, ...]
+    content: Content
+    restricted: bool = False
+
+
+def view_named(instance: Instance, session: Session, name: Name) -> View | None:
+    """The view of this name, if the session may know of it."""
+    view = _VIEWS.get(name[1]) if name[0] in (None, "SYS") else None
+    if view is not None and view.restricted and not instance.privileges.holds(session, "SELECT ANY DICTIONARY"):
+        return None
+    return view
+
+
+def _users(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return [(user.name, user.number) for user in instance.accounts.users.values()]
+
+
+def _tables(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return list(instance.tables.names())
+
+
+def _version(_: Instance, __: Session) -> list[tuple[Value, ...]]:
+    return [(f"{PRODUCT} {VERSION}",)]
+
+
+def _privileges(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return [(name,) for name in instance.privileges.held(session)]
+
+
+def _processes(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return instance.process_list.rows(session, full=False)
+
+
+_USER_COLUMNS = (Column("USERNAME"), Column("USER_ID", TYPE_DECIMAL))
+_PROCESS_COLUMNS = (
+    Column("ID", TYPE_DECIMAL),
+    *(Column(label) for label in ("USER", "HOST", "DB", "COMMAND")),
+    Column("TIME", TYPE_DECIMAL),
+    Column("STATE"),
+    Column("INFO"),
+)
+_TABLE_COLUMNS = (Column("OWNER"), Column("TABLE_NAME"))
+
+_VIEWS = {
+    "ALL_USERS": View(_USER_COLUMNS, _users),
+    "DBA_USERS": View(_USER_COLUMNS, _users, restricted=True),
+    "DBA_TABLES": View(_TABLE_COLUMNS, _tables, restricted=True),
+    "GV$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
+    "V$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
+    "SESSION_PRIVS": View((Column("PRIVILEGE"),), _privileges),
+    "V$VERSION": View((Column("BANNER"),), _version),
+}

@@ -1,0 +1,72 @@
+"""Who may do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.accounts import SYSTEM_PRIVILEGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.simulator.accounts import Accounts, Grantee, TableName
+    from runner.simulator.sessions import Session
+
+
+class Privileges:
+    """Looks privileges up.
+
+    What a user holds directly counts as it is now; which roles a session has was settled when it logged in.
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        """Whether the session holds a system privilege."""
+        if session.user.administrator:
+            return True
+        return any(privilege in grantee.system for grantee in self._sources(session))
+
+    def held(self, session: Session) -> list[str]:
+        """Every system privilege that the session holds."""
+        return sorted(privilege for privilege in SYSTEM_PRIVILEGES if self.holds(session, privilege))
+
+    def demand(self, session: Session, privilege: str) -> None:
+        """Refuses a session that does not hold the system privilege."""
+        if not self.holds(session, privilege):
+            raise errors.no_privilege()
+
+    def may_grant(self, session: Session, privilege: str) -> bool:
+        """Whether the session may give a system privilege to others."""
+        if self.holds(session, "GRANT ANY PRIVILEGE"):
+            return True
+        return any(grantee.system.get(privilege, False) for grantee in self._sources(session))
+
+    def may_grant_role(self, session: Session, role: str) -> bool:
+        """Whether the session may give a role to others."""
+        if self.holds(session, "GRANT ANY ROLE"):
+            return True
+        return any(grantee.roles.get(role, False) for grantee in self._sources(session))
+
+    def may_grant_on(self, session: Session, table: TableName, privilege: str) -> bool:
+        """Whether the session may give a privilege on a table to others."""
+        if table[0] == session.user.name or self.holds(session, "GRANT ANY OBJECT PRIVILEGE"):
+            return True
+        return any(grantee.objects.get((table, privilege), False) for grantee in self._sources(session))
+
+    def demand_on(self, session: Session, table: TableName, privilege: str) -> None:
+        """Refuses a session that may not use a table so; who may do nothing with it does not learn that it exists."""
+        if table[0] == session.user.name or self.holds(session, f"{privilege} ANY TABLE"):
+            return
+        granted = {of for grantee in self._sources(session) for on, of in grantee.objects if on == table}
+        if privilege not in granted:
+            raise errors.no_privilege() if granted else errors.no_such_table()
+
+    def _sources(self, session: Session) -> Iterator[Grantee]:
+        yield session.user
+        for name in session.roles:
+            role = self.accounts.roles.get(name)
+            if role is not None:
+                yield role

@@ -1,0 +1,83 @@
+"""The server: accepts clients, and closes every connection when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.channel import Channel
+from runner.simulator.execute.instance import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runner.simulator.parts import Parts
+    from runner.simulator.settings import Settings
+
+BACKLOG = 1024
+
+log = logging.getLogger("simulator")
+
+
+class Server:
+    """One listening server."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self._listener = _listen(settings.host, settings.port)
+        self.port: int = self._listener.getsockname()[1]
+        self._settings = replace(settings, port=self.port)
+        self._instance = Instance(self._settings, parts)
+        self._parts = parts
+        self._engine = parts.engine(self._instance)
+        self._clients: dict[asyncio.Task[None], Channel] = {}
+
+    async def serve(self, until: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Serves clients until the event is set; `ready` is called once they can connect."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_in_one_line)
+        server = await loop.create_server(self._new_channel, sock=self._listener, backlog=BACKLOG)
+        ready()
+        await until.wait()
+        server.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
+        for task, channel in tuple(self._clients.items()):
+            channel.abort()
+            task.cancel()
+
+    def _new_channel(self) -> Channel:
+        return Channel(self._welcome, self._settings.login_packet_limit)
+
+    def _welcome(self, channel: Channel) -> None:
+        connection = self._parts.connection(self._instance, self._engine, channel)
+        if len(self._clients) >= self._settings.session_limit:
+            connection.turn_away(errors.too_many_connections())
+            return
+        channel.expect_login_within(self._settings.login_seconds)
+        task = asyncio.get_running_loop().create_task(connection.serve())
+        self._clients[task] = channel
+        task.add_done_callback(self._clients.__delitem__)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setblocking(False)
+    return listener
+
+
+def _log_in_one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.error("%s: %s", context.get("message"), context.get("exception"))
+
+
+def raise_file_limit() -> None:
+    """Lets the server have as many clients as the system allows, where the system has such a limit."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on every platform
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,1 @@
+"""The statements the server understands: from text to frozen values."""

@@ -1,0 +1,157 @@
+"""The grammar of SET, ALTER SESSION, transactions and blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator.sql.expressions import expression
+from runner.simulator.sql.statements import (
+    Block,
+    Commit,
+    ExecuteImmediate,
+    Nothing,
+    Rollback,
+    SetAutocommit,
+    SetGlobal,
+    SetSchema,
+    Sleep,
+    StartTransaction,
+    Statement,
+)
+from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.simulator.sql.cursor import Cursor
+
+_SWITCH = {"0": False, "1": True, "OFF": False, "ON": True, "FALSE": False, "TRUE": True}
+_SLEEPERS = frozenset({"DBMS_LOCK", "DBMS_SESSION"})
+
+
+def set_(cursor: Cursor) -> Statement:
+    """SET, once the word has been read."""
+    if cursor.accept("NAMES") or cursor.accept("CHARACTER", "SET") or cursor.accept("CHARSET"):
+        _value(cursor)
+        if cursor.accept("COLLATE"):
+            _value(cursor)
+        return Nothing()
+    if cursor.accept("TRANSACTION") or cursor.accept("SESSION", "TRANSACTION"):
+        return _transaction_mode(cursor)
+    return _assignments(cursor)
+
+
+def alter_session(cursor: Cursor) -> Statement:
+    """ALTER SESSION, once both words have been read."""
+    cursor.expect("SET")
+    if cursor.accept("CURRENT_SCHEMA"):
+        cursor.expect_symbol("=")
+        return SetSchema(cursor.name())
+    cursor.name()
+    cursor.expect_symbol("=")
+    _value(cursor)
+    return Nothing()
+
+
+def commit(cursor: Cursor) -> Statement:
+    """COMMIT, once the word has been read."""
+    cursor.accept("WORK")
+    return Commit()
+
+
+def rollback(cursor: Cursor) -> Statement:
+    """ROLLBACK, once the word has been read."""
+    cursor.accept("WORK")
+    return Rollback()
+
+
+def start(cursor: Cursor) -> Statement:
+    """START TRANSACTION, once the first word has been read."""
+    cursor.expect("TRANSACTION")
+    if cursor.accept("READ"):
+        _one_of(cursor, "ONLY", "WRITE")
+    return StartTransaction()
+
+
+def call(cursor: Cursor) -> Statement:
+    """CALL of a procedure that sleeps, once the word has been read."""
+    return _sleep(cursor)
+
+
+def block(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:
+    """BEGIN … END, once the first word has been read; `inner` reads what may also stand alone."""
+    cursor.deeper()
+    statements: list[Statement] = []
+    while not cursor.accept("END"):
+        statements.append(_in_block(cursor, inner))
+        cursor.expect_symbol(";")
+    if not statements:
+        cursor.fail()
+    cursor.shallower()
+    return Block(tuple(statements))
+
+
+def _in_block(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:
+    if cursor.accept("EXECUTE", "IMMEDIATE"):
+        return ExecuteImmediate(cursor.string())
+    if cursor.accept("NULL"):
+        return Nothing()
+    if cursor.now.kind == WORD and cursor.now.value in (*_SLEEPERS, "SYS"):
+        return _sleep(cursor)
+    if cursor.now.kind == WORD and cursor.now.value in ("INSERT", "UPDATE", "DELETE", "COMMIT", "ROLLBACK", "BEGIN"):
+        return inner(cursor)
+    return cursor.fail()
+
+
+def _sleep(cursor: Cursor) -> Statement:
+    if cursor.accept("SYS"):
+        cursor.expect_symbol(".")
+    _one_of(cursor, *_SLEEPERS)
+    cursor.expect_symbol(".")
+    cursor.expect("SLEEP")
+    cursor.expect_symbol("(")
+    seconds = expression(cursor)
+    cursor.expect_symbol(")")
+    return Sleep(seconds)
+
+
+def _transaction_mode(cursor: Cursor) -> Statement:
+    if cursor.accept("ISOLATION", "LEVEL"):
+        if not (cursor.accept("READ", "COMMITTED") or cursor.accept("REPEATABLE", "READ")):
+            cursor.expect("SERIALIZABLE")
+    else:
+        cursor.expect("READ")
+        _one_of(cursor, "ONLY", "WRITE")
+    return Nothing()
+
+
+def _assignments(cursor: Cursor) -> Statement:
+    found: Statement = Nothing()
+    while True:
+        scope = cursor.one_of("GLOBAL", "SESSION", "LOCAL")
+        name = cursor.take(WORD, VARIABLE).value.lstrip("@")
+        if name.startswith("GLOBAL."):
+            scope = "GLOBAL"
+        if not (cursor.symbol("=") or cursor.symbol(":=")):
+            cursor.fail()
+        place = cursor.now
+        value = _value(cursor)
+        if scope == "GLOBAL":
+            found = SetGlobal()
+        elif name.rpartition(".")[2] == "AUTOCOMMIT":
+            if value not in _SWITCH:
+                cursor.fail_at(place)
+            found = SetAutocommit(_SWITCH[value])
+        if not cursor.symbol(","):
+            return found
+
+
+def _value(cursor: Cursor) -> str:
+    if cursor.symbol("-"):
+        return "-" + cursor.take(NUMBER).value
+    return cursor.take(WORD, QUOTED, STRING, NUMBER, VARIABLE).value
+
+
+def _one_of(cursor: Cursor, *words: str) -> None:
+    if cursor.one_of(*words) is None:
+        cursor.fail()

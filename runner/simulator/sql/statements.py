@@ -1,0 +1,255 @@
+"""Every statement the server understands, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.simulator.sql.expressions import Condition, Expression
+    from runner.simulator.tables import TableColumn
+
+Name = tuple[str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Any statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Statement):
+    """A statement that defines something, and therefore commits the open transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillSession(Statement):
+    """ALTER SYSTEM KILL SESSION; `text` is what stood between the quotes."""
+
+    text: str
+    immediate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(Statement):
+    """The plain KILL of a session, or of its running statement only."""
+
+    text: str
+    query_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowProcessList(Statement):
+    """SHOW [FULL] PROCESSLIST."""
+
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWarnings(Statement):
+    """SHOW WARNINGS, or SHOW ERRORS."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser(Definition):
+    """CREATE USER."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlterUser(Definition):
+    """ALTER USER: another password."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropUser(Definition):
+    """DROP USER."""
+
+    name: str
+    cascade: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRole(Definition):
+    """CREATE ROLE."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropRole(Definition):
+    """DROP ROLE."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Definition):
+    """GRANT of system privileges and roles."""
+
+    privileges: tuple[str, ...]
+    roles: tuple[str, ...]
+    grantees: tuple[str, ...]
+    grantable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke(Definition):
+    """REVOKE of system privileges and roles."""
+
+    privileges: tuple[str, ...]
+    roles: tuple[str, ...]
+    grantees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantOn(Definition):
+    """GRANT of privileges on a table."""
+
+    privileges: tuple[str, ...]
+    table: Name
+    grantees: tuple[str, ...]
+    grantable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeOn(Definition):
+    """REVOKE of privileges on a table."""
+
+    privileges: tuple[str, ...]
+    table: Name
+    grantees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable(Definition):
+    """CREATE TABLE."""
+
+    table: Name
+    columns: tuple[TableColumn, ...]
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable(Definition):
+    """DROP TABLE."""
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(Statement):
+    """INSERT of one or more rows."""
+
+    table: Name
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Statement):
+    """UPDATE."""
+
+    table: Name
+    changes: tuple[tuple[str, Expression], ...]
+    where: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Statement):
+    """DELETE."""
+
+    table: Name
+    where: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One column of a SELECT; no expression stands for all columns."""
+
+    label: str
+    expression: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowLock:
+    """FOR UPDATE; the seconds to wait, where the statement says so."""
+
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Statement):
+    """SELECT from a table, a view, or nothing."""
+
+    items: tuple[Item, ...]
+    table: Name | None = None
+    where: tuple[Condition, ...] = ()
+    order: tuple[tuple[Expression, bool], ...] = ()
+    lock: RowLock | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep(Statement):
+    """A call of DBMS_LOCK.SLEEP or DBMS_SESSION.SLEEP."""
+
+    seconds: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteImmediate(Statement):
+    """EXECUTE IMMEDIATE, inside a block."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Statement):
+    """BEGIN … END."""
+
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing(Statement):
+    """A statement that has no effect here: it is understood, and answered with OK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Statement):
+    """COMMIT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback(Statement):
+    """ROLLBACK."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTransaction(Statement):
+    """START TRANSACTION."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAutocommit(Statement):
+    """SET AUTOCOMMIT."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetGlobal(Statement):
+    """SET GLOBAL of any variable: needs a privilege, changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetSchema(Statement):
+    """ALTER SESSION SET CURRENT_SCHEMA."""
+
+    name: str

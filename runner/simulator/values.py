@@ -1,0 +1,40 @@
+"""SQL values, and how one kind becomes another."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from runner.simulator import errors
+
+Value = int | Decimal | str | None
+
+LARGEST_EXPONENT = 126
+LONGEST_NUMBER = 200
+LONGEST_TEXT = 32_767
+
+_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]{1,6}))?)\s*")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+def number(text: str) -> int | Decimal:
+    """The number that a text spells."""
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise errors.not_a_number()
+    if len(match[1]) > LONGEST_NUMBER or abs(int(match[2] or 0)) > LARGEST_EXPONENT:
+        raise errors.number_overflow()
+    return int(match[1]) if _INTEGER.fullmatch(match[1]) else Decimal(match[1])
+
+
+def as_number(value: int | Decimal | str) -> int | Decimal:
+    """A value where a number is needed."""
+    return number(value) if isinstance(value, str) else value
+
+
+def as_text(value: int | Decimal | str) -> str:
+    """A value as text, numbers without an exponent or needless zeros."""
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return str(value)

@@ -1,0 +1,76 @@
+"""What a statement or a login came to, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SHOWN_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Ok:
+    """An OK without a result set."""
+
+    affected: int = 0
+    warnings: int = 0
+
+    def __str__(self) -> str:
+        return f"OK, {self.affected} rows affected" + (f", {self.warnings} warnings" if self.warnings else "")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A result set; every value is text, as it came, or None for NULL."""
+
+    columns: tuple[str, ...]
+    values: tuple[tuple[str | None, ...], ...]
+
+    def __str__(self) -> str:
+        rows = "; ".join(", ".join("NULL" if value is None else value for value in row) for row in self.values)
+        return f"{len(self.values)} rows" + (f": {shorten(rows)}" if rows else "")
+
+
+@dataclass(frozen=True)
+class ServerError:
+    """An error packet."""
+
+    code: int
+    sqlstate: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The connection is gone: closed, reset, or unreadable from here on. ``how`` is for people."""
+
+    how: str
+
+    def __str__(self) -> str:
+        return f"connection lost ({self.how})"
+
+
+@dataclass(frozen=True)
+class NoReply:
+    """No answer within the time limit; the connection may still be there."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"no reply within {self.seconds:g} s"
+
+
+Outcome = Ok | Rows | ServerError | Lost | NoReply
+
+
+def succeeded(outcome: Outcome) -> bool:
+    """Whether the server did what it was told."""
+    return isinstance(outcome, Ok | Rows)
+
+
+def shorten(text: str, length: int = _SHOWN_LENGTH) -> str:
+    """One line that is fit to print: control characters escaped, the rest cut."""
+    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return line if len(line) <= length else line[: length - 1] + "…"

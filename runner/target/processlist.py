@@ -1,0 +1,68 @@
+"""What SHOW PROCESSLIST shows, read without assumptions about types, extra columns or words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from runner.target.outcome import Rows
+
+
+@dataclass(frozen=True)
+class Row:
+    """One session in the list. ``id`` is the number as text, whatever type it had on the wire."""
+
+    id: str
+    user: str
+    fields: Mapping[str, str | None]
+
+    def get(self, column: str) -> str | None:
+        """A column by its name in any letter case; None is NULL or no such column."""
+        return self.fields.get(column.casefold())
+
+    @property
+    def activity(self) -> tuple[str | None, str | None, str | None]:
+        """What the session does, in the server's own words."""
+        return (self.get("command"), self.get("state"), self.get("info"))
+
+
+@dataclass(frozen=True)
+class ProcessList:
+    """A list as one session saw it at one moment."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def read(cls, answer: Rows) -> ProcessList:
+        """Reads a result set; without a column ID or USER the page's first and second column are taken."""
+        names = [column.casefold() for column in answer.columns]
+        id_at = names.index("id") if "id" in names else 0
+        user_at = names.index("user") if "user" in names else 1
+        rows = tuple(
+            Row(
+                normal_id(values[id_at] or ""),
+                (values[user_at] if user_at < len(values) else None) or "",
+                dict(zip(names, values, strict=False)),
+            )
+            for values in answer.values
+        )
+        return cls(answer.columns, rows)
+
+    def of_user(self, user: str) -> Iterator[Row]:
+        """The rows of one user; a tenant behind the name is passed over."""
+        wanted = user.casefold()
+        return (
+            row for row in self.rows if row.user.casefold() == wanted or row.user.casefold().startswith(wanted + "@")
+        )
+
+    def with_id(self, session_id: str) -> list[Row]:
+        """The rows with an id: one, or none, or more on a server that mixes them up."""
+        return [row for row in self.rows if row.id == session_id]
+
+
+def normal_id(text: str) -> str:
+    """An id as plain digits, where a DECIMAL has a fraction of zeros or blanks around it."""
+    text = text.strip()
+    whole, dot, fraction = text.partition(".")
+    return whole if dot and not fraction.strip("0") else text

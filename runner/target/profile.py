@@ -1,0 +1,172 @@
+"""Profiles: how a kind of server spells what the cases need, as data (``runner/profiles/*.yaml``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.yamlfile import read_document
+from runner.target.outcome import ServerError
+
+DEFAULT_PROFILE = "oceanbase-oracle"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ErrorPattern:
+    """A description of errors; a part that is None fits every error."""
+
+    code: int | None
+    sqlstate: str | None
+    text: str | None
+
+    def fits(self, error: ServerError) -> bool:
+        """Whether all parts that are given fit."""
+        return (
+            (self.code is None or self.code == error.code)
+            and (self.sqlstate is None or self.sqlstate == error.sqlstate)
+            and (self.text is None or re.search(self.text, error.message, re.IGNORECASE) is not None)
+        )
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A statement of the cases, and what this server is sent instead."""
+
+    statement: str
+    becomes: str
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = re.split(r"\{(\w+)\}", self.statement)
+        texts = [re.escape(part) if index % 2 == 0 else f"(?P<{part}>[^']*)" for index, part in enumerate(parts)]
+        return re.compile("".join(texts))
+
+    def apply(self, statement: str) -> str | None:
+        """The statement as this server spells it, or None if it isn't the one meant here."""
+        match = self._pattern.fullmatch(statement)
+        return None if match is None else self.becomes.format(**match.groupdict())
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """Requirements and cases that say nothing about such a server, and why."""
+
+    requirements: frozenset[str]
+    cases: frozenset[str]
+    because: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One kind of server."""
+
+    name: str
+    title: str
+    client_flag: int
+    sql: Mapping[str, tuple[str, ...]]
+    privileges: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, tuple[str, ...]]
+    errors: Mapping[str, tuple[ErrorPattern, ...]]
+    spellings: tuple[Spelling, ...]
+    exemptions: tuple[Exemption, ...]
+
+    def statements(self, purpose: str, **values: object) -> list[str]:
+        """The statements for a purpose of the runner's own, filled in."""
+        return [statement.format(**values) for statement in self.sql[purpose]]
+
+    def statement(self, purpose: str, **values: object) -> str:
+        """The one statement for a purpose."""
+        return self.statements(purpose, **values)[0]
+
+    def grants(self, privilege: str, user: str) -> list[str]:
+        """The statements that grant a privilege; none where the server knows no such privilege."""
+        own = self.privileges.get(privilege, self.sql["grant"])
+        return [statement.format(privilege=privilege, user=user) for statement in own]
+
+    def spell(self, statement: str) -> str:
+        """A statement of the cases as this server is sent it."""
+        body = statement.rstrip().removesuffix(";")
+        for spelling in self.spellings:
+            spelled = spelling.apply(body)
+            if spelled is not None:
+                return spelled + statement[len(body) :]
+        return statement
+
+    def classes_of(self, error: ServerError) -> list[str]:
+        """The error classes that an error belongs to."""
+        return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
+
+    def exempts(self, requirement: str, case_id: str) -> str | None:
+        """Why a case says nothing about such a server, or None if it applies."""
+        for exemption in self.exemptions:
+            if requirement in exemption.requirements or case_id in exemption.cases:
+                return exemption.because
+        return None
+
+
+def profile_names() -> list[str]:
+    """The profiles that come with the suite."""
+    files = resources.files("runner.profiles").iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in files if entry.name.endswith(".yaml"))
+
+
+def load_profile(name_or_file: str) -> Profile:
+    """Reads a profile by its name, or from a file of the user's own.
+
+    Raises:
+        SourceError: there is no such profile, or the file isn't one.
+    """
+    if name_or_file in profile_names():
+        with resources.as_file(resources.files("runner.profiles") / f"{name_or_file}.yaml") as path:
+            return _read(path)
+    path = Path(name_or_file)
+    if path.suffix not in {".yaml", ".yml"}:
+        raise SourceError(
+            Place(path),
+            f"there is no profile {name_or_file!r}",
+            did_you_mean(name_or_file, profile_names()) + " (or give a .yaml file)",
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> Profile:
+    document = read_document(path, "profile.schema.json")
+    data: Mapping[str, Any] = document.data
+    if data["format"] != FORMAT:
+        raise document.fail(("format",), f"format {data['format']} is not known here", f"this runner reads {FORMAT}")
+    for name, patterns in data["errors"].items():
+        for index, pattern in enumerate(patterns):
+            try:
+                re.compile(pattern.get("text", ""))
+            except re.error as error:
+                raise document.fail(
+                    ("errors", name, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
+                ) from error
+    return Profile(
+        name=data["name"],
+        title=data["title"],
+        client_flag=sum(1 << bit for bit in set(data.get("client_flag_bits", ()))),
+        sql={purpose: _several(value) for purpose, value in data["sql"].items()},
+        privileges={name: _several(value) for name, value in data.get("privileges", {}).items()},
+        words={name: _several(value) for name, value in data["words"].items()},
+        errors={
+            name: tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in patterns)
+            for name, patterns in data["errors"].items()
+        },
+        spellings=tuple(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())),
+        exemptions=tuple(
+            Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
+            for row in data.get("not_applicable", ())
+        ),
+    )
+
+
+def _several(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

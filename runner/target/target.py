@@ -1,0 +1,114 @@
+"""The runner's own session, as the administrator: it prepares, looks at the list, and clears up."""
+
+from __future__ import annotations
+
+import time
+
+from runner.target.dsn import Dsn
+from runner.target.limits import Limits
+from runner.target.naming import Names
+from runner.target.outcome import Outcome, Rows, succeeded
+from runner.target.processlist import ProcessList
+from runner.target.profile import Profile
+from runner.target.session import Login, Session
+
+
+class TargetError(Exception):
+    """The target did not do what the runner needs for itself; the message says what, and what the server answered."""
+
+
+class Target:
+    """A server under test as one worker sees it: who logs in how, and the administrator's session."""
+
+    def __init__(self, dsn: Dsn, profile: Profile, limits: Limits) -> None:
+        self.dsn = dsn
+        self.profile = profile
+        self.limits = limits
+        self.names = Names()
+        self._control: Session | None = None
+        self._spelled: dict[str, str] = {}
+
+    def login(self, user: str, password: str) -> Login:
+        """How a user of the target's tenant logs in."""
+        return Login(self.dsn, self.dsn.login(user), password, self.profile.client_flag)
+
+    @property
+    def administrator(self) -> Login:
+        """How the administrator logs in."""
+        return Login(self.dsn, self.dsn.user, self.dsn.password, self.profile.client_flag)
+
+    @property
+    def control(self) -> Session:
+        """The administrator's session, opened anew if it is gone.
+
+        Raises:
+            TargetError: the administrator can't log in.
+        """
+        if self._control is not None and (self._control.busy or self._control.listen() is not None):
+            self._control.abandon()
+            self._control = None
+        if self._control is None:
+            session = Session(self.administrator)
+            outcome = session.open(self.limits.connect)
+            if not succeeded(outcome):
+                session.abandon()
+                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}")
+            self._control = session
+        return self._control
+
+    def close(self) -> None:
+        """Closes the administrator's session."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    def administer(self, statement: str) -> Outcome:
+        """Sends a statement as the administrator; never raises for what the server answers.
+
+        Raises:
+            TargetError: the administrator can't log in.
+        """
+        return self.control.execute(statement, self.limits.cleanup)
+
+    def process_list(self, session: Session | None = None) -> ProcessList:
+        """The list as a session sees it (the administrator's session, if none is given).
+
+        Raises:
+            TargetError: the server doesn't answer with rows.
+        """
+        statement = self.profile.statement("process_list")
+        outcome = (session or self.control).execute(statement, self.limits.statement)
+        if not isinstance(outcome, Rows):
+            raise TargetError(f"{statement} is answered with {outcome}")
+        return ProcessList.read(outcome)
+
+    def word(self, name: str, session: Session) -> str:
+        """How the target spells a word of the vocabulary: of several spellings, the first that a session may use.
+
+        Raises:
+            TargetError: the server takes none of them.
+        """
+        if name not in self._spelled:
+            spellings = self.profile.words.get(name, ())
+            refusals = []
+            for spelling in spellings:
+                if len(spellings) > 1:
+                    outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    if not succeeded(outcome):
+                        refusals.append(f"{spelling}: {outcome}")
+                        continue
+                self._spelled[name] = spelling
+                break
+            else:
+                tried = "; ".join(refusals) or "the profile spells it in no way"
+                raise TargetError(f"the target can't do what the cases call {name!r} ({tried})")
+        return self._spelled[name]
+
+
+def wait_until(deadline: float, interval: float = 0.005) -> bool:
+    """Sleeps a moment, unless the deadline (a monotonic time) has passed; false then. Moments grow with the wait."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return False
+    time.sleep(min(interval, left))
+    return True
