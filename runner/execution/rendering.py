@@ -12,7 +12,7 @@ from runner.target.session import Session
 from runner.target.target import TargetError
 
 LONG = 30
-"""Seconds that a statement takes that is meant to take long: more than the statement and settle time limits together."""
+"""Seconds that a statement takes that is meant to take long: more than the default time limits together."""
 
 
 @dataclass(frozen=True)

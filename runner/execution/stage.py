@@ -9,9 +9,9 @@ from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
 from runner.target.naming import new_password
-from runner.target.outcome import Outcome, Rows, succeeded
+from runner.target.outcome import Outcome, Rows, ServerError, succeeded
 from runner.target.processlist import ProcessList
-from runner.target.session import Login, Session
+from runner.target.session import Session
 from runner.target.target import Target, TargetError
 
 
@@ -39,6 +39,7 @@ class Actor:
 
     @property
     def name(self) -> str:
+        """What the case calls it."""
         return self.spec.name
 
     @property
@@ -55,9 +56,10 @@ class Stage:
         self.transcript = transcript
         self.actors: dict[str, Actor] = {}
         self.table: str | None = None
+        self._table_name = ""
         self.role: str | None = None
         self.case = case
-        self._users: list[str] = []
+        self._made: list[Account] = []
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
 
@@ -159,11 +161,13 @@ class Stage:
             if actor.session is not None:
                 actor.session.close()
         profile = self.target.profile
-        left = self._remove(profile.statements("drop_table", table=self.table)) if self.table else []
+        left = []
+        if self.table:
+            left += self._remove(profile.statements("drop_table", table=self.table, name=self._table_name))
         left += self._remove(profile.statements("drop_role", role=self.role)) if self.role else []
-        for user in self._users:
-            trouble = self._remove(profile.statements("drop_user", user=user))
-            if trouble and self._exists(user):  # the steps of a case may have dropped it, or never made it
+        for account in self._made:
+            trouble = self._remove(profile.statements("drop_user", user=account.user))
+            if trouble and self._exists(account):  # the steps of a case may have dropped it, or never made it
                 left += trouble
         return left
 
@@ -179,12 +183,17 @@ class Stage:
                 left.append(f"{statement}: {outcome}")
         return left
 
-    def _exists(self, user: str) -> bool:
+    def _exists(self, account: Account) -> bool:
         try:
-            answer = self.target.administer(self.target.profile.statement("list_users", prefix=user))
+            answer = self.target.administer(self.target.profile.statement("list_users", prefix=account.user))
         except TargetError:
             return True
-        return not isinstance(answer, Rows) or (user,) in answer.values
+        if isinstance(answer, Rows):
+            return (account.user,) in answer.values
+        visitor = Session(self.target.login(account.user, account.password))
+        outcome = visitor.open(self.target.limits.connect)
+        visitor.close()
+        return not isinstance(outcome, ServerError)
 
     def new_role(self) -> str:
         """A role name of the case's own; the role is dropped with the case."""
@@ -198,11 +207,16 @@ class Stage:
         if spec.same_user_as is not None:
             return self.actors[spec.same_user_as].account
         account = Account(self.target.names.new(), new_password())
-        self._users.append(account.user)
-        if spec.create:
+        if not spec.create:
+            self._made.append(account)
+        else:
             profile = self.target.profile
             for statement in profile.statements("create_user", user=account.user, password=account.password):
-                self._prepare(statement)
+                outcome = self._administer(statement)
+                # Whatever is not an outright refusal may have made the user.
+                if account not in self._made and not isinstance(outcome, ServerError):
+                    self._made.append(account)
+                _require(statement, outcome)
             for privilege in spec.grants:
                 for statement in profile.grants(privilege, account.user):
                     self._prepare(statement)
@@ -211,9 +225,9 @@ class Stage:
     def _make_table(self, rows: tuple[tuple[int, int], ...]) -> None:
         profile = self.target.profile
         administrator = self.target.dsn.account.upper()
-        name = self.target.names.new()
-        self.table = profile.statement("table_name", administrator=administrator, name=name)
-        for statement in profile.statements("create_table", table=self.table):
+        self._table_name = self.target.names.new()
+        self.table = profile.statement("table_name", administrator=administrator, name=self._table_name)
+        for statement in profile.statements("create_table", table=self.table, name=self._table_name):
             self._prepare(statement)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
@@ -224,9 +238,16 @@ class Stage:
                     self._prepare(statement)
 
     def _prepare(self, statement: str) -> None:
+        _require(statement, self._administer(statement))
+
+    def _administer(self, statement: str) -> Outcome:
         since = self.transcript.now_ms()
         self.transcript.add(ADMINISTRATOR, "says", statement, manual=statement, setup=True)
         outcome = self.target.administer(statement)
         self.transcript.add(ADMINISTRATOR, "hears", str(outcome), since=since, setup=True)
-        if not succeeded(outcome):
-            raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}")
+        return outcome
+
+
+def _require(statement: str, outcome: Outcome) -> None:
+    if not succeeded(outcome):
+        raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}")

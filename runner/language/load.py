@@ -91,16 +91,17 @@ class _CaseReader:
     raw: Mapping[str, Any]
 
     def read(self) -> Iterator[Case]:
+        """The case once for each combination of its parameters."""
         parameters = self.raw.get("parameters", {})
         labelled = [list(_labelled(values)) for values in parameters.values()]
         for combination in itertools.product(*labelled):
             values = dict(zip(parameters, (value for _, value in combination), strict=True))
             labels = dict(zip(parameters, (label for label, _ in combination), strict=True))
-            yield replace(
-                self, raw={**_filled(self.raw, values), "title": substitute(self.raw["title"], labels)}
-            )._case("-".join(labels.values()))
+            yield replace(self, raw={**_filled(self.raw, values), "title": substitute(self.raw["title"], labels)}).case(
+                "-".join(labels.values())
+            )
 
-    def _case(self, label: str) -> Case:
+    def case(self, label: str) -> Case:
         raw = self.raw
         if raw["requirement"] not in self.register.requirements:
             known = self.register.requirements
@@ -146,7 +147,7 @@ class _CaseReader:
             raise self._fail(
                 ("observe",) if outcomes else ("requirement",),
                 f"the requirement's level is {level.value}, and the case has {'' if outcomes else 'no '}observe",
-                "cases of a requirement to observe name the known outcomes under observe; others claim replies and ends",
+                "cases of a requirement to observe have outcomes under observe; others claim replies and ends",
             )
         if "repeat" in self.raw and not outcomes:
             raise self._fail(("repeat",), "only a case that observes can repeat", "use parameters, or leave it out")

@@ -79,7 +79,7 @@ def _hole(inside: str) -> Hole:
     match = _INSIDE.match(inside)
     if match is None or (match["word"] and (match["plus"] or match["unused"])):
         raise ValueError(
-            f"${{{inside}}} is none of ${{session.id}}, ${{session.id + 1}}, ${{session.user}}, ${{unused 1}}, ${{word}}"
+            f"${{{inside}}} is not ${{session.id}}, ${{session.id + 1}}, ${{session.user}}, ${{unused 1}} or ${{word}}"
         )
     return Hole(
         text=inside.strip(),

@@ -152,18 +152,22 @@ def _meaning(schema: Mapping[str, Any], key: str) -> str:
 def _complaint(error: jsonschema.ValidationError) -> str:
     match error.validator:
         case "type":
-            kinds = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
-            wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-            return "expected " + " or ".join(kinds.get(kind, kind) for kind in wanted)
+            return "expected " + " or ".join(_KINDS.get(kind, kind) for kind in _listed(error.validator_value))
         case "enum" | "const":
-            allowed = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-            return "expected " + " or ".join(map(str, allowed))
+            return "expected " + " or ".join(_listed(error.validator_value))
         case "pattern":
             return f"it must match {error.validator_value}"
         case "minItems" | "minProperties" | "minLength":
             return "it must not be empty"
         case _:
             return str(error.message)[:200]
+
+
+_KINDS = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "null": "null"}
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
 
 
 def _shown(value: Any) -> str:

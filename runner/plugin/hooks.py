@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_fi
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.reporting.record import write_record
-from runner.reporting.summary import conclusion, exemptions, findings, observations, table, tally
+from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
+_PYTESTS_DEFAULT = "fE"
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
 
@@ -32,13 +33,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the levels as marks, so that ``-m must`` works."""
     for level in Level:
         config.addinivalue_line("markers", f"{level.value}: cases of requirements of this level")
+    if config.option.reportchars == _PYTESTS_DEFAULT and _chosen(config):
+        config.option.reportchars = "E"  # the conformance section says it shorter
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Says all that is wrong with files, options and target before any case runs; workers trust the controller."""
     config = session.config
-    files = list(chosen_files(config.args, config.invocation_params.dir))
+    files = _chosen(config)
     if not files or hasattr(config, "workerinput"):
         return
     _check_files(files, config.getoption("requirement"))
@@ -51,6 +54,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if not config.option.collectonly:
         run.check_target()
+
+
+def _chosen(config: pytest.Config) -> list[Path]:
+    return list(chosen_files(config.args, config.invocation_params.dir))
 
 
 def _check_files(files: list[Path], wanted: list[str]) -> None:
@@ -156,7 +163,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
                 "profile": run.profile.name,
                 "strict": run.strict,
                 "started": run.started.isoformat(timespec="milliseconds"),
-                "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+                "finished": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
                 "complete": int(exitstatus) in {0, 1},
             }
             write_record(run.report_path, head, _results())
@@ -184,6 +191,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             write(line)
     for line in (*exemptions(results), *findings(results, width)):
         write(line)
-    for line in dict.fromkeys(warning for result in results for warning in result.warnings):
-        write(f"left behind: {line}")
-    write(f"{run.profile.title}: {conclusion(results, strict=run.strict)}")
+    for line in leftovers(results):
+        write(line)
+    write(f"{run.shown_target}, as {run.profile.title}: {conclusion(results, strict=run.strict)}")

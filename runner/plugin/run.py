@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.target.dsn import Dsn, DsnError
 from runner.target.limits import Limits
-from runner.target.outcome import succeeded
 from runner.target.profile import Profile, load_profile
 from runner.target.target import Target, TargetError
 
@@ -32,7 +31,7 @@ class Run:
         self._target: Target | None = None
         self._performer: Performer | None = None
         self.results: dict[str, CaseResult] = {}
-        self.started = datetime.datetime.now(datetime.UTC)
+        self.started = dt.datetime.now(dt.UTC)
         self.checked = False
 
     @classmethod
@@ -95,12 +94,8 @@ class Run:
         except RuntimeError as error:
             raise pytest.UsageError(str(error)) from error
         target = Target(dsn, self.profile, self.limits)
-        probe = target.profile.statement("probe")
         try:
-            outcome = target.administer(probe)
-            if not succeeded(outcome):
-                raise TargetError(f"{probe} is answered with {outcome}; does the profile {target.profile.name!r} fit?")
-            target.process_list()
+            target.check()
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:

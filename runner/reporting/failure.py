@@ -1,4 +1,4 @@
-"""The text of a case that did not conform: what was claimed, what came, all that was said, and how to see it by hand."""
+"""The text of a case that did not conform: what was claimed, what came, what was said, and how to see it by hand."""
 
 from __future__ import annotations
 

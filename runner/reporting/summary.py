@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from runner.language.model import Level, Requirement
 from runner.target.outcome import shorten
 
 _CELL = 26
+_MOST_FINDINGS = 12
+_MOST_LEFTOVERS = 3
+_ORDER = {level: place for place, level in enumerate(Level)}
+_SPECIFIC = re.compile(r"KSC_\w+|\bp[0-9a-f]{16}\b|[0-9]{2,}")  # names, passwords and ids differ from case to case
 _HEAD = {
     Level.MUST: "must (the page states it)",
     Level.SHOULD: "should (the page shows or implies it; binding with --strict)",
@@ -84,12 +89,35 @@ def table(tallies: list[Tally], width: int) -> Iterator[str]:
 
 
 def findings(results: list[CaseResult], width: int) -> Iterator[str]:
-    """A line for every case that deviates or is inconclusive, binding ones first."""
-    found = [result for result in results if result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}]
-    for result in sorted(found, key=lambda result: list(Level).index(result.binding)):
-        what = result.came if result.verdict is Verdict.DEVIATES else result.reason
-        line = f"{result.verdict.value.upper()} {result.requirement} ({result.binding.value}) {result.name}: {what}"
-        yield shorten(line, max(width - 2, 60))
+    """A line for everything that came out wrong, binding ones first; cases with one cause share a line."""
+    causes: dict[tuple[str, ...], list[CaseResult]] = {}
+    for result in results:
+        if result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+            cause = _SPECIFIC.sub("?", result.came if result.verdict is Verdict.DEVIATES else result.reason)
+            key = (result.verdict.value, result.binding.value, result.requirement, cause)
+            causes.setdefault(key, []).append(result)
+    if len(causes) > _MOST_FINDINGS:  # too many for a screen: then the requirement is not part of the cause
+        merged: dict[tuple[str, ...], list[CaseResult]] = {}
+        for (verdict, level, _, cause), cases in causes.items():
+            merged.setdefault((verdict, level, cause), []).extend(cases)
+        causes = merged
+    ordered = sorted(causes.values(), key=lambda cases: (cases[0].verdict.value, _ORDER[cases[0].binding]))
+    for cases in ordered[:_MOST_FINDINGS]:
+        first = cases[0]
+        what = first.came if first.verdict is Verdict.DEVIATES else first.reason
+        more = f" and {_cases(len(cases) - 1)} more" if len(cases) > 1 else ""
+        line = f"{first.verdict.value.upper()} {first.requirement} ({first.binding.value}) {first.name}{more}: {what}"
+        yield shorten(line, max(2 * width, 120))
+    if len(ordered) > _MOST_FINDINGS:
+        yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record of --report"
+
+
+def leftovers(results: list[CaseResult]) -> Iterator[str]:
+    """What could not be cleared up."""
+    left = list(dict.fromkeys(warning for result in results for warning in result.warnings))
+    yield from (f"left behind: {line}" for line in left[:_MOST_LEFTOVERS])
+    if len(left) > _MOST_LEFTOVERS:
+        yield f"left behind: {len(left) - _MOST_LEFTOVERS} more"
 
 
 def exemptions(results: list[CaseResult]) -> Iterator[str]:

@@ -103,10 +103,10 @@ class Profile:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
 
-    def exempts(self, requirement: str, case_id: str) -> str | None:
-        """Why a case says nothing about such a server, or None if it applies."""
+    def exempts(self, requirement: str, *names: str) -> str | None:
+        """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
         for exemption in self.exemptions:
-            if requirement in exemption.requirements or case_id in exemption.cases:
+            if requirement in exemption.requirements or exemption.cases.intersection(names):
                 return exemption.because
         return None
 

@@ -128,7 +128,7 @@ class Session:
         assert self._socket is not None  # noqa: S101 - checked by listen
         while self.hangup is None and select.select([self._socket], [], [], 0)[0]:
             try:
-                # What comes unasked is taken off the wire: PyMySQL would misread it as the answer to the next statement.
+                # What comes unasked is taken off the wire: PyMySQL would take it for the next statement's answer.
                 heard = self._socket.recv(65536, socket.MSG_DONTWAIT)
             except (ConnectionError, ValueError):
                 self.hangup = Hangup("reset", self._last_words)
@@ -181,7 +181,7 @@ class Session:
             sock = socket.create_connection((dsn.host, dsn.port), limit)
             self._socket = sock
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = pymysql.Connection(
+        connection: Any = pymysql.Connection(
             user=self._login.user,
             password=self._login.password,
             client_flag=self._login.client_flag,

@@ -62,6 +62,18 @@ class Target:
             self._control.close()
             self._control = None
 
+    def check(self) -> None:
+        """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
+
+        Raises:
+            TargetError: it can't.
+        """
+        probe = self.profile.statement("probe")
+        outcome = self.administer(probe)
+        if not succeeded(outcome):
+            raise TargetError(f"{probe} is answered with {outcome}; does the profile {self.profile.name!r} fit?")
+        self.process_list()
+
     def administer(self, statement: str) -> Outcome:
         """Sends a statement as the administrator; never raises for what the server answers.
 
