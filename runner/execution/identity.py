@@ -7,14 +7,14 @@ INFO, COMMAND, the order of rows, or the thread id of the handshake.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from runner.target.outcome import Rows
-from runner.target.processlist import ProcessList
+from runner.target.poll import Poll
+from runner.target.processlist import ProcessList, Row
 from runner.target.session import Session
-from runner.target.target import Target, wait_until
+from runner.target.target import Target
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def identify(
         before: the administrator's list just before the login, for a session of the administrator: others may log in
             as this user, so that the new id needs a second sign; None for a user that is this run's own.
     """
-    deadline = time.monotonic() + target.limits.settle
+    poll = Poll(target.limits.settle)
     while True:
         answer = session.execute(_own_list(target, before), target.limits.statement)
         if not isinstance(answer, Rows):
@@ -48,18 +48,28 @@ def identify(
         found = [row for row in shown.of_user(user) if row.id not in known]
         if len(found) > 1 or (before is not None and found):
             signs = {session.local_address, str(session.handshake_id)} - {None}
-            found = [
-                row for row in found if row.get("host") in signs or row.id in signs or _MARK in (row.get("info") or "")
-            ]
+            found = [row for row in found if row.get("host") in signs or row.id in signs or _is_marked(row)]
         if len(found) == 1 and found[0].id.isdigit():
             return Identity(found[0].id)
-        if not wait_until(deadline, 0.05):
+        if not poll.again():
             return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
 
 
-_MARK = "ksc-looks-for-itself"
+def by_address(shown: ProcessList, session: Session, user: str) -> str | None:
+    """The id of a session by its own end of the connection, where HOST shows that and the user is this run's own."""
+    found = [row for row in shown.of_user(user) if row.get("host") == session.local_address is not None]
+    return found[0].id if len(found) == 1 and found[0].id.isdigit() else None
+
+
+_MARK = "/*ksc*/"
+_LEAST = 5  # characters of the mark that a server which cuts INFO has to leave
 
 
 def _own_list(target: Target, before: ProcessList | None) -> str:
     statement = target.profile.statement("process_list")
-    return statement if before is None else f"/* {_MARK} */ {statement}"
+    return statement if before is None else f"{_MARK} {statement}"
+
+
+def _is_marked(row: Row) -> bool:
+    info = row.get("info") or ""
+    return len(info) >= _LEAST and (info.startswith(_MARK) or _MARK.startswith(info))

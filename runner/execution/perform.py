@@ -9,16 +9,19 @@ from dataclasses import replace
 
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
+from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
-from runner.execution.settling import Lags, Settling
+from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
 from runner.language.model import ANYTHING, SUCCESS, Await, Case, Connect, Outcome, Reply, Say, Step, Vocabulary, Wait
 from runner.target.outcome import Lost, NoReply, ServerError, succeeded
 from runner.target.outcome import Outcome as Answer
-from runner.target.target import Target, TargetError, wait_until
+from runner.target.poll import Poll
+from runner.target.target import Target, TargetError
 
+_ROW_LOOK = 0.1  # seconds for the row to go of a session whose connection was gone at the last moment
 _PREPARES: Reply = (SUCCESS,)
 
 
@@ -28,7 +31,7 @@ class Performer:
     def __init__(self, target: Target, vocabulary: Vocabulary) -> None:
         self._target = target
         self._guarded = re.compile(rf"\b{vocabulary.guarded}\b", re.IGNORECASE) if vocabulary.guarded else None
-        self._lags = Lags()
+        self._patience = Patience(target.limits)
 
     def perform(self, case: Case) -> CaseResult:
         """Runs a case as often as it says, and judges it; never raises for what the target does."""
@@ -39,7 +42,7 @@ class Performer:
         endings: list[Ending] = []
         start = time.monotonic()
         while True:
-            result = _Run(case, self._target, self._guarded, self._lags).result()
+            result = _Run(case, self._target, self._guarded, self._patience).result()
             counted.update(result.observed)
             endings.extend(result.endings)
             if result.verdict is not Verdict.OBSERVED or counted.total() >= case.repeat:
@@ -50,13 +53,14 @@ class Performer:
 class _Run:
     """One run of one case."""
 
-    def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, lags: Lags) -> None:
+    def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience) -> None:
         self._case = case
         self._target = target
         self._guarded = guarded
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript)
-        self._settling = Settling(self._stage, lags)
+        self._patience = patience
+        self._settling = Settling(self._stage, patience)
         self._renderer = Renderer(self._stage)
         self._matcher = Matcher(target.profile, self._stage.id_of, self._renderer.text)
         self._idle: dict[str, object] = {}
@@ -136,16 +140,22 @@ class _Run:
         assert actor.session is not None  # noqa: S101 - checked by _connected
         rendered = self._renderer.render(step.statement, actor.session)
         statement = self._target.profile.spell(rendered.text)
-        if self._guarded is not None and self._guarded.search(statement):
+        limit = self._target.limits.statement
+        guarded = self._guarded is not None and self._guarded.search(statement) is not None
+        if guarded:
             guard.check(statement, self._stage)
             self._stage.said_guarded = True
+            limit = self._patience.statement
         if step.later:
             self._remember_idle(actor)
         since = self._transcript.now_ms()
         self._transcript.add(actor.name, "says", statement, manual=self._target.profile.spell(rendered.manual))
         actor.session.send(statement, prepared=step.prepared)
         if not step.later:
-            self._hear(actor, step.reply, statement, since)
+            answer = self._hear(actor, since, limit)
+            if guarded:
+                self._patience.note_answer(came=not isinstance(answer, NoReply))
+            self._judge(actor.name, statement, answer, step.reply)
 
     def _await(self, step: Await) -> None:
         actor = self._connected(step.session)
@@ -154,14 +164,15 @@ class _Run:
             raise InconclusiveError(f"{actor.name} has nothing in flight to be awaited ({step.place})")
         limits = self._target.limits
         # What a session that is to end still has in flight has to be over when the settle time is.
-        limit = limits.settle if actor.name in self._case.may_end else limits.statement
-        self._hear(actor, step.reply, "its statement in flight", self._transcript.now_ms(), limit)
+        limit = self._patience.settle if actor.name in self._case.may_end else limits.statement
+        answer = self._hear(actor, self._transcript.now_ms(), limit)
+        self._judge(actor.name, "its statement in flight", answer, step.reply)
 
-    def _hear(self, actor: Actor, reply: Reply, statement: str, since: float, limit: float | None = None) -> None:
+    def _hear(self, actor: Actor, since: float, limit: float) -> Answer:
         assert actor.session is not None  # noqa: S101 - checked by the callers
-        answer = actor.session.result(limit or self._target.limits.statement)
+        answer = actor.session.result(limit)
         self._transcript.add(actor.name, "hears", str(answer), since=since)
-        self._judge(actor.name, statement, answer, reply)
+        return answer
 
     def _judge(self, name: str, statement: str, answer: Answer, reply: Reply) -> None:
         if not reply:
@@ -202,7 +213,7 @@ class _Run:
             self._settling.await_end(actor)
             return
         assert actor.session is not None  # noqa: S101 - checked by _connected
-        deadline = time.monotonic() + self._target.limits.settle
+        poll = Poll(self._target.limits.settle)
         needed = 1 if step.state == "running" else 3
         seen = 0
         while seen < needed:
@@ -213,7 +224,7 @@ class _Run:
             shown = self._stage.look(actor)
             rows = [] if shown is None or actor.id is None else shown.with_id(actor.id)
             seen += any(row.activity != self._idle.get(actor.name) for row in rows)
-            if not wait_until(deadline, 0.02):
+            if not poll.again():
                 # The server has had the statement for the whole settle time: it runs, whatever the list says of it.
                 self._transcript.add(actor.name, "note", f"the list doesn't tell that it is {step.state}; going on")
                 return
@@ -257,15 +268,15 @@ class _Run:
 
     def _who_ends(self, hoped: set[frozenset[str]]) -> tuple[frozenset[str], str]:
         """Which sessions that may end are gone, once they are one of the sets hoped for or the settle time is over."""
-        deadline = time.monotonic() + self._target.limits.settle
+        poll = Poll(self._patience.settle)
         may_end = [actor for name in sorted(self._case.may_end) if (actor := self._stage.actors[name]).session]
-        while hoped and self._lost(may_end) not in hoped and wait_until(deadline):
+        while hoped and self._lost(may_end) not in hoped and poll.again():
             self._settling.probe_silent(may_end)
         ended, trace = self._lost(may_end), ""
         for actor in may_end:
             if actor.name in ended:
                 try:
-                    self._settling.await_end(actor, max(deadline, time.monotonic() + 0.1))
+                    self._settling.await_end(actor, Poll(max(poll.left, _ROW_LOOK)))
                 except DeviationError as error:
                     trace += f" ({error.came})"
         return ended, trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runner.execution.identity import identify
+from runner.execution.identity import by_address, identify
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
@@ -60,6 +60,7 @@ class Stage:
         self.role: str | None = None
         self.case = case
         self._made: list[Account] = []
+        self._control_losses = 0
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
 
@@ -74,37 +75,66 @@ class Stage:
                 self.actors[spec.name] = Actor(spec, self._account(spec))
             if self.case.table is not None:
                 self._make_table(self.case.table)
-            for actor in self.actors.values():
-                if actor.spec.connect:
-                    outcome = self.connect(actor, setup=True)
-                    if not succeeded(outcome):
-                        raise InconclusiveError(f"{actor.name} can't log in: {outcome}")
+            self._connect_all([actor for actor in self.actors.values() if actor.spec.connect])
+            self._control_losses = self.target.control_losses
         except TargetError as error:
             raise InconclusiveError(str(error)) from error
 
+    def _connect_all(self, actors: list[Actor]) -> None:
+        """Logs sessions in: all at the same time where the list tells them apart by address, else one by one."""
+        together = [actor for actor in actors if actor.account.ours] if self.target.hosts_tell else []
+        since = self.transcript.now_ms()
+        for actor in together:
+            actor.session = Session(self.target.login(actor.account.user, actor.account.password))
+            actor.session.begin_open(self.target.limits.connect)
+        for actor in together:
+            assert actor.session is not None  # noqa: S101 - made above
+            _require_login(actor, self._logged_in(actor, actor.session.result(self.target.limits.connect), since, True))
+        shown = self.target.process_list() if together else None
+        if shown is not None and together and not self.shows_user(shown, together[0]):
+            shown = None
+        for actor in together:
+            assert actor.session is not None  # noqa: S101 - made above
+            if shown is not None:
+                actor.id = by_address(shown, actor.session, actor.account.user)
+            if (
+                actor.id is None
+            ):  # then the addresses tell nothing here, and only one new session at a time can be found
+                self.target.hosts_tell = False
+            else:
+                self._note_id(actor, True)
+        for actor in actors:
+            if actor.id is None:
+                if actor.session is not None:
+                    actor.session.close()
+                _require_login(actor, self.connect(actor, setup=True))
+
     def connect(self, actor: Actor, *, setup: bool = False) -> Outcome:
         """Logs a session in and finds its id, if it can be found."""
-        login = (
-            self.target.login(actor.account.user, actor.account.password)
-            if actor.account.ours
-            else self.target.administrator
-        )
-        before = None if actor.account.ours else self.target.process_list()
-        session = Session(login)
+        ours = actor.account.ours
+        before = None if ours else self.target.process_list()
+        login = self.target.login(actor.account.user, actor.account.password) if ours else self.target.administrator
+        actor.session, actor.id = Session(login), None
         since = self.transcript.now_ms()
-        outcome = session.open(self.target.limits.connect)
-        self.transcript.add(actor.name, "logs in", f"as {login.user}: {outcome}", since=since, setup=setup)
-        if not succeeded(outcome):
-            session.abandon()
-            return outcome
-        actor.session, actor.id = session, None
-        taken = {other.id for other in self.mates(actor) if other.id is not None and not other.gone}
-        found = identify(self.target, session, actor.account.user, taken, before)
-        actor.id, actor.unidentified = found.id, found.trouble
-        self.transcript.add(
-            actor.name, "note", f"its id in the list: {actor.id or 'unknown: ' + actor.unidentified}", setup=setup
-        )
+        outcome = self._logged_in(actor, actor.session.open(self.target.limits.connect), since, setup)
+        if actor.session is not None:
+            taken = {other.id for other in self.mates(actor) if other.id is not None and not other.gone}
+            found = identify(self.target, actor.session, actor.account.user, taken, before)
+            actor.id, actor.unidentified = found.id, found.trouble
+            self._note_id(actor, setup)
         return outcome
+
+    def _logged_in(self, actor: Actor, outcome: Outcome, since: float, setup: bool) -> Outcome:
+        user = actor.account.user if actor.account.ours else self.target.dsn.user
+        self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
+        if not succeeded(outcome) and actor.session is not None:
+            actor.session.abandon()
+            actor.session = None
+        return outcome
+
+    def _note_id(self, actor: Actor, setup: bool) -> None:
+        text = f"its id in the list: {actor.id or 'unknown, ' + actor.unidentified}"
+        self.transcript.add(actor.name, "note", text, setup=setup)
 
     def id_of(self, name: str) -> str:
         """The id of a session.
@@ -149,6 +179,15 @@ class Stage:
     def _list_of(self, session: Session) -> ProcessList | None:
         answer = session.execute(self.target.profile.statement("process_list"), self.target.limits.statement)
         return ProcessList.read(answer) if isinstance(answer, Rows) else None
+
+    def control_lost(self) -> bool:
+        """Whether the server has closed the administrator's session since the case was prepared."""
+        return self.target.control_lost() or self.target.control_losses > self._control_losses
+
+    @staticmethod
+    def shows_user(shown: ProcessList, actor: Actor) -> bool:
+        """Whether a list has rows of an actor's user."""
+        return next(shown.of_user(actor.account.user), None) is not None
 
     def shows_others(self, shown: ProcessList) -> bool:
         """Whether a list of the administrator's shows other users' sessions: every one of ours that must be there."""
@@ -251,3 +290,8 @@ class Stage:
 def _require(statement: str, outcome: Outcome) -> None:
     if not succeeded(outcome):
         raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}")
+
+
+def _require_login(actor: Actor, outcome: Outcome) -> None:
+    if not succeeded(outcome):
+        raise InconclusiveError(f"{actor.name} can't log in: {outcome}")

@@ -115,7 +115,7 @@ def run(
     try:
         server = Server(settings, parts or Parts())
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # what the library adds repeats the address
         sys.stderr.write(f"simulator: cannot listen on {settings.host} port {settings.port}: {reason}.\n")
         return CANNOT_START
     with suppress(KeyboardInterrupt):  # where the loop cannot handle signals

@@ -68,8 +68,12 @@ class Session:
 
     def open(self, limit: float) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds. A refusal is a ServerError."""
-        self._start(lambda: self._connect(limit))
+        self.begin_open(limit)
         return self.result(limit)
+
+    def begin_open(self, limit: float) -> None:
+        """Begins to log in; ``result`` takes the outcome."""
+        self._start(lambda: self._connect(limit))
 
     def execute(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome:
         """Sends a statement and waits ``limit`` seconds for its answer."""

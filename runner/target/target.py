@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from runner.target.dsn import Dsn
 from runner.target.limits import Limits
 from runner.target.naming import Names
@@ -27,6 +25,10 @@ class Target:
         self.names = Names()
         self._control: Session | None = None
         self._spelled: dict[str, str] = {}
+        self.control_losses = 0
+        """How often the administrator's session was found closed by the server."""
+        self.hosts_tell = dsn.unix_socket is None
+        """Whether HOST in the list shows the clients' ends of their connections, as far as is known."""
 
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
@@ -45,6 +47,7 @@ class Target:
             TargetError: the administrator can't log in.
         """
         if self._control is not None and (self._control.busy or self._control.listen() is not None):
+            self.control_losses += self._control.hangup is not None
             self._control.abandon()
             self._control = None
         if self._control is None:
@@ -55,6 +58,10 @@ class Target:
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}")
             self._control = session
         return self._control
+
+    def control_lost(self) -> bool:
+        """Whether the server has closed the administrator's session just now."""
+        return self._control is not None and self._control.listen() is not None
 
     def close(self) -> None:
         """Closes the administrator's session."""
@@ -115,12 +122,3 @@ class Target:
                 tried = "; ".join(refusals) or "the profile spells it in no way"
                 raise TargetError(f"the target can't do what the cases call {name!r} ({tried})")
         return self._spelled[name]
-
-
-def wait_until(deadline: float, interval: float = 0.005) -> bool:
-    """Sleeps a moment, unless the deadline (a monotonic time) has passed; false then. Moments grow with the wait."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        return False
-    time.sleep(min(interval, left))
-    return True

@@ -1,0 +1,60 @@
+"""What the runner learns of a target's speed while it runs, and what follows for its waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.target.limits import Limits
+
+_UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target that has not ended a session yet
+_MARGIN = 0.02
+_CHANCES = 3
+_SHORT = 1.0
+
+
+@dataclass
+class Patience:
+    """One a worker.
+
+    A target that has used up the full time limit three times and never once kept it will hardly keep it the fourth
+    time: from then on it gets a second, until it keeps it once. A run on a server that answers nothing, or ends
+    nothing, so takes minutes instead of an hour; a target that ends sessions at all always has the full time.
+    """
+
+    limits: Limits
+    longest_end: float = 0.0
+    _ended: bool = False
+    _not_ended: int = 0
+    _answered: bool = False
+    _not_answered: int = 0
+
+    @property
+    def settle(self) -> float:
+        """How long an ended session may take to be gone."""
+        spent = not self._ended and self._not_ended >= _CHANCES
+        return min(self.limits.settle, _SHORT) if spent else self.limits.settle
+
+    @property
+    def statement(self) -> float:
+        """How long a guarded statement may take to answer."""
+        spent = not self._answered and self._not_answered >= _CHANCES
+        return min(self.limits.statement, _SHORT) if spent else self.limits.statement
+
+    @property
+    def watch(self) -> float:
+        """How long to watch that a statement ends nothing: as long as it takes here to end a session."""
+        return min(self.limits.settle, 1.25 * self.longest_end + _MARGIN if self._ended else _UNKNOWN)
+
+    def note_end(self, seconds: float) -> None:
+        """A session's connection was gone after so long."""
+        self.longest_end = max(self.longest_end, seconds)
+        self._ended = True
+
+    def note_no_end(self) -> None:
+        """A session that was to end was still connected when its time was over."""
+        self._not_ended += 1
+
+    def note_answer(self, *, came: bool) -> None:
+        """A guarded statement was answered within its time, or was not."""
+        self._answered = self._answered or came
+        self._not_answered += not came
