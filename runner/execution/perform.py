@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
@@ -50,12 +51,24 @@ class Performer:
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=seconds)
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A statement that is ready to be sent: ids filled in, spelled for the target, past the guard."""
+
+    actor: Actor
+    text: str
+    manual: str
+    guarded: bool
+    prepared: bool
+
+
 class _Run:
     """One run of one case."""
 
     def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience) -> None:
         self._case = case
         self._target = target
+        self._limits = target.limits
         self._guarded = guarded
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript)
@@ -92,8 +105,16 @@ class _Run:
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:
-            for step in self._case.steps:
-                self._play(step)
+            # Statements that are sent one after the other without awaiting the first are meant to meet: all are made
+            # ready, and guarded, before the first is sent.
+            for together, steps in itertools.groupby(
+                self._case.steps, lambda step: isinstance(step, Say) and step.later
+            ):
+                if together:
+                    self._say_together([step for step in steps if isinstance(step, Say)])
+                else:
+                    for step in steps:
+                        self._play(step)
         except DeviationError as error:
             self._add_harm(error)
             raise
@@ -136,35 +157,48 @@ class _Run:
                 self._wait(step)
 
     def _say(self, step: Say) -> None:
-        actor = self._connected(step.session)
-        assert actor.session is not None  # noqa: S101 - checked by _connected
-        rendered = self._renderer.render(step.statement, actor.session)
-        statement = self._target.profile.spell(rendered.text)
-        limit = self._target.limits.statement
-        guarded = self._guarded is not None and self._guarded.search(statement) is not None
-        if guarded:
-            guard.check(statement, self._stage)
-            self._stage.said_guarded = True
-            limit = self._patience.statement
-        if step.later:
-            self._remember_idle(actor)
+        line = self._ready(step)
         since = self._transcript.now_ms()
-        self._transcript.add(actor.name, "says", statement, manual=self._target.profile.spell(rendered.manual))
-        actor.session.send(statement, prepared=step.prepared)
-        if not step.later:
-            answer = self._hear(actor, since, limit)
-            if guarded:
-                self._patience.note_answer(came=not isinstance(answer, NoReply))
-            self._judge(actor.name, statement, answer, step.reply)
+        self._send(line)
+        answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
+        if line.guarded:
+            self._patience.note_answer(came=not isinstance(answer, NoReply))
+            self._settling.start = time.monotonic()
+        self._judge(line.actor.name, line.text, answer, step.reply)
+
+    def _say_together(self, steps: list[Say]) -> None:
+        lines = [self._ready(step) for step in steps]
+        for line in lines:
+            if any(isinstance(step, Wait) and step.session == line.actor.name for step in self._case.steps):
+                self._remember_idle(line.actor)
+        for line in lines:
+            self._send(line)
+
+    def _ready(self, step: Say) -> _Line:
+        actor = self._connected(step.session)
+        rendered = self._renderer.render(step.statement, actor.session)
+        spell = self._target.profile.spell
+        text = spell(rendered.text)
+        guarded = self._guarded is not None and self._guarded.search(text) is not None
+        if guarded:
+            guard.check(text, self._stage)
+        return _Line(actor, text, spell(rendered.manual), guarded, step.prepared)
+
+    def _send(self, line: _Line) -> None:
+        assert line.actor.session is not None  # noqa: S101 - checked when the line was made ready
+        if line.guarded:
+            self._stage.said_guarded = True
+            self._settling.start = time.monotonic()
+        self._transcript.add(line.actor.name, "says", line.text, manual=line.manual)
+        line.actor.session.send(line.text, prepared=line.prepared)
 
     def _await(self, step: Await) -> None:
         actor = self._connected(step.session)
         assert actor.session is not None  # noqa: S101 - checked by _connected
         if not actor.session.busy:
             raise InconclusiveError(f"{actor.name} has nothing in flight to be awaited ({step.place})")
-        limits = self._target.limits
         # What a session that is to end still has in flight has to be over when the settle time is.
-        limit = self._patience.settle if actor.name in self._case.may_end else limits.statement
+        limit = self._patience.settle if actor.name in self._case.may_end else self._limits.statement
         answer = self._hear(actor, self._transcript.now_ms(), limit)
         self._judge(actor.name, "its statement in flight", answer, step.reply)
 
@@ -213,7 +247,7 @@ class _Run:
             self._settling.await_end(actor)
             return
         assert actor.session is not None  # noqa: S101 - checked by _connected
-        poll = Poll(self._target.limits.settle)
+        poll = Poll(self._limits.settle)
         needed = 1 if step.state == "running" else 3
         seen = 0
         while seen < needed:
@@ -284,6 +318,10 @@ class _Run:
     @staticmethod
     def _lost(actors: list[Actor]) -> frozenset[str]:
         return frozenset(actor.name for actor in actors if not actor.alive)
+
+
+def _answered_later(step: Step) -> bool:
+    return isinstance(step, Say) and step.later
 
 
 def _blank(case: Case) -> CaseResult:

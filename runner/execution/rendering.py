@@ -84,4 +84,4 @@ class Renderer:
             return f"<a number that no session has, such as {value}>"
         if hole.session is None or hole.part != "id":
             return value
-        return f"<{hole.session}'s id>" if not hole.plus else f"<{hole.session}'s id + {hole.plus}>"
+        return f"<id of {hole.session}>" if not hole.plus else f"<id of {hole.session} + {hole.plus}>"

@@ -44,6 +44,8 @@ class Settling:
     stage: Stage
     patience: Patience
     endings: dict[str, Ending] = field(default_factory=dict)
+    start: float = field(default_factory=time.monotonic)
+    """When the last statement that can end sessions was sent or, better, answered: endings are timed from here."""
     _probes: dict[str, _Probe] = field(default_factory=dict)
 
     def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
@@ -59,7 +61,7 @@ class Settling:
             raise InconclusiveError(f"{actor.name} was never connected")
         settle = self.patience.settle
         poll = poll or Poll(settle)
-        start = time.monotonic()
+        was_idle = not actor.session.busy  # a blocked session may linger, which says nothing of the target's speed
         while actor.session.listen() is None:
             self.probe_silent([actor])
             if actor.session.listen() is None and not poll.again():
@@ -68,12 +70,13 @@ class Settling:
                 raise DeviationError(
                     f"the connection of {actor.name} is gone within {settle:g} s", f"{actor.name} is connected, {how}"
                 )
-        connection = time.monotonic() - start
-        self.patience.note_end(connection)
+        connection = max(0.0, time.monotonic() - self.start)
+        if was_idle:
+            self.patience.note_end(connection)
         manner = str(actor.session.hangup)
         self.stage.transcript.add(actor.name, "ends", f"connection {manner}")
         self._await_row(actor, poll, settle)
-        row = time.monotonic() - start
+        row = max(0.0, time.monotonic() - self.start)
         actor.gone = True
         self.endings[actor.name] = Ending(actor.name, manner, round(connection * 1000, 1), round(row * 1000, 1))
         return self.endings[actor.name]

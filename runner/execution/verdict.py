@@ -46,7 +46,7 @@ class Ending:
 
     Attributes:
         manner: what its client saw.
-        connection_ms, row_ms: milliseconds from the settling's start until its connection and its row were gone.
+        connection_ms, row_ms: milliseconds from the statement's answer until its connection and its row were seen gone.
     """
 
     session: str

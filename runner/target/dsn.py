@@ -99,9 +99,11 @@ class Dsn:
     @property
     def shown(self) -> str:
         """The DSN without its password, to print and to record."""
-        where = f"/?unix_socket={quote(self.unix_socket, safe='')}" if self.unix_socket else ""
+        user = quote(self.user, safe="")
+        if self.unix_socket:
+            return f"{self.scheme}://{user}@{self.host or 'localhost'}/?unix_socket={quote(self.unix_socket, safe='')}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{quote(self.user, safe='')}@{host}:{self.port}{where or '/'}"
+        return f"{self.scheme}://{user}@{host}:{self.port}/"
 
     @property
     def text(self) -> str:
