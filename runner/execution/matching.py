@@ -29,6 +29,11 @@ class Matcher:
         """Whether one of the alternatives fits; ``before`` is the error that ``same-error`` speaks of."""
         return any(self._fits(outcome, expect, before) for expect in reply)
 
+    def shown(self, outcome: Outcome) -> str:
+        """What came, for people: with the classes that an error belongs to."""
+        classes = self._profile.classes_of(outcome) if isinstance(outcome, ServerError) else []
+        return str(outcome) + (f" [{', '.join(classes)}]" if classes else "")
+
     def _fits(  # noqa: PLR0911 - a case for each word of the language
         self, outcome: Outcome, expect: Expect, before: Outcome | None
     ) -> bool:

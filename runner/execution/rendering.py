@@ -69,9 +69,9 @@ class Renderer:
 
     def _word(self, word: str, session: Session | None) -> str:
         if word == "table":
-            return str(self._stage.table)
+            return str(self._stage.provisions.table)
         if word == "role":
-            return self._stage.new_role()
+            return self._stage.provisions.role
         try:
             spelled = self._stage.target.word(word, session or self._stage.target.control)
         except TargetError as error:

@@ -57,23 +57,22 @@ class Settling:
         """
         if actor.name in self.endings:
             return self.endings[actor.name]
-        if actor.session is None:
-            raise InconclusiveError(f"{actor.name} was never connected")
+        session = actor.online
         settle = self.patience.settle
         poll = poll or Poll(settle)
-        was_idle = not actor.session.busy  # a blocked session may linger, which says nothing of the target's speed
-        while actor.session.listen() is None:
+        was_idle = not session.busy  # a blocked session may linger, which says nothing of the target's speed
+        while session.listen() is None:
             self.probe_silent([actor])
-            if actor.session.listen() is None and not poll.again():
+            if session.listen() is None and not poll.again():
                 self.patience.note_no_end()
-                how = "its statement is still in flight" if actor.session.busy else "and answers statements"
+                how = "its statement is still in flight" if session.busy else "and answers statements"
                 raise DeviationError(
                     f"the connection of {actor.name} is gone within {settle:g} s", f"{actor.name} is connected, {how}"
                 )
         connection = max(0.0, time.monotonic() - self.start)
         if was_idle:
             self.patience.note_end(connection)
-        manner = str(actor.session.hangup)
+        manner = str(session.hangup)
         self.stage.transcript.add(actor.name, "ends", f"connection {manner}")
         self._await_row(actor, poll, settle)
         row = max(0.0, time.monotonic() - self.start)
@@ -109,21 +108,27 @@ class Settling:
                     f"its connection is gone, but its row is still there ({state})",
                 )
 
-    def check_survivors(self, survivors: Collection[Actor], *, watch: bool) -> None:
-        """Checks that sessions go on; ``watch``: also after as long as this target takes to end a session.
+    def check_survivors(self, ended: Collection[str], *, watch: bool) -> None:
+        """Checks that all sessions but the ended ones go on; ``watch``: also after as long as ending takes here.
 
         Raises:
             DeviationError: one is gone, and a statement that can end sessions had been sent.
             InconclusiveError: one is gone, and none had been sent.
         """
-        self._check(survivors)
+        survivors = [
+            actor
+            for actor in self.stage.actors.values()
+            if actor.name not in ended and actor.session is not None and not actor.gone
+        ]
+        self.check(survivors)
         if watch:
             poll = Poll(self.patience.watch)
             while all(actor.alive for actor in survivors) and poll.again():
                 pass
-            self._check(survivors)
+            self.check(survivors)
 
-    def _check(self, survivors: Collection[Actor]) -> None:
+    def check(self, survivors: Collection[Actor]) -> None:
+        """Checks once that these sessions, and the administrator's, go on; see ``check_survivors``."""
         lost = self._unanswering(survivors, self.stage.target.limits.statement)
         control = self.stage.control_lost()
         if not lost and not control:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -129,14 +130,28 @@ class Channel(asyncio.Protocol):
             self._cut_off_within(CLOSING_SECONDS)
         elif not self._transport.is_closing():
             # asyncio closes the socket in the loop's next turn; the FIN has to be out before the caller goes on.
-            with suppress(OSError):
-                cast("socket.socket", self._transport.get_extra_info("socket")).shutdown(socket.SHUT_WR)
+            self.stop_sending()
         self._transport.close()
         self._over = True
+
+    def stop_sending(self) -> None:
+        """Sends the FIN; the client may go on sending."""
+        with suppress(OSError):
+            self._socket().shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Closes the connection with a reset instead of a FIN."""
+        with suppress(OSError):
+            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._over = True
+        self.abort()
 
     def abort(self) -> None:
         """Closes the connection without sending anything more."""
         self._transport.abort()
+
+    def _socket(self) -> socket.socket:
+        return cast("socket.socket", self._transport.get_extra_info("socket"))
 
     async def _fill(self, size: int) -> None:
         while len(self._buffer) < size:

@@ -53,6 +53,7 @@ class Connection:
         self._engine = engine
         self._channel = channel
         self._session: Session | None = None
+        self._number = 0
         self._prepared: dict[int, str] = {}
         self._last_prepared = 0
 
@@ -75,6 +76,9 @@ class Connection:
             self._channel.close()
             if self._session is not None:
                 self._instance.ending.leave(self._session)
+                self._instance.ids.give_back(self._session.user, self._session.number)
+            elif self._number:
+                self._instance.ids.give_back(None, self._number)
 
     def turn_away(self, error: errors.SqlError) -> None:
         """Refuses the client before it could say anything."""
@@ -88,7 +92,7 @@ class Connection:
         self._channel.close()
 
     async def _log_in(self) -> Session:
-        number = self._instance.ids.new()
+        number = self._number = self._instance.ids.new()
         scramble = bytes(1 + byte % 127 for byte in os.urandom(20))  # text on the wire: no zero, seven bits
         self._channel.greet(greeting(self._instance.ids.in_greeting(number), scramble))
         login = read_login(await self._channel.receive())
@@ -108,6 +112,7 @@ class Connection:
         instance = self._instance
         user = instance.accounts.authenticate(user_name(login.user), token, scramble)
         roles = instance.accounts.enabled_roles(user)
+        number = instance.ids.of(user, number)
         session = Session(number, user, roles, self._channel.host(), user.name, self)
         if not instance.privileges.holds(session, CREATE_SESSION):
             raise errors.no_create_session(user.name)
@@ -177,7 +182,7 @@ class Connection:
             return
         if isinstance(result, Done):
             session.last_error = None
-            self._send_ok(session, result.affected)
+            self._send_ok(session, result.affected, result.warnings)
             return
         self._channel.send(result_payloads(result.columns, result.rows, _status(session), binary=binary))
 
@@ -203,8 +208,8 @@ class Connection:
         else:
             self._send_ok(session, 0)
 
-    def _send_ok(self, session: Session, affected: int) -> None:
-        self._channel.send((ok_payload(affected, _status(session)),))
+    def _send_ok(self, session: Session, affected: int, warnings: int = 0) -> None:
+        self._channel.send((ok_payload(affected, _status(session), warnings),))
 
     def _refuse(self, error: errors.SqlError) -> None:
         self._channel.send((self._error(error),))

@@ -133,6 +133,16 @@ def not_the_owner(number: int) -> SqlError:
     return internal(-5251, f"You are not owner of thread {number}")
 
 
+def invalid_session_id() -> SqlError:
+    """Oracle's word for a text that is not as it should be; OceanBase's kernel does not know it."""
+    return SqlError(26, GENERAL, "missing or invalid session ID")
+
+
+def own_session_killed() -> SqlError:
+    """A session behind a proxy has ended itself."""
+    return SqlError(4401, GENERAL, "Client Session need be killed")
+
+
 def session_killed() -> SqlError:
     """What the statement that was running in an ended session is told."""
     return SqlError(1092, GENERAL, "OceanBase instance terminated. Disconnection forced")

@@ -1,12 +1,14 @@
 """The classes that a server is made of.
 
 The honest ones are the defaults. A variant or a defect is a subclass that overrides one step, put in the place of the
-class that it inherits from: `replace(Parts(), kill=AnswersWithoutEnding)`.
+class that it inherits from: `replace(Parts(), kill=AnswersWithoutEnding)`, or `altered(parts, AnswersWithoutEnding)`
+where other pieces may already stand in that place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from runner.simulator.accounts import Accounts
 from runner.simulator.connection import Connection
@@ -17,6 +19,7 @@ from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.privileges import Privileges
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.sql.kill import KillGrammar
+from runner.simulator.surroundings import Surroundings
 from runner.simulator.tables import Tables
 
 
@@ -34,4 +37,26 @@ class Parts:
     privileges: type[Privileges] = Privileges
     process_list: type[ProcessList] = ProcessList
     registry: type[Registry] = Registry
+    surroundings: type[Surroundings] = Surroundings
     tables: type[Tables] = Tables
+
+
+def altered(parts: Parts, *pieces: type[Any]) -> Parts:
+    """The parts with pieces put in: each in front of the class that stands in its place, which it inherits from.
+
+    Raises:
+        TypeError: a piece inherits from no part.
+    """
+    for piece in pieces:
+        place = _place(piece)
+        present = getattr(parts, place)
+        if not issubclass(present, piece):
+            parts = replace(parts, **{place: type(piece.__name__, (piece, present), {"__doc__": piece.__doc__})})
+    return parts
+
+
+def _place(piece: type[Any]) -> str:
+    for field in fields(Parts):
+        if issubclass(piece, field.default):
+            return field.name
+    raise TypeError(f"{piece.__name__} inherits from no part of a server")

@@ -42,8 +42,10 @@ class Server:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_in_one_line)
         server = await loop.create_server(self._new_channel, sock=self._listener, backlog=BACKLOG)
+        surroundings = loop.create_task(self._parts.surroundings(self._instance).live())
         ready()
         await until.wait()
+        surroundings.cancel()
         server.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
         for task, channel in tuple(self._clients.items()):
             channel.abort()

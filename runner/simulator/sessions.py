@@ -54,6 +54,7 @@ class Session:
     transaction: Transaction = field(default_factory=Transaction)
     last_error: errors.SqlError | None = None
     waiting: asyncio.Future[bool] | None = None
+    blocked: bool = False
 
     def begin(self, statement: str) -> None:
         """A statement begins."""
@@ -82,10 +83,12 @@ class Session:
         if register is not None:
             register(woken)
         self.waiting = woken
+        self.blocked = register is not None
         try:
             outcome = await woken
         finally:
             self.waiting = None
+            self.blocked = False
             timer.cancel()
         if self.ended:
             raise errors.SessionEndedError
@@ -114,6 +117,13 @@ class SessionIds:
     def in_greeting(self, number: int) -> int:
         """The connection id that the greeting names to the session's client."""
         return number
+
+    def of(self, user: User, number: int) -> int:  # noqa: ARG002 - for servers whose ids depend on the user
+        """The id of a session of this user, which was greeted with `number`."""
+        return number
+
+    def give_back(self, user: User | None, number: int) -> None:
+        """The session with this id is over, or has never come to be; that makes no id usable again."""
 
 
 class Registry:

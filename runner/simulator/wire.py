@@ -24,6 +24,7 @@ CLIENT_ORACLE_MODE = 1 << 27
 STATUS_IN_TRANSACTION = 0x0001
 STATUS_AUTOCOMMIT = 0x0002
 
+TYPE_BIGINT = 8
 TYPE_DECIMAL = 246
 TYPE_TEXT = 253
 
@@ -41,7 +42,7 @@ class MalformedPacketError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a result: its label and its type on the wire (a decimal or text)."""
+    """One column of a result: its label and its type on the wire (a decimal, a bigint or text)."""
 
     label: str
     kind: int = TYPE_TEXT
@@ -87,9 +88,9 @@ def framed(payloads: Iterable[bytes], sequence: int) -> bytes:
     return b"".join(parts)
 
 
-def ok_payload(affected: int, status: int) -> bytes:
-    """An OK: so many rows changed, no new id, no warning."""
-    return b"\x00" + encoded_integer(affected) + b"\x00" + struct.pack("<HH", status, 0)
+def ok_payload(affected: int, status: int, warnings: int = 0) -> bytes:
+    """An OK: so many rows changed, no new id, so many warnings."""
+    return b"\x00" + encoded_integer(affected) + b"\x00" + struct.pack("<HH", status, warnings)
 
 
 def error_payload(code: int, sqlstate: str, message: bytes) -> bytes:
@@ -106,7 +107,7 @@ def end_payload(status: int) -> bytes:
 def column_payload(column: Column) -> bytes:
     """The definition of one column."""
     label = encoded_bytes(to_bytes(column.label))
-    charset, length = (CHARSET_BINARY, 40) if column.kind == TYPE_DECIMAL else (CHARSET_UTF8MB4, 65536)
+    charset, length = (CHARSET_BINARY, 40) if column.kind in (TYPE_BIGINT, TYPE_DECIMAL) else (CHARSET_UTF8MB4, 65536)
     fixed = struct.pack("<HIBHBH", charset, length, column.kind, 0, 0, 0)
     return b"\x03def\x00\x00\x00" + label + label + encoded_bytes(fixed)
 
@@ -114,18 +115,23 @@ def column_payload(column: Column) -> bytes:
 Cell = bytes | None
 
 
-def text_row(cells: Sequence[Cell]) -> bytes:
+def text_row(cells: Sequence[Cell], _: Sequence[Column]) -> bytes:
     """One row for COM_QUERY."""
     return b"".join([b"\xfb" if cell is None else encoded_bytes(cell) for cell in cells])
 
 
-def binary_row(cells: Sequence[Cell]) -> bytes:
-    """One row for COM_STMT_EXECUTE: decimals and text are length-encoded there too, NULLs are bits."""
+def binary_row(cells: Sequence[Cell], columns: Sequence[Column]) -> bytes:
+    """One row for COM_STMT_EXECUTE: bigints are eight bytes, decimals and text as in a text row, NULLs are bits."""
     nulls = bytearray((len(cells) + 9) // 8)
     for place, cell in enumerate(cells, 2):
         if cell is None:
             nulls[place // 8] |= 1 << place % 8
-    return b"\x00" + bytes(nulls) + b"".join([encoded_bytes(cell) for cell in cells if cell is not None])
+    values = [
+        int(cell).to_bytes(8, "little", signed=True) if column.kind == TYPE_BIGINT else encoded_bytes(cell)
+        for column, cell in zip(columns, cells, strict=True)
+        if cell is not None
+    ]
+    return b"\x00" + bytes(nulls) + b"".join(values)
 
 
 def result_payloads(
@@ -138,7 +144,7 @@ def result_payloads(
         encoded_integer(len(columns)),
         *map(column_payload, columns),
         end,
-        *map(row_payload, rows),
+        *[row_payload(row, columns) for row in rows],
         end,
     ]
 

@@ -59,7 +59,7 @@ def test_a_profile_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
     profile = load_profile(str(own(tmp_path)))
     assert (profile.name, profile.title) == ("my-server", "my own server")
     assert profile.client_flag == 2**27 + 1
-    made = profile.statements("create_user", **{"user": "U", "password": "p"})
+    made = profile.statements("create_user", user="U", password="p")  # noqa: S106 - of nobody
     assert made == ["CREATE USER U", "ALTER USER U PASSWORD 'p'"]
     assert profile.statement("drop_user", user="U") == "DROP USER U"
     assert profile.statements("grant_table", table="T", user="U") == []

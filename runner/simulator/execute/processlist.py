@@ -61,14 +61,14 @@ class ProcessList:
 
     def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
         """One session's row."""
-        head = (self.id(session), session.user.name)
+        head = (self.id(session), self.user(session))
         tail = (
             self.host(session),
             session.schema,
-            "Sleep" if session.statement is None else "Query",
+            self.command(session),
             session.seconds(),
-            session.state,
-            session.statement[:LONGEST_TEXT] if session.statement else None,
+            self.state(session),
+            self.info(session),
         )
         if full:
             return (*head, TENANT, *tail, self.settings.host, self.settings.port)
@@ -81,3 +81,19 @@ class ProcessList:
     def host(self, session: Session) -> str:
         """Where the client is."""
         return session.host
+
+    def user(self, session: Session) -> str:
+        """Whose session it is."""
+        return session.user.name
+
+    def command(self, session: Session) -> str:
+        """Whether the session executes a statement."""
+        return "Sleep" if session.statement is None else "Query"
+
+    def state(self, session: Session) -> str:
+        """The state, in the server's own words."""
+        return session.state
+
+    def info(self, session: Session) -> str | None:
+        """The statement that is being executed."""
+        return session.statement[:LONGEST_TEXT] if session.statement else None

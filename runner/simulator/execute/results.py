@@ -10,9 +10,10 @@ from runner.simulator.wire import Cell, Column, to_bytes
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """OK, and how many rows the statement changed."""
+    """OK, how many rows the statement changed, and how many warnings it gave."""
 
     affected: int = 0
+    warnings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,181 @@
+"""Plays a case's steps: renders, guards, sends, awaits, and compares what came with what the step claims."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.execution import guard
+from runner.execution.matching import Matcher, describe
+from runner.execution.patience import Patience
+from runner.execution.rendering import Renderer
+from runner.execution.settling import Settling
+from runner.execution.stage import Actor, Stage
+from runner.execution.verdict import DeviationError, InconclusiveError
+from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Wait
+from runner.target.outcome import NoReply, Outcome, ServerError
+from runner.target.poll import Poll
+
+_PREPARES: Reply = (SUCCESS,)
+_LOOKS_UNTIL = {"running": 1, "blocked": 3}
+"""How often in a row the list has to show that a statement runs: one that is not blocked would be over by then."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A statement that is ready to be sent: ids filled in, spelled for the target, past the guard."""
+
+    actor: Actor
+    text: str
+    manual: str
+    guarded: bool
+    prepared: bool
+
+
+class Player:
+    """Plays the steps of one run of a case.
+
+    Args:
+        stage: the sessions.
+        settling: waits for ends, and knows since when.
+        patience: the time limits, as far as this target deserves them.
+        guarded: which statements can end sessions; None: none can.
+    """
+
+    def __init__(self, stage: Stage, settling: Settling, patience: Patience, guarded: re.Pattern[str] | None) -> None:
+        self._stage = stage
+        self._settling = settling
+        self._patience = patience
+        self._guarded = guarded
+        self._limits = stage.target.limits
+        self._renderer = Renderer(stage)
+        self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text)
+        self.observed: Outcome | None = None
+        """What came where a step says ``reply: any``."""
+        self._last_error: Outcome | None = None
+        self._idle: dict[str, object] = {}
+
+    def play(self, steps: Sequence[Step]) -> None:
+        """Plays steps in order.
+
+        Consecutive statements whose replies come later are meant to meet on the server: all are made ready, and guarded,
+        before the first of them is sent.
+
+        Raises:
+            DeviationError: something came that a step's claim excludes.
+            InconclusiveError: a step that prepares failed, or the guard held a statement back.
+        """
+        for together, group in itertools.groupby(steps, lambda step: isinstance(step, Say) and step.later):
+            if together:
+                self._say_together([step for step in group if isinstance(step, Say)])
+            else:
+                for step in group:
+                    self._play(step)
+
+    def _play(self, step: Step) -> None:
+        match step:
+            case Say():
+                self._say(step)
+            case Await():
+                self._await(step)
+            case Connect():
+                self._connect(step)
+            case Wait():
+                self._wait(step)
+
+    # Saying and hearing
+
+    def _say(self, step: Say) -> None:
+        line = self._ready(step)
+        since = self._stage.transcript.now_ms()
+        self._send(line)
+        answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
+        if line.guarded:
+            self._patience.note_answer(came=not isinstance(answer, NoReply))
+            self._settling.start = time.monotonic()
+        self._judge(line.actor.name, line.text, answer, step.reply)
+
+    def _say_together(self, steps: list[Say]) -> None:
+        lines = [self._ready(step) for step in steps]
+        waited_for = {step.session for step in self._stage.case.steps if isinstance(step, Wait)}
+        for line in lines:
+            if line.actor.name in waited_for:
+                self._idle[line.actor.name] = self._stage.activity(line.actor)
+        for line in lines:
+            self._send(line)
+
+    def _ready(self, step: Say) -> _Line:
+        actor = self._stage.actors[step.session]
+        rendered = self._renderer.render(step.statement, actor.online)
+        profile = self._stage.target.profile
+        text = profile.spell(rendered.text)
+        guarded = self._guarded is not None and self._guarded.search(text) is not None
+        if guarded:
+            guard.check(text, self._stage)
+        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
+
+    def _send(self, line: _Line) -> None:
+        if line.guarded:
+            self._stage.said_guarded = True
+            self._settling.start = time.monotonic()
+        self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
+        line.actor.online.send(line.text, prepared=line.prepared)
+
+    def _await(self, step: Await) -> None:
+        actor = self._stage.actors[step.session]
+        if not actor.online.busy:
+            raise InconclusiveError(f"{actor.name} has nothing in flight to be awaited ({step.place})")
+        # What a session that is to end still has in flight has to be over when the settle time is.
+        limit = self._patience.settle if actor.name in self._stage.case.may_end else self._limits.statement
+        answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
+        self._judge(actor.name, "its statement in flight", answer, step.reply)
+
+    def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
+        answer = actor.online.result(limit)
+        self._stage.transcript.add(actor.name, "hears", str(answer), since=since)
+        return answer
+
+    def _judge(self, name: str, statement: str, answer: Outcome, reply: Reply) -> None:
+        if not reply:
+            if not self.matcher.fits(answer, _PREPARES):
+                raise InconclusiveError(f"preparing failed: {name}: {statement} is answered with {answer}")
+            return
+        if not self.matcher.fits(answer, reply, self._last_error):
+            raise DeviationError(f"{name}: {statement} is answered with {describe(reply)}", self.matcher.shown(answer))
+        if ANYTHING in reply:
+            self.observed = answer
+        if isinstance(answer, ServerError):
+            self._last_error = answer
+
+    # Logging in and waiting
+
+    def _connect(self, step: Connect) -> None:
+        answer = self._stage.connect(self._stage.actors[step.session])
+        self._judge(step.session, "its login", answer, step.reply)
+        if step.new_id_than is not None:
+            mine, other = self._stage.id_of(step.session), self._stage.id_of(step.new_id_than)
+            if mine == other:
+                raise DeviationError(f"{step.session} has another id than {step.new_id_than} had", f"both have {mine}")
+
+    def _wait(self, step: Wait) -> None:
+        actor = self._stage.actors[step.session]
+        if step.state == "gone":
+            self._settling.await_end(actor)
+            return
+        poll = Poll(self._limits.settle)
+        seen = 0
+        while seen < _LOOKS_UNTIL[step.state]:
+            if actor.online.listen() is not None:
+                self._settling.check([actor])
+            if actor.online.answered or not actor.online.busy:
+                raise InconclusiveError(f"{actor.name}'s statement was over before it could be seen {step.state}")
+            activity = self._stage.activity(actor)
+            seen += activity is not None and activity != self._idle.get(actor.name)
+            if not poll.again():
+                # The server has had the statement for the whole settle time: it runs, whatever the list says of it.
+                note = f"the list doesn't tell that it is {step.state}; going on"
+                self._stage.transcript.add(actor.name, "note", note)
+                return

@@ -1,0 +1,127 @@
+"""Small servers that speak as much of the protocol as a test needs, on real sockets, and misbehave as told."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from runner.target.dsn import Dsn
+from runner.target.session import Login, Session
+
+PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
+
+ERROR = b"\xff" + struct.pack("<H", 1927) + b"#70100Connection was killed"
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether something comes true; it is looked at again and again."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.commands: list[bytes] = []
+
+    def send(self, number: int, payload: bytes) -> None:
+        """One packet."""
+        self.socket.sendall(len(payload).to_bytes(3, "little") + bytes([number]) + payload)
+
+    def ok(self, number: int, affected: int = 0, warnings: int = 0) -> None:
+        self.send(number, bytes([0, affected, 0]) + struct.pack("<HH", 2, warnings))
+
+    def greet(self) -> None:
+        flags = 0x0200 | 0x8000 | 0x00080000
+        self.send(
+            0,
+            b"\x0a5.7.0\0"
+            + struct.pack("<I", 77)
+            + b"12345678\0"
+            + struct.pack("<HBHH", flags & 0xFFFF, 45, 2, flags >> 16)
+            + bytes([21])
+            + bytes(10)
+            + b"123456789012\0"
+            + b"mysql_native_password\0",
+        )
+
+    def read(self) -> bytes:
+        """The payload of one packet; empty when the client is gone."""
+        head = self._exactly(4)
+        return self._exactly(int.from_bytes(head[:3], "little")) if head else b""
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            if not more:
+                return b""
+            data += more
+        return data
+
+    def log_in(self) -> None:
+        """Lets a client in, whoever it is, and answers what drivers send first."""
+        self.greet()
+        self.read()
+        self.ok(2)
+
+    def hear(self) -> bytes:
+        """The client's next statement; drivers' own are answered."""
+        while (command := self.read()).startswith(b"\x03SET NAMES"):
+            self.ok(1)
+        self.commands.append(command)
+        return command
+
+    def reset(self) -> None:
+        """Closes the connection with RST, as a server that crashes does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def serving(behave: Callable[[Peer], None]) -> Iterator[Dsn]:
+    """A server that treats each client as ``behave`` does, in a thread, and closes the connection then."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+    open_sockets: list[socket.socket] = []
+
+    def treat(sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            behave(Peer(sock))
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                sock.settimeout(PATIENCE)
+                open_sockets.append(sock)
+                threads.append(threading.Thread(target=treat, args=(sock,)))
+                threads[-1].start()
+
+    acceptor = threading.Thread(target=accept)
+    acceptor.start()
+    try:
+        yield Dsn("mysql", "root", "", "127.0.0.1", listener.getsockname()[1])
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        listener.close()
+        for sock in open_sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in (acceptor, *threads):
+            thread.join(PATIENCE)
+
+
+def client(dsn: Dsn) -> Session:
+    return Session(Login(dsn, dsn.user, dsn.password, 0))
