@@ -61,7 +61,7 @@ class Player:
     def play(self, steps: Sequence[Step]) -> None:
         """Plays steps in order.
 
-        Consecutive statements whose replies come later are meant to meet on the server: all are made ready, and guarded,
+        Consecutive statements whose replies come later are meant to meet on the server: all are made ready and guarded
         before the first of them is sent.
 
         Raises:

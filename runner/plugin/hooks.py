@@ -21,6 +21,7 @@ from runner.reporting.record import write_record
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
 _PYTESTS_DEFAULT = "fE"
+_COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
 
@@ -164,7 +165,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
                 "strict": run.strict,
                 "started": run.started.isoformat(timespec="milliseconds"),
                 "finished": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                "complete": int(exitstatus) in {0, 1},
+                "complete": int(exitstatus) in _COMPLETE,
             }
             write_record(run.report_path, head, _results())
     except OSError as error:
@@ -174,7 +175,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         run.close()
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The run on one screen."""
     results = _results()
     if not results:
@@ -193,4 +194,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         write(line)
     for line in leftovers(results):
         write(line)
-    write(f"{run.shown_target}, as {run.profile.title}: {conclusion(results, strict=run.strict)}")
+    cut_off = "" if int(exitstatus) in _COMPLETE else "cut off; so far it "
+    write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{conclusion(results, strict=run.strict)}")

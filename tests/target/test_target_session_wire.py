@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -45,15 +46,56 @@ def answering(peer: Peer) -> None:
         peer.ok(1)
 
 
+class Idle:
+    """A server that answers one statement, and does the rest when the client has taken the answer."""
+
+    def __init__(self, *then: Callable[[Peer], object]) -> None:
+        self._then = then
+        self._go = [threading.Event() for _ in then]
+
+    def __call__(self, peer: Peer) -> None:
+        peer.hear()
+        peer.ok(1)
+        for go, act in zip(self._go, self._then, strict=True):
+            go.wait(PATIENCE)
+            act(peer)
+
+    def proceed(self, step: int = 0) -> None:
+        """Lets the server take its next step."""
+        self._go[step].set()
+
+
+@contextlib.contextmanager
+def idle(*then: Callable[[Peer], object]) -> Iterator[tuple[Session, Idle]]:
+    """A session that has had an answer, and its server."""
+    server = Idle(*then)
+    with connected(server) as session:
+        assert session.execute("SELECT 1", PATIENCE) == Ok()
+        assert session.listen() is None
+        yield session, server
+
+
+def close(_: Peer) -> None:
+    """Closes the connection: it is closed when the last step is done."""
+
+
+def complain(peer: Peer) -> None:
+    peer.send(0, ERROR)
+
+
+def arrived(session: Session) -> bool:
+    """Whether something is there to be read."""
+    sock = session._socket  # noqa: SLF001 - the wire itself is the question
+    assert sock is not None
+    return bool(select.select([sock], [], [], 0)[0])
+
+
 # Ends of an idle connection
 
 
 def test_a_silent_close_is_heard_without_asking() -> None:
-    go = threading.Event()
-    with connected(lambda peer: (peer.hear(), peer.ok(1), go.wait(PATIENCE)) and None) as session:
-        assert session.execute("SELECT 1", PATIENCE) == Ok()
-        assert session.listen() is None
-        go.set()
+    with idle(close) as (session, server):
+        server.proceed()
         assert eventually(session.listen)
         assert session.hangup == Hangup("closed", None)
         assert session.hangup.kind == "closed"
@@ -61,98 +103,75 @@ def test_a_silent_close_is_heard_without_asking() -> None:
 
 
 def test_a_reset_is_heard_as_a_reset() -> None:
-    def behave(peer: Peer) -> None:
-        peer.hear()
-        peer.ok(1)
-        peer.reset()
-
-    with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
+    with idle(Peer.reset) as (session, server):
+        server.proceed()
         assert eventually(session.listen)
         assert session.hangup == Hangup("reset", None)
 
 
-@pytest.mark.parametrize("end", ["closed", "reset"])
-def test_an_error_packet_before_the_end_belongs_to_the_end(end: str) -> None:
-    read = threading.Event()
-
-    def behave(peer: Peer) -> None:
-        peer.hear()
-        peer.ok(1)
-        peer.send(0, ERROR)
-        read.wait(PATIENCE)  # a reset would take the packet away before it is read
-        if end == "reset":
-            peer.reset()
-
-    with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
-        session.listen()
-        assert eventually(lambda: session.listen() is None and heard(session))
-        read.set()
+@pytest.mark.parametrize(("end", "manner"), [(close, "closed"), (Peer.reset, "reset")], ids=["close", "reset"])
+def test_an_error_packet_before_the_end_belongs_to_the_end(end: Callable[[Peer], None], manner: str) -> None:
+    with idle(complain, end) as (session, server):
+        server.proceed()
+        assert eventually(lambda: arrived(session))
+        assert session.listen() is None
+        server.proceed(1)
         assert eventually(session.listen)
-        assert session.hangup == Hangup(end, KILLED)
+        assert session.hangup == Hangup(manner, KILLED)
         assert session.hangup.kind == "error"
 
 
-def heard(session: Session) -> bool:
-    """Whether nothing is left to be read: what came has been taken off the wire."""
-    sock = session._socket  # noqa: SLF001 - the wire itself is the question
-    assert sock is not None
-    with contextlib.suppress(BlockingIOError):
-        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    return True
-
-
 def test_an_error_packet_and_the_close_at_once_are_both_heard() -> None:
+    with idle(complain) as (session, server):
+        server.proceed()
+        assert eventually(session.listen)
+        assert session.hangup == Hangup("closed", KILLED)
+
+
+def test_an_error_packet_right_behind_an_answer_is_heard() -> None:
+    ok, error = b"\x07\0\0\x01" + b"\0\0\0\x02\0\0\0", len(ERROR).to_bytes(3, "little") + b"\0" + ERROR
+
     def behave(peer: Peer) -> None:
         peer.hear()
-        peer.ok(1)
-        peer.send(0, ERROR)
+        peer.socket.sendall(ok + error)
 
     with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
+        assert session.execute("SELECT 1", PATIENCE) == Ok()
         assert eventually(session.listen)
         assert session.hangup == Hangup("closed", KILLED)
 
 
 def test_an_error_packet_that_comes_in_pieces_is_heard_whole() -> None:
-    step = threading.Event()
-
-    def behave(peer: Peer) -> None:
-        peer.hear()
-        peer.ok(1)
-        whole = len(ERROR).to_bytes(3, "little") + b"\0" + ERROR
-        peer.socket.sendall(whole[:10])
-        step.wait(PATIENCE)
-        peer.socket.sendall(whole[10:])
-
-    with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
-        for _ in range(20):
-            assert session.listen() is None
-            time.sleep(0.002)
-        step.set()
+    whole = len(ERROR).to_bytes(3, "little") + b"\0" + ERROR
+    with idle(lambda peer: peer.socket.sendall(whole[:10]), lambda peer: peer.socket.sendall(whole[10:])) as (
+        session,
+        server,
+    ):
+        server.proceed()
+        assert eventually(lambda: arrived(session))
+        assert session.listen() is None
+        server.proceed(1)
         assert eventually(session.listen)
         assert session.hangup == Hangup("closed", KILLED)
 
 
 def test_after_an_error_packet_that_nobody_asked_for_the_session_works_on() -> None:
-    sent = threading.Event()
-
-    def behave(peer: Peer) -> None:
-        peer.hear()
-        peer.ok(1)
-        peer.send(0, ERROR)
-        sent.set()
-        answering(peer)
-
-    with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
-        assert sent.wait(PATIENCE)
-        assert eventually(lambda: session.listen() is None and heard(session))
+    with idle(complain, answering) as (session, server):
+        server.proceed()
+        server.proceed(1)
+        assert eventually(lambda: arrived(session))
+        assert session.listen() is None
         assert session.execute("SELECT 2", PATIENCE) == Ok()
         assert session.execute("SELECT 3", PATIENCE) == Ok()
-        assert session.hangup is None
+        assert session.listen() is None
+
+
+def test_an_error_packet_that_nobody_asked_for_nor_listened_to_is_not_taken_for_an_answer() -> None:
+    with idle(complain, answering) as (session, server):
+        server.proceed()
+        server.proceed(1)
+        assert eventually(lambda: arrived(session))
+        assert session.execute("SELECT 2", PATIENCE) == Ok()
 
 
 def test_an_error_that_answered_an_earlier_statement_is_not_the_last_word_of_a_later_silent_close() -> None:
@@ -174,7 +193,8 @@ def test_an_error_that_answered_an_earlier_statement_is_not_the_last_word_of_a_l
 
 
 def test_a_statement_on_a_connection_that_is_gone_comes_back_as_lost() -> None:
-    with connected(lambda _: None) as session:
+    with idle(close) as (session, server):
+        server.proceed()
         assert eventually(session.listen)
         assert isinstance(session.execute("SELECT 1", PATIENCE), Lost)
         assert session.hangup == Hangup("closed", None)
@@ -191,7 +211,7 @@ ENDS: dict[str, tuple[Callable[[Peer], object], str]] = {
     "an answer of another protocol": (lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "closed"),
     "an empty packet": (lambda peer: peer.send(1, b""), "closed"),
     "rows that stop": (lambda peer: peer.send(1, b"\x02"), "closed"),
-    "a column that is none": (lambda peer: (peer.send(1, b"\x01"), peer.send(2, b"\xfc\xff")), "closed"),
+    "a column that is none": (lambda peer: peer.socket.sendall(b"\x01\0\0\x01\x01\x02\0\0\x02\xfc\xff"), "closed"),
 }
 
 
@@ -262,13 +282,8 @@ def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> No
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(min_size=1, max_size=60))
 def test_whatever_bytes_come_unasked_the_end_is_heard(data: bytes) -> None:
-    def behave(peer: Peer) -> None:
-        peer.hear()
-        peer.ok(1)
-        peer.socket.sendall(data)
-
-    with connected(behave) as session:
-        session.execute("SELECT 1", PATIENCE)
+    with idle(lambda peer: peer.socket.sendall(data)) as (session, server):
+        server.proceed()
         assert eventually(session.listen)
         assert session.hangup is not None
         assert session.hangup.manner == "closed"
@@ -324,7 +339,12 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_l
 
 def test_closing_waits_for_nobody() -> None:
     over = threading.Event()
-    with connected(lambda peer: (peer.hear(), over.wait(PATIENCE)) and None) as session:
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        over.wait(PATIENCE)
+
+    with connected(behave) as session:
         session.send("SELECT 1")
         start = time.monotonic()
         session.close()
@@ -423,7 +443,11 @@ def test_a_unix_socket_that_is_not_there_is_lost(tmp_path: Path) -> None:
 
 
 def test_an_ok_has_the_servers_counts() -> None:
-    with connected(lambda peer: (peer.hear(), peer.ok(1, affected=3, warnings=2)) and None) as session:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.ok(1, affected=3, warnings=2)
+
+    with connected(behave) as session:
         assert session.execute("UPDATE", PATIENCE) == Ok(3, 2)
 
 

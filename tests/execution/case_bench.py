@@ -1,0 +1,116 @@
+"""Runs single cases, written by the tests, on a simulator of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult
+from runner.language.load import load_cases
+from runner.language.register import find_register
+from runner.target.dsn import Dsn
+from runner.target.limits import Limits
+from runner.target.outcome import Ok, Rows
+from runner.target.profile import Profile, load_profile
+from runner.target.session import Login, Session
+from runner.target.target import Target
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
+LIMITS = Limits(connect=PATIENCE, statement=PATIENCE, settle=PATIENCE, cleanup=PATIENCE)
+ORACLE_MODE = 1 << 27
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether something comes true; it is looked at again and again."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+@contextlib.contextmanager
+def simulator(*options: str) -> Iterator[Dsn]:
+    """A simulator process that ends with the block, or with this process."""
+    command = [sys.executable, "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], PATIENCE)[0], "the simulator did not start"
+            yield Dsn.parse(process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def somebody_else(dsn: Dsn) -> Iterator[tuple[Session, str]]:
+    """A session that belongs to no case, and its id."""
+    session = Session(Login(dsn, dsn.user, dsn.password, ORACLE_MODE))
+    assert session.open(PATIENCE) == Ok()
+    try:
+        answer = session.execute("SHOW PROCESSLIST", PATIENCE)
+        assert isinstance(answer, Rows)
+        (own,) = [row[0] for row in answer.values if row[2] == session.local_address]
+        assert own is not None
+        yield session, own
+    finally:
+        session.close()
+
+
+SESSIONS = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A place to run cases: a folder for the file, and a server."""
+
+    folder: Path
+    dsn: Dsn
+    limits: Limits = LIMITS
+    profile: Profile | None = None
+
+    def settling_within(self, seconds: float) -> Bench:
+        return replace(self, limits=replace(self.limits, settle=seconds))
+
+    def run(self, body: str, requirement: str = "PUR-1", sessions: str = SESSIONS) -> CaseResult:
+        """Runs the one case of a file; ``body`` is what it says besides id, title, requirement and sessions."""
+        cases = self.folder / "cases"
+        cases.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "cases" / "requirements.yaml", cases)
+        path = cases / "file.yaml"
+        head = (
+            f"  - id: the-case\n    requirement: {requirement}\n    title: something holds\n    sessions: {sessions}\n"
+        )
+        lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
+        path.write_text(f"format: 1\ncases:\n{head}{lines}", encoding="utf-8")
+        (case,) = load_cases(path)
+        target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits)
+        try:
+            return Performer(target, find_register(path).vocabulary).perform(case)
+        finally:
+            target.close()
+
+    def users(self) -> tuple[tuple[str | None, ...], ...]:
+        """The users of the suite that are left on the server."""
+        with somebody_else(self.dsn) as (session, _):
+            answer = session.execute("SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'", PATIENCE)
+        assert isinstance(answer, Rows), answer
+        return answer.values
+
+
+def sent(result: CaseResult) -> list[str]:
+    """The statements that a case's own sessions sent."""
+    return [event.text for event in result.transcript if event.kind == "says" and not event.setup]

@@ -1,0 +1,133 @@
+"""The guard on a real server: what could end a session of somebody else is never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from case_bench import PATIENCE, Bench, eventually, sent, simulator, somebody_else
+
+from runner.execution.verdict import Verdict
+from runner.target.dsn import Dsn
+from runner.target.outcome import Rows
+
+
+@pytest.fixture(scope="module")
+def dsn() -> Iterator[Dsn]:
+    with simulator() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def bench(tmp_path: Path, dsn: Dsn) -> Iterator[Bench]:
+    bench = Bench(tmp_path, dsn)
+    yield bench
+    assert bench.users() == ()
+
+
+FOREIGN = {
+    "the id": "'{foreign}'",
+    "the id in front of a serial#": "'{foreign}, ${{victim.id}}'",
+    "the id as the serial#": "'${{victim.id}}, {foreign}'",
+    "the id as the instance": "'${{victim.id}}, 0, @{foreign}'",
+    "the id without quotes": "{foreign}",
+    "the id with letters behind": "'{foreign}abc'",
+    "the id with letters in front": "'abc{foreign}'",
+    "the id with zeros in front": "'000{foreign}'",
+    "the id with blanks": "'  {foreign} '",
+    "the id with a plus": "'+{foreign}'",
+    "the id with a fraction": "'{foreign}.4'",
+    "the id rounded up": "'{less}.5'",
+    "the id with 32 bits more": "'{beyond}'",
+    "the id with 64 bits more": "'{far_beyond}'",
+    "the id below zero": "'-{below}'",
+    "the id in hexadecimal": "'0x{foreign:x}'",
+    "the id as an exponent": "'{foreign}e0'",
+    "the id in a comment": "/* {foreign} */ '${{victim.id}}'",
+    "the id with IMMEDIATE": "'{foreign}' IMMEDIATE",
+    "the id with a semicolon": "'{foreign}';",
+    "the id in a second text": "'${{victim.id}}' '{foreign}'",
+    "the id over two texts": "'{head}' '{tail}'",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=list(FOREIGN))
+def test_a_statement_that_could_name_a_foreign_session_is_never_sent(bench: Bench, text: str) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        number = int(own)
+        said = text.format(
+            foreign=number,
+            less=number - 1,
+            beyond=number + 2**32,
+            far_beyond=number + 2**64,
+            below=2**32 - number,
+            head=own[:1],
+            tail=own[1:],
+        )
+        result = bench.run(
+            f'steps:\n  - killer: "ALTER SYSTEM KILL SESSION {said}"\n    reply: ok\nends: [victim]',
+            sessions="{killer: {user: administrator}, victim: {}}",
+        )
+        assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
+        assert result.reason.startswith("not sent: ")
+        assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
+        assert session.listen() is None
+
+
+@pytest.mark.parametrize("prepared", ["true", "false"])
+def test_a_prepared_statement_passes_the_guard_too(bench: Bench, prepared: str) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        result = bench.run(
+            f"steps:\n  - killer: alter system kill session '{own}'\n    prepared: {prepared}\n    reply: ok",
+            sessions="{killer: {user: administrator}}",
+        )
+        assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
+        assert session.listen() is None
+
+
+def test_an_unused_number_is_nobodys_even_where_somebody_has_the_first_one(bench: Bench) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        result = bench.run(
+            f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '${{unused {own}}}'\n    reply: error",
+            sessions="{killer: {user: administrator}}",
+        )
+        assert result.verdict is Verdict.CONFORMS
+        (statement,) = sent(result)
+        assert own not in statement
+        assert session.listen() is None
+
+
+def test_ones_own_sessions_pass_in_any_position(bench: Bench) -> None:
+    result = bench.run(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}, ${stranger.id}'\n    reply: ok\nends: [victim]"
+    )
+    assert result.verdict is Verdict.CONFORMS
+
+
+def test_a_statement_without_the_guarded_word_may_hold_any_number(bench: Bench) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        result = bench.run(f"steps:\n  - killer: SELECT {own} FROM DUAL\n    reply: {{rows: {{values: [[{own}]]}}}}")
+        assert result.verdict is Verdict.CONFORMS
+        assert session.listen() is None
+
+
+def test_the_id_of_an_own_session_that_is_gone_is_free_to_be_named(bench: Bench) -> None:
+    result = bench.run(
+        """\
+steps:
+  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'
+    reply: ok
+  - wait: {victim: gone}
+  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'
+    reply: unknown-session
+ends: [victim]"""
+    )
+    assert result.verdict is Verdict.CONFORMS
+
+
+def test_a_session_that_left_is_no_obstacle(bench: Bench) -> None:
+    with somebody_else(bench.dsn) as (_, own):
+        pass
+    body = f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{own}'\n    reply: [error, ok]"
+    assert eventually(lambda: bench.run(body).verdict is Verdict.CONFORMS)

@@ -1,0 +1,46 @@
+"""Runs the suite as its users do: a process, a command line, an exit code, a record."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """What a run printed, and its record."""
+
+    code: int
+    screen: str
+    record: dict[str, Any]
+
+    def results(self, **wanted: str) -> list[dict[str, Any]]:
+        """The results with these values."""
+        return [row for row in self.record["results"] if all(row[key] == value for key, value in wanted.items())]
+
+    def result(self, name: str) -> dict[str, Any]:
+        """The one result of a case."""
+        (found,) = self.results(name=name)
+        return found
+
+
+def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
+    """Runs ``pytest cases`` with these options; ``record`` is where its record goes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--report", str(record), *options],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        check=False,
+    )
+    written = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"results": []}
+    return SuiteRun(done.returncode, done.stdout + done.stderr, written)

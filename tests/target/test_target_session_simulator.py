@@ -1,0 +1,188 @@
+"""A session, and the administrator's, on a real server: the simulator in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from wire_server import PATIENCE, eventually, serving
+
+from runner.plugin.embedded import EmbeddedSimulator
+from runner.target.dsn import Dsn
+from runner.target.limits import Limits
+from runner.target.outcome import Lost, NoReply, Ok, Rows, ServerError
+from runner.target.profile import Profile, load_profile
+from runner.target.session import Login, Session
+from runner.target.target import Target, TargetError
+
+ORACLE_MODE = 1 << 27
+
+
+@pytest.fixture(scope="module")
+def dsn() -> Iterator[Dsn]:
+    simulator = EmbeddedSimulator()
+    yield Dsn.parse(simulator.dsn)
+    simulator.stop()
+
+
+@pytest.fixture
+def session(dsn: Dsn) -> Iterator[Session]:
+    session = Session(Login(dsn, dsn.user, dsn.password, ORACLE_MODE))
+    assert session.open(PATIENCE) == Ok()
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    return load_profile("oceanbase-oracle")
+
+
+@pytest.fixture
+def target(dsn: Dsn, profile: Profile) -> Iterator[Target]:
+    target = Target(dsn, profile, Limits(settle=5, statement=PATIENCE, connect=PATIENCE, cleanup=PATIENCE))
+    yield target
+    target.close()
+
+
+def test_a_login_is_ok_and_the_session_idle(session: Session) -> None:
+    assert not session.busy
+    assert session.listen() is None
+    assert session.handshake_id is not None
+    assert session.local_address is not None
+    assert session.local_address.startswith("127.0.0.1:")
+
+
+def test_a_wrong_password_is_the_servers_error_and_leaves_no_session(dsn: Dsn) -> None:
+    session = Session(Login(dsn, dsn.user, "wrong", ORACLE_MODE))
+    outcome = session.open(PATIENCE)
+    session.abandon()
+    assert isinstance(outcome, ServerError)
+    assert outcome.code
+    assert "wrong" not in str(outcome)
+
+
+ANSWERS = [
+    ("SELECT 1 FROM DUAL", Rows(("1",), (("1",),))),
+    ("SELECT NULL AS n FROM DUAL", Rows(("N",), ((None,),))),
+    ("COMMIT", Ok()),
+    ("COMMIT;", Ok()),
+]
+
+
+@pytest.mark.parametrize(("statement", "outcome"), ANSWERS)
+def test_an_answer_is_a_value(session: Session, statement: str, outcome: Ok | Rows) -> None:
+    assert session.execute(statement, PATIENCE) == outcome
+
+
+def test_an_error_is_a_value_and_the_session_goes_on(session: Session) -> None:
+    outcome = session.execute("SELEC 1", PATIENCE)
+    assert isinstance(outcome, ServerError)
+    assert outcome.sqlstate
+    assert outcome.message
+    assert session.execute("COMMIT", PATIENCE) == Ok()
+    assert session.listen() is None
+
+
+def test_a_prepared_statement_answers_like_a_plain_one(session: Session) -> None:
+    assert session.execute("COMMIT", PATIENCE, prepared=True) == Ok()
+    assert isinstance(session.execute("SELEC 1", PATIENCE, prepared=True), ServerError)
+    assert isinstance(session.execute("ALTER SYSTEM KILL SESSION 'abc'", PATIENCE, prepared=True), ServerError)
+    assert session.execute("COMMIT", PATIENCE) == Ok()
+
+
+def test_a_statement_can_be_sent_now_and_its_answer_taken_later(session: Session) -> None:
+    session.send("SELECT SLEEP(0.2) FROM DUAL")
+    assert session.busy
+    assert session.result(0.001) == NoReply(0.001)
+    assert session.busy
+    assert eventually(lambda: session.answered)
+    assert session.busy
+    assert isinstance(session.result(PATIENCE), Rows)
+    assert not session.busy
+    assert not session.answered
+
+
+def test_the_list_tells_the_sessions_own_id(session: Session, target: Target) -> None:
+    own = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
+    assert [row.user.upper() for row in own] == ["SYS"]
+    assert own[0].id.isdigit()
+
+
+def test_a_session_that_another_one_ends_hears_it_without_asking(session: Session, target: Target) -> None:
+    (own,) = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
+    assert target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'") == Ok()
+    assert eventually(session.listen)
+    assert isinstance(session.execute("COMMIT", PATIENCE), Lost)
+
+
+def test_a_running_statement_of_an_ended_session_comes_back(session: Session, target: Target) -> None:
+    (own,) = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
+    session.send("SELECT SLEEP(3000) FROM DUAL")
+    assert target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'") == Ok()
+    assert isinstance(session.result(PATIENCE), Lost | ServerError)
+    assert eventually(session.listen)
+
+
+def test_a_target_that_is_fine_is_found_fine(target: Target) -> None:
+    target.check()
+    assert not target.control_lost()
+
+
+def test_the_administrators_session_comes_back_when_it_was_ended(target: Target) -> None:
+    control = target.control
+    (own,) = [row for row in target.process_list().rows if row.get("host") == control.local_address]
+    target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'")
+    assert eventually(target.control_lost)
+    assert target.administer("COMMIT") == Ok()
+    assert target.control is not control
+
+
+def test_the_administrators_session_comes_back_when_it_did_not_answer(dsn: Dsn, profile: Profile) -> None:
+    target = Target(dsn, profile, Limits(statement=PATIENCE, connect=PATIENCE, cleanup=0.05))
+    stuck = target.control
+    assert target.administer("SELECT SLEEP(3000) FROM DUAL") == NoReply(0.05)
+    assert target.control is not stuck
+    target.close()
+
+
+def test_an_administrator_with_a_wrong_password_is_named_without_the_password(dsn: Dsn, profile: Profile) -> None:
+    wrong = dataclasses.replace(dsn, password="s3cretWord")  # noqa: S106 - of nobody
+    target = Target(wrong, profile, Limits())
+    with pytest.raises(TargetError, match=r"the administrator 'SYS' can't log in: error [0-9]+") as caught:
+        target.check()
+    assert "s3cretWord" not in str(caught.value)
+
+
+def test_a_server_that_speaks_another_protocol_is_no_target(profile: Profile) -> None:
+    with serving(lambda peer: peer.socket.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")) as other:
+        target = Target(other, profile, Limits())
+        with pytest.raises(TargetError, match="can't log in"):
+            target.check()
+
+
+def test_a_profile_that_does_not_fit_is_named(dsn: Dsn, profile: Profile) -> None:
+    other = dataclasses.replace(profile, sql={**profile.sql, "probe": ("SELECT nonsense FROM nowhere",)})
+    target = Target(dsn, other, Limits())
+    with pytest.raises(TargetError, match="does the profile 'oceanbase-oracle' fit"):
+        target.check()
+    target.close()
+
+
+def test_a_word_is_spelled_in_the_first_way_that_the_server_takes(dsn: Dsn, profile: Profile) -> None:
+    words = {"sleep": ("PAUSE {seconds}", "SELECT SLEEP({seconds}) FROM DUAL", "COMMIT"), "begin": ("ANYTHING",)}
+    target = Target(dsn, dataclasses.replace(profile, words=words), Limits())
+    assert target.word("sleep", target.control) == "SELECT SLEEP({seconds}) FROM DUAL"
+    assert target.word("begin", target.control) == "ANYTHING"
+    target.close()
+
+
+@pytest.mark.parametrize("spellings", [("PAUSE", "WAIT"), ()], ids=["none is taken", "none is known"])
+def test_a_word_that_the_server_takes_in_no_way_is_named(
+    dsn: Dsn, profile: Profile, spellings: tuple[str, ...]
+) -> None:
+    target = Target(dsn, dataclasses.replace(profile, words={"sleep": spellings}), Limits())
+    with pytest.raises(TargetError, match="can't do what the cases call 'sleep'"):
+        target.word("sleep", target.control)
+    target.close()
