@@ -1,4 +1,4 @@
-"""The command line beside pytest's: simulate, lint, explain.
+"""The command line beside pytest's: simulate, lint, explain, prove.
 
 Exit codes: 0, it is done and all is well; 1, lint found something; 4, bad usage.
 """
@@ -6,11 +6,13 @@ Exit codes: 0, it is done and all is well; 1, lint found something; 4, bad usage
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner import prove
 from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Await, Case, Connect, Register, Reply, Say, Step, Wait
 from runner.language.problems import SourceError, did_you_mean
@@ -50,9 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     explain.add_argument(
         "--cases", type=Path, default=_CASES, metavar="FOLDER", help="where the cases are (default: cases)"
     )
+    proof = commands.add_parser(
+        "prove", help="run the suite against the simulator's defects and variants; print the matrix"
+    )
+    proof.add_argument("names", nargs="*", help="defects and variants (default: all)")
+    proof.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="how many at a time (default: %(default)s)"
+    )
     chosen = parser.parse_args(arguments)
     try:
-        return _lint(chosen.paths) if chosen.command == "lint" else _explain(chosen.name, chosen.cases)
+        match chosen.command:
+            case "lint":
+                return _lint(chosen.paths)
+            case "explain":
+                return _explain(chosen.name, chosen.cases)
+            case _:
+                return _prove(chosen.names, max(1, chosen.jobs))
     except SourceError as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
@@ -81,6 +96,26 @@ def _lint(paths: Sequence[Path]) -> int:
         print(problem)
     print(f"{len(files)} files, {len(cases)} cases, {len(problems)} problems")
     return 1 if problems else 0
+
+
+def _prove(names: Sequence[str], jobs: int) -> int:
+    known = {claim.name: claim for claim in prove.claims()}
+    for name in names:
+        if name not in known:
+            print(f"no defect and no variant is called {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
+            return USAGE_ERROR
+    register = read_register(prove.ROOT / _CASES / REGISTER_NAME)
+    wanted = [claim for claim in known.values() if claim.name in names or not names]
+    proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(prove.line(proof, register), flush=True))
+    failing = [proof for proof in proofs if not proof.holds(register)]
+    cases = [case.name for path in case_files(prove.ROOT / _CASES) for case in load_cases(path)]
+    immortal = [] if names else prove.unkilled(proofs, cases)
+    for case in immortal:
+        print(f"no defect makes this case deviate: {case}")
+    print(
+        prove.score(proofs, register, len(cases) - len(immortal), len(cases)) if not names else f"{len(failing)} fail"
+    )
+    return 1 if failing or immortal else 0
 
 
 def _explain(name: str, folder: Path) -> int:

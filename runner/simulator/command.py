@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -14,13 +15,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.simulator.accounts import ADMINISTRATOR
+from runner.simulator.catalogue import unknown_name
+from runner.simulator.defects import DEFECTS
 from runner.simulator.parts import Parts
 from runner.simulator.server import Server, raise_file_limit
 from runner.simulator.settings import Settings
+from runner.simulator.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
+
+    from runner.simulator.catalogue import Defect, Variant
 
 
 CANNOT_START = 4
@@ -38,7 +44,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the simulator's options to a parser."""
     defaults = Settings()
     add = parser.add_argument
-    add("--port", type=_port, required=True, help="the port to listen on; 0 takes a free one")
+    add("--port", type=_port, help="the port to listen on; 0 takes a free one")
+    add(
+        "--defect",
+        dest="defects",
+        action="append",
+        default=[],
+        type=_defect,
+        metavar="NAME",
+        help="be wrong in this way; may be given more than once",
+    )
+    add(
+        "--variant",
+        dest="variants",
+        action="append",
+        default=[],
+        type=_variant,
+        metavar="NAME",
+        help="be different in this way, which is lawful; may be given more than once",
+    )
+    lists = parser.add_mutually_exclusive_group()
+    for kind in (DEFECTS, VARIANTS):
+        names = "defects" if kind is DEFECTS else "variants"
+        lists.add_argument(
+            f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
+        )
+    add("--json", action="store_true", help="list as JSON")
     add("--host", default=defaults.host, help="the address to listen on (%(default)s)")
     add("--admin-password", default=defaults.admin_password, help=f"the password of {ADMINISTRATOR} (%(default)s)")
     add(
@@ -81,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def settings_from(options: argparse.Namespace) -> Settings:
     """The settings that the options ask for."""
-    return Settings(
+    settings = Settings(
         host=options.host,
         port=options.port,
         admin_password=options.admin_password,
@@ -92,6 +123,17 @@ def settings_from(options: argparse.Namespace) -> Settings:
         lock_wait_seconds=options.lock_wait,
         login_seconds=options.login_limit,
     )
+    for variant in options.variants:
+        settings = variant.settings(settings)
+    return settings
+
+
+def parts_from(options: argparse.Namespace) -> Parts:
+    """The parts that the options ask for: defects stand in front of variants."""
+    parts = Parts()
+    for piece in (*options.variants, *options.defects):
+        parts = piece.parts(parts)
+    return parts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,7 +141,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="simulator", description=__doc__)
     add_arguments(parser)
     options = parser.parse_args(argv)
-    return run(settings_from(options), until_stdin_closes=options.until_stdin_closes)
+    if options.listed is not None:
+        _list(options.listed.values(), as_json=options.json)
+        return 0
+    if options.port is None:
+        parser.error("the following arguments are required: --port")
+    return run(settings_from(options), until_stdin_closes=options.until_stdin_closes, parts=parts_from(options))
 
 
 def run(
@@ -151,6 +198,27 @@ def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
             pass
     with suppress(RuntimeError):  # the loop has ended already
         loop.call_soon_threadsafe(stop.set)
+
+
+def _list(entries: Iterable[Defect | Variant], *, as_json: bool) -> None:
+    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "says": entry.says} for entry in entries]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print("  ".join(str(value) for value in row.values() if value is not None))
+
+
+def _defect(name: str) -> Defect:
+    if name not in DEFECTS:
+        raise argparse.ArgumentTypeError(unknown_name("defect", name, DEFECTS))
+    return DEFECTS[name]
+
+
+def _variant(name: str) -> Variant:
+    if name not in VARIANTS:
+        raise argparse.ArgumentTypeError(unknown_name("variant", name, VARIANTS))
+    return VARIANTS[name]
 
 
 def _port(text: str) -> int:

@@ -86,6 +86,11 @@ def too_many_prepared() -> SqlError:
     return SqlError(1461, SYNTAX, "Can't create more than max_prepared_stmt_count statements", oracle=False)
 
 
+def not_preparable() -> SqlError:
+    """A statement that cannot be prepared."""
+    return SqlError(1295, GENERAL, "This command is not supported in the prepared statement protocol yet", oracle=False)
+
+
 def unknown_database(name: str) -> SqlError:
     """The schema asked for at login does not exist."""
     return SqlError(1049, SYNTAX, f"Unknown database '{name}'", oracle=False)

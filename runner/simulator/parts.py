@@ -57,6 +57,7 @@ def altered(parts: Parts, *pieces: type[Any]) -> Parts:
 
 def _place(piece: type[Any]) -> str:
     for field in fields(Parts):
-        if issubclass(piece, field.default):
+        part: type[Any] = field.default  # type: ignore[assignment]  # every part has a class as its default
+        if issubclass(piece, part):
             return field.name
     raise TypeError(f"{piece.__name__} inherits from no part of a server")

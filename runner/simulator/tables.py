@@ -158,6 +158,10 @@ class Transaction:
         """A point to return to."""
         return len(self._changes)
 
+    def taken(self) -> int:
+        """How many of the changes are no more than a lock, up to the first that is more."""
+        return next((place for place, change in enumerate(self._changes) if not change[2]), len(self._changes))
+
     def return_to(self, mark: int) -> None:
         """Undoes everything since a mark."""
         while len(self._changes) > mark:

@@ -1,0 +1,33 @@
+"""Servers that are wrong in one way each, to see whether a test notices."""
+
+from runner.simulator.catalogue import DEFECTS
+from runner.simulator.defects import (
+    aftermath,
+    answers,
+    collateral,
+    effect,
+    example,
+    ids,
+    immediate,
+    liveness,
+    privilege,
+    serial,
+    syntax,
+    unknown,
+)
+
+__all__ = [
+    "DEFECTS",
+    "aftermath",
+    "answers",
+    "collateral",
+    "effect",
+    "example",
+    "ids",
+    "immediate",
+    "liveness",
+    "privilege",
+    "serial",
+    "syntax",
+    "unknown",
+]

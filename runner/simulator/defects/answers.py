@@ -1,0 +1,57 @@
+"""Defects of the answer: the session ends as it should, but the client is told something else than OK, 0 rows."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Done, Result, Rows
+from runner.simulator.wire import Column
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+
+
+@breaks("EXA-6")
+class OneRowAffected(KillSessionStatement):
+    """The answer is OK with one row affected."""
+
+    def answer(self) -> Result:
+        return Done(1)
+
+
+@breaks("EXA-6")
+class AnswersWithARow(KillSessionStatement):
+    """The answer is a result set of one row, as other vendors have it."""
+
+    def answer(self) -> Result:
+        return Rows((Column("PG_TERMINATE_BACKEND"),), ((b"t",),))
+
+
+@breaks("EXA-6")
+class AnswersWithAWarning(KillSessionStatement):
+    """The answer is OK with a warning."""
+
+    def answer(self) -> Result:
+        return Done(warnings=1)
+
+
+@breaks("EXA-6")
+class RefusesOwnSession(KillSessionStatement):
+    """A session that ends itself is refused and lives on, as Oracle has it."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if victim is session:
+            raise errors.internal(-5251, "cannot kill current session")
+
+
+@breaks("PUR-1")
+class EndsWithAnError(KillSessionStatement):
+    """The session ends, but the answer is always an error."""
+
+    def answer(self) -> Result:
+        raise errors.unexpected()

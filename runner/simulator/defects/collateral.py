@@ -1,0 +1,157 @@
+"""Defects that hit somebody else: another session than the named one ends."""
+
+# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator.catalogue import breaks
+from runner.simulator.deferring import later
+from runner.simulator.execute.kill import KillSessionStatement
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.statements import KillSession
+
+SIXTEEN_BITS = 0xFFFF
+EIGHTEEN_BITS = 0x3FFFF
+
+
+@breaks("PAR-1")
+class EndsThePrevious(KillSessionStatement):
+    """The session that stands in front of the named one in the list is ended instead."""
+
+    def find(self, number: int) -> Session:
+        sessions = list(self.registry)
+        return sessions[sessions.index(super().find(number)) - 1]
+
+
+@breaks("PAR-1")
+class EndsTheNext(KillSessionStatement):
+    """The session that stands behind the named one in the list is ended instead."""
+
+    def find(self, number: int) -> Session:
+        sessions = list(self.registry)
+        return sessions[(sessions.index(super().find(number)) + 1) % len(sessions)]
+
+
+@breaks("PAR-1")
+class EndsOneMore(KillSessionStatement):
+    """The named session is ended, and the next one of its user with it."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        mates = [other for other in self.registry if other.user is victim.user and other not in (victim, session)]
+        await super().end(session, victim, statement)
+        for mate in mates[:1]:
+            self.ending.kill(mate)
+
+
+@breaks("PAR-1")
+class EndsTheCallerInstead(KillSessionStatement):
+    """The session that says it is ended instead of the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, session, statement)
+
+
+@breaks("PAR-1")
+class EndsTheCallerToo(KillSessionStatement):
+    """The session that says it is answered OK, and ends after the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is not session:
+            later(0, self.ending.kill, session)
+
+
+@breaks("PAR-1")
+class EndsEveryone(KillSessionStatement):
+    """Every other session of the server ends with the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other is not session:
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsAllOfTheUser(KillSessionStatement):
+    """The named session's user loses all its sessions, the one that says it apart."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user and other is not session:
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsAllOfTheUserButTheNamed(KillSessionStatement):
+    """The named session's user loses its other sessions, the one that says it apart."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        for other in self.registry:
+            if other.user is victim.user and other not in (session, victim):
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsTheUsersOldest(KillSessionStatement):
+    """The oldest session of the named one's user is ended instead."""
+
+    def find(self, number: int) -> Session:
+        user = super().find(number).user
+        return next(session for session in self.registry if session.user is user)
+
+
+@breaks("PAR-1")
+class TakesAnyFirstDigits(KillSessionStatement):
+    """An id that only begins with a session's id ends that session."""
+
+    def read_id(self, statement: KillSession) -> int:
+        text = statement.text.partition(",")[0]
+        named = [session.number for session in self.registry if text.startswith(str(session.number))]
+        return max(named) if named else super().read_id(statement)
+
+
+@breaks("PAR-1")
+class TakesAnyLastDigits(KillSessionStatement):
+    """An id that only ends with a session's id ends that session."""
+
+    def read_id(self, statement: KillSession) -> int:
+        text = statement.text.partition(",")[0]
+        named = [session.number for session in self.registry if text.endswith(str(session.number))]
+        return max(named) if named else super().read_id(statement)
+
+
+@breaks("PAR-1")
+class CutsIdsToSixteenBits(KillSessionStatement):
+    """Ids that agree in their last 16 bits are the same to it."""
+
+    def find(self, number: int) -> Session:
+        for session in self.registry:
+            if (session.number ^ number) & SIXTEEN_BITS == 0:
+                return session
+        return super().find(number)
+
+
+@breaks("PAR-1")
+class CutsIdsToEighteenBits(KillSessionStatement):
+    """Ids that agree in their last 18 bits, the server's running number, are the same to it."""
+
+    def find(self, number: int) -> Session:
+        for session in self.registry:
+            if (session.number ^ number) & EIGHTEEN_BITS == 0:
+                return session
+        return super().find(number)
+
+
+@breaks("PAR-1")
+class TakesTheNearest(KillSessionStatement):
+    """An id that no session has ends the session with the nearest lower one."""
+
+    def find(self, number: int) -> Session:
+        lower = [session for session in self.registry if session.number <= number]
+        return max(lower, key=lambda session: session.number) if lower else super().find(number)

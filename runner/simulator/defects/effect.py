@@ -1,0 +1,210 @@
+"""Defects of the effect: what should end the session does so only in part, late, or not at all."""
+
+# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.catalogue import breaks
+from runner.simulator.connection import Connection
+from runner.simulator.deferring import later
+from runner.simulator.ending import SessionEnding
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.parts import Parts, altered
+from runner.simulator.sessions import SESSION_KILLED, Registry, Session
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.simulator.sql.statements import KillSession
+
+TOO_LATE = 10.0
+SOON = 0.05
+
+
+@breaks("PUR-1")
+class DoesNothing(KillSessionStatement):
+    """Answers OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class HidesTheRowOnly(SessionEnding):
+    """The row leaves the list, the session lives on."""
+
+    def kill(self, victim: Session) -> None:
+        self.unlist(victim)
+
+
+@breaks("PUR-1")
+class MarksTheRowOnly(SessionEnding):
+    """The row shows SESSION_KILLED, the session lives on."""
+
+    def kill(self, victim: Session) -> None:
+        victim.state = SESSION_KILLED
+
+
+@breaks("PUR-1")
+class LeavesTheRow(SessionEnding):
+    """The connection is closed, the row stays in the list for ever."""
+
+    def unlist(self, victim: Session) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class LeavesTheRowOfTransactions(SessionEnding):
+    """The row of a session with an open transaction stays in the list for ever."""
+
+    def unlist(self, victim: Session) -> None:
+        if not victim.transaction.open:
+            super().unlist(victim)
+
+
+@breaks("PUR-1")
+class LeavesTheRowOfRunningSessions(SessionEnding):
+    """The row of a session in the middle of a statement stays in the list for ever."""
+
+    def unlist(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().unlist(victim)
+
+
+@breaks("PUR-1")
+def closes_the_sending_half_only(parts: Parts) -> Parts:
+    """The server sends no more, but the session goes on and its row stays."""
+    return altered(parts, _OnlyDisconnects, _StopsSending)
+
+
+class _OnlyDisconnects(SessionEnding):
+    def kill(self, victim: Session) -> None:
+        victim.link.disconnect(None)
+
+
+class _StopsSending(Connection):
+    def disconnect(self, last_word: errors.SqlError | None) -> None:
+        self._channel.stop_sending()
+
+
+@breaks("PUR-1")
+class KeepsTheConnection(SessionEnding):
+    """The row goes and the transaction is rolled back, but nobody closes the connection, which answers no more."""
+
+    def disconnect(self, victim: Session) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class IdleSessionsSurvive(KillSessionStatement):
+    """Only a session in the middle of a statement is ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.statement is not None:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class RunningSessionsSurvive(KillSessionStatement):
+    """A session in the middle of a statement is not ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.waiting is None:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class StopsTheStatementOnly(KillSessionStatement):
+    """Of a session in the middle of a statement only the statement is ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.interrupt(errors.query_killed()):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class TransactionsSurvive(KillSessionStatement):
+    """A session with an open transaction is not ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.transaction.open:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvives(KillSessionStatement):
+    """A session that ends itself is answered OK and lives on."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class HoldersSurvive(KillSessionStatement):
+    """The administrator's order does not end sessions of users that hold ALTER SYSTEM."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (session.user.administrator and ALTER_SYSTEM in victim.user.system):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class EndsTooLate(SessionEnding):
+    """The session ends, but 10 seconds after the OK."""
+
+    def kill(self, victim: Session) -> None:
+        later(TOO_LATE, super().kill, victim)
+
+
+@breaks("PUR-1")
+class RowGoesTooLate(SessionEnding):
+    """The connection is closed at once, the row goes 10 seconds later."""
+
+    def unlist(self, victim: Session) -> None:
+        later(TOO_LATE, super().unlist, victim)
+
+
+@breaks("PUR-1")
+class ConnectionGoesTooLate(SessionEnding):
+    """The row goes at once, the connection is closed 10 seconds later."""
+
+    def disconnect(self, victim: Session) -> None:
+        later(TOO_LATE, super().disconnect, victim)
+
+
+@breaks("PUR-1")
+class WorksOncePerSession(KillSessionStatement):
+    """A session's first statement ends a session, its later ones are answered OK and end none."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.used: set[int] = set()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session.number not in self.used:
+            self.used.add(session.number)
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class RemembersOneOrderOnly(SessionEnding):
+    """Sessions are ended a moment later, and an order that comes in this moment replaces the one before."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.next: Session | None = None
+
+    def kill(self, victim: Session) -> None:
+        if self.next is None:
+            later(SOON, self.kill_next)
+        self.next = victim
+
+    def kill_next(self) -> None:
+        victim, self.next = self.next, None
+        if victim is not None:
+            super().kill(victim)

@@ -1,0 +1,161 @@
+"""Defects of what the page's example shows around the statement: users, grants, the list."""
+
+# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.accounts import Accounts
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.processlist import ProcessList
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.sql import statements as sql
+
+if TYPE_CHECKING:
+    from runner.simulator.accounts import User
+    from runner.simulator.sessions import Session
+    from runner.simulator.values import Value
+    from runner.simulator.wire import Column
+
+
+@breaks("EXA-1")
+class CreateUserAffectsOne(Engine):
+    """CREATE USER is answered OK with one row affected."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        return Done(1) if isinstance(statement, sql.CreateUser) else result
+
+
+@breaks("EXA-1")
+class CreateUserFails(Engine):
+    """CREATE USER makes the user, but is answered with an error."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.CreateUser):
+            raise errors.unexpected()
+        return result
+
+
+@breaks("EXA-2")
+class GrantAffectsOne(Engine):
+    """GRANT is answered OK with one row affected."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        return Done(1) if isinstance(statement, sql.Grant) else result
+
+
+@breaks("EXA-2")
+class GrantFails(Engine):
+    """GRANT gives the privilege, but is answered with an error."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Grant):
+            raise errors.unexpected()
+        return result
+
+
+@breaks("EXA-3")
+class ShowsNamesInSmallLetters(ProcessList):
+    """The list shows names of users in small letters."""
+
+    def user(self, session: Session) -> str:
+        name = super().user(session)
+        return name if session.user.administrator else name.lower()
+
+
+@breaks("EXA-3")
+class NewUsersCannotLogIn(Accounts):
+    """A new user's password is not taken."""
+
+    def create_user(self, name: str, password: str) -> User:
+        user = super().create_user(name, password)
+        if len(self.users) > 1:
+            user.secret = b""
+        return user
+
+
+@breaks("EXA-4")
+class ListLacksInfo(ProcessList):
+    """The list has no column INFO."""
+
+    def columns(self, *, full: bool) -> tuple[Column, ...]:
+        return super().columns(full=full)[:-1]
+
+    def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
+        return super().row(session, full=full)[:-1]
+
+
+@breaks("EXA-4")
+class ListHasAnotherOrder(ProcessList):
+    """USER comes first in the list, then ID."""
+
+    def columns(self, *, full: bool) -> tuple[Column, ...]:
+        first, second, *others = super().columns(full=full)
+        return (second, first, *others)
+
+    def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
+        first, second, *others = super().row(session, full=full)
+        return (second, first, *others)
+
+
+@breaks("EXA-4")
+class ListLabelsInSmallLetters(ProcessList):
+    """The list's labels are in small letters."""
+
+    def columns(self, *, full: bool) -> tuple[Column, ...]:
+        return tuple(replace(column, label=column.label.lower()) for column in super().columns(full=full))
+
+
+@breaks("EXA-4")
+class IdleSessionsShowQuery(ProcessList):
+    """Idle sessions show as Query in the list."""
+
+    def command(self, session: Session) -> str:
+        return "Query"
+
+
+@breaks("EXA-4")
+class IdleSessionsShowInfo(ProcessList):
+    """Idle sessions show the word idle as INFO in the list, instead of NULL."""
+
+    def info(self, session: Session) -> str | None:
+        return super().info(session) or "idle"
+
+
+@breaks("EXA-4")
+class WhoAsksShowsNoInfo(ProcessList):
+    """The session that asks for the list shows no statement in it."""
+
+    def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
+        row = super().row(session, full=full)
+        return (*row[:-1], None) if session.waiting is None else row
+
+
+@breaks("EXA-4")
+class WhoAsksIsAsleep(ProcessList):
+    """The session that asks for the list shows as asleep in it."""
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        statement, asker.statement = asker.statement, None
+        state, asker.state = asker.state, "SLEEP"
+        try:
+            return super().rows(asker, full=full)
+        finally:
+            asker.statement, asker.state = statement, state
+
+
+@breaks("EXA-4")
+class ListLacksWhoAsks(ProcessList):
+    """The session that asks for the list is not in it."""
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        rows = super().rows(asker, full=full)
+        return [row for row in rows if row[0] != self.id(asker)]

@@ -1,0 +1,100 @@
+"""Defects of the ids: those that the list shows are not those that the statement takes, or not one for each session."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.processlist import ProcessList
+from runner.simulator.parts import Parts, altered
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+    from runner.simulator.values import Value
+
+SHIFT = 500_000
+LOCAL_BITS = 0x3FFFF
+
+
+@breaks("PAR-2")
+class ShowsShiftedIds(ProcessList):
+    """The list shows ids that are larger by 500000 than those that the statement takes."""
+
+    def id(self, session: Session) -> Value:
+        return session.number + SHIFT
+
+
+@breaks("PAR-2")
+class ShowsRowNumbers(ProcessList):
+    """The list numbers its rows 1, 2, 3 where the ids should be."""
+
+    def id(self, session: Session) -> Value:
+        return list(self.registry).index(session) + 1
+
+
+@breaks("PAR-2")
+class ShowsLocalNumbers(ProcessList):
+    """The list shows the server's running number only, the statement takes the whole id."""
+
+    def id(self, session: Session) -> Value:
+        return session.number & LOCAL_BITS
+
+
+@breaks("PAR-2")
+class TakesLocalNumbers(KillSessionStatement):
+    """The list shows the whole id, the statement takes the server's running number only."""
+
+    def find(self, number: int) -> Session:
+        for session in self.registry:
+            if session.number & LOCAL_BITS == number:
+                return session
+        raise errors.unknown_session(number)
+
+
+@breaks("PAR-2")
+class KnowsLaterSessionsOnly(KillSessionStatement):
+    """Ids of sessions that logged in before the one that asks are unknown to it."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if victim.number < session.number:
+            raise errors.unknown_session(victim.number)
+        super().check_owner(session, victim)
+
+
+@breaks("PAR-2")
+class KnowsEarlierSessionsOnly(KillSessionStatement):
+    """Ids of sessions that logged in after the one that asks are unknown to it."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if victim.number > session.number:
+            raise errors.unknown_session(victim.number)
+        super().check_owner(session, victim)
+
+
+@breaks("PAR-1")
+def two_sessions_show_one_id(parts: Parts) -> Parts:
+    """Neighbours in the list share an id, and the statement ends the first of the two."""
+    return altered(parts, _SharedIds, _TakesTheFirstOfTwo)
+
+
+class _SharedIds(ProcessList):
+    def id(self, session: Session) -> Value:
+        return session.number & ~1
+
+
+class _TakesTheFirstOfTwo(KillSessionStatement):
+    def find(self, number: int) -> Session:
+        found = self.registry.find(number) or self.registry.find(number | 1)
+        return found or super().find(number)
+
+
+@breaks("PAR-1")
+class ListsSessionsTwice(ProcessList):
+    """The list has two rows for each session, with the same id."""
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        return [row for row in super().rows(asker, full=full) for _ in range(2)]

@@ -1,0 +1,167 @@
+"""Defects around IMMEDIATE, which is optional and reserved: with it comes to the same as without it."""
+
+# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.deferring import once
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.sql.kill import KillGrammar
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.cursor import Cursor
+    from runner.simulator.sql.statements import KillSession
+
+PAUSE = 0.05
+
+
+@breaks("SYN-3")
+class RefusesImmediate(KillGrammar):
+    """IMMEDIATE is a syntax error."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        return False
+
+
+@breaks("SYN-3")
+class DemandsImmediate(KillGrammar):
+    """Without IMMEDIATE and without serial# the statement is a syntax error."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        if "," not in cursor.previous.value:
+            cursor.expect("IMMEDIATE")
+        return True
+
+
+@breaks("SYN-3")
+class IgnoresImmediate(KillSessionStatement):
+    """With IMMEDIATE the statement is answered OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not statement.immediate:
+            await super().end(session, victim, statement)
+
+
+@breaks("SYN-3")
+class ImmediateEndsWithAnError(KillSessionStatement):
+    """With IMMEDIATE the session ends, but the answer is an error."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if statement.immediate:
+            raise errors.not_supported("IMMEDIATE")
+
+
+@breaks("SYN-3")
+class ImmediateNeedsTheAdministrator(KillSessionStatement):
+    """With IMMEDIATE the statement is the administrator's alone."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate and not session.user.administrator:
+            raise errors.no_privilege()
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class WaitsForTheTransactionWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE the session ends only once its transaction is over."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate:
+            await super().end(session, victim, statement)
+        else:
+            once(lambda: victim.ended or not victim.transaction.open, self.ending.kill, victim)
+
+
+@breaks("PAR-4")
+class WaitsForTheStatementWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE the session ends only once its running statement is over."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate:
+            await super().end(session, victim, statement)
+        else:
+            once(lambda: victim.ended or victim.statement is None, self.ending.kill, victim)
+
+
+@breaks("PAR-4")
+class SparesTransactionsWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE a session with an open transaction is not ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate or not victim.transaction.open:
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class SparesTheRunningWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE a session in the middle of a statement is not ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate or victim.waiting is None:
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class RefusesTheRunningWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE a session in the middle of a statement is refused as busy."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not statement.immediate and victim.waiting is not None:
+            raise errors.row_busy()
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class AnswersWhenOverWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE the answer has to wait until the victim's statement is over, and so has the end."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        while not statement.immediate and victim is not session and victim.statement is not None:
+            await session.wait(PAUSE)
+            if victim.ended:
+                return
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class CommitsWithImmediate(KillSessionStatement):
+    """With IMMEDIATE there is no time for a rollback: the victim's changes are committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class CommitsWithoutImmediate(KillSessionStatement):
+    """Without IMMEDIATE the victim's changes are committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not statement.immediate:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class SparesTheIdleWithImmediate(KillSessionStatement):
+    """With IMMEDIATE a session that does nothing is left alone."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not statement.immediate or victim.statement is not None or victim.transaction.open:
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class StopsTheStatementWithImmediate(KillSessionStatement):
+    """With IMMEDIATE only the statement of a running session is ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (statement.immediate and victim.interrupt(errors.query_killed())):
+            await super().end(session, victim, statement)

@@ -1,0 +1,247 @@
+"""Defects of the grammar: it takes what it should refuse, or refuses what it should take."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.deferring import later
+from runner.simulator.execute.engine import Engine
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.kill import KillGrammar
+from runner.simulator.sql.tokens import BAD, END, NUMBER, WORD, tokens_of
+
+if TYPE_CHECKING:
+    from runner.simulator.execute.results import Result
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql.cursor import Cursor
+
+WORDS = ("ALTER", "SYSTEM", "KILL", "SESSION", "IMMEDIATE")
+ONE_BLANK_EACH = re.compile(r"\S+( \S+)*", re.ASCII)
+
+
+@breaks("SYN-4")
+class RefusesTheSemicolon(KillGrammar):
+    """A closing semicolon is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.value == ";":
+            cursor.fail()
+        return statement
+
+
+@breaks("SYN-4")
+class DemandsTheSemicolon(KillGrammar):
+    """A statement without its closing semicolon is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.value != ";":
+            cursor.fail()
+        return statement
+
+
+@breaks("SYN-4")
+class RefusesTheSemicolonOfTheSerialForm(KillGrammar):
+    """A closing semicolon behind id and serial# is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if isinstance(statement, sql.KillSession) and "," in statement.text and cursor.now.value == ";":
+            cursor.fail()
+        return statement
+
+
+@breaks("SYN-4")
+class RefusesTheSemicolonOfImmediate(KillGrammar):
+    """A closing semicolon behind IMMEDIATE is a syntax error."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        found = super().immediate(cursor)
+        if found and cursor.now.value == ";":
+            cursor.fail()
+        return found
+
+
+@breaks("SYN-4")
+class DoesNothingWithASemicolon(KillGrammar):
+    """With a closing semicolon the statement is answered OK and does nothing."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        return sql.Nothing() if cursor.now.value == ";" else statement
+
+
+@breaks("SYN-5")
+class TakesCapitalsOnly(KillGrammar):
+    """Keywords in small letters are a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        for token in tokens_of(cursor.sql):
+            if token.kind == WORD and not cursor.raw(token).isupper():
+                cursor.fail_at(token)
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesNoComments(KillGrammar):
+    """A comment within the statement is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if "/*" in cursor.sql or "--" in cursor.sql:
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesOneLineOnly(KillGrammar):
+    """A line break within the statement is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if "\n" in cursor.sql:
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesSingleBlanksOnly(KillGrammar):
+    """Anything but one blank between two words is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if not ONE_BLANK_EACH.fullmatch(cursor.sql):
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-6")
+class IgnoresWhatFollows(KillGrammar):
+    """Whatever stands behind the statement is read over."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        while cursor.now.kind not in (BAD, END) and cursor.now.value != ";":
+            cursor.next()
+        return statement
+
+
+@breaks("SYN-6")
+class TakesIdsWithoutQuotes(KillGrammar):
+    """The id may stand there without quotes."""
+
+    def text(self, cursor: Cursor) -> str:
+        return cursor.next().value if cursor.now.kind == NUMBER else super().text(cursor)
+
+
+@breaks("SYN-6")
+class TakesIdAndSerialWithoutQuotes(KillGrammar):
+    """Id and serial# may stand there without quotes, the id alone may not."""
+
+    def text(self, cursor: Cursor) -> str:
+        if cursor.now.kind != NUMBER:
+            return super().text(cursor)
+        number = cursor.next().value
+        cursor.expect_symbol(",")
+        return f"{number}, {cursor.take(NUMBER).value}"
+
+
+@breaks("SYN-6")
+class TakesAnOpenQuote(Engine):
+    """A quote that is left open is closed for the client."""
+
+    def parse(self, text: str) -> sql.Statement:
+        return super().parse(text + "'" if text.count("'") % 2 and "KILL" in text.upper() else text)
+
+
+@breaks("SYN-6")
+class TakesImmediateTwice(KillGrammar):
+    """IMMEDIATE may be said any number of times."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        found = super().immediate(cursor)
+        while cursor.accept("IMMEDIATE"):
+            pass
+        return found
+
+
+@breaks("SYN-6")
+class TakesImmediateInFront(KillGrammar):
+    """IMMEDIATE may stand in front of the id."""
+
+    def text(self, cursor: Cursor) -> str:
+        cursor.accept("IMMEDIATE")
+        return super().text(cursor)
+
+
+@breaks("SYN-6")
+class GuessesMisspeltWords(Engine):
+    """A misspelt keyword is taken for the one that was probably meant."""
+
+    def parse(self, text: str) -> sql.Statement:
+        try:
+            return super().parse(text)
+        except errors.SqlError:
+            guessed = re.sub(r"[A-Z]+", lambda word: (get_close_matches(word[0], WORDS, 1, 0.7) or [word[0]])[0], text)
+            return super().parse(guessed)
+
+
+@breaks("SYN-6")
+class TakesTwoIds(KillGrammar):
+    """More ids may follow the first one; they are read over."""
+
+    def text(self, cursor: Cursor) -> str:
+        text = super().text(cursor)
+        while cursor.symbol(","):
+            cursor.next()
+        return text
+
+
+@breaks("SYN-6")
+class NeedsNoSession(KillGrammar):
+    """The word SESSION may be left out."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        cursor.accept("SESSION")
+        return sql.KillSession(self.text(cursor), self.immediate(cursor))
+
+
+@breaks("SYN-6")
+class NeedsNoId(KillGrammar):
+    """Without an id the statement is answered OK."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.sees("SESSION") and cursor.sql.rstrip(" ;").upper().endswith("SESSION"):
+            cursor.next()
+            return sql.Nothing()
+        return super().session(cursor)
+
+
+@breaks("SYN-6")
+class SyntaxErrorsAreInternalErrors(Engine):
+    """What is no statement is refused with an internal error."""
+
+    def parse(self, text: str) -> sql.Statement:
+        try:
+            return super().parse(text)
+        except errors.SqlError:
+            raise errors.unexpected() from None
+
+
+@breaks("SYN-6")
+class RefusesAndEndsAllTheSame(Engine):
+    """A word behind the statement is a syntax error, but the session has ended by then."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        try:
+            return await super().execute(session, text)
+        except errors.SqlError:
+            found = re.match(r"ALTER SYSTEM KILL SESSION '([0-9]+)' \w", text)
+            victim = self.instance.registry.find(int(found[1])) if found else None
+            if victim is not None and self.instance.privileges.holds(session, "ALTER SYSTEM"):
+                later(0, self.instance.ending.kill, victim)
+            raise

@@ -1,0 +1,92 @@
+"""Other lists: what a row shows, and who sees which."""
+
+# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator.catalogue import lawful, lawful_setting
+from runner.simulator.execute.processlist import ProcessList
+from runner.simulator.wire import TYPE_DECIMAL, Column
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+    from runner.simulator.settings import Settings
+    from runner.simulator.values import Value
+
+INFO_LENGTH = 16
+PROXY = "10.1.2.3:2883"
+
+
+@lawful
+class HostWithoutPort(ProcessList):
+    """HOST shows the address alone."""
+
+    def host(self, session: Session) -> str:
+        return super().host(session).rpartition(":")[0]
+
+
+@lawful
+class HostOfAProxy(ProcessList):
+    """HOST shows the same address and port for everyone."""
+
+    def host(self, session: Session) -> str:
+        return PROXY
+
+
+@lawful
+class InfoCut(ProcessList):
+    """INFO shows no more than 16 characters."""
+
+    def info(self, session: Session) -> str | None:
+        info = super().info(session)
+        return info if info is None else info[:INFO_LENGTH]
+
+
+@lawful
+class OtherWords(ProcessList):
+    """Busy sessions of others have other words for what they do."""
+
+    def command(self, session: Session) -> str:
+        return super().command(session) if session.waiting is None else "Execute"
+
+    def state(self, session: Session) -> str:
+        return super().state(session) if session.waiting is None else "RUNNING"
+
+
+@lawful
+class MoreColumns(ProcessList):
+    """The list has more columns behind the page's eight."""
+
+    def columns(self, *, full: bool) -> tuple[Column, ...]:
+        return (*super().columns(full=full), Column("TRACE_ID"), Column("TOTAL_TIME", TYPE_DECIMAL))
+
+    def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
+        return (*super().row(session, full=full), None, 0)
+
+
+@lawful
+class RowsInAnyOrder(ProcessList):
+    """The list's rows come in another order each time."""
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        rows = super().rows(asker, full=full)
+        random.shuffle(rows)
+        return rows
+
+
+@lawful_setting
+def own_sessions_only(settings: Settings) -> Settings:
+    """Everyone but the administrator sees only the own user's sessions."""
+    return replace(settings, list_all_to_alter_system=False)
+
+
+@lawful
+class OwnSessionsOnlyForAll(ProcessList):
+    """Everyone sees only the own user's sessions, the administrator too."""
+
+    def sees_all(self, asker: Session) -> bool:
+        return False

@@ -1,0 +1,117 @@
+"""Other readings of the statement where the page is silent, and other conditions on it."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.catalogue import lawful, lawful_setting
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
+from runner.simulator.privileges import Privileges
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.kill import KillGrammar
+
+if TYPE_CHECKING:
+    from runner.simulator.accounts import Accounts
+    from runner.simulator.sessions import Session
+    from runner.simulator.settings import Settings
+    from runner.simulator.sql.cursor import Cursor
+
+SESSIONS_KEPT = 20_000
+
+_ID_AND_SERIAL = re.compile(r"[0-9]+(, ?[0-9]+)?", re.ASCII)
+
+
+@lawful_setting
+def owner_check(settings: Settings) -> Settings:
+    """A holder of ALTER SYSTEM that is no administrator ends only its own user's sessions."""
+    return replace(settings, owner_check=True)
+
+
+@lawful_setting
+def own_kill_answered_ok(settings: Settings) -> Settings:
+    """A session that ends itself gets an OK before its connection closes."""
+    return replace(settings, own_kill_answers_ok=True)
+
+
+@lawful
+class OwnKillAnswered4401(KillSessionStatement):
+    """A session that ends itself gets the error that proxies are sent, before its connection closes."""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is session:
+            session.link.disconnect(errors.own_session_killed())
+
+
+@lawful
+class StrictText(KillSessionStatement):
+    """Text that is neither an id nor an id and a number is refused with ORA-00026."""
+
+    def read_id(self, statement: sql.KillSession) -> int:
+        if not _ID_AND_SERIAL.fullmatch(statement.text):
+            raise errors.invalid_session_id()
+        return super().read_id(statement)
+
+
+@lawful
+class WideIds(KillSessionStatement):
+    """An id is not cut to 32 bits."""
+
+    def read_id(self, statement: sql.KillSession) -> int:
+        digits = statement.text.partition(",")[0].strip(" \t")
+        return int(digits) if _ID_AND_SERIAL.fullmatch(digits) else super().read_id(statement)
+
+
+@lawful
+class SerialOrImmediate(KillGrammar):
+    """A serial# together with IMMEDIATE is a syntax error, since the page's two forms do not combine."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        return "," not in cursor.previous.value and super().immediate(cursor)
+
+
+@lawful
+class RolesDoNotCount(KillSessionStatement):
+    """ALTER SYSTEM has to be granted to the user itself, not to a role."""
+
+    def check_privilege(self, session: Session) -> None:
+        if not session.user.administrator and ALTER_SYSTEM not in session.user.system:
+            raise errors.no_privilege()
+
+
+@lawful
+class PrivilegesSettledAtLogin(Privileges):
+    """What is granted or revoked while a session is connected counts from its next login on."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        super().__init__(accounts)
+        self.settled: OrderedDict[Session, frozenset[str]] = OrderedDict()
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        if session not in self.settled:
+            self.settled[session] = frozenset(name for source in self._sources(session) for name in source.system)
+            if len(self.settled) > SESSIONS_KEPT:
+                self.settled.popitem(last=False)
+        return session.user.administrator or privilege in self.settled[session]
+
+
+@lawful
+class DropUserEndsItsSessions(Engine):
+    """The sessions of a user that is dropped end with it."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.DropUser):
+            for other in self.instance.registry:
+                if other.user.name == statement.name:
+                    self.instance.ending.kill(other)
+        return result

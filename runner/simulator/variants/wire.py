@@ -1,0 +1,119 @@
+"""Other errors, and other manners on the wire."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import lawful, lawful_setting
+from runner.simulator.connection import Connection
+from runner.simulator.execute.engine import Engine
+from runner.simulator.sql import statements as sql
+
+if TYPE_CHECKING:
+    from runner.simulator.execute.results import Result
+    from runner.simulator.handshake import Login
+    from runner.simulator.sessions import Session
+    from runner.simulator.settings import Settings
+
+STATEMENT_SECONDS = 0.2
+LOGIN_SECONDS = 0.3
+
+_MYSQL_NUMBERS = {900: 1064, 1031: 1227, 1092: 1317, 1920: 1396, 1918: 1396, 942: 1146, 955: 1050, 1: 1062}
+_MYSQL_NUMBERS_OF_THE_KERNEL = {
+    -4174: 1094,
+    -5251: 1095,
+    -5065: 1317,
+    -5155: 1396,
+    -6003: 1205,
+    -5253: 1065,
+    -4007: 1235,
+}
+_KERNEL_NUMBER = re.compile(r"internal error code, arguments: (-[0-9]+), ")
+
+
+@lawful_setting
+def obe_prefix(settings: Settings) -> Settings:
+    """Messages begin with OBE instead of ORA."""
+    return replace(settings, error_prefix="OBE")
+
+
+@lawful
+class MysqlErrorNumbers(Connection):
+    """Errors have MySQL's numbers, and no prefix."""
+
+    def _error(self, error: errors.SqlError) -> bytes:
+        kernel = _KERNEL_NUMBER.match(error.words)
+        if kernel:
+            code, words = _MYSQL_NUMBERS_OF_THE_KERNEL.get(int(kernel[1]), 1105), error.words[kernel.end() :]
+        else:
+            code, words = _MYSQL_NUMBERS.get(error.code, error.code), error.words
+        return super()._error(errors.SqlError(code, error.sqlstate, words, oracle=False))
+
+
+@lawful
+class RichErrorMessages(Connection):
+    """Messages end with the server's address, the time and a trace id, on a line of their own."""
+
+    def _error(self, error: errors.SqlError) -> bytes:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S.000000")
+        words = f"{error.words}\n[127.0.0.1:2882] [{stamp}] [YB420BA64CF9-00062B7A3D2E1C5F-0-0]"
+        return super()._error(errors.SqlError(error.code, error.sqlstate, words, oracle=error.oracle))
+
+
+@lawful
+class TerseSyntaxErrors(Engine):
+    """A syntax error does not say where it is."""
+
+    def parse(self, text: str) -> sql.Statement:
+        try:
+            return super().parse(text)
+        except errors.SqlError as error:
+            if error.code != errors.syntax_error("", 1).code:
+                raise
+            raise errors.SqlError(error.code, error.sqlstate, "invalid SQL statement") from None
+
+
+@lawful
+class SlowStatements(Engine):
+    """Every statement takes 200 ms longer."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        await session.wait(STATEMENT_SECONDS)
+        return await super().execute(session, text)
+
+
+@lawful
+class SlowLogin(Connection):
+    """Every login takes 300 ms longer."""
+
+    async def _log_in(self) -> Session:
+        await asyncio.sleep(LOGIN_SECONDS)
+        return await super()._log_in()
+
+
+@lawful
+class AutocommitOff(Connection):
+    """Sessions begin with autocommit switched off."""
+
+    def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._admit(number, login, token, scramble)
+        session.autocommit = False
+        return session
+
+
+@lawful
+class TakesNoPreparedKill(Connection):
+    """The statement cannot be prepared."""
+
+    def _prepare(self, session: Session, text: str) -> None:
+        if "KILL" in text.upper():
+            self._refuse(errors.not_preparable())
+        else:
+            super()._prepare(session, text)

@@ -1,0 +1,82 @@
+"""The suite as its users start it: ``pytest cases`` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0  # seconds: no slow machine needs them, and no test waits them out
+
+SESSIONS = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run came to."""
+
+    code: int
+    screen: str
+
+    def shows_no_internals(self) -> bool:
+        """Whether people see sentences, and no stack of the suite's own."""
+        return not any(word in self.screen for word in ("Traceback", "INTERNALERROR", ".py:", "Error(", 'File "'))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT), "PY_COLORS": "0"}
+
+
+def run(*arguments: str, folder: Path = ROOT) -> Done:
+    """Runs pytest in the project's folder, or another one."""
+    done = subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout + done.stderr)
+
+
+def own(folder: Path) -> list[str]:
+    """The arguments that run the cases of another folder with the project's plugin."""
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    return [*settings, "-p", "runner.plugin.hooks", str(folder / "cases")]
+
+
+def write_case(folder: Path, body: str, requirement: str = "SYN-2", case_id: str = "the-case") -> Path:
+    """Writes a file with one case beside a copy of the register; ``body`` says parameters, steps and ends."""
+    cases = folder / "cases"
+    cases.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "cases" / "requirements.yaml", cases)
+    path = cases / f"{case_id}.yaml"
+    lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
+    path.write_text(
+        f"format: 1\nsessions: {SESSIONS}\ncases:\n"
+        f"  - id: {case_id}\n    requirement: {requirement}\n    title: the moon is made of cheese\n{lines}",
+        encoding="utf-8",
+    )
+    return path
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether something comes true; it is looked at again and again."""
+    until = time.monotonic() + PATIENCE / 2
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,173 @@
+"""Choosing cases, workers, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from suite_process import PATIENCE, ROOT, command, environment, eventually, own, run, write_case
+
+from runner.plugin.embedded import EmbeddedSimulator
+from runner.target.dsn import Dsn
+from runner.target.outcome import Rows
+from runner.target.session import Login, Session
+
+SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: rows\nparameters: {who: [a, b, c, d]}"
+KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
+
+
+def results(report: Path) -> dict[str, tuple[str, str]]:
+    record = json.loads(report.read_text(encoding="utf-8"))
+    return {row["name"]: (row["requirement"], row["verdict"]) for row in record["results"]}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of all cases, run by one process."""
+    report = tmp_path_factory.mktemp("alone") / "report.json"
+    done = run("cases", "-q", "--report", str(report))
+    assert done.code == 0, done.screen
+    return report
+
+
+def test_workers_come_to_the_same_verdicts_as_one_process(alone: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = run("cases", "-q", "-n", "2", "--report", str(report))
+    assert done.code == 0, done.screen
+    assert results(report) == results(alone)
+    assert len(results(report)) > 150
+    names = [row["name"] for row in json.loads(report.read_text(encoding="utf-8"))["results"]]
+    assert names == [row["name"] for row in json.loads(alone.read_text(encoding="utf-8"))["results"]]
+
+
+def test_a_finding_of_a_worker_is_shown_like_one_of_a_single_process(tmp_path: Path) -> None:
+    path = write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]")
+    done = run(*own(tmp_path), "-n", "2")
+    assert done.code == 1
+    assert f"{path}:4" in done.screen
+    assert "came:     OK, 0 rows affected" in done.screen
+    assert done.shows_no_internals()
+
+
+def test_a_bad_dsn_is_said_once_and_not_by_every_worker() -> None:
+    done = run("cases/forms.yaml", "-n", "2", "--dsn", "oceanbase://SYS:s3cretWord@127.0.0.1:port/")
+    assert done.code == 4
+    assert done.screen.count("--dsn: the DSN's port") == 1
+    assert "s3cretWord" not in done.screen
+    assert done.shows_no_internals()
+
+
+def test_a_mark_chooses_a_level(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = run(
+        "cases", "-q", "-m", "should", "--requirement", "EXA-3", "--requirement", "SYN-2", "--report", str(report)
+    )
+    assert done.code == 0
+    assert {requirement for requirement, _ in results(report).values()} == {"EXA-3"}
+
+
+def test_the_must_mark_chooses_every_case_that_must(alone: Path) -> None:
+    record = json.loads(alone.read_text(encoding="utf-8"))
+    must = sum(row["level"] == "must" for row in record["results"])
+    done = run("cases", "--collect-only", "-q", "-m", "must")
+    assert done.code == 0
+    assert f"{must}/{len(record['results'])} tests collected" in done.screen
+
+
+def test_k_chooses_by_name_and_parameter(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = run("cases/reserved.yaml", "-q", "-k", "immediate-idle and without", "--report", str(report))
+    assert done.code == 0
+    assert list(results(report)) == ["immediate-idle[without]"]
+
+
+def test_a_case_is_chosen_by_its_file_and_name(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = run("cases/forms.yaml::plain-form", "-q", "--report", str(report))
+    assert done.code == 0
+    assert list(results(report)) == ["plain-form"]
+
+
+def test_what_chooses_nothing_is_exit_code_5_and_no_conformance() -> None:
+    done = run("cases/forms.yaml", "-k", "no_such_case")
+    assert done.code == 5
+    assert "conforms" not in done.screen
+    assert done.shows_no_internals()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Dsn]:
+    simulator = EmbeddedSimulator()
+    yield Dsn.parse(simulator.dsn)
+    simulator.stop()
+
+
+class Watcher:
+    """Somebody who looks at the server while the suite runs."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        self.session = Session(Login(dsn, dsn.user, dsn.password, 1 << 27))
+        self.session.open(PATIENCE)
+
+    def rows(self, statement: str) -> tuple[tuple[str | None, ...], ...]:
+        answer = self.session.execute(statement, PATIENCE)
+        assert isinstance(answer, Rows), answer
+        return answer.values
+
+    def users(self) -> tuple[tuple[str | None, ...], ...]:
+        return self.rows("SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
+
+    def sleeping(self) -> int:
+        """How many sessions are in the middle of the statement that takes long."""
+        return sum("SLEEP(" in (row[7] or "") for row in self.rows("SHOW PROCESSLIST"))
+
+
+@pytest.fixture
+def watcher(simulator: Dsn) -> Iterator[Watcher]:
+    watcher = Watcher(simulator)
+    yield watcher
+    watcher.session.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ctrl_c_in_the_middle_of_a_case_leaves_no_user_behind(
+    tmp_path: Path, simulator: Dsn, watcher: Watcher, workers: int
+) -> None:
+    write_case(tmp_path, SLEEPS)
+    report = tmp_path / "report.json"
+    options = ["--dsn", simulator.text, "--statement-limit", "600", "--report", str(report), "-n", str(workers)]
+    with subprocess.Popen(
+        command(*own(tmp_path), *options),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert eventually(lambda: watcher.sleeping() == max(1, workers))
+            assert watcher.users()
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            screen, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 2, screen
+    assert eventually(lambda: watcher.users() == ()), watcher.users()
+    assert watcher.sleeping() == 0
+    assert simulator.password not in screen
+    assert "INTERNALERROR" not in screen
+    assert json.loads(report.read_text(encoding="utf-8"))["complete"] is False
+
+
+def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
+    write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\ntable: [[1, 1]]")
+    write_case(tmp_path, "steps:\n  - killer: SELEC 1\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
+    assert run(*own(tmp_path), "--dsn", simulator.text).code == 1
+    assert watcher.users() == ()

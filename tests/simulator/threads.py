@@ -1,0 +1,82 @@
+"""Servers in a thread of the test's own process: hundreds of them start in the time of a few processes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from runner.simulator.server import Server
+from runner.simulator.settings import Settings
+
+from .clients import ORACLE_MODE, PATIENCE, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.simulator.parts import Parts
+
+    from .clients import Connection
+
+
+class Served:
+    """A server in a thread, for the time of a with statement."""
+
+    def __init__(self, parts: Parts, settings: Settings) -> None:
+        self.password = settings.admin_password
+        self._server = Server(settings, parts)
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        async def serve() -> None:
+            await self._server.serve(self._stop, self._ready.set)
+
+        self._loop.run_until_complete(serve())
+        while left := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.wait(left))
+        self._loop.close()
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def connect(self, user: str = "SYS", password: str | None = None) -> Connection:
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self._server.port,
+            user=user,
+            password=password or self.password,
+            client_flag=ORACLE_MODE,
+            ssl_disabled=True,
+            autocommit=True,
+            read_timeout=PATIENCE,
+        )
+
+    def new_user(self, name: str) -> str:
+        """A user that holds ALTER SYSTEM; its password is its name in lower case."""
+        admin = self.connect()
+        run(admin, f"CREATE USER {name} IDENTIFIED BY {name.lower()}")
+        run(admin, f"GRANT CREATE SESSION, ALTER SYSTEM TO {name}")
+        admin.close()
+        return name
+
+
+@contextmanager
+def served(parts: Parts, settings: Settings | None = None) -> Iterator[Served]:
+    server = Served(parts, settings or Settings())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
