@@ -7,36 +7,15 @@ one of this case's own living sessions by a look at the list a moment ago, or is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
+from runner.execution.readings import LARGEST, WRAPS, readings
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
 from runner.target.processlist import ProcessList
 from runner.target.target import TargetError
 
-_WRAPS = (2**32, 2**64)
 _HEADROOM = 1000
-_SATURATED = (2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-
-
-def readings(statement: str) -> set[int]:
-    """Every session id that a lenient server could read in a statement.
-
-    Takes each run of digits, wrapped and saturated as 32- and 64-bit numbers, negative, rounded up (a fraction may
-    follow), and scaled by an exponent.
-    """
-    # To some servers, quoted texts that follow one another are one text.
-    numbers = {int(run) for text in (statement, re.sub(r"'\s*'", "", statement)) for run in re.findall("[0-9]+", text)}
-    numbers |= {
-        int(head) * 10 ** int(power) for head, power in re.findall(r"([0-9]+)[eE]\+?([0-9]{1,2})(?![0-9])", statement)
-    }
-    numbers |= {int(head) + 1 for head in re.findall(r"([0-9]+)\.[5-9]", statement)}
-    numbers |= {int(run, 16) for run in re.findall(r"0[xX]([0-9a-fA-F]+)", statement)}
-    numbers |= {wrap - number for number in numbers for wrap in _WRAPS if "-" in statement and number <= wrap}
-    if any(number >= _WRAPS[0] for number in numbers):
-        numbers.update(_SATURATED)
-    return numbers | {number % wrap for number in numbers for wrap in _WRAPS}
 
 
 def check(statement: str, stage: Stage) -> None:
@@ -72,7 +51,7 @@ def check(statement: str, stage: Stage) -> None:
 
 def _built_from(number: int, own: Collection[int]) -> bool:
     """Whether a number is out of the range of ids and a reading of it is an own id: nobody else can have it."""
-    return number >= _WRAPS[0] and (number in _SATURATED or any(number % wrap in own for wrap in _WRAPS))
+    return number >= WRAPS[0] and (number in LARGEST or any(number % wrap in own for wrap in WRAPS))
 
 
 def _same_user(user: str, actor: Actor, shown: ProcessList) -> bool:

@@ -46,11 +46,11 @@ def identify(
         shown = ProcessList.read(answer)
         known = set(taken) | ({row.id for row in before.rows} if before else set())
         found = [row for row in shown.of_user(user) if row.id not in known]
-        if len(found) > 1 or (before is not None and found):
+        if len({row.id for row in found}) > 1 or (before is not None and found):
             signs = {session.local_address, str(session.handshake_id)} - {None}
             found = [row for row in found if row.get("host") in signs or row.id in signs or _is_marked(row)]
-        if len(found) == 1 and found[0].id.isdigit():
-            return Identity(found[0].id)
+        if len(ids := {row.id for row in found if row.id.isdigit()}) == 1:
+            return Identity(ids.pop())
         if not poll.again():
             return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
 
@@ -58,7 +58,8 @@ def identify(
 def by_address(shown: ProcessList, session: Session, user: str) -> str | None:
     """The id of a session by its own end of the connection, where HOST shows that and the user is this run's own."""
     found = [row for row in shown.of_user(user) if row.get("host") == session.local_address is not None]
-    return found[0].id if len(found) == 1 and found[0].id.isdigit() else None
+    ids = {row.id for row in found if row.id.isdigit()}
+    return ids.pop() if len(ids) == 1 else None
 
 
 _MARK = "/*ksc*/"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.target.limits import Limits
 
 _UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target that has not ended a session yet
-_MARGIN = 0.02
+_LEAST_WATCH = 0.1  # seconds: a server that refuses first may end the session a moment later
 _CHANCES = 3
 _SHORT = 1.0
 
@@ -43,7 +43,7 @@ class Patience:
     @property
     def watch(self) -> float:
         """How long to watch that a statement ends nothing: as long as it takes here to end a session."""
-        return min(self.limits.settle, 1.25 * self.longest_end + _MARGIN if self._ended else _UNKNOWN)
+        return min(self.limits.settle, max(1.25 * self.longest_end, _LEAST_WATCH) if self._ended else _UNKNOWN)
 
     def note_end(self, seconds: float) -> None:
         """A session's connection was gone after so long."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, Ending, InconclusiveError
-from runner.target.outcome import Lost, NoReply, succeeded
+from runner.target.outcome import Lost, NoReply, Outcome, ServerError, succeeded
 from runner.target.poll import Poll
 
 _FIRST_PROBE = 0.25  # seconds of listening before a silent connection is asked whether it is still there
@@ -152,8 +152,9 @@ class Settling:
             if actor.session is None or actor.session.listen() is not None:
                 lost.append(actor)
             elif not actor.session.busy or actor.session.answered:
-                if actor.session.busy:
-                    actor.session.result(0)
+                if actor.session.busy and self._interrupted(actor, actor.session.result(0)):
+                    lost.append(actor)
+                    continue
                 actor.session.send(probe)
                 asked.append((actor, actor.session))
         for actor, session in asked:
@@ -164,7 +165,14 @@ class Settling:
                 lost.append(actor)
         return lost
 
+    def _interrupted(self, actor: Actor, outcome: Outcome) -> bool:
+        """Whether what was in flight was ended from outside; that it fails for a reason of its own harms nobody."""
+        if not isinstance(outcome, ServerError) or "interrupted" not in self.stage.target.profile.classes_of(outcome):
+            return False
+        self.stage.transcript.add(actor.name, "hears", f"for its statement in flight: {outcome}")
+        return True
+
 
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
-    return str(hangup) if hangup else "it doesn't answer"
+    return str(hangup) if hangup else "its statement was interrupted, or it doesn't answer"

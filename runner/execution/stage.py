@@ -164,9 +164,10 @@ class Stage:
         return [other for other in self.actors.values() if other.account is actor.account and other is not actor]
 
     def shows_others(self, shown: ProcessList) -> bool:
-        """Whether a list of the administrator's shows other users' sessions, as far as the case's own tell."""
-        ours = [actor for actor in self.actors.values() if actor.account.ours and actor.id and actor.alive]
-        return any(shown.with_id(actor.id) for actor in ours if actor.id)
+        """Whether the administrator's list shows other users' sessions: this one, or an earlier one of the run."""
+        ours = [actor for actor in self.actors.values() if actor.account.ours]
+        self.target.sees_others |= any(shown.with_id(actor.id) for actor in ours if actor.id)
+        return self.target.sees_others
 
     def look(self, at: Actor, *, fresh: bool = False) -> ProcessList | None:
         """A list that can show a session: the administrator's, if it shows that user's sessions, or a mate's.

@@ -171,6 +171,7 @@ class Player:
             if actor.online.listen() is not None:
                 self._settling.check([actor])
             if actor.online.answered or not actor.online.busy:
+                self._settling.check([actor])
                 raise InconclusiveError(f"{actor.name}'s statement was over before it could be seen {step.state}")
             activity = self._stage.activity(actor)
             seen += activity is not None and activity != self._idle.get(actor.name)

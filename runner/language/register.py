@@ -32,10 +32,8 @@ def read_register(path: Path) -> Register:
     Raises:
         SourceError: the file isn't a register.
     """
-    document = read_document(path, "register.schema.json")
+    document = read_document(path, "register.schema.json", FORMAT)
     data = document.data
-    if data["format"] != FORMAT:
-        raise document.fail(("format",), f"format {data['format']} is not known here", f"this runner reads {FORMAT}")
     requirements = {
         name: Requirement(name, Level(row["level"]), row["says"]) for name, row in data["requirements"].items()
     }

@@ -26,6 +26,9 @@ else:
     # The C loader is five times as fast, and every xdist worker reads the cases again.
     _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_MOST_VALUES = 200_000
+_DEEPEST = 100
+
 Path_ = tuple[str | int, ...]
 """The way to a value inside a document: mapping keys and list positions."""
 
@@ -34,10 +37,14 @@ class _CoreLoader(_Loader):
     """A loader whose plain scalars follow YAML 1.2's core schema, without floats and dates."""
 
 
+_TYPES = {
+    "null": re.compile(r"^(?:null|~|)$"),
+    "bool": re.compile(r"^(?:true|false)$"),
+    "int": re.compile(r"^(?:0|-?[1-9][0-9]{0,17})$"),  # longer runs of digits are text to whoever writes cases
+}
 _CoreLoader.yaml_implicit_resolvers = {}
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^(?:0|-?[1-9][0-9]*)$"), list("-0123456789"))
+for _kind, _first in (("null", ["n", "~", ""]), ("bool", ["t", "f"]), ("int", list("-0123456789"))):
+    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _TYPES[_kind], _first)
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,13 @@ class Document:
         return SourceError(self.place(*way), what, hint)
 
 
-def read_document(path: Path, schema: str) -> Document:
+def read_document(path: Path, schema: str, newest: int) -> Document:
     """Reads a YAML file and checks it against a schema of this package.
 
     Args:
         path: the file.
         schema: the name of a JSON Schema file beside this module, such as ``case-format.schema.json``.
+        newest: the newest version of the format that is known here; the file says its own as ``format``.
 
     Raises:
         SourceError: the file can't be read, is broken YAML, says a key twice, or doesn't fit the schema.
@@ -76,7 +84,11 @@ def read_document(path: Path, schema: str) -> Document:
         raise SourceError(Place(path), f"can't be read: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
         raise SourceError(Place(path), f"is not UTF-8 text (byte {error.start})", "save the file as UTF-8") from error
+    _refuse_depth(path, text)
     document = _compose(path, text)
+    own = document.data.get("format") if isinstance(document.data, dict) else None
+    if isinstance(own, int) and own != newest:
+        raise document.fail(("format",), f"format {own} is not known here", f"this runner reads format {newest}")
     _check_against_schema(document, schema)
     return document
 
@@ -88,7 +100,8 @@ def _compose(path: Path, text: str) -> Document:
         node = loader.get_single_node()
         data = None if node is None else _build(loader, node, (), path, places)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = "quoted scalar" in (error.context or "")  # then the quote's place says more than the file's end
+        mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
         place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
         problem = error.problem or "it can't be parsed"
         raise SourceError(place, f"broken YAML: {problem}", "check indentation, quotes and brackets here") from error
@@ -106,8 +119,12 @@ def _build(loader: Any, node: yaml.Node, way: Path_, path: Path, places: dict[Pa
     places.setdefault(way, Place(path, mark.line + 1, mark.column + 1))
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, child, (*way, index), path, places) for index, child in enumerate(node.value)]
+    if len(places) > _MOST_VALUES:
+        raise SourceError(
+            Place(path), "says more than any case file could", "aliases of aliases multiply; write it out"
+        )
     if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)
+        return _scalar(node, Place(path, mark.line + 1, mark.column + 1))
     built: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)
@@ -118,6 +135,25 @@ def _build(loader: Any, node: yaml.Node, way: Path_, path: Path, places: dict[Pa
         places[(*way, key)] = place
         built[key] = _build(loader, value_node, (*way, key), path, places)
     return built
+
+
+def _scalar(node: yaml.Node, place: Place) -> Any:
+    text, kind = str(node.value), node.tag.rpartition(":")[2]
+    pattern = _TYPES.get(kind)
+    if pattern is None and kind != "str":
+        raise SourceError(place, f"YAML's tag {node.tag!r} has no meaning here", "leave the tag out")
+    if pattern is not None and not pattern.match(text):
+        raise SourceError(place, f"{text[:40]!r} is no {kind}", "leave the tag out: without it, this is text")
+    return {"null": None, "bool": text == "true", "int": int(text) if kind == "int" else 0}.get(kind, text)
+
+
+def _refuse_depth(path: Path, text: str) -> None:
+    """Brackets in thousands overrun the parser's stack, which no exception tells of."""
+    depth = 0
+    for char in re.findall(r"[\[\]{}]", text):
+        depth = max(0, depth + (1 if char in "[{" else -1))
+        if depth > _DEEPEST:
+            raise SourceError(Place(path), "is nested too deeply", "no case needs more than a few levels")
 
 
 @cache
@@ -134,6 +170,8 @@ def _check_against_schema(document: Document, schema: str) -> None:
     while error.context:  # of several alternatives, the one that got furthest says most
         error = max(error.context, key=lambda found: len(found.absolute_path))
     way = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        way = (*way, str(error.instance))
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)

@@ -71,7 +71,8 @@ class CaseItem(pytest.Item):
         """A finding's text; what else went wrong is pytest's to show."""
         if isinstance(excinfo.value, CaseFailedError):
             run = Run.of(self.config)
-            return failure_text(excinfo.value.result, f"pytest '{self.nodeid}' {run.rerun_options}".rstrip())
+            node = f"{self.case.place.shown_path}::{self.name}"
+            return failure_text(excinfo.value.result, f"pytest '{node}' {run.rerun_options}".rstrip())
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

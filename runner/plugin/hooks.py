@@ -53,6 +53,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--profile: {error}") from error
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
+    if run.report_path is not None and run.report_path.is_dir():
+        raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target()
 

@@ -78,8 +78,10 @@ class Run:
     @property
     def rerun_options(self) -> str:
         """What a command that runs one case again needs besides the case."""
-        options = [f"--dsn '{Dsn.parse(self._option.dsn).shown}'"] if self._option.dsn else []
-        return " ".join([*options, *([f"--profile {self._option.profile}"] if self._option.dsn else [])])
+        if not self._option.dsn:
+            return ""
+        shown = Dsn.parse(self._option.dsn).shown.replace("@", ":PASSWORD@", 1)
+        return f"--dsn '{shown}' --profile {self._option.profile}"
 
     def check_target(self) -> None:
         """Reaches the target and sees that it can be used at all, before any case runs.

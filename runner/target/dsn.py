@@ -10,6 +10,7 @@ _SHAPE = re.compile(
     r"^(?P<scheme>[a-z][a-z0-9+]*)://(?:(?P<login>.*)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]@:/?]*)(?::(?P<port>[^@:/?]*))?(?:/(?P<rest>[^?]*))?(?:\?(?P<query>.*))?$"
 )
+_IPV6 = re.compile("[0-9A-Fa-f.%]*:[0-9A-Fa-f:.%]*")
 _DEFAULT_PORTS = {"oceanbase": 2881, "mysql": 3306}
 _OPTIONS = ("unix_socket",)
 _HIGHEST_PORT = 65535
@@ -72,7 +73,7 @@ class Dsn:
     def _port(text: str | None, default: int) -> int:
         if not text:
             return default
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _HIGHEST_PORT:
+        if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= _HIGHEST_PORT:
             raise DsnError(f"the DSN's port must be a number from 1 to {_HIGHEST_PORT}")
         return int(text)
 
@@ -100,9 +101,9 @@ class Dsn:
     def shown(self) -> str:
         """The DSN without its password, to print and to record."""
         user = quote(self.user, safe="")
+        host = f"[{self.host}]" if _IPV6.fullmatch(self.host) else quote(self.host, safe="")
         if self.unix_socket:
-            return f"{self.scheme}://{user}@{self.host or 'localhost'}/?unix_socket={quote(self.unix_socket, safe='')}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
+            return f"{self.scheme}://{user}@{host or 'localhost'}/?unix_socket={quote(self.unix_socket, safe='')}"
         return f"{self.scheme}://{user}@{host}:{self.port}/"
 
     @property

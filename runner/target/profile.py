@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from runner.language.problems import Place, SourceError, did_you_mean
-from runner.language.yamlfile import read_document
+from runner.language.yamlfile import Document, Path_, read_document
 from runner.target.outcome import ServerError
+
+_HOLES = {
+    "create_user": frozenset({"user", "password"}),
+    "drop_user": frozenset({"user"}),
+    "list_users": frozenset({"prefix"}),
+    "grant": frozenset({"privilege", "user"}),
+    "drop_role": frozenset({"role"}),
+    "table_name": frozenset({"administrator", "name"}),
+    "create_table": frozenset({"table", "name"}),
+    "insert_row": frozenset({"table", "id", "val"}),
+    "grant_table": frozenset({"table", "user"}),
+    "drop_table": frozenset({"table", "name"}),
+}
+"""What is filled in, by purpose; the others are sent as they stand."""
 
 DEFAULT_PROFILE = "oceanbase-oracle"
 FORMAT = 1
@@ -137,10 +152,9 @@ def load_profile(name_or_file: str) -> Profile:
 
 
 def _read(path: Path) -> Profile:
-    document = read_document(path, "profile.schema.json")
+    document = read_document(path, "profile.schema.json", FORMAT)
     data: Mapping[str, Any] = document.data
-    if data["format"] != FORMAT:
-        raise document.fail(("format",), f"format {data['format']} is not known here", f"this runner reads {FORMAT}")
+    _check_holes(document)
     for name, patterns in data["errors"].items():
         for index, pattern in enumerate(patterns):
             try:
@@ -166,6 +180,40 @@ def _read(path: Path) -> Profile:
             for row in data.get("not_applicable", ())
         ),
     )
+
+
+def _check_holes(document: Document) -> None:
+    """Checks that every {hole} of a text is one that the runner fills in there."""
+    data = document.data
+    texts: list[tuple[Path_, str, frozenset[str]]] = []
+    for purpose, value in data["sql"].items():
+        texts += [(("sql", purpose), text, _HOLES.get(purpose, frozenset())) for text in _several(value)]
+    for name, value in data.get("privileges", {}).items():
+        texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
+    for name, value in data["words"].items():
+        texts += [(("words", name), text, frozenset({"seconds"})) for text in _several(value)]
+    for index, spelling in enumerate(data.get("spellings", ())):
+        way: Path_ = ("spellings", index)
+        holes = _holes(document, (*way, "statement"), spelling["statement"])
+        if len(holes) != len(set(holes)):
+            raise document.fail((*way, "statement"), "a {name} stands twice in it", "each name once")
+        texts.append(((*way, "becomes"), spelling["becomes"], frozenset(holes)))
+    for way, text, known in texts:
+        for hole in _holes(document, way, text):
+            if hole not in known:
+                raise document.fail(way, f"nothing fills in {{{hole}}} here", did_you_mean(hole, known))
+
+
+def _holes(document: Document, way: Path_, text: str) -> list[str]:
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise document.fail(
+            way, f"{text!r} has a brace out of place: {error}", "a literal brace is doubled: {{"
+        ) from error
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise document.fail(way, f"{text!r} has a {{hole}} with a : or ! in it", "only {name} is filled in")
+    return [hole for _, hole, _, _ in parts if hole is not None]
 
 
 def _several(value: str | list[str]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ sending anything: whether, and with which last words, the server closed it.
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import struct
 import time
@@ -21,6 +20,7 @@ import pymysql
 from pymysql.constants import COMMAND
 
 from runner.target.dsn import Dsn
+from runner.target.line import Line
 from runner.target.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
 
 _SILENCE = 3600.0  # seconds: the executor's limits apply, never PyMySQL's own
@@ -60,7 +60,7 @@ class Session:
         self._login = login
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
         self._pending: Future[Outcome] | None = None
-        self._socket: socket.socket | None = None
+        self._line: Line | None = None
         self._connection: Any = None
         self._last_words: ServerError | None = None
         self.hangup: Hangup | None = None
@@ -82,6 +82,8 @@ class Session:
 
     def send(self, statement: str, *, prepared: bool = False) -> None:
         """Sends a statement; ``result`` takes the answer."""
+        self.listen()  # what came before is no answer to this
+        self._last_words = None
         run = self._run_prepared if prepared else self._run
         self._start(lambda: run(statement))
 
@@ -94,14 +96,15 @@ class Session:
             return NoReply(limit)
         self._pending = None
         if isinstance(outcome, Lost):
-            self._note_lost(outcome)
+            self._hang_up("reset" if "reset" in outcome.how.lower() else "closed")
         elif isinstance(outcome, ServerError):
             self._last_words = outcome
         return outcome
 
-    def _note_lost(self, outcome: Lost) -> None:
+    def _hang_up(self, manner: str) -> None:
         if self.hangup is None:
-            self.hangup = Hangup("reset" if "reset" in outcome.how.lower() else "closed", self._last_words)
+            overheard = self._line.last_error() if self._line is not None else None
+            self.hangup = Hangup(manner, overheard or self._last_words)
 
     @property
     def busy(self) -> bool:
@@ -115,57 +118,45 @@ class Session:
 
     def listen(self) -> Hangup | None:
         """How the server ended this connection, or None as far as one can hear without asking; never waits."""
-        if self.hangup is not None or self._socket is None:
+        if self.hangup is not None or self._line is None:
             return self.hangup
         if self._pending is not None:
             if not self._pending.done():
                 return None  # its own thread is listening
             outcome = self._pending.result()
             if isinstance(outcome, Lost):
-                self._note_lost(outcome)
+                self._hang_up("reset" if "reset" in outcome.how.lower() else "closed")
                 return self.hangup
-        with contextlib.suppress(BlockingIOError):
-            self._hear()
+            self._last_words = outcome if isinstance(outcome, ServerError) else None
+        manner = self._line.overhear()
+        if manner is not None:
+            self._hang_up(manner)
         return self.hangup
-
-    def _hear(self) -> None:
-        assert self._socket is not None  # noqa: S101 - checked by listen
-        while self.hangup is None and select.select([self._socket], [], [], 0)[0]:
-            try:
-                # What comes unasked is taken off the wire: PyMySQL would take it for the next statement's answer.
-                heard = self._socket.recv(65536, socket.MSG_DONTWAIT)
-            except (ConnectionError, ValueError):
-                self.hangup = Hangup("reset", self._last_words)
-                return
-            if not heard:
-                self.hangup = Hangup("closed", self._last_words)
-            else:
-                self._last_words = _error_packet(heard) or self._last_words
 
     def close(self) -> None:
         """Says goodbye and closes the socket; never raises, and waits for nothing."""
         connection, pending = self._connection, self._pending
-        if connection is not None and pending is None and self.hangup is None and self._socket is not None:
+        if connection is not None and pending is None and self.hangup is None and self._line is not None:
             with contextlib.suppress(Exception):  # a dead connection is what we want
-                self._socket.settimeout(1)
-                self._socket.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
+                self._line.settimeout(1)
+                self._line.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
         self.abandon()
 
     def abandon(self) -> None:
         """Closes the socket without a word, as a client that crashes does."""
-        if self._socket is not None:
+        if self._line is not None:
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
+                self._line.shutdown(socket.SHUT_RDWR)
+            self._line.close()
         self._thread.shutdown(wait=False)
 
     @property
     def local_address(self) -> str | None:
         """This end of a TCP connection as ``ip:port``, as HOST in a process list may show it."""
-        if self._socket is None or self._socket.family == socket.AF_UNIX:
+        if self._line is None or self._line.family == socket.AF_UNIX:
             return None
         with contextlib.suppress(OSError):
-            host, port = self._socket.getsockname()[:2]
+            host, port = self._line.getsockname()[:2]
             return f"{host}:{port}"
         return None
 
@@ -176,15 +167,9 @@ class Session:
     def _connect(self, limit: float) -> Outcome:
         dsn = self._login.dsn
         deadline = time.monotonic() + limit
-        if dsn.unix_socket:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._socket = sock
-            sock.settimeout(limit)
-            sock.connect(dsn.unix_socket)
-        else:
-            sock = socket.create_connection((dsn.host, dsn.port), limit)
-            self._socket = sock
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._line = line = (
+            Line.to_unix_socket(dsn.unix_socket, limit) if dsn.unix_socket else Line.to_host(dsn.host, dsn.port, limit)
+        )
         connection: Any = pymysql.Connection(
             user=self._login.user,
             password=self._login.password,
@@ -197,7 +182,7 @@ class Session:
             read_timeout=max(0.1, deadline - time.monotonic()),
             write_timeout=limit,
         )
-        connection.connect(sock)
+        connection.connect(line)
         # The login's limit must not cut a statement that is meant to take long.
         connection._read_timeout = _SILENCE  # noqa: SLF001 - PyMySQL has no public way to change it after the login
         self._connection = connection
@@ -264,13 +249,3 @@ def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
     if not isinstance(code, int) or (client_side and sqlstate is None):
         return Lost(str(error.args[-1]) if error.args and error.args[-1] else "closed")
     return ServerError(code & 0xFFFF, sqlstate or "", str(error.args[1]) if len(error.args) > 1 else "")
-
-
-def _error_packet(data: bytes) -> ServerError | None:
-    """The error in bytes that came unasked: header, 0xFF, code, '#', sqlstate, text."""
-    if len(data) < 7 or data[4] != 0xFF:  # noqa: PLR2004 - the protocol's numbers
-        return None
-    (code,) = struct.unpack_from("<H", data, 5)
-    rest = data[7 : 4 + int.from_bytes(data[:3], "little")]
-    sqlstate, text = (rest[1:6], rest[6:]) if rest[:1] == b"#" else (b"", rest)
-    return ServerError(code, sqlstate.decode("ascii", "replace"), text.decode("utf-8", "replace"))

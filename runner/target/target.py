@@ -27,6 +27,8 @@ class Target:
         self._spelled: dict[str, str] = {}
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
+        self.sees_others = False
+        """Whether the administrator's list was seen to show other users' sessions."""
         self.hosts_tell = dsn.unix_socket is None
         """Whether HOST in the list shows the clients' ends of their connections, as far as is known."""
 

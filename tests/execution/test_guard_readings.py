@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.execution.guard import readings
+from runner.execution.readings import readings
 from runner.simulator.execute.session_id import session_id
 
 BITS = 2**32

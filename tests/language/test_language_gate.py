@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -52,7 +53,11 @@ def test_ids_are_unique_over_all_files_and_names_too() -> None:
 
 
 def kills(case: Case) -> list[Say]:
-    return [step for step in case.steps if isinstance(step, Say) and "KILL" in step.statement.text.upper()]
+    return [
+        step
+        for step in case.steps
+        if isinstance(step, Say) and re.search(r"\bKILL\b", step.statement.text, re.IGNORECASE)
+    ]
 
 
 def test_the_privilege_is_tried_by_who_has_it_and_by_who_has_not() -> None:
@@ -64,7 +69,7 @@ def test_the_privilege_is_tried_by_who_has_it_and_by_who_has_not() -> None:
     )
     assert refused
     for case in refused:
-        kinds = {expect.kind for step in kills(case) for expect in step.reply}
+        kinds = {expect.kind for step in kills(case) for expect in step.reply if expect.kind != "later"}
         assert not kinds & {"ok", "rows", "success", "any"}, case.name
         assert kinds, case.name
 

@@ -85,7 +85,7 @@ def complain(peer: Peer) -> None:
 
 def arrived(session: Session) -> bool:
     """Whether something is there to be read."""
-    sock = session._socket  # noqa: SLF001 - the wire itself is the question
+    sock = session._line  # noqa: SLF001 - the wire itself is the question
     assert sock is not None
     return bool(select.select([sock], [], [], 0)[0])
 

@@ -1,0 +1,244 @@
+"""Reads one case: every name in it is checked, which the schema can't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.language.model import (
+    ADMINISTRATOR,
+    Await,
+    Case,
+    Connect,
+    Expect,
+    Level,
+    ListedSession,
+    Outcome,
+    Register,
+    Reply,
+    Say,
+    SessionSpec,
+    Step,
+    Wait,
+)
+from runner.language.problems import SourceError, did_you_mean
+from runner.language.template import Template, parse_template
+from runner.language.yamlfile import Document, Path_
+
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
+_STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "new_id_than"})
+_CASE_WORDS = frozenset({"table", "role"})
+
+
+@dataclass(frozen=True)
+class CaseReader:
+    """Reads one case.
+
+    Args:
+        document: the file, for the places of what is wrong.
+        register: the requirements and words that the case may name.
+        way: where the case stands in the document.
+        raw: what it says, its parameters filled in.
+    """
+
+    document: Document
+    register: Register
+    way: Path_
+    raw: Mapping[str, Any]
+
+    def read(self, label: str) -> Case:
+        """The case; ``label`` tells its parameters.
+
+        Raises:
+            SourceError: it names what is not there, or doesn't fit together.
+        """
+        raw = self.raw
+        if raw["requirement"] not in self.register.requirements:
+            known = self.register.requirements
+            raise self._fail(
+                ("requirement",),
+                f"no requirement is called {raw['requirement']!r}",
+                did_you_mean(raw["requirement"], known),
+            )
+        requirement = self.register.requirements[raw["requirement"]]
+        sessions = self._sessions()
+        names = [spec.name for spec in sessions]
+        steps = tuple(self._step(("steps", index), step, names) for index, step in enumerate(raw["steps"]))
+        ends = frozenset(self._known(name, names, ("ends",)) for name in raw.get("ends", ()))
+        outcomes = tuple(
+            Outcome(
+                name,
+                self._reply(("observe", name, "reply"), outcome["reply"], names) if "reply" in outcome else (),
+                frozenset(self._known(ended, names, ("observe", name, "ends")) for ended in outcome["ends"])
+                if "ends" in outcome
+                else None,
+                outcome.get("sees"),
+            )
+            for name, outcome in raw.get("observe", {}).items()
+        )
+        self._check_observing(requirement.level, outcomes, steps)
+        return Case(
+            id=raw["id"],
+            requirement=requirement,
+            title=raw["title"],
+            note=raw.get("note", ""),
+            sessions=sessions,
+            table=tuple((row[0], row[1]) for row in raw["table"]) if "table" in raw else None,
+            steps=steps,
+            ends=ends,
+            outcomes=outcomes,
+            repeat=raw.get("repeat", 1),
+            place=self.document.place(*self.way),
+            label=label,
+        )
+
+    def _check_observing(self, level: Level, outcomes: tuple[Outcome, ...], steps: tuple[Step, ...]) -> None:
+        if (level is Level.OBSERVE) != bool(outcomes):
+            raise self._fail(
+                ("observe",) if outcomes else ("requirement",),
+                f"the requirement's level is {level.value}, and the case has {'' if outcomes else 'no '}observe",
+                "cases of a requirement to observe have outcomes under observe; others claim replies and ends",
+            )
+        if "repeat" in self.raw and not outcomes:
+            raise self._fail(("repeat",), "only a case that observes can repeat", "use parameters, or leave it out")
+        if "ends" in self.raw and outcomes:
+            raise self._fail(("ends",), "a case that observes says in its outcomes what ends", "move it there")
+        open_steps = sum(any(expect.kind == "any" for expect in step.reply) for step in steps if hasattr(step, "reply"))
+        if outcomes and any(outcome.reply for outcome in outcomes) and open_steps != 1:
+            raise self._fail(
+                ("observe",),
+                f"{open_steps} steps say reply: any",
+                "exactly one does: the outcomes' replies are its reply",
+            )
+
+    def _sessions(self) -> tuple[SessionSpec, ...]:
+        own = "sessions" in self.raw
+        raw = self.raw["sessions"] if own else self.document.data.get("sessions")
+        if raw is None:
+            raise self._fail((), "the case has no sessions", "name them in the case, or for all cases at the top")
+        base: Path_ = (*self.way, "sessions") if own else ("sessions",)
+        specs: dict[str, SessionSpec] = {}
+        for name, spec in raw.items():
+            if name in _STEP_WORDS or name == ADMINISTRATOR:
+                raise self.document.fail((*base, name), f"a session can't be called {name!r}", "the word has a meaning")
+            user = spec.get("user")
+            if user is not None and user != ADMINISTRATOR and user not in specs:
+                raise self.document.fail(
+                    (*base, name, "user"),
+                    f"no earlier session is called {user!r}",
+                    did_you_mean(user, [*specs, ADMINISTRATOR]),
+                )
+            if user is not None and ("grants" in spec or "create" in spec):
+                raise self.document.fail(
+                    (*base, name), "a session of another one's user has no grants of its own", f"grant them to {user!r}"
+                )
+            root = specs[user].same_user_as or user if user in specs else user
+            specs[name] = SessionSpec(
+                name,
+                root,
+                tuple(spec.get("grants", ())),
+                spec.get("connect", True) and spec.get("create", True),
+                spec.get("create", True),
+            )
+        return tuple(specs.values())
+
+    def _step(self, way: Path_, raw: Mapping[str, Any], names: list[str]) -> Step:
+        place = self.document.place(*self.way, *way)
+        speakers = [key for key in raw if key not in _STEP_WORDS]
+        verbs = [key for key in ("await", "wait", "connect") if key in raw] + speakers
+        if len(verbs) != 1:
+            raise self._fail(
+                (*way, verbs[1]) if verbs else way,
+                f"a step does one thing, this one {'does ' + str(len(verbs)) if verbs else 'does none'}",
+                "a session's name with its statement, or one of await, wait, connect",
+            )
+        verb = verbs[0]
+        self._only(
+            way,
+            raw,
+            verb,
+            {"await": ("reply",), "wait": (), "connect": ("reply", "new_id_than")}.get(verb, ("reply", "prepared")),
+        )
+        if verb == "wait":
+            ((session, state),) = raw["wait"].items()
+            return Wait(self._known(session, names, (*way, "wait", session)), state, place)
+        later = verb in speakers and raw.get("reply") == "later"
+        reply = () if later or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
+        if verb == "await":
+            return Await(self._known(raw["await"], names, (*way, "await")), reply, place)
+        if verb == "connect":
+            older = raw.get("new_id_than")
+            if older is not None:
+                self._known(older, names, (*way, "new_id_than"))
+            return Connect(self._known(raw["connect"], names, (*way, "connect")), reply, older, place)
+        session = self._known(verb, names, (*way, verb))
+        statement = self._template((*way, verb), raw[verb], names)
+        return Say(session, statement, reply, later, raw.get("prepared", False), place)
+
+    def _only(self, way: Path_, raw: Mapping[str, Any], verb: str, allowed: tuple[str, ...]) -> None:
+        for key in raw:
+            if key != verb and key not in allowed:
+                raise self._fail((*way, key), f"{key!r} doesn't go with {verb!r}", did_you_mean(key, allowed))
+
+    def _reply(self, way: Path_, raw: Any, names: list[str]) -> Reply:
+        alternatives = raw if isinstance(raw, list) else [raw]
+        return tuple(self._expect(way, alternative, names) for alternative in alternatives)
+
+    def _expect(self, way: Path_, raw: Any, names: list[str]) -> Expect:
+        if isinstance(raw, str):
+            known = (*REPLY_WORDS, *self.register.vocabulary.errors)
+            if raw == "later":
+                raise self._fail(
+                    way, "no reply is called 'later' here", "only a statement's one reply can be later; await it"
+                )
+            if raw not in known:
+                raise self._fail(way, f"no reply is called {raw!r}", did_you_mean(raw, known))
+            return Expect(raw)
+        ((kind, details),) = raw.items()
+        if kind == "ok":
+            return Expect("ok", affected=details.get("affected"), warnings=details.get("warnings"))
+        rows = details.get("values")
+        listed = tuple(
+            ListedSession(
+                self._known(session, names, way),
+                tuple(
+                    (column, None if wanted is None else self._template(way, str(wanted), names))
+                    for column, wanted in fields.items()
+                ),
+            )
+            for session, fields in details.get("sessions", {}).items()
+        )
+        return Expect(
+            "rows",
+            values=None
+            if rows is None
+            else tuple(tuple(None if value is None else str(value) for value in row) for row in rows),
+            columns=tuple(details.get("columns", ())),
+            listed=listed,
+        )
+
+    def _template(self, way: Path_, text: str, names: list[str]) -> Template:
+        try:
+            template = parse_template(text)
+        except ValueError as error:
+            raise self._fail(way, str(error), "see docs/case-language.md") from error
+        for hole in template.holes:
+            if hole.session is not None:
+                self._known(hole.session, names, way)
+            words = {*_CASE_WORDS, *self.register.vocabulary.words}
+            if hole.word is not None and hole.word not in words:
+                known = {*words, *self.raw.get("parameters", {})}
+                raise self._fail(way, f"nothing is called ${{{hole.word}}}", did_you_mean(hole.word, known))
+            if hole.word == "table" and "table" not in self.raw:
+                raise self._fail(way, "${table} is used, but the case makes no table", "add table: [[1, 0]]")
+        return template
+
+    def _known(self, name: str, names: list[str], way: Path_) -> str:
+        if name not in names:
+            words = [*names, *_STEP_WORDS] if way[:1] == ("steps",) else names
+            raise self._fail(way, f"no session is called {name!r}", did_you_mean(name, words))
+        return name
+
+    def _fail(self, way: Path_, what: str, hint: str) -> SourceError:
+        return self.document.fail((*self.way, *way), what, hint)
