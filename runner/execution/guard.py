@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from runner.database.processlist import ProcessList
+from runner.database.target import TargetError
 from runner.execution.readings import LARGEST, WRAPS, readings
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
-from runner.target.processlist import ProcessList
-from runner.target.target import TargetError
 
 _HEADROOM = 1000
 

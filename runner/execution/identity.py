@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.target.outcome import Rows
-from runner.target.poll import Poll
-from runner.target.processlist import ProcessList, Row
-from runner.target.session import Session
-from runner.target.target import Target
+from runner.database.outcome import Rows
+from runner.database.poll import Poll
+from runner.database.processlist import ProcessList, Row
+from runner.database.session import Session
+from runner.database.target import Target
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
+from runner.database.processlist import ProcessList
+from runner.database.profile import Profile
 from runner.language.model import Expect, ListedSession, Reply
 from runner.language.template import Template
-from runner.target.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
-from runner.target.processlist import ProcessList
-from runner.target.profile import Profile
 
 
 class Matcher:

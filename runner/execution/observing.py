@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from runner.database.outcome import Lost, NoReply, Outcome, succeeded
+from runner.database.poll import Poll
 from runner.execution.matching import Matcher
 from runner.execution.patience import Patience
 from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError
 from runner.language.model import Outcome as KnownOutcome
-from runner.target.outcome import Lost, NoReply, Outcome, succeeded
-from runner.target.poll import Poll
 
 _ROW_LOOK = 0.1  # seconds for the row to go of a session whose connection was gone at the last moment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.target.limits import Limits
+from runner.database.limits import Limits
 
 _UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target that has not ended a session yet
 _LEAST_WATCH = 0.1  # seconds: a server that refuses first may end the session a moment later

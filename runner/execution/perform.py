@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from runner.database.target import Target, TargetError
 from runner.execution.observing import Observer
 from runner.execution.patience import Patience
 from runner.execution.settling import Settling
@@ -15,7 +16,6 @@ from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
 from runner.language.model import Case, Vocabulary
-from runner.target.target import Target, TargetError
 
 
 class Performer:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from runner.database.naming import new_password
+from runner.database.outcome import Outcome, Rows, ServerError, succeeded
+from runner.database.session import Session
+from runner.database.target import Target, TargetError
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
-from runner.target.naming import new_password
-from runner.target.outcome import Outcome, Rows, ServerError, succeeded
-from runner.target.session import Session
-from runner.target.target import Target, TargetError
 
 
 @dataclass

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.session import Session
+from runner.database.target import TargetError
 from runner.execution.guard import unused
 from runner.execution.stage import Stage
 from runner.execution.verdict import InconclusiveError
 from runner.language.template import Hole, Template
-from runner.target.session import Session
-from runner.target.target import TargetError
 
 LONG = 30
 """Seconds that a statement takes that is meant to take long: more than the default time limits together."""

@@ -10,11 +10,11 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from runner.database.outcome import Lost, NoReply, Outcome, ServerError, succeeded
+from runner.database.poll import Poll
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, Ending, InconclusiveError
-from runner.target.outcome import Lost, NoReply, Outcome, ServerError, succeeded
-from runner.target.poll import Poll
 
 _FIRST_PROBE = 0.25  # seconds of listening before a silent connection is asked whether it is still there
 _SLOWEST_PROBE = 1.0

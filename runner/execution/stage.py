@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.outcome import Outcome, Rows, succeeded
+from runner.database.processlist import ProcessList
+from runner.database.session import Login, Session
+from runner.database.target import Target, TargetError
 from runner.execution.identity import by_address, identify
 from runner.execution.provisions import Account, Provisions
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
-from runner.target.outcome import Outcome, Rows, succeeded
-from runner.target.processlist import ProcessList
-from runner.target.session import Login, Session
-from runner.target.target import Target, TargetError
 
 
 @dataclass

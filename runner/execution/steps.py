@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.database.outcome import NoReply, Outcome, ServerError
+from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
@@ -16,8 +18,6 @@ from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
 from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Wait
-from runner.target.outcome import NoReply, Outcome, ServerError
-from runner.target.poll import Poll
 
 _PREPARES: Reply = (SUCCESS,)
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}

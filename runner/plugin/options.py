@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from runner.target.profile import DEFAULT_PROFILE
+from runner.database.profile import DEFAULT_PROFILE
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from runner.database.dsn import Dsn, DsnError
+from runner.database.limits import Limits
+from runner.database.profile import Profile, load_profile
+from runner.database.target import Target, TargetError
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
-from runner.target.dsn import Dsn, DsnError
-from runner.target.limits import Limits
-from runner.target.profile import Profile, load_profile
-from runner.target.target import Target, TargetError
 
 _KEY = pytest.StashKey["Run"]()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from runner.database.outcome import shorten
 from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult, Verdict
-from runner.target.outcome import shorten
 
 _LINE = 150
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from runner.database.outcome import shorten
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Requirement
-from runner.target.outcome import shorten
 
 _CELL = 26
 _MOST_FINDINGS = 12

@@ -8,19 +8,23 @@ where other pieces may already stand in that place.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.simulator.accounts import Accounts
 from runner.simulator.connection import Connection
 from runner.simulator.ending import SessionEnding
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.privileges import Privileges
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.sql.kill import KillGrammar
 from runner.simulator.surroundings import Surroundings
 from runner.simulator.tables import Tables
+
+if TYPE_CHECKING:
+    from runner.simulator.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,26 @@ class Parts:
     registry: type[Registry] = Registry
     surroundings: type[Surroundings] = Surroundings
     tables: type[Tables] = Tables
+
+    def assemble(self, settings: Settings) -> Instance:
+        """One server's state, its parts put together."""
+        accounts = self.accounts(settings.admin_password)
+        registry = self.registry()
+        privileges = self.privileges(accounts)
+        ending = self.ending(registry)
+        return Instance(
+            settings=settings,
+            accounts=accounts,
+            tables=self.tables(),
+            ids=self.ids(),
+            registry=registry,
+            privileges=privileges,
+            ending=ending,
+            process_list=self.process_list(registry, privileges, settings),
+            kill=self.kill(registry, privileges, ending, settings),
+            plain_kill=PlainKill(registry, ending),
+            kill_grammar=self.kill_grammar(),
+        )
 
 
 def altered(parts: Parts, *pieces: type[Any]) -> Parts:

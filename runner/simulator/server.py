@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.channel import Channel
-from runner.simulator.execute.instance import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,7 @@ class Server:
         self._listener = _listen(settings.host, settings.port)
         self.port: int = self._listener.getsockname()[1]
         self._settings = replace(settings, port=self.port)
-        self._instance = Instance(self._settings, parts)
+        self._instance = parts.assemble(self._settings)
         self._parts = parts
         self._engine = parts.engine(self._instance)
         self._clients: dict[asyncio.Task[None], Channel] = {}

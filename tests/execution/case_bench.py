@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.outcome import Ok, Rows
+from runner.database.profile import Profile, load_profile
+from runner.database.session import Login, Session
+from runner.database.target import Target
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.language.load import load_cases
 from runner.language.register import find_register
-from runner.target.dsn import Dsn
-from runner.target.limits import Limits
-from runner.target.outcome import Ok, Rows
-from runner.target.profile import Profile, load_profile
-from runner.target.session import Login, Session
-from runner.target.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from case_bench import PATIENCE, Bench, eventually, sent, simulator, somebody_else
 
+from runner.database.dsn import Dsn
+from runner.database.outcome import Rows
 from runner.execution.verdict import Verdict
-from runner.target.dsn import Dsn
-from runner.target.outcome import Rows
 
 
 @pytest.fixture(scope="module")

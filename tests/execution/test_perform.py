@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from case_bench import PATIENCE, SESSIONS, Bench, eventually, sent, simulator, somebody_else
 
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.outcome import Rows
+from runner.database.profile import Exemption, load_profile
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level
-from runner.target.dsn import Dsn
-from runner.target.limits import Limits
-from runner.target.outcome import Rows
-from runner.target.profile import Exemption, load_profile
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.database.profile import load_profile, profile_names
 from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case, Level, Say
 from runner.language.register import find_register
-from runner.target.profile import load_profile, profile_names
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 

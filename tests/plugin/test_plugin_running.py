@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from suite_process import PATIENCE, ROOT, command, environment, eventually, own, run, write_case
 
+from runner.database.dsn import Dsn
+from runner.database.outcome import Rows
+from runner.database.session import Login, Session
 from runner.plugin.embedded import EmbeddedSimulator
-from runner.target.dsn import Dsn
-from runner.target.outcome import Rows
-from runner.target.session import Login, Session
 
 SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: rows\nparameters: {who: [a, b, c, d]}"
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from suite_process import ROOT, own, run, write_case
 
+from runner.database.dsn import Dsn
 from runner.plugin.embedded import EmbeddedSimulator
-from runner.target.dsn import Dsn
 
 SECRET = "s3cretWord"  # noqa: S105 - the password of the DSNs below, which must not be shown
 

@@ -177,9 +177,3 @@ def test_own_end_is_told() -> None:
         admin = sim.connect()
         assert code(admin, kill(admin)) == 4401
         assert is_lost(admin)
-
-
-def test_everyone_sees_only_their_own() -> None:
-    with different("own-sessions-only-for-all") as sim:
-        admin, _ = sim.connect(), sim.connect_new()
-        assert {row[1] for row in run(admin, "SHOW PROCESSLIST")} == {"SYS"}

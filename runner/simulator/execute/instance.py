@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.simulator.execute.kill import PlainKill
-
 if TYPE_CHECKING:
-    from runner.simulator.parts import Parts
+    from runner.simulator.accounts import Accounts
+    from runner.simulator.ending import SessionEnding
+    from runner.simulator.execute.kill import KillSessionStatement, PlainKill
+    from runner.simulator.execute.processlist import ProcessList
+    from runner.simulator.privileges import Privileges
+    from runner.simulator.sessions import Registry, SessionIds
     from runner.simulator.settings import Settings
+    from runner.simulator.sql.kill import KillGrammar
+    from runner.simulator.tables import Tables
 
 
+@dataclass(frozen=True, slots=True)
 class Instance:
-    """One server: its accounts, its tables, its sessions, and the parts that act on them, put together."""
+    """One server: its accounts, its tables, its sessions, and what acts on them; `Parts.assemble` makes one."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
-        self.settings = settings
-        self.accounts = parts.accounts(settings.admin_password)
-        self.tables = parts.tables()
-        self.ids = parts.ids()
-        self.registry = parts.registry()
-        self.privileges = parts.privileges(self.accounts)
-        self.ending = parts.ending(self.registry)
-        self.process_list = parts.process_list(self.registry, self.privileges, settings)
-        self.kill = parts.kill(self.registry, self.privileges, self.ending, settings)
-        self.plain_kill = PlainKill(self.registry, self.ending)
-        self.kill_grammar = parts.kill_grammar()
+    settings: Settings
+    accounts: Accounts
+    tables: Tables
+    ids: SessionIds
+    registry: Registry
+    privileges: Privileges
+    ending: SessionEnding
+    process_list: ProcessList
+    kill: KillSessionStatement
+    plain_kill: PlainKill
+    kill_grammar: KillGrammar

@@ -82,11 +82,3 @@ class RowsInAnyOrder(ProcessList):
 def own_sessions_only(settings: Settings) -> Settings:
     """Everyone but the administrator sees only the own user's sessions."""
     return replace(settings, list_all_to_alter_system=False)
-
-
-@lawful
-class OwnSessionsOnlyForAll(ProcessList):
-    """Everyone sees only the own user's sessions, the administrator too."""
-
-    def sees_all(self, asker: Session) -> bool:
-        return False

@@ -19,9 +19,9 @@ from typing import Any
 import pymysql
 from pymysql.constants import COMMAND
 
-from runner.target.dsn import Dsn
-from runner.target.line import Line
-from runner.target.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
+from runner.database.dsn import Dsn
+from runner.database.line import Line
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
 
 _SILENCE = 3600.0  # seconds: the executor's limits apply, never PyMySQL's own
 _STATEMENT_ID = struct.Struct("<xI")

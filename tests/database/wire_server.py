@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from runner.target.dsn import Dsn
-from runner.target.session import Login, Session
+from runner.database.dsn import Dsn
+from runner.database.session import Login, Session
 
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
 

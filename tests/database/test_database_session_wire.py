@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_server import ERROR, PATIENCE, Peer, client, eventually, serving
 
-from runner.target.dsn import Dsn
-from runner.target.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
-from runner.target.session import Hangup, Session
+from runner.database.dsn import Dsn
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
+from runner.database.session import Hangup, Session
 
 KILLED = ServerError(1927, "70100", "Connection was killed")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.target.naming import PREFIX, Names, born, new_password
+from runner.database.naming import PREFIX, Names, born, new_password
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def test_no_name_is_given_twice_and_all_start_with_the_runs_prefix() -> None:
 
 
 def test_processes_that_start_together_make_different_names() -> None:
-    program = "from runner.target.naming import Names\nprint(Names().new())"
+    program = "from runner.database.naming import Names\nprint(Names().new())"
     processes = [
         subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(8)
     ]

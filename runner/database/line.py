@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Any
 
-from runner.target.outcome import ServerError
+from runner.database.outcome import ServerError
 
 _HEADER = 4  # bytes: length and sequence number of a packet
 _ERROR = 0xFF

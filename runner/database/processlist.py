@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.target.outcome import Rows
+from runner.database.outcome import Rows
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from runner.database.outcome import ServerError
 from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.yamlfile import Document, Path_, read_document
-from runner.target.outcome import ServerError
 
 _HOLES = {
     "create_user": frozenset({"user", "password"}),

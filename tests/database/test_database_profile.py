@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.database.outcome import ServerError
+from runner.database.profile import ErrorPattern, Spelling, load_profile, profile_names
 from runner.language.problems import Place, SourceError
-from runner.target.outcome import ServerError
-from runner.target.profile import ErrorPattern, Spelling, load_profile, profile_names
 
 OWN = """\
 format: 1

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from wire_server import PATIENCE, eventually, serving
 
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
+from runner.database.profile import Profile, load_profile
+from runner.database.session import Login, Session
+from runner.database.target import Target, TargetError
 from runner.plugin.embedded import EmbeddedSimulator
-from runner.target.dsn import Dsn
-from runner.target.limits import Limits
-from runner.target.outcome import Lost, NoReply, Ok, Rows, ServerError
-from runner.target.profile import Profile, load_profile
-from runner.target.session import Login, Session
-from runner.target.target import Target, TargetError
 
 ORACLE_MODE = 1 << 27
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from runner.target.dsn import Dsn
-from runner.target.limits import Limits
-from runner.target.naming import Names
-from runner.target.outcome import Outcome, Rows, succeeded
-from runner.target.processlist import ProcessList
-from runner.target.profile import Profile
-from runner.target.session import Login, Session
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.naming import Names
+from runner.database.outcome import Outcome, Rows, succeeded
+from runner.database.processlist import ProcessList
+from runner.database.profile import Profile
+from runner.database.session import Login, Session
 
 
 class TargetError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.target.dsn import Dsn, DsnError
+from runner.database.dsn import Dsn, DsnError
 
 SECRET = "s3cretWord"  # noqa: S105 - the password of every DSN below that must not show it
 

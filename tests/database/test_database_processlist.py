@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.target.outcome import Rows
-from runner.target.processlist import ProcessList, normal_id
+from runner.database.outcome import Rows
+from runner.database.processlist import ProcessList, normal_id
 
 PAGE = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")
 ROW = ("3221487726", "SYS", "10.0.0.1:5", None, "Query", "0", "ACTIVE", "SHOW PROCESSLIST")
