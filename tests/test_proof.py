@@ -1,6 +1,7 @@
 """The suite against every defect and every lawful variant of the simulator, as processes.
 
-All proofs run once, in one worker; each test reads one of them. ``python -m runner prove`` prints the same matrix.
+All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix. Under xdist the tests of
+this file have to share a worker: ``--dist loadfile``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from runner import prove
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.language.register import REGISTER_NAME, read_register
-
-pytestmark = pytest.mark.xdist_group("proof")
 
 CLAIMS = prove.claims()
 CASES = [case for path in case_files(prove.ROOT / "cases") for case in load_cases(path)]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.database.outcome import Lost, NoReply, Outcome, ServerError, succeeded
+from runner.database.outcome import Outcome, ServerError, succeeded
 from runner.database.poll import Poll
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
@@ -145,7 +145,7 @@ class Settling:
         )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
-        """Which of these sessions are gone or don't answer; all idle ones are asked at the same time."""
+        """Which of these sessions are gone or no longer usable; all idle ones are asked at the same time."""
         probe = self.stage.target.profile.statement("probe")
         lost, asked = [], []
         for actor in actors:
@@ -161,7 +161,6 @@ class Settling:
             outcome = session.result(limit)
             if not succeeded(outcome):
                 self.stage.transcript.add(actor.name, "note", f"asked whether it goes on: {outcome}")
-            if isinstance(outcome, Lost | NoReply):
                 lost.append(actor)
         return lost
 
@@ -175,4 +174,4 @@ class Settling:
 
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
-    return str(hangup) if hangup else "its statement was interrupted, or it doesn't answer"
+    return str(hangup) if hangup else "connected, but no longer usable"
