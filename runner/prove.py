@@ -34,7 +34,7 @@ _SLOW = {
     "error-on-next-request",
 }
 """Variants that make the suite wait: idle time, which many workers share."""
-_EVERYWHERE = {"unknown-id-ends-a-mate", "disconnects-who-lacks-the-privilege"}
+_EVERYWHERE = {"unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
 """Defects besides those of PAR-1 that show of cases which end nothing that they too can fail."""
 _COLLATERAL = "PAR-1"
 _WORKERS = "10"

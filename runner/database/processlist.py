@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from runner.database.outcome import Rows
 
+_LONGEST = 20  # digits of a 64-bit number
+
 
 @dataclass(frozen=True)
 class Row:
@@ -15,6 +17,12 @@ class Row:
     id: str
     user: str
     fields: Mapping[str, str | None]
+
+    @property
+    def number(self) -> int | None:
+        """The id as a number, or None where it is none."""
+        plain = self.id.isascii() and self.id.isdecimal() and len(self.id) <= _LONGEST
+        return int(self.id) if plain else None
 
     def get(self, column: str) -> str | None:
         """A column by its name in any letter case; None is NULL or no such column."""

@@ -170,13 +170,14 @@ class Session:
         self._line = line = (
             Line.to_unix_socket(dsn.unix_socket, limit) if dsn.unix_socket else Line.to_host(dsn.host, dsn.port, limit)
         )
-        connection: Any = pymysql.Connection(
+        connection: Any = _Connection(
             user=self._login.user,
             password=self._login.password,
             client_flag=self._login.client_flag,
             # PyMySQL would otherwise prepare a TLS context for every connect: 25 ms.
             ssl_disabled=True,
             conv={},
+            use_unicode=False,  # others' statements in the list may be in any encoding
             autocommit=None,
             defer_connect=True,
             read_timeout=max(0.1, deadline - time.monotonic()),
@@ -213,6 +214,18 @@ class Session:
             raise _BinaryRowsError
         data = first.get_all_data()
         return Ok(affected=data[1], warnings=0)
+
+
+class _Connection(pymysql.Connection):
+    """PyMySQL's connection, for servers that don't know SET NAMES: the handshake has said the character set already."""
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Says SET NAMES; a server that refuses it is none the worse."""
+        try:
+            super().set_character_set(charset, collation)
+        except pymysql.MySQLError as error:
+            if getattr(error, "sqlstate", None) is None:
+                raise
 
 
 class _BinaryRowsError(Exception):

@@ -24,17 +24,14 @@ def check(statement: str, stage: Stage) -> None:
     Raises:
         InconclusiveError: a number in the statement is, or may be, the id of a session that is not this case's own.
     """
-    numbers = readings(statement)
-    if not numbers:
-        return
-    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and not actor.gone}
+    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
     try:
         shown = stage.target.process_list()
     except TargetError as error:
         raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
-    listed = {int(row.id): row for row in shown.rows if row.id.isdigit()}
+    listed = {row.number: row for row in shown.rows if row.number is not None}
     complete = stage.shows_others(shown)
-    for number in sorted(numbers):
+    for number in sorted(readings(statement)):
         actor = own.get(number)
         if number in listed:
             if actor is None or not _same_user(listed[number].user, actor, shown):
@@ -47,6 +44,11 @@ def check(statement: str, stage: Stage) -> None:
             raise InconclusiveError(
                 f"not sent: the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
             )
+
+
+def _may_name(actor: Actor) -> bool:
+    """Whether an id is still the actor's: nobody else logs in as a user of ours, but others do as the administrator."""
+    return not actor.gone and (actor.account.ours or actor.alive)
 
 
 def _built_from(number: int, own: Collection[int]) -> bool:
@@ -71,9 +73,9 @@ def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:
 
 def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
     """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards."""
-    taken = {int(row.id) for row in shown.rows if row.id.isdigit()}
+    taken = {row.number for row in shown.rows if row.number is not None}
     taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
     number = start
-    while near := [other for other in taken if number - _HEADROOM < other <= number]:
+    while near := [other for other in taken if abs(number - other) < _HEADROOM]:
         number = max(near) + _HEADROOM
     return number

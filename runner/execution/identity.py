@@ -7,6 +7,7 @@ INFO, COMMAND, the order of rows, or the thread id of the handshake.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -39,17 +40,21 @@ def identify(
             as this user, so that the new id needs a second sign; None for a user that is this run's own.
     """
     poll = Poll(target.limits.settle)
+    mark = f"/*{secrets.token_hex(4)}*/"
+    statement = target.profile.statement("process_list")
     while True:
-        answer = session.execute(_own_list(target, before), target.limits.statement)
+        answer = session.execute(statement if before is None else f"{mark} {statement}", target.limits.statement)
         if not isinstance(answer, Rows):
             return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
         shown = ProcessList.read(answer)
         known = set(taken) | ({row.id for row in before.rows} if before else set())
         found = [row for row in shown.of_user(user) if row.id not in known]
+        if not found and before is None:  # a list that lacks who asks is a finding of its own (EXA-4)
+            found = [row for row in target.process_list().of_user(user) if row.id not in known]
         if len({row.id for row in found}) > 1 or (before is not None and found):
             signs = {session.local_address, str(session.handshake_id)} - {None}
-            found = [row for row in found if row.get("host") in signs or row.id in signs or _is_marked(row)]
-        if len(ids := {row.id for row in found if row.id.isdigit()}) == 1:
+            found = [row for row in found if row.get("host") in signs or row.id in signs or _is_marked(row, mark)]
+        if len(ids := {row.id for row in found if row.number is not None}) == 1:
             return Identity(ids.pop())
         if not poll.again():
             return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
@@ -58,19 +63,13 @@ def identify(
 def by_address(shown: ProcessList, session: Session, user: str) -> str | None:
     """The id of a session by its own end of the connection, where HOST shows that and the user is this run's own."""
     found = [row for row in shown.of_user(user) if row.get("host") == session.local_address is not None]
-    ids = {row.id for row in found if row.id.isdigit()}
+    ids = {row.id for row in found if row.number is not None}
     return ids.pop() if len(ids) == 1 else None
 
 
-_MARK = "/*ksc*/"
-_LEAST = 5  # characters of the mark that a server which cuts INFO has to leave
+_LEAST = 10  # characters of the mark that a server which cuts INFO has to leave
 
 
-def _own_list(target: Target, before: ProcessList | None) -> str:
-    statement = target.profile.statement("process_list")
-    return statement if before is None else f"{_MARK} {statement}"
-
-
-def _is_marked(row: Row) -> bool:
+def _is_marked(row: Row, mark: str) -> bool:
     info = row.get("info") or ""
-    return len(info) >= _LEAST and (info.startswith(_MARK) or _MARK.startswith(info))
+    return len(info) >= _LEAST and (info.startswith(mark) or mark.startswith(info))

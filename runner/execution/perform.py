@@ -66,6 +66,8 @@ class _Run:
             )
         except (InconclusiveError, TargetError) as error:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"the suite failed: {error!r}")
         finally:
             left = self._stage.clear()
         return replace(

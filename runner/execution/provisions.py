@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 from runner.database.naming import new_password
 from runner.database.outcome import Outcome, Rows, ServerError, succeeded
+from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
+
+_RETRIES = 3.0  # seconds in which a user that can't be dropped is tried again
 
 
 @dataclass
@@ -41,16 +44,12 @@ class Provisions:
             InconclusiveError: the target refuses.
         """
         account = Account(self._target.names.new(), new_password())
+        self._accounts.append(account)  # before it is created: an error may come after the effect
         if not spec.create:
-            self._accounts.append(account)
             return account
         profile = self._target.profile
         for statement in profile.statements("create_user", user=account.user, password=account.password):
-            outcome = self._administer(statement)
-            # Whatever is not an outright refusal may have made the user.
-            if account not in self._accounts and not isinstance(outcome, ServerError):
-                self._accounts.append(account)
-            _require(statement, outcome)
+            self._prepare(statement)
         for privilege in spec.grants:
             for statement in profile.grants(privilege, account.user):
                 self._prepare(statement)
@@ -91,9 +90,13 @@ class Provisions:
         if self._role is not None:
             left += self._remove(profile.statements("drop_role", role=self._role))
         for account in self._accounts:
-            trouble = self._remove(profile.statements("drop_user", user=account.user))
-            if trouble and self._exists(account):  # the steps of a case may have dropped it, or never made it
-                left += trouble
+            statements = profile.statements("drop_user", user=account.user)
+            poll = Poll(_RETRIES)
+            # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
+            while (trouble := self._remove(statements)) and self._exists(account):
+                if not poll.again():
+                    left += trouble
+                    break
         return left
 
     def _remove(self, statements: list[str]) -> list[str]:

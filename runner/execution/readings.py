@@ -19,14 +19,17 @@ _RUN = re.compile(r"[0-9]+")
 _HEXADECIMAL = re.compile(r"0[xX]([0-9a-fA-F]+)")
 _LITERAL = re.compile(r"(?P<mantissa>[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]+))?")
 _JOINT = re.compile(r"'\s*'|\"\s*\"")
+_TIGHT_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
+_OCTAL = re.compile(r"(?<![0-9])0[0-7]+(?![0-9])")
 _FARTHEST = 400  # powers of ten: beyond it every number is nothing, or the largest there is
 
 
 def readings(statement: str) -> set[int]:
     """The numbers; see the module."""
-    numbers: set[int] = set()
-    for text in (statement, _JOINT.sub("", statement)):
+    numbers = {0}  # what a text without a number is read as
+    for text in (statement, _JOINT.sub("", statement), _TIGHT_COMMA.sub("", statement)):
         numbers.update(int(Decimal(run)) for run in _RUN.findall(text))
+        numbers.update(int(run[:_FARTHEST], 8) for run in _OCTAL.findall(text))
         numbers.update(int(run, 16) for run in _HEXADECIMAL.findall(text))
         for literal in _LITERAL.finditer(text):
             numbers.update(_values(literal["mantissa"], literal["exponent"]))

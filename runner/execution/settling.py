@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.database.outcome import Outcome, ServerError, succeeded
+from runner.database.outcome import Lost, NoReply, Outcome, ServerError, succeeded
 from runner.database.poll import Poll
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
@@ -83,7 +83,8 @@ class Settling:
     def probe_silent(self, actors: Collection[Actor]) -> None:
         """Asks idle sessions that have been silent for a while whether they are still there."""
         for actor in actors:
-            idle = actor.session is not None and actor.alive and not actor.session.busy
+            session = actor.session
+            idle = session is not None and actor.alive and (not session.busy or session.answered)
             if idle and self._probes.setdefault(actor.name, _Probe()).is_due():
                 self._unanswering([actor], _PROBE_LIMIT)
 
@@ -111,6 +112,8 @@ class Settling:
     def check_survivors(self, ended: Collection[str], *, watch: bool) -> None:
         """Checks that all sessions but the ended ones go on; ``watch``: also after as long as ending takes here.
 
+        A case may say how long to watch at least.
+
         Raises:
             DeviationError: one is gone, and a statement that can end sessions had been sent.
             InconclusiveError: one is gone, and none had been sent.
@@ -121,8 +124,9 @@ class Settling:
             if actor.name not in ended and actor.session is not None and not actor.gone
         ]
         self.check(survivors)
-        if watch:
-            poll = Poll(self.patience.watch)
+        seconds = max(self.patience.watch if watch else 0, self.stage.case.watch)
+        if seconds:
+            poll = Poll(seconds)
             while all(actor.alive for actor in survivors) and poll.again():
                 pass
             self.check(survivors)
@@ -145,7 +149,7 @@ class Settling:
         )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
-        """Which of these sessions are gone or no longer usable; all idle ones are asked at the same time."""
+        """Which of these sessions are gone, silent or interrupted; all idle ones are asked at the same time."""
         probe = self.stage.target.profile.statement("probe")
         lost, asked = [], []
         for actor in actors:
@@ -161,6 +165,7 @@ class Settling:
             outcome = session.result(limit)
             if not succeeded(outcome):
                 self.stage.transcript.add(actor.name, "note", f"asked whether it goes on: {outcome}")
+            if isinstance(outcome, Lost | NoReply) or self._interrupted(actor, outcome):
                 lost.append(actor)
         return lost
 
@@ -174,4 +179,4 @@ class Settling:
 
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
-    return str(hangup) if hangup else "connected, but no longer usable"
+    return str(hangup) if hangup else "interrupted, or it doesn't answer"

@@ -21,7 +21,7 @@ from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say,
 
 _PREPARES: Reply = (SUCCESS,)
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
-"""How often in a row the list has to show that a statement runs: one that is not blocked would be over by then."""
+"""How often the list has to show that a statement runs: one that is not blocked would be over by then."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
-        guarded = self._guarded is not None and self._guarded.search(text) is not None
+        # Whatever carries an id may end its session, however it is spelled, or misspelt.
+        guarded = any(hole.part == "id" or hole.unused for hole in step.statement.holes) or (
+            self._guarded is not None and any(map(self._guarded.search, (rendered.text, text)))
+        )
         if guarded:
             guard.check(text, self._stage)
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
@@ -121,6 +124,8 @@ class Player:
         if line.guarded:
             self._stage.said_guarded = True
             self._settling.start = time.monotonic()
+        if line.actor.online.busy:
+            raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
         self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
         line.actor.online.send(line.text, prepared=line.prepared)
 

@@ -89,6 +89,7 @@ class CaseReader:
             ends=ends,
             outcomes=outcomes,
             repeat=raw.get("repeat", 1),
+            watch=raw.get("watch", 0),
             place=self.document.place(*self.way),
             label=label,
         )
@@ -104,6 +105,8 @@ class CaseReader:
             raise self._fail(("repeat",), "only a case that observes can repeat", "use parameters, or leave it out")
         if "ends" in self.raw and outcomes:
             raise self._fail(("ends",), "a case that observes says in its outcomes what ends", "move it there")
+        if not outcomes and any(expect.kind == "any" for step in steps for expect in getattr(step, "reply", ())):
+            raise self._fail(("steps",), "a step says reply: any, which can't fail", "name the lawful replies")
         open_steps = sum(any(expect.kind == "any" for expect in step.reply) for step in steps if hasattr(step, "reply"))
         if outcomes and any(outcome.reply for outcome in outcomes) and open_steps != 1:
             raise self._fail(

@@ -148,7 +148,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """One runnable case: parameters are filled in, every name is checked."""
+    """One runnable case: parameters are filled in, every name is checked.
+
+    Attributes:
+        watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
+    """
 
     id: str
     requirement: Requirement
@@ -162,6 +166,7 @@ class Case:
     repeat: int
     place: Place
     label: str = ""
+    watch: int = 0
 
     @property
     def name(self) -> str:
@@ -182,7 +187,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that the cases share (cases/vocabulary.yaml).
+    """The words that the cases share (cases/requirements.yaml).
 
     Attributes:
         errors: error classes that a reply may name; profiles hold their codes.

@@ -6,7 +6,7 @@ ${victim.user}          its user; also .lower_user and .password
 ${unused 1}             the first number from 1 on that no session has at this moment
 ${unused victim.id + 1} the same, counted from a session's id
 ${table}, ${role}       a table or role made for the case
-${sleep}                a word of cases/vocabulary.yaml, spelled by the profile
+${sleep}                a word of cases/requirements.yaml, spelled by the profile
 """
 
 from __future__ import annotations

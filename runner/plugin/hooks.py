@@ -167,7 +167,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
                 "strict": run.strict,
                 "started": run.started.isoformat(timespec="milliseconds"),
                 "finished": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                "complete": int(exitstatus) in _COMPLETE,
+                "complete": int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop,
             }
             write_record(run.report_path, head, _results())
     except OSError as error:
@@ -196,5 +196,6 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         write(line)
     for line in leftovers(results):
         write(line)
-    cut_off = "" if int(exitstatus) in _COMPLETE else "cut off; so far it "
+    stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
+    cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
     write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{conclusion(results, strict=run.strict)}")

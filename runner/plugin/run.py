@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from runner.database.limits import Limits
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
 from runner.execution.perform import Performer
-from runner.execution.verdict import CaseResult
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
@@ -30,7 +30,6 @@ class Run:
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
-        self.results: dict[str, CaseResult] = {}
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
 
@@ -56,7 +55,7 @@ class Run:
         """Where the record goes."""
         return Path(self._option.report) if self._option.report else None
 
-    @property
+    @cached_property
     def profile(self) -> Profile:
         """The target's profile."""
         return load_profile(self._option.profile)

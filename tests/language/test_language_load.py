@@ -9,7 +9,6 @@ from language_files import REGISTER, VALID, indented, load_one, load_step, one_c
 
 from runner.language.load import case_files, is_case_file, load_cases
 from runner.language.model import (
-    ANYTHING,
     Await,
     Case,
     Connect,
@@ -153,7 +152,6 @@ def test_a_step_is_read_as_said(tmp_path: Path, said: str, meant: Say | Await | 
 
 REPLIES = [
     *[(word, (Expect(word),)) for word in ("ok", "rows", "success", "error", "same-error", "connection-lost")],
-    ("any", (ANYTHING,)),
     ("privilege", (Expect("privilege"),)),
     ("[ok, connection-lost, syntax]", (Expect("ok"), Expect("connection-lost"), Expect("syntax"))),
     ("{ok: {affected: 0}}", (Expect("ok", affected=0),)),

@@ -149,6 +149,12 @@ STEPS = [
     ),
     Bad("await and later", step("{await: victim, @@reply: later}"), "no reply is called 'later'"),
     Bad("connect and later", step("{connect: victim, @@reply: later}"), "no reply is called 'later'"),
+    Bad(
+        "any in a case that claims",
+        step("{killer: x, reply: any}").replace("steps:", "@@steps:"),
+        "which can't fail",
+        "lawful",
+    ),
     Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "no reply is called 'later'"),
 ]
 
