@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.database.limits import Limits
 
 _UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target that has not ended a session yet
-_LEAST_WATCH = 0.1  # seconds: a server that refuses first may end the session a moment later
+_LEAST_WATCH = 0.03  # seconds; for harm that comes later there are cases that say how long to watch
 _CHANCES = 3
 _SHORT = 1.0
 
