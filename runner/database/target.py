@@ -65,6 +65,19 @@ class Target:
         """Whether the server has closed the administrator's session just now."""
         return self._control is not None and self._control.listen() is not None
 
+    def sweep(self) -> None:
+        """Drops users of this worker that are still there, because clearing up was cut short; only at the end of a run.
+
+        Raises:
+            TargetError: the administrator can't log in any more.
+        """
+        left = self.administer(self.profile.statement("list_users", prefix=self.names.prefix))
+        users = [values[0] for values in left.values] if isinstance(left, Rows) else []
+        for user in users:
+            if user is not None and user.startswith(self.names.prefix):
+                for statement in self.profile.statements("drop_user", user=user):
+                    self.administer(statement)
+
     def close(self) -> None:
         """Closes the administrator's session."""
         if self._control is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from functools import cached_property
 from pathlib import Path
@@ -113,6 +114,8 @@ class Run:
     def close(self) -> None:
         """Ends the sessions, and the simulator if it is this run's own."""
         if self._target is not None:
+            with contextlib.suppress(TargetError):  # who can't be asked has said so in every case before
+                self._target.sweep()
             self._target.close()
             self._target = self._performer = None
         if self._simulator is not None:
