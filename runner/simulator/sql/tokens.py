@@ -19,10 +19,11 @@ END = "end"
 BAD = "bad"
 
 # Possessive throughout: no text, however long or hostile, makes the expression go back.
+# Python 3.11.2, Debian 12's, loses its place in possessive groups: only single characters are repeated possessively.
 _TOKEN = re.compile(
     r"""
-      (?P<blank>   (?: \s++ | --[^\n]*+ | /\*(?>.*?\*/) )++ )
-    | (?P<string>  '[^']*+(?:''[^']*+)*+' )
+      (?P<blank>   (?: \s | --[^\n]*+ | /\*.*?\*/ )+ )
+    | (?P<string>  '[^']*+(?:''[^']*+)*' )
     | (?P<quoted>  "[^"]++" )
     | (?P<number>  (?: [0-9]++(?:\.[0-9]*+)? | \.[0-9]++ )(?:[eE][+-]?[0-9]++)? )
     | (?P<variable>@@?[\w.]++ )
