@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner import prove
 from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Await, Case, Connect, Register, Reply, Say, Step, Wait
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import REGISTER_NAME, read_register
+from runner.proof import matrix, prove
 
 USAGE_ERROR = 4
 _CASES = Path("cases")
@@ -106,14 +106,14 @@ def _prove(names: Sequence[str], jobs: int) -> int:
             return USAGE_ERROR
     register = read_register(prove.ROOT / _CASES / REGISTER_NAME)
     wanted = [claim for claim in known.values() if claim.name in names or not names]
-    proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(prove.line(proof, register), flush=True))
+    proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
     failing = [proof for proof in proofs if not proof.holds(register)]
     cases = [case.name for path in case_files(prove.ROOT / _CASES) for case in load_cases(path)]
-    immortal = [] if names else prove.unkilled(proofs, cases)
+    immortal = [] if names else matrix.unkilled(proofs, cases)
     for case in immortal:
         print(f"no defect makes this case deviate: {case}")
     print(
-        prove.score(proofs, register, len(cases) - len(immortal), len(cases)) if not names else f"{len(failing)} fail"
+        matrix.score(proofs, register, len(cases) - len(immortal), len(cases)) if not names else f"{len(failing)} fail"
     )
     return 1 if failing or immortal else 0
 

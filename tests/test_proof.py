@@ -11,14 +11,14 @@ from functools import cache
 
 import pytest
 
-from runner import prove
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.language.register import REGISTER_NAME, read_register
+from runner.proof import matrix, prove
 
 CLAIMS = prove.claims()
 CASES = [case for path in case_files(prove.ROOT / "cases") for case in load_cases(path)]
-JOBS = 4 * (os.cpu_count() or 1)  # most of a proof is waiting for sessions that don't end
+JOBS = 6 * (os.cpu_count() or 1)  # most of a proof is waiting for sessions that don't end
 
 
 def register() -> Register:
@@ -31,7 +31,7 @@ def proofs() -> dict[str, prove.Proof]:
 
 
 def said(proof: prove.Proof) -> str:
-    return f"{prove.line(proof, register())}\n{proof.screen}"
+    return f"{matrix.line(proof, register())}\n{proof.screen}"
 
 
 @pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.breaks])
@@ -47,7 +47,7 @@ def test_a_lawful_variant_is_not_accused(name: str) -> None:
 
 
 def test_every_case_is_shown_to_fail_by_some_defect() -> None:
-    assert prove.unkilled(proofs().values(), [case.name for case in CASES]) == []
+    assert matrix.unkilled(proofs().values(), [case.name for case in CASES]) == []
 
 
 @pytest.mark.parametrize("name", register().requirements)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import select
+import contextlib
 import socket
+import ssl
 import struct
-from typing import Any
+import time
 
 from runner.database.outcome import ServerError
 
@@ -14,11 +15,24 @@ _ERROR = 0xFF
 _CHUNK = 65536
 
 
-class Line(socket.socket):
-    """A socket whose readers take no byte more than they ask for, so that what comes unasked stays to be overheard."""
+class Line:
+    """A client's end of a connection, plain or TLS: what PyMySQL takes for its socket and its reader.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    What came and was not asked for stays here, so that it can be overheard instead of taken for the next answer.
+
+    Attributes:
+        deadline: until when PyMySQL may wait for what it reads (``time.monotonic``); its own limits are passed over.
+        local_address: this end of a TCP connection as ``ip:port``, as HOST in a process list may show it, or None.
+        ended: ``closed`` or ``reset`` once the server was heard to have hung up.
+    """
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self.deadline = deadline
+        self.local_address = _local_address(connected)
+        self.ended: str | None = None
+        self._socket = connected
+        self._come = bytearray()
+        self._taken = bytearray()
         self._overheard = bytearray()
 
     @classmethod
@@ -28,39 +42,35 @@ class Line(socket.socket):
         Raises:
             OSError: nobody listens there.
         """
-        line = cls(fileno=socket.create_connection((host, port), limit).detach())
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return line
+        deadline = time.monotonic() + limit
+        connected = socket.create_connection((host, port), limit)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(connected, deadline)
 
     @classmethod
     def to_unix_socket(cls, path: str, limit: float) -> Line:
         """Connects to a Unix socket; raises like ``to_host``."""
-        line = cls(socket.AF_UNIX, socket.SOCK_STREAM)
-        line.settimeout(limit)
-        line.connect(path)
-        return line
+        deadline = time.monotonic() + limit
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.settimeout(limit)
+        connected.connect(path)
+        return cls(connected, deadline)
 
-    def makefile(self, *_args: Any, **_kwargs: Any) -> Any:
-        """A reader for PyMySQL, without the buffer that would swallow what belongs to nobody's answer."""
-        return _ExactReader(self)
+    def arrives(self, limit: float) -> bool:
+        """Waits up to ``limit`` seconds until something is there to be read, or the server has hung up."""
+        return bool(self._come) or self.ended is not None or self._receive(limit)
 
     def overhear(self) -> str | None:
         """Takes what came unasked off the wire, where a client would take it for its next answer; never waits.
 
         Returns:
-            ``closed`` or ``reset`` if the server has hung up, else None.
+            ``ended``.
         """
-        while select.select([self], [], [], 0)[0]:
-            try:
-                heard = self.recv(_CHUNK, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return None
-            except OSError:
-                return "reset"
-            if not heard:
-                return "closed"
-            self._overheard += heard
-        return None
+        while self.ended is None and self._receive(0):
+            pass
+        self._overheard += self._come
+        self._come.clear()
+        return self.ended
 
     def last_error(self) -> ServerError | None:
         """The last error packet that was overheard."""
@@ -70,22 +80,80 @@ class Line(socket.socket):
             rest = rest[end:]
         return found
 
+    def mark(self) -> None:
+        """Remembers this point of the stream, for ``rewind``."""
+        self._taken.clear()
 
-class _ExactReader:
-    """Reads exactly as many bytes as asked, or fewer at the end of the stream."""
+    def rewind(self) -> None:
+        """Goes back to the mark: what was read since is there to be read again."""
+        self._come[:0] = self._taken
+        self._taken.clear()
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def hang_up(self) -> None:
+        """Closes without a word, as a client that crashes does."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _receive(self, limit: float) -> bool:
+        try:
+            self._socket.settimeout(max(0.0, limit))
+            come = self._socket.recv(_CHUNK)
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            self.ended = "reset"
+            return True
+        if not come:
+            self.ended = "closed"
+        self._come += come
+        return True
+
+    # What PyMySQL asks of a socket and of its reader
+
+    def makefile(self, *_args: object, **_kwargs: object) -> Line:
+        """The reader is the line itself: a reader with a buffer of its own would swallow what is nobody's answer."""
+        return self
 
     def read(self, size: int) -> bytes:
-        """Reads; see the class."""
-        data = bytearray()
-        while len(data) < size and (part := self._line.recv(size - len(data))):
-            data += part
-        return bytes(data)
+        """Reads as many bytes as asked, or fewer at the end of the stream.
+
+        Raises:
+            TimeoutError: the deadline is over.
+            ConnectionResetError: the server has reset the connection.
+        """
+        while len(self._come) < size and self.ended is None:
+            left = self.deadline - time.monotonic()
+            if left <= 0 or not self._receive(left):
+                raise TimeoutError
+        if len(self._come) < size and self.ended == "reset":
+            raise ConnectionResetError
+        data = bytes(self._come[:size])
+        del self._come[:size]
+        self._taken += data
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Sends, until the deadline.
+
+        Raises:
+            OSError: the server has hung up, or takes nothing.
+        """
+        self._socket.settimeout(max(0.1, self.deadline - time.monotonic()))
+        self._socket.sendall(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """PyMySQL's own limits: the deadline applies."""
 
     def close(self) -> None:
-        """Nothing to close: the socket is somebody else's."""
+        """PyMySQL gives up; the connection is closed by ``hang_up`` only, since it may be watched."""
+
+
+def _local_address(connected: socket.socket) -> str | None:
+    if connected.family == socket.AF_UNIX:
+        return None
+    host, port = connected.getsockname()[:2]
+    return f"{host}:{port}"
 
 
 def _error(payload: bytes) -> ServerError | None:

@@ -7,11 +7,11 @@ sending anything: whether, and with which last words, the server closed it.
 from __future__ import annotations
 
 import contextlib
-import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from runner.database.dsn import Dsn
 from runner.database.line import Line
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
 
-_SILENCE = 3600.0  # seconds: the executor's limits apply, never PyMySQL's own
+_SENDING = 10.0  # seconds for the server to take a statement
 _STATEMENT_ID = struct.Struct("<xI")
 
 
@@ -54,26 +54,40 @@ class Hangup:
 
 
 class Session:
-    """A connection; every statement runs in the session's own thread, so that it can be sent now and awaited later."""
+    """A connection. A statement is sent now and its answer taken later; what comes meanwhile waits on the line."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
-        self._pending: Future[Outcome] | None = None
+        self._logging_in: Future[Outcome] | None = None
         self._line: Line | None = None
         self._connection: Any = None
+        self._in_flight: Callable[[], Outcome] | None = None
+        """What reads the answer to the statement that was sent; None if none is."""
+        self._answer: Outcome | None = None
+        """That answer, read but not yet taken."""
         self._last_words: ServerError | None = None
         self.hangup: Hangup | None = None
         self.handshake_id: int | None = None
 
     def open(self, limit: float) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds. A refusal is a ServerError."""
-        self.begin_open(limit)
-        return self.result(limit)
+        return _classified(lambda: self._connect(limit), limit)
 
     def begin_open(self, limit: float) -> None:
-        """Begins to log in; ``result`` takes the outcome."""
-        self._start(lambda: self._connect(limit))
+        """Begins to log in, in a thread, so that several can at the same time; ``end_open`` takes the outcome."""
+        self._logging_in = Future()
+        threading.Thread(target=self._log_in, args=(self._logging_in, limit), daemon=True).start()
+
+    def end_open(self, limit: float) -> Outcome:
+        """The outcome of ``begin_open``, or NoReply after ``limit`` seconds."""
+        assert self._logging_in is not None, "begin_open comes first"  # noqa: S101 - a caller's mistake, not an input
+        try:
+            return self._logging_in.result(timeout=limit)
+        except FutureTimeoutError:
+            return NoReply(limit)
+
+    def _log_in(self, outcome: Future[Outcome], limit: float) -> None:
+        outcome.set_result(_classified(lambda: self._connect(limit), limit))
 
     def execute(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome:
         """Sends a statement and waits ``limit`` seconds for its answer."""
@@ -82,23 +96,52 @@ class Session:
 
     def send(self, statement: str, *, prepared: bool = False) -> None:
         """Sends a statement; ``result`` takes the answer."""
+        assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
         self.listen()  # what came before is no answer to this
         self._last_words = None
-        run = self._run_prepared if prepared else self._run
-        self._start(lambda: run(statement))
+        self._in_flight = self._read_prepared if prepared else self._read
+        if self._line is not None:
+            self._line.deadline = time.monotonic() + _SENDING
+        sent = _classified(lambda: self._prepare(statement) if prepared else self._write(statement))
+        self._answer = None if isinstance(sent, Ok) else sent
 
     def result(self, limit: float) -> Outcome:
         """The answer to what was sent last, or NoReply after ``limit`` seconds; it can be asked for again then."""
-        assert self._pending is not None, "nothing was sent"  # noqa: S101 - a caller's mistake, not an input
-        try:
-            outcome = self._pending.result(timeout=limit)
-        except FutureTimeoutError:
+        assert self.busy, "nothing was sent"  # noqa: S101 - a caller's mistake, not an input
+        if not self._arrives(limit):
             return NoReply(limit)
-        self._pending = None
+        outcome = self._answer
+        assert outcome is not None  # noqa: S101 - it has arrived
+        if isinstance(outcome, NoReply):
+            return outcome  # it broke off while it was sent: there is no telling answers apart from here on
+        self._in_flight = self._answer = None
         if isinstance(outcome, Lost):
-            self._hang_up("reset" if "reset" in outcome.how.lower() else "closed")
-        elif isinstance(outcome, ServerError):
+            return self._lost(outcome)
+        if isinstance(outcome, ServerError):
             self._last_words = outcome
+        return outcome
+
+    def _arrives(self, limit: float) -> bool:
+        """Whether the whole answer is here after ``limit`` seconds at most; then it is read."""
+        line = self._line
+        if self._answer is None and self._in_flight is not None and line is not None:
+            line.deadline = time.monotonic() + limit
+            if not line.arrives(limit):
+                return False
+            line.mark()
+            expected = self._connection._next_seq_id  # noqa: SLF001 - PyMySQL can't go back by itself
+            answer = _classified(self._in_flight)
+            if isinstance(answer, NoReply):  # only a part of it is here
+                line.rewind()
+                self._connection._sock = self._connection._rfile = line  # noqa: SLF001 - as above
+                self._connection._next_seq_id = expected  # noqa: SLF001 - as above
+            else:
+                self._answer = answer
+        return self._answer is not None
+
+    def _lost(self, outcome: Lost) -> Lost:
+        ended = self._line.overhear() if self._line is not None else None
+        self._hang_up(ended or ("reset" if "reset" in outcome.how.lower() else "closed"))
         return outcome
 
     def _hang_up(self, manner: str) -> None:
@@ -109,25 +152,24 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a statement is in flight, its answer not yet taken or not yet here."""
-        return self._pending is not None
+        return self._in_flight is not None
 
     @property
     def answered(self) -> bool:
         """Whether the answer to what is in flight is here."""
-        return self._pending is not None and self._pending.done()
+        return self.busy and self._arrives(0)
 
     def listen(self) -> Hangup | None:
-        """How the server ended this connection, or None as far as one can hear without asking; never waits."""
+        """How the server ended this connection, or None as far as one can hear without asking."""
         if self.hangup is not None or self._line is None:
             return self.hangup
-        if self._pending is not None:
-            if not self._pending.done():
-                return None  # its own thread is listening
-            outcome = self._pending.result()
-            if isinstance(outcome, Lost):
-                self._hang_up("reset" if "reset" in outcome.how.lower() else "closed")
+        if self.busy:
+            if not self._arrives(0):
+                return None
+            if isinstance(self._answer, Lost):
+                self._lost(self._answer)
                 return self.hangup
-            self._last_words = outcome if isinstance(outcome, ServerError) else None
+            self._last_words = self._answer if isinstance(self._answer, ServerError) else None
         manner = self._line.overhear()
         if manner is not None:
             self._hang_up(manner)
@@ -135,38 +177,24 @@ class Session:
 
     def close(self) -> None:
         """Says goodbye and closes the socket; never raises, and waits for nothing."""
-        connection, pending = self._connection, self._pending
-        if connection is not None and pending is None and self.hangup is None and self._line is not None:
-            with contextlib.suppress(Exception):  # a dead connection is what we want
-                self._line.settimeout(1)
+        if self._line is not None and self._connection is not None and not self.busy and self.hangup is None:
+            with contextlib.suppress(OSError):  # a dead connection is what we want
+                self._line.deadline = time.monotonic() + 1
                 self._line.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
         self.abandon()
 
     def abandon(self) -> None:
         """Closes the socket without a word, as a client that crashes does."""
         if self._line is not None:
-            with contextlib.suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
-            self._line.close()
-        self._thread.shutdown(wait=False)
+            self._line.hang_up()
 
     @property
     def local_address(self) -> str | None:
         """This end of a TCP connection as ``ip:port``, as HOST in a process list may show it."""
-        if self._line is None or self._line.family == socket.AF_UNIX:
-            return None
-        with contextlib.suppress(OSError):
-            host, port = self._line.getsockname()[:2]
-            return f"{host}:{port}"
-        return None
-
-    def _start(self, work: Callable[[], Outcome]) -> None:
-        assert self._pending is None, "a statement is in flight already"  # noqa: S101 - a caller's mistake
-        self._pending = self._thread.submit(_classified, work)
+        return self._line.local_address if self._line is not None else None
 
     def _connect(self, limit: float) -> Outcome:
         dsn = self._login.dsn
-        deadline = time.monotonic() + limit
         self._line = line = (
             Line.to_unix_socket(dsn.unix_socket, limit) if dsn.unix_socket else Line.to_host(dsn.host, dsn.port, limit)
         )
@@ -180,40 +208,44 @@ class Session:
             use_unicode=False,  # others' statements in the list may be in any encoding
             autocommit=None,
             defer_connect=True,
-            read_timeout=max(0.1, deadline - time.monotonic()),
-            write_timeout=limit,
         )
         connection.connect(line)
-        # The login's limit must not cut a statement that is meant to take long.
-        connection._read_timeout = _SILENCE  # noqa: SLF001 - PyMySQL has no public way to change it after the login
         self._connection = connection
         self.handshake_id = connection.thread_id()
         return Ok()
 
-    def _run(self, statement: str) -> Outcome:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            if cursor.description is None:
-                return Ok(cursor.rowcount, cursor.warning_count)
-            columns = tuple(column[0] for column in cursor.description)
-            return Rows(columns, tuple(tuple(_text(value) for value in row) for row in cursor.fetchall()))
+    # PyMySQL's cursor sends and waits in one call; its connection has both, but not in public.
 
-    def _run_prepared(self, statement: str) -> Outcome:
-        """COM_STMT_PREPARE and COM_STMT_EXECUTE without parameters, which PyMySQL doesn't offer."""
+    def _write(self, statement: str) -> Outcome:
+        self._connection._execute_command(COMMAND.COM_QUERY, statement)  # noqa: SLF001 - see above
+        return Ok()
+
+    def _read(self) -> Outcome:
+        self._connection._read_query_result()  # noqa: SLF001 - see above
+        result = self._connection._result  # noqa: SLF001 - see above
+        if result.description is None:
+            return Ok(result.affected_rows, result.warning_count)
+        columns = tuple(column[0] for column in result.description)
+        return Rows(columns, tuple(tuple(_text(value) for value in row) for row in result.rows))
+
+    def _prepare(self, statement: str) -> Outcome:
+        """COM_STMT_PREPARE, and COM_STMT_EXECUTE without parameters, neither of which PyMySQL offers."""
         wire = self._connection
-        wire._execute_command(COMMAND.COM_STMT_PREPARE, statement)  # noqa: SLF001 - the only way to send a command
-        head = wire._read_packet().get_all_data()  # noqa: SLF001 - as above
+        wire._execute_command(COMMAND.COM_STMT_PREPARE, statement)  # noqa: SLF001 - see above
+        head = wire._read_packet().get_all_data()  # noqa: SLF001 - see above
         (statement_id,) = _STATEMENT_ID.unpack_from(head)
         columns, parameters = struct.unpack_from("<HH", head, 5)
         for count in (parameters, columns):
             for _ in range(count + 1 if count else 0):  # definitions, then an EOF packet
-                wire._read_packet()  # noqa: SLF001 - as above
+                wire._read_packet()  # noqa: SLF001 - see above
         wire._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement_id, 0, 1))  # noqa: SLF001
-        first = wire._read_packet()  # noqa: SLF001 - as above
+        return Ok()
+
+    def _read_prepared(self) -> Outcome:
+        first = self._connection._read_packet()  # noqa: SLF001 - see above
         if not first.is_ok_packet():
             raise _BinaryRowsError
-        data = first.get_all_data()
-        return Ok(affected=data[1], warnings=0)
+        return Ok(affected=first.get_all_data()[1], warnings=0)
 
 
 class _Connection(pymysql.Connection):
@@ -236,14 +268,16 @@ def _text(value: Any) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
 
 
-def _classified(work: Callable[[], Outcome]) -> Outcome:
-    """Runs something on the wire and makes every way in which it can end an Outcome."""
+def _classified(work: Callable[[], Outcome], limit: float = _SENDING) -> Outcome:
+    """Runs something on the wire, which gives up after ``limit`` seconds; every end that it can have is an Outcome."""
     try:
         return work()
     except pymysql.MySQLError as error:
+        if isinstance(error.__context__ or getattr(error, "original_exception", None), TimeoutError):
+            return NoReply(limit)
         return _from_pymysql(error)
     except TimeoutError:
-        return NoReply(0)
+        return NoReply(limit)
     except OSError as error:
         return Lost(error.strerror or str(error))
     except Exception as error:  # noqa: BLE001 - PyMySQL answers garbage with whatever its parser stumbles over
@@ -252,8 +286,6 @@ def _classified(work: Callable[[], Outcome]) -> Outcome:
 
 def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
     cause: BaseException | None = error.__context__ or getattr(error, "original_exception", None)
-    if isinstance(cause, TimeoutError):
-        return NoReply(0)
     if isinstance(cause, ConnectionResetError | BrokenPipeError):
         return Lost("reset")
     code = error.args[0] if error.args else None

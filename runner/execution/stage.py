@@ -107,7 +107,7 @@ class Stage:
             actor.session = Session(self._login(actor))
             actor.session.begin_open(limit)
         for actor in actors:
-            _require(actor, self._logged_in(actor, actor.online.result(limit), since, setup=True))
+            _require(actor, self._logged_in(actor, actor.online.end_open(limit), since, setup=True))
         shown = self.target.process_list() if actors else None
         for actor in actors:
             actor.id = by_address(shown, actor.online, actor.account.user) if shown else None

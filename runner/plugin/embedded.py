@@ -15,8 +15,8 @@ _STOP_LIMIT = 5.0
 class EmbeddedSimulator:
     """One simulator for all workers of a run. It ends with this process, also when that is killed."""
 
-    def __init__(self) -> None:
-        """Starts it.
+    def __init__(self, *options: str) -> None:
+        """Starts it with these options of its command line.
 
         Raises:
             RuntimeError: it did not come up.
@@ -24,7 +24,7 @@ class EmbeddedSimulator:
         root = Path(__file__).resolve().parents[2]
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runner.simulator", "--port", "0", "--until-stdin-closes"],
+            [sys.executable, "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

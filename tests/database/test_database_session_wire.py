@@ -85,9 +85,9 @@ def complain(peer: Peer) -> None:
 
 def arrived(session: Session) -> bool:
     """Whether something is there to be read."""
-    sock = session._line  # noqa: SLF001 - the wire itself is the question
-    assert sock is not None
-    return bool(select.select([sock], [], [], 0)[0])
+    line = session._line  # noqa: SLF001 - the wire itself is the question
+    assert line is not None
+    return bool(select.select([line._socket], [], [], 0)[0])  # noqa: SLF001 - as above
 
 
 # Ends of an idle connection
