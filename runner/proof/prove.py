@@ -31,10 +31,10 @@ _RUN_LIMIT = 600.0
 _WORKERS = {
     "slow-end": 10,
     "slow-statements": 10,
-    "slow-login": 4,
-    "row-leaves-first": 4,
-    "closes-on-next-request": 4,
-    "error-on-next-request": 4,
+    "slow-login": 3,
+    "row-leaves-first": 3,
+    "closes-on-next-request": 3,
+    "error-on-next-request": 3,
 }
 """Variants that make the suite wait: idle time, which several workers share."""
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
@@ -124,7 +124,7 @@ def _suite(options: Sequence[str], screen: Path) -> None:
 
 def _options(claim: Claim, register: Register, dsn: str, record: Path) -> list[str]:
     # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
-    options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
     options += ["--dsn", dsn, "--report", str(record)]
     if claim.breaks:
         # A target that ends nothing, or answers nothing, is known for it after a second as well as after ten.
