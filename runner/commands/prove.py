@@ -1,0 +1,45 @@
+"""``prove``: runs the suite against the simulator's defects and variants."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from runner.commands import CASES, USAGE_ERROR
+from runner.language.load import case_files, load_cases
+from runner.language.problems import did_you_mean
+from runner.language.register import REGISTER_NAME, read_register
+from runner.proof import matrix, prove
+
+HELP = "run the suite against the simulator's defects and variants; print the matrix"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("names", nargs="*", help="defects and variants (default: all)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="how many at a time (default: %(default)s)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Proves, and prints the matrix: 1 if a proof fails, or nothing makes a case fail."""
+    names, jobs = options.names, max(1, options.jobs)
+    known = {claim.name: claim for claim in prove.claims()}
+    for name in names:
+        if name not in known:
+            print(f"no defect and no variant is called {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
+            return USAGE_ERROR
+    register = read_register(prove.ROOT / CASES / REGISTER_NAME)
+    wanted = [claim for claim in known.values() if claim.name in names or not names]
+    proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
+    failing = [proof for proof in proofs if not proof.holds(register)]
+    cases = [case.name for path in case_files(prove.ROOT / CASES) for case in load_cases(path)]
+    immortal = [] if names else matrix.unkilled(proofs, cases)
+    for case in immortal:
+        print(f"no defect makes this case deviate: {case}")
+    print(
+        matrix.score(proofs, register, len(cases) - len(immortal), len(cases)) if not names else f"{len(failing)} fail"
+    )
+    return 1 if failing or immortal else 0
