@@ -56,6 +56,12 @@ class Line:
         connected.connect(path)
         return cls(connected, deadline)
 
+    @property
+    def cipher(self) -> str | None:
+        """The TLS cipher, or None on a plain line."""
+        cipher = self._socket.cipher() if isinstance(self._socket, ssl.SSLSocket) else None
+        return cipher[0] if cipher else None
+
     def arrives(self, limit: float) -> bool:
         """Waits up to ``limit`` seconds until something is there to be read, or the server has hung up."""
         return bool(self._come) or self.ended is not None or self._receive(limit)

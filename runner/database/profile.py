@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -91,6 +91,8 @@ class Profile:
     errors: Mapping[str, tuple[ErrorPattern, ...]]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
+    mends: Mapping[str, str] = field(default_factory=dict)
+    """What the doctor advises where something is missing."""
 
     def statements(self, purpose: str, **values: object) -> list[str]:
         """The statements for a purpose of the runner's own, filled in."""
@@ -179,6 +181,7 @@ def _read(path: Path) -> Profile:
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
             for row in data.get("not_applicable", ())
         ),
+        mends=data.get("mends", {}),
     )
 
 
@@ -192,6 +195,8 @@ def _check_holes(document: Document) -> None:
         texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
     for name, value in data["words"].items():
         texts += [(("words", name), text, frozenset({"seconds"})) for text in _several(value)]
+    for name, text in data.get("mends", {}).items():
+        texts.append((("mends", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
         way: Path_ = ("spellings", index)
         holes = _holes(document, (*way, "statement"), spelling["statement"])

@@ -38,6 +38,16 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Greeting:
+    """What the server's handshake said: its version, its capability bits, a thread id; and the TLS cipher, or None."""
+
+    version: str = ""
+    capabilities: int = 0
+    thread_id: int | None = None
+    cipher: str | None = None
+
+
+@dataclass(frozen=True)
 class Hangup:
     """How a connection ended, heard on an idle connection: ``closed``, ``reset``, with an error packet or without."""
 
@@ -67,7 +77,7 @@ class Session:
         """That answer, read but not yet taken."""
         self._last_words: ServerError | None = None
         self.hangup: Hangup | None = None
-        self.handshake_id: int | None = None
+        self.greeting = Greeting()
 
     def open(self, limit: float) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds. A refusal is a ServerError."""
@@ -189,6 +199,11 @@ class Session:
             self._line.hang_up()
 
     @property
+    def handshake_id(self) -> int | None:
+        """The thread id of the handshake, which need not be the session's id in the list."""
+        return self.greeting.thread_id
+
+    @property
     def local_address(self) -> str | None:
         """This end of a TCP connection as ``ip:port``, as HOST in a process list may show it."""
         return self._line.local_address if self._line is not None else None
@@ -211,7 +226,9 @@ class Session:
         )
         connection.connect(line)
         self._connection = connection
-        self.handshake_id = connection.thread_id()
+        self.greeting = Greeting(
+            connection.get_server_info(), connection.server_capabilities, connection.thread_id(), line.cipher
+        )
         return Ok()
 
     # PyMySQL's cursor sends and waits in one call; its connection has both, but not in public.

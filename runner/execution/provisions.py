@@ -51,9 +51,17 @@ class Provisions:
         for statement in profile.statements("create_user", user=account.user, password=account.password):
             self._prepare(statement)
         for privilege in spec.grants:
-            for statement in profile.grants(privilege, account.user):
-                self._prepare(statement)
+            self.grant(account, privilege)
         return account
+
+    def grant(self, account: Account, privilege: str) -> None:
+        """Grants a privilege.
+
+        Raises:
+            InconclusiveError: the target refuses.
+        """
+        for statement in self._target.profile.grants(privilege, account.user):
+            self._prepare(statement)
 
     def make_table(self, rows: tuple[tuple[int, int], ...], accounts: Iterable[Account]) -> None:
         """Makes the case's table for these users.

@@ -56,7 +56,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if run.report_path is not None and run.report_path.is_dir():
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
-        run.check_target()
+        wanted = set(config.getoption("requirement"))
+        cases = [case for path in files for case in cached_cases(path)]
+        run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
 
 
 def _chosen(config: pytest.Config) -> list[Path]:
@@ -104,10 +106,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Names the target."""
-    run = Run.of(config)
-    return f"target: {run.shown_target}, profile {run.profile.name}" if run.checked else None
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Names the target, and what it lacks."""
+    return Run.of(config).header
 
 
 @pytest.hookimpl(wrapper=True)

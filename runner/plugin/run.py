@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from runner.database.dsn import Dsn, DsnError
 from runner.database.limits import Limits
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
+from runner.doctor.examination import Examination
+from runner.doctor.facts import Facts
+from runner.doctor.needs import Needs
+from runner.doctor.report import short
 from runner.execution.perform import Performer
 from runner.language.model import Case
 from runner.language.register import find_register
@@ -33,6 +38,9 @@ class Run:
         self._performer: Performer | None = None
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
+        self.facts: Facts | None = None
+        """What the examination before the run found; the controller's only."""
+        self._needs = Needs(())
 
     @classmethod
     def of(cls, config: pytest.Config) -> Run:
@@ -83,8 +91,8 @@ class Run:
         shown = Dsn.parse(self._option.dsn).shown.replace("@", ":PASSWORD@", 1)
         return f"--dsn '{shown}' --profile {self._option.profile}"
 
-    def check_target(self) -> None:
-        """Reaches the target and sees that it can be used at all, before any case runs.
+    def check_target(self, cases: Iterable[Case]) -> None:
+        """Reaches the target, sees that it can be used at all, and examines what it lacks for the cases.
 
         Raises:
             pytest.UsageError: it can't; the message says why and what to do.
@@ -98,11 +106,25 @@ class Run:
         target = Target(dsn, self.profile, self.limits)
         try:
             target.check()
+            self._needs = Needs.of(
+                case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
+            )
+            self.facts = Examination(target, self._needs).facts()
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
             target.close()
         self.checked = True
+
+    @property
+    def header(self) -> list[str]:
+        """The target, and what the examination found, in a few lines; nothing before it."""
+        if self.facts is None:
+            return []
+        return [
+            f"target: {self.shown_target}, profile {self.profile.name}",
+            *short(self.facts, len(self._needs.cases)),
+        ]
 
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""

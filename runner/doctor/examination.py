@@ -1,0 +1,178 @@
+"""Examines a target: logs in, looks at the list, and tries all that the cases need, on a user of its own."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from runner.database.outcome import Rows, succeeded
+from runner.database.processlist import ProcessList
+from runner.database.session import Session
+from runner.database.target import Target, TargetError
+from runner.doctor import needs
+from runner.doctor.facts import Facts, Lack, flavour_of
+from runner.doctor.needs import Needs
+from runner.execution.identity import identify
+from runner.execution.provisions import Provisions
+from runner.execution.transcript import Transcript
+from runner.execution.verdict import InconclusiveError
+from runner.language.model import SessionSpec
+
+_Made = TypeVar("_Made")
+_LOGINS = 3
+_ORACLE_BIT = 27
+_TLS_BIT = 11
+
+
+@dataclass
+class _Seen:
+    """What one session, the examined user's or the administrator's, shows of the connection."""
+
+    handshake_id_is_session_id: bool | None = None
+    host_is_client: bool | None = None
+    sees_others: bool | None = None
+
+
+@dataclass
+class Examination:
+    """One examination. ``target`` can be used: its ``check`` has passed."""
+
+    target: Target
+    wanted: Needs
+    _lacks: dict[str, Lack] = field(default_factory=dict)
+
+    def facts(self) -> Facts:
+        """Examines.
+
+        Raises:
+            TargetError: the administrator can't log in, or can't read the list.
+        """
+        target = self.target
+        times = [self._login_ms() for _ in range(_LOGINS)]
+        greeting = target.control.greeting
+        product = self._product()
+        provisions = Provisions(target, Transcript())
+        try:
+            seen = self._with_a_user(provisions) or self._as_administrator()
+        finally:
+            left = provisions.clear()
+        if left:
+            self._lacks["clear"] = Lack(f"what the examination made can't be removed: {'; '.join(left)}", (), "")
+        return Facts(
+            target=target.dsn.shown,
+            profile=target.profile.name,
+            version=greeting.version,
+            product=product,
+            flavour=flavour_of(greeting.version, product),
+            tls=greeting.cipher,
+            offers_tls=bool(greeting.capabilities >> _TLS_BIT & 1),
+            oracle_bit_sent=bool(target.profile.client_flag >> _ORACLE_BIT & 1),
+            oracle_bit_offered=bool(greeting.capabilities >> _ORACLE_BIT & 1),
+            handshake_id_is_session_id=seen.handshake_id_is_session_id,
+            host_is_client=seen.host_is_client,
+            unix_socket=target.dsn.unix_socket is not None,
+            connect_ms=round(statistics.median(times), 1),
+            sees_others=seen.sees_others,
+            lacks=tuple(self._lacks.values()),
+        )
+
+    def _login_ms(self) -> float:
+        session, start = Session(self.target.administrator), time.monotonic()
+        session.open(self.target.limits.connect)
+        took = (time.monotonic() - start) * 1000
+        session.close()
+        return took
+
+    def _product(self) -> str | None:
+        for statement in self.target.profile.sql.get("version", ()):
+            answer = self.target.administer(statement)
+            if isinstance(answer, Rows) and answer.values and answer.values[0]:
+                return answer.values[0][-1]
+        return None
+
+    # With a user of the examination's own: what most cases stand on
+
+    def _with_a_user(self, provisions: Provisions) -> _Seen | None:
+        account = self._try(needs.USERS, "users can't be created", lambda: provisions.account(SessionSpec("doctor")))
+        if account is None:
+            return None
+        for need in sorted(self.wanted.all()):
+            kind, _, name = need.partition(" ")
+            if kind == "privilege":
+                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
+        if self.wanted.cost(needs.TABLE):
+            self._try(needs.TABLE, "no table can be made", lambda: provisions.make_table((), [account]))
+        session = Session(self.target.login(account.user, account.password))
+        try:
+            outcome = session.open(self.target.limits.connect)
+            if not succeeded(outcome):
+                self._lack(needs.USERS, f"a user that was created can't log in: {outcome}")
+                return None
+            for name in self._words():
+                if not _is_idle(session):
+                    return _Seen()  # it hangs, or was closed: nothing more can be learnt from it
+                self._try_word(name, session)
+            return self._seen(session, account.user, None) if _is_idle(session) else _Seen()
+        finally:
+            session.close()
+
+    def _words(self) -> Iterator[str]:
+        return (need.partition(" ")[2] for need in sorted(self.wanted.all()) if need.startswith("word "))
+
+    def _try_word(self, name: str, session: Session) -> None:
+        try:
+            self.target.word(name, session)
+        except TargetError as error:
+            self._lack(needs.word(name), str(error))
+
+    def _try(self, need: str, what: str, trial: Callable[[], _Made]) -> _Made | None:
+        try:
+            return trial()
+        except InconclusiveError as error:
+            self._lack(need, f"{what}: {error}")
+            return None
+
+    def _lack(self, need: str, what: str) -> None:
+        mends = self.target.profile.mends
+        mend = mends.get(need) or mends.get(need.partition(" ")[0], "")
+        if need not in self._lacks:
+            administrator = self.target.dsn.account
+            name = need.partition(" ")[2]
+            self._lacks[need] = Lack(what, self.wanted.cost(need), mend.format(administrator=administrator, name=name))
+
+    # What a session shows
+
+    def _as_administrator(self) -> _Seen:
+        before = self.target.process_list()
+        session = Session(self.target.administrator)
+        try:
+            return self._seen(session, self.target.dsn.account, before) if self._open(session) else _Seen()
+        finally:
+            session.close()
+
+    def _open(self, session: Session) -> bool:
+        return succeeded(session.open(self.target.limits.connect))
+
+    def _seen(self, session: Session, user: str, before: ProcessList | None) -> _Seen:
+        found = identify(self.target, session, user, (), before)
+        if found.id is None:
+            return _Seen()
+        rows = self.target.process_list().with_id(found.id)
+        sees_others = bool(rows) if before is None else None
+        if sees_others is False:
+            self._lack(needs.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions")
+        own = self.target.process_list(session).with_id(found.id)
+        host = own[0].get("host") if own else None
+        return _Seen(
+            handshake_id_is_session_id=str(session.handshake_id) == found.id,
+            host_is_client=None if session.local_address is None else host == session.local_address,
+            sees_others=sees_others,
+        )
+
+
+def _is_idle(session: Session) -> bool:
+    return not session.busy and session.listen() is None

@@ -1,0 +1,82 @@
+"""What an examination of a target found, as values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that cases need and the target doesn't do.
+
+    Attributes:
+        what: what is missing, with the server's answer.
+        cases: the cases that become inconclusive.
+        mend: the statement or option that mends it, or an empty text where nothing does.
+    """
+
+    what: str
+    cases: tuple[str, ...]
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A target as it presents itself.
+
+    Attributes:
+        version: the version in its handshake.
+        product: what it calls itself, if it can be asked.
+        flavour: the family of servers that both point to.
+        tls: the cipher of the administrator's connection, or None for plain text.
+        offers_tls: whether the handshake offers TLS.
+        oracle_bit_sent: whether the profile sets capability bit 27; an Oracle-mode tenant refuses clients without it.
+        oracle_bit_offered: whether the handshake offers it.
+        handshake_id_is_session_id: whether the handshake's thread id is the id in the list; None if that is not known.
+        host_is_client: whether HOST in the list shows this end of the connection; None where there is no such address.
+        unix_socket: whether the DSN names a Unix socket.
+        connect_ms: milliseconds for a login, the median of several.
+        sees_others: whether the administrator's list shows other users' sessions; None if nobody could try.
+        lacks: what is missing.
+    """
+
+    target: str
+    profile: str
+    version: str
+    product: str | None
+    flavour: str
+    tls: str | None
+    offers_tls: bool
+    oracle_bit_sent: bool
+    oracle_bit_offered: bool
+    handshake_id_is_session_id: bool | None
+    host_is_client: bool | None
+    unix_socket: bool
+    connect_ms: float
+    sees_others: bool | None
+    lacks: tuple[Lack, ...] = ()
+
+    @property
+    def route(self) -> str:
+        """How the connection gets there, as far as one can tell."""
+        if self.unix_socket:
+            return "Unix socket"
+        if self.host_is_client:
+            return "direct"
+        if self.handshake_id_is_session_id is False:
+            return "through a proxy"
+        return "direct or through a proxy"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self) | {"route": self.route}
+
+
+def flavour_of(version: str, product: str | None) -> str:
+    """The family of a server, by what it says of itself; ``unknown`` if it says nothing that is known."""
+    said = f"{version} {product or ''}".casefold()
+    for mark, name in (("seekdb", "seekdb"), ("oceanbase", "OceanBase"), ("mariadb", "MariaDB"), ("mysql", "MySQL")):
+        if mark in said:
+            return name
+    return "unknown"

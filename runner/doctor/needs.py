@@ -1,0 +1,63 @@
+"""What cases need of a target besides an administrator who logs in and reads the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runner.language.model import ADMINISTRATOR, Case, Say
+
+USERS = "users"
+TABLE = "table"
+OTHERS = "others"
+"""The administrator's list shows other users' sessions: else nobody knows of a number that it is no session's."""
+
+
+def privilege(name: str) -> str:
+    """The need of a user who is granted this privilege."""
+    return f"privilege {name}"
+
+
+def word(name: str) -> str:
+    """The need of a word of the vocabulary that the target can be told in some spelling."""
+    return f"word {name}"
+
+
+def needs_of(case: Case) -> frozenset[str]:
+    """All that a case needs."""
+    return frozenset(_needs_of(case))
+
+
+def _needs_of(case: Case) -> Iterator[str]:
+    for spec in case.sessions:
+        if spec.same_user_as != ADMINISTRATOR:
+            yield USERS
+        yield from map(privilege, spec.grants)
+    if case.table is not None:
+        yield TABLE
+    for step in case.steps:
+        for hole in step.statement.holes if isinstance(step, Say) else ():
+            if hole.unused or hole.number is not None:
+                yield OTHERS
+            if hole.word is not None and hole.word not in {"table", "role"}:
+                yield word(hole.word)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The needs of many cases: which cases each of them keeps from being decided."""
+
+    cases: tuple[Case, ...]
+
+    @classmethod
+    def of(cls, cases: Iterable[Case]) -> Needs:
+        """The needs of these cases."""
+        return cls(tuple(cases))
+
+    def all(self) -> frozenset[str]:
+        """Every need of any case."""
+        return frozenset[str]().union(*map(needs_of, self.cases))
+
+    def cost(self, need: str) -> tuple[str, ...]:
+        """The names of the cases that can't be decided without it."""
+        return tuple(case.name for case in self.cases if need in needs_of(case))

@@ -1,0 +1,67 @@
+"""An examination's findings for people: whole, and in the few lines before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.database.profile import profile_names
+from runner.doctor.facts import Facts, Lack
+
+_NAMED = 3
+
+
+def report(facts: Facts, cases: int) -> Iterator[str]:
+    """All lines of ``doctor``; ``cases`` is how many there are."""
+    yield f"target      {facts.target}, profile {facts.profile}"
+    product = f", {facts.product}" if facts.product else ""
+    yield f"server      {facts.version}{product} ({facts.flavour})"
+    yield f"connection  {_connection(facts)}"
+    yield f"login       {facts.connect_ms:g} ms"
+    yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
+    yield f"list        {_list(facts)}"
+    yield from _other_profile(facts)
+    for lack in facts.lacks:
+        yield ""
+        yield f"lacks: {lack.what}"
+        yield f"  costs {_cost(lack, cases)}"
+        if lack.mend:
+            yield f"  mend: {lack.mend}"
+    yield ""
+    stopped = {name for lack in facts.lacks for name in lack.cases}
+    yield f"{cases - len(stopped)} of {cases} cases can be decided here" + ("" if stopped else ": nothing is missing")
+
+
+def short(facts: Facts, cases: int) -> Iterator[str]:
+    """The lines before a run."""
+    yield f"server: {facts.version} ({facts.flavour}), {_connection(facts)}, login {facts.connect_ms:g} ms"
+    yield from _other_profile(facts)
+    for lack in facts.lacks:
+        yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")
+
+
+def _other_profile(facts: Facts) -> Iterator[str]:
+    """A word on a profile that is made for such a server, if another one was chosen."""
+    fitting = facts.flavour.casefold()
+    if fitting in profile_names() and fitting != facts.profile:
+        yield f"note: this is {facts.flavour}; its statements are spelled by --profile {fitting}"
+
+
+def _connection(facts: Facts) -> str:
+    return f"{facts.route}, {f'TLS ({facts.tls})' if facts.tls else 'no TLS'}"
+
+
+def _sent(facts: Facts) -> str:
+    return "sent (an Oracle-mode tenant refuses clients without it)" if facts.oracle_bit_sent else "not sent"
+
+
+def _list(facts: Facts) -> str:
+    others = {True: "shows others' sessions", False: "hides others' sessions", None: "others' sessions: not tried"}
+    same = {True: "is", False: "is not", None: "may be"}[facts.handshake_id_is_session_id]
+    return f"{others[facts.sees_others]}; the handshake's id {same} the session id"
+
+
+def _cost(lack: Lack, cases: int) -> str:
+    if not lack.cases:
+        return "no case"
+    some = ", ".join(lack.cases[:_NAMED]) + (", …" if len(lack.cases) > _NAMED else "")
+    return f"{len(lack.cases)} of {cases} cases, which become inconclusive ({some})"

@@ -1,0 +1,184 @@
+"""``python -m runner doctor`` on real processes: what it finds, what that costs, what mends it; and its short form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pymysql
+import pytest
+from servers import start_seekdb
+
+from runner.database.dsn import Dsn
+from runner.language.load import case_files, load_cases
+from runner.plugin.embedded import EmbeddedSimulator
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def doctor(*options: str) -> Done:
+    command = [sys.executable, "-m", "runner", "doctor", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[str]:
+    started = EmbeddedSimulator(*options)
+    try:
+        yield started.dsn
+    finally:
+        started.stop()
+
+
+def administer(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Says statements as the administrator; the rows of the last."""
+    target = Dsn.parse(dsn)
+    with (
+        pymysql.connect(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=target.password,
+            ssl_disabled=True,
+            client_flag=1 << 27,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        for statement in statements:
+            cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def users(dsn: str) -> list[tuple[Any, ...]]:
+    return administer(dsn, "SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
+
+
+def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
+    with simulator("--admin-password", "s3cretWord") as dsn:
+        done = doctor("--dsn", dsn)
+        assert users(dsn) == []
+    assert done.code == 0, done.err
+    assert "direct, no TLS" in done.out
+    assert "the handshake's id is the session id" in done.out
+    assert f"{len(CASES)} of {len(CASES)} cases can be decided here: nothing is missing" in done.out
+    assert "s3cretWord" not in done.out
+
+
+def test_the_findings_as_json_are_the_same() -> None:
+    with simulator() as dsn:
+        facts = doctor("--dsn", dsn, "--json").facts
+    assert facts["flavour"] == "OceanBase"
+    assert "simulator" in facts["product"]
+    assert facts["route"] == "direct"
+    assert facts["handshake_id_is_session_id"] is True
+    assert facts["sees_others"] is True
+    assert facts["oracle_bit_sent"] is True
+    assert facts["tls"] is None
+    assert 0 < facts["connect_ms"] < 10_000
+    assert facts["lacks"] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "fact", "value"),
+    [
+        ("thread-id-differs", "handshake_id_is_session_id", False),
+        ("host-without-port", "route", "direct or through a proxy"),
+        ("own-sessions-only", "sees_others", True),
+    ],
+)
+def test_a_fact_is_what_the_target_shows(option: str, fact: str, value: object) -> None:
+    with simulator("--variant", option) as dsn:
+        facts = doctor("--dsn", dsn, "--json").facts
+    assert facts[fact] == value
+    assert facts["lacks"] == []
+
+
+def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mends_it() -> None:
+    with simulator() as dsn:
+        administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
+        target = Dsn.parse(dsn)
+        done = doctor("--dsn", f"oceanbase://POOR:p1@{target.host}:{target.port}/")
+    assert done.code == 1
+    assert "users can't be created" in done.out
+    assert "error 1031" in done.out
+    assert "mend: GRANT CREATE USER, DROP USER TO POOR" in done.out
+    alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in CASES)
+    assert f"costs {len(CASES) - alone} of {len(CASES)} cases" in done.out
+    assert f"\n{alone} of {len(CASES)} cases can be decided here" in done.out
+
+
+def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> None:
+    with simulator("--defect", "grant-fails") as dsn:
+        facts = doctor("--dsn", dsn, "--json").facts
+        assert users(dsn) == []
+    assert facts["lacks"], "the defect refuses GRANT"
+    for lack in facts["lacks"]:
+        assert lack["cases"]
+        assert lack["mend"]
+
+
+def test_the_wrong_profile_is_named_with_the_right_one() -> None:
+    with start_seekdb() as server:
+        done = doctor("--dsn", server.dsn())
+        right = doctor("--dsn", server.dsn(), "--profile", "seekdb")
+    assert done.code == 1
+    assert "this is seekdb; its statements are spelled by --profile seekdb" in done.out
+    assert "error 1064" in done.out
+    assert right.code == 0, right.out
+    assert "Unix socket, no TLS" in right.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/"), "can't be used"),
+        (("--dsn", "oceanbase://127.0.0.1"), "names no user"),
+        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/", "--profile", "nobodys"), "there is no profile 'nobodys'"),
+        ((), "--dsn"),
+    ],
+)
+def test_what_cannot_be_examined_is_exit_code_4_and_a_sentence(options: tuple[str, ...], said: str) -> None:
+    done = doctor(*options)
+    assert done.code == 4
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert "s3cret" not in done.err
+
+
+def test_a_run_begins_with_the_short_form() -> None:
+    with simulator() as dsn:
+        administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
+        target = Dsn.parse(dsn)
+        poor = f"oceanbase://POOR:{quote('p1')}@{target.host}:{target.port}/"
+        command = [sys.executable, "-m", "pytest", "cases", "--requirement", "SYN-2", "-p", "no:cacheprovider"]
+        command += ["--dsn", poor]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    before = done.stdout.partition("collected")[0]
+    assert "server: 5.7.25" in before
+    assert "lacks: users can't be created" in before
+    of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
+    alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)
+    assert f"costs {len(of_it) - alone} of {len(of_it)} cases" in before
+    assert "mend: GRANT CREATE USER" in before
