@@ -18,9 +18,17 @@ class Matcher:
         profile: says which errors belong to which class.
         id_of: the id of a session of the case, as the list shows it.
         render: fills in a template's holes.
+        show: an outcome for people.
     """
 
-    def __init__(self, profile: Profile, id_of: Callable[[str], str], render: Callable[[Template], str]) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        id_of: Callable[[str], str],
+        render: Callable[[Template], str],
+        show: Callable[[Outcome], str] = str,
+    ) -> None:
+        self._show = show
         self._profile = profile
         self._id_of = id_of
         self._render = render
@@ -32,7 +40,7 @@ class Matcher:
     def shown(self, outcome: Outcome) -> str:
         """What came, for people: with the classes that an error belongs to."""
         classes = self._profile.classes_of(outcome) if isinstance(outcome, ServerError) else []
-        return str(outcome) + (f" [{', '.join(classes)}]" if classes else "")
+        return self._show(outcome) + (f" [{', '.join(classes)}]" if classes else "")
 
     def _fits(  # noqa: PLR0911 - a case for each word of the language
         self, outcome: Outcome, expect: Expect, before: Outcome | None

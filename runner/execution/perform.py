@@ -75,6 +75,7 @@ class _Run:
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
             warnings=tuple(left),
+            identifiers=self._stage.identifiers(),
         )
 
     def _judged(self, blank: CaseResult) -> CaseResult:

@@ -78,7 +78,7 @@ class Provisions:
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
         self._prepare("COMMIT")
-        for user in {account.user for account in accounts if account.ours}:
+        for user in dict.fromkeys(account.user for account in accounts if account.ours):
             for statement in profile.statements("grant_table", table=self.table, user=user):
                 self._prepare(statement)
 
@@ -88,6 +88,11 @@ class Provisions:
         if self._role is None:
             self._role = self._target.names.new()
         return self._role
+
+    def names(self) -> dict[str, str]:
+        """The names of the table and the role, as far as there are."""
+        named = {"table": self._table_name or None, "role": self._role}
+        return {what: name for what, name in named.items() if name is not None}
 
     def clear(self) -> list[str]:
         """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.database.outcome import Outcome, Rows, succeeded
+from runner.database.outcome import Outcome, Rows, shorten, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
@@ -13,6 +13,8 @@ from runner.execution.provisions import Account, Provisions
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
+
+_LONGEST_LIST = 4000  # characters of this run's rows of a process list that a transcript shows
 
 
 @dataclass
@@ -87,6 +89,36 @@ class Stage:
             if actor.session is not None:
                 actor.session.close()
         return self.provisions.clear()
+
+    def identifiers(self) -> dict[str, str]:
+        """What is this run's own and another one's will be other: ids, users, addresses, names; never a password."""
+        found: dict[str, str] = {}
+        for actor in self.actors.values():
+            if actor.id is not None:
+                found[f"id of {actor.name}"] = actor.id
+            if actor.account.ours:
+                found.setdefault(f"user of {actor.spec.same_user_as or actor.name}", actor.account.user)
+            if actor.session is not None and actor.session.local_address is not None:
+                found[f"address of {actor.name}"] = actor.session.local_address
+        return found | self.provisions.names()
+
+    def shown(self, outcome: Outcome) -> str:
+        """An outcome for people. Of a process list only this run's rows: what others do is nobody's business."""
+        if not isinstance(outcome, Rows) or not {"id", "user"} <= {column.casefold() for column in outcome.columns}:
+            return str(outcome)
+        own = [actor.id for actor in self.actors.values()]
+        time_at = {index for index, column in enumerate(outcome.columns) if column.casefold() == "time"}
+        listed = sorted(
+            (own.index(row.id), values)
+            for row, values in zip(ProcessList.read(outcome).rows, outcome.values, strict=True)
+            if row.id in own
+        )
+        rows = [tuple(value for index, value in enumerate(values) if index not in time_at) for _, values in listed]
+        columns = ", ".join(column for index, column in enumerate(outcome.columns) if index not in time_at)
+        shown = "; ".join(", ".join("NULL" if value is None else value for value in row) for row in rows)
+        return f"{columns}: {shorten(shown, _LONGEST_LIST)}" + (
+            ", and others" if len(outcome.values) > len(rows) else ""
+        )
 
     # Logging in
 

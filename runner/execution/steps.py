@@ -52,7 +52,7 @@ class Player:
         self._guarded = guarded
         self._limits = stage.target.limits
         self._renderer = Renderer(stage)
-        self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text)
+        self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text, stage.shown)
         self.observed: Outcome | None = None
         """What came where a step says ``reply: any``."""
         self._last_error: Outcome | None = None
@@ -140,7 +140,7 @@ class Player:
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
         answer = actor.online.result(limit)
-        self._stage.transcript.add(actor.name, "hears", str(answer), since=since)
+        self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
 
     def _judge(self, name: str, statement: str, answer: Outcome, reply: Reply) -> None:

@@ -57,7 +57,12 @@ class Ending:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case's verdict with all that it rests on; it holds only plain values, so that workers can hand it over."""
+    """A case's verdict with all that it rests on; it holds only plain values, so that workers can hand it over.
+
+    Attributes:
+        identifiers: what stands in the texts as ``<id of victim>``, ``<user of victim>`` and the like: another run has
+            others, and two runs can be compared without them.
+    """
 
     name: str
     case_id: str
@@ -74,6 +79,7 @@ class CaseResult:
     endings: tuple[Ending, ...] = ()
     transcript: tuple[Event, ...] = ()
     warnings: tuple[str, ...] = ()
+    identifiers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property

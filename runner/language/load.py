@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,20 @@ def is_case_file(path: Path) -> bool:
 def case_files(folder: Path) -> list[Path]:
     """The case files in a folder and below it, in order."""
     return sorted(path for path in folder.rglob("*.yaml") if is_case_file(path.resolve()))
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of a register and all its case files: equal digests, equal questions.
+
+    Args:
+        folder: the register's.
+    """
+    total = hashlib.sha256()
+    for path in [folder / REGISTER_NAME, *case_files(folder)]:
+        content = path.read_bytes()
+        total.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+        total.update(content)
+    return f"sha256:{total.hexdigest()}"
 
 
 def load_cases(path: Path) -> list[Case]:

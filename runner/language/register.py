@@ -19,9 +19,18 @@ def find_register(case_file: Path) -> Register:
     Raises:
         SourceError: there is none in the file's folder or above it, or it can't be read.
     """
+    return read_register(register_folder(case_file) / REGISTER_NAME)
+
+
+def register_folder(case_file: Path) -> Path:
+    """The folder of the register that a case file answers to: all cases of one register are below it.
+
+    Raises:
+        SourceError: there is none in the file's folder or above it.
+    """
     for folder in case_file.resolve().parents:
         if (folder / REGISTER_NAME).is_file():
-            return read_register(folder / REGISTER_NAME)
+            return folder
     raise SourceError(Place(case_file), f"no {REGISTER_NAME} in this folder or above it", "cases need a register")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from runner.language.load import is_case_file, refuse_duplicates
 from runner.language.model import Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import find_register
+from runner.plugin import recording
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
-from runner.reporting.record import write_record
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
 _PYTESTS_DEFAULT = "fE"
@@ -59,6 +58,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         wanted = set(config.getoption("requirement"))
         cases = [case for path in files for case in cached_cases(path)]
         run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
+        try:
+            recording.write(config, files, [], None)
+        except OSError as error:
+            raise pytest.UsageError(f"--report: {error}") from error
 
 
 def _chosen(config: pytest.Config) -> list[Path]:
@@ -160,17 +163,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Closes the sessions, and writes the record."""
     config = session.config
     run = Run.of(config)
+    over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
     try:
-        if run.report_path is not None and run.checked:
-            head = {
-                "target": run.shown_target,
-                "profile": run.profile.name,
-                "strict": run.strict,
-                "started": run.started.isoformat(timespec="milliseconds"),
-                "finished": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                "complete": int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop,
-            }
-            write_record(run.report_path, head, _results())
+        if run.checked:
+            recording.write(config, _chosen(config), _results(), int(exitstatus) if over else None)
     except OSError as error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         print(f"--report: {error}")  # noqa: T201 - the terminal reporter is finishing by now

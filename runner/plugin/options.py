@@ -46,6 +46,10 @@ def add_options(parser: pytest.Parser) -> None:
         help="how long a statement may take to answer (default: 10)",
     )
     group.addoption("--report", metavar="FILE.json", help="write the record of the run")
+    group.addoption(
+        "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
+    )
+    group.addoption("--report-host", action="store_true", help="write the target's host into the record, too")
 
 
 def _seconds(text: str) -> float:

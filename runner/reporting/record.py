@@ -1,16 +1,187 @@
-"""The JSON record of a run (``--report``)."""
+"""The JSON record of a run (``--report``): written in one go, read back against the schema of the version it names.
+
+Everything in it but times and identifiers is the same for identical runs, with workers and without. The schemas of all
+versions stay in this folder: ``record-<format>.schema.json``.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from importlib import metadata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from runner.execution.verdict import CaseResult
+from runner.language.model import Level, Requirement
+from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
+_LARGEST = 256 * 1024 * 1024  # bytes
+
+
+class RecordError(ValueError):
+    """A file is no record that can be used; the message says which file, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class RecordedTarget:
+    """What was tested.
+
+    Attributes:
+        name: what reports call it.
+        route: ``direct``, ``through a proxy``, ``Unix socket``, or what else is known.
+        host: host and port, if the user asked for it to be recorded, else None.
+    """
+
+    name: str
+    flavour: str
+    version: str
+    product: str | None
+    profile: str
+    title: str
+    route: str
+    tls: str | None
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """How it was tested.
+
+    Attributes:
+        cases_digest: digest of the case files and their register: equal digests, equal questions.
+        cases: how many cases there are; ``results`` has fewer where some were deselected.
+        complete: whether the run came to its end; a run that was cut off decides nothing.
+        exit_code: what pytest answered, or None as long as the run goes on.
+    """
+
+    suite: str
+    cases_digest: str
+    cases: int
+    started: str
+    finished: str | None
+    machine: str
+    workers: int
+    strict: bool
+    settle: float
+    statement_limit: float
+    complete: bool
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class RecordedLack:
+    """Something that the target lacked, and how many cases could not be decided for it."""
+
+    what: str
+    cases: tuple[str, ...]
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run: what, how, and what came of each case, in the order of the case files."""
+
+    target: RecordedTarget
+    run: RecordedRun
+    lacks: tuple[RecordedLack, ...]
+    requirements: Mapping[str, Requirement]
+    results: tuple[CaseResult, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document; the texts of its results have placeholders for what is this run's own."""
+        return {
+            "format": FORMAT,
+            "target": asdict(self.target),
+            "run": asdict(self.run),
+            "lacks": [asdict(lack) for lack in self.lacks],
+            "requirements": [
+                {"id": row.id, "level": row.level.value, "says": row.says} for row in self.requirements.values()
+            ],
+            "results": [with_placeholders(result).as_dict() for result in self.results],
+        }
+
+    def write(self, path: Path) -> None:
+        """Writes the record: a reader never sees half of it.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        draft = path.with_name(path.name + ".part")
+        draft.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+
+def read_record(path: Path, *, cut_off: bool = False) -> Record:
+    """Reads a record.
+
+    Args:
+        path: the file.
+        cut_off: whether the record of a run that was cut off will do.
+
+    Raises:
+        RecordError: it is no record, or one of a format that this version doesn't know, or of a run that was cut off.
+    """
+    data = _document(path)
+    version = data.get("format") if isinstance(data, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise RecordError(f"{path}: is no record of a run: it has no number 'format'; records come from --report")
+    if version not in known_formats():
+        raise RecordError(
+            f"{path}: is a record of format {version}; this version knows {', '.join(map(str, known_formats()))}: "
+            "install a newer version of the suite"
+        )
+    error = next(_validator(version).iter_errors(data), None)
+    if error is not None:
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+        raise RecordError(f"{path}: is no record of format {version}: {where or 'it'}: {error.message[:200]}")
+    record = _record(data)
+    if not record.run.complete and not cut_off:
+        raise RecordError(f"{path}: the run was cut off, so that it decides nothing; run it again")
+    return record
+
+
+def _document(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise RecordError(f"{path}: has more than {_LARGEST} bytes, which no record has")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{path}: is no JSON ({error}); records come from --report") from error
+
+
+def _record(data: dict[str, Any]) -> Record:
+    return Record(
+        target=RecordedTarget(**data["target"]),
+        run=RecordedRun(**data["run"]),
+        lacks=tuple(RecordedLack(row["what"], tuple(row["cases"]), row["mend"]) for row in data["lacks"]),
+        requirements={
+            row["id"]: Requirement(row["id"], Level(row["level"]), row["says"]) for row in data["requirements"]
+        },
+        results=tuple(map(CaseResult.from_dict, data["results"])),
+    )
+
+
+@cache
+def known_formats() -> tuple[int, ...]:
+    """The formats of which there is a schema."""
+    files = (entry.name for entry in resources.files(__package__).iterdir())
+    return tuple(sorted(int(name.split("-")[1].split(".")[0]) for name in files if name.startswith("record-")))
+
+
+@cache
+def _validator(version: int) -> Draft202012Validator:
+    text = (resources.files(__package__) / f"record-{version}.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
 
 
 def suite_version() -> str:
@@ -19,20 +190,3 @@ def suite_version() -> str:
         return metadata.version("kill-session-conformance")
     except metadata.PackageNotFoundError:
         return "0+source"
-
-
-def write_record(path: Path, head: dict[str, Any], results: Iterable[CaseResult]) -> None:
-    """Writes a record in one go: a reader never sees half of it.
-
-    Args:
-        path: the file.
-        head: what was run, when and on what; never a password.
-        results: the cases, in the order in which the files name them.
-
-    Raises:
-        OSError: the file can't be written.
-    """
-    record = {"format": FORMAT, "suite": suite_version(), **head, "results": [result.as_dict() for result in results]}
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)

@@ -1,0 +1,75 @@
+"""The record of a run, as pytest's controller writes it: before the first case, marked as cut off, and at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from runner.execution.verdict import CaseResult
+from runner.language.load import case_files, digest_of
+from runner.language.register import find_register, register_folder
+from runner.plugin.collection import cached_cases
+from runner.plugin.run import Run
+from runner.reporting.record import Record, RecordedLack, RecordedRun, RecordedTarget, suite_version
+
+
+def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseResult], exit_code: int | None) -> None:
+    """Writes the record, if ``--report`` asks for it and the target was reached.
+
+    Args:
+        config: the controller's.
+        files: the case files of this run.
+        results: the results so far, in the order of the files.
+        exit_code: pytest's, if the run came to its end; None marks it as cut off.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    run = Run.of(config)
+    if run.report_path is None or run.facts is None:
+        return
+    facts, folder = run.facts, register_folder(files[0])
+    Record(
+        target=RecordedTarget(
+            name=config.option.target_name or f"{facts.flavour} {facts.version}",
+            flavour=facts.flavour,
+            version=facts.version,
+            product=facts.product,
+            profile=run.profile.name,
+            title=run.profile.title,
+            route=facts.route,
+            tls=facts.tls,
+            host=facts.target.rpartition("@")[2] if config.option.report_host else None,
+        ),
+        run=RecordedRun(
+            suite=suite_version(),
+            cases_digest=digest_of(folder),
+            cases=sum(len(cached_cases(path)) for path in case_files(folder)),
+            started=_time(run.started),
+            finished=None if exit_code is None else _time(dt.datetime.now(dt.UTC)),
+            machine=_machine(),
+            workers=getattr(config.option, "numprocesses", None) or 0,
+            strict=run.strict,
+            settle=run.limits.settle,
+            statement_limit=run.limits.statement,
+            complete=exit_code is not None,
+            exit_code=exit_code,
+        ),
+        lacks=tuple(RecordedLack(lack.what, lack.cases, lack.mend) for lack in facts.lacks),
+        requirements=find_register(files[0]).requirements,
+        results=tuple(results),
+    ).write(run.report_path)
+
+
+def _machine() -> str:
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{system}, Python {platform.python_version()}, {os.cpu_count()} CPUs"
+
+
+def _time(moment: dt.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
