@@ -55,8 +55,11 @@ def test_sessions_end_as_the_page_says(own_profile: SuiteRun, victim: str) -> No
     assert {name: row["verdict"] for name, row in found.items()} == dict.fromkeys(found, "conforms"), own_profile.screen
 
 
-def test_a_session_that_waits_for_a_lock_lingers_until_it_gets_it(own_profile: SuiteRun) -> None:
-    assert own_profile.result("lock-waiting-victim")["observed"] == {"it lingers": 1}
+def test_a_session_that_waits_for_a_lock_is_ended_or_lingers_and_nobody_else_ends(own_profile: SuiteRun) -> None:
+    waiting = own_profile.result("lock-waiting-victim")
+    # The kernel looks after a waiter from time to time: measured were 15 ms to 9.4 s until one that was ended is gone.
+    assert list(waiting["observed"]) in (["it ends within the settle time"], ["it lingers"])
+    assert {ending["session"] for ending in waiting["endings"]} <= {"victim"}
 
 
 @pytest.mark.parametrize("name", [*CONFORMS["running"], "waiting-session-gets-the-lock", "lock-waiting-victim"])
