@@ -14,9 +14,11 @@ class Limits:
         statement: for the answer to a statement.
         settle: for an ended session's connection and row to go (PUR-1).
         cleanup: for each statement that clears up after a case.
+        retry: in which a statement of the runner's own is tried again that others were in the way of.
     """
 
     connect: float = 10.0
     statement: float = 10.0
     settle: float = 5.0
     cleanup: float = 10.0
+    retry: float = 3.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from runner.database.outcome import ServerError
+from runner.database.outcome import Outcome, ServerError
 from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.yamlfile import Document, Path_, read_document
 
@@ -89,6 +89,7 @@ class Profile:
     privileges: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
     errors: Mapping[str, tuple[ErrorPattern, ...]]
+    try_again: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
     mends: Mapping[str, str] = field(default_factory=dict)
@@ -119,6 +120,10 @@ class Profile:
     def classes_of(self, error: ServerError) -> list[str]:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
+
+    def passes(self, outcome: Outcome) -> bool:
+        """Whether an answer is an error that goes away when its statement is sent again."""
+        return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.try_again)
 
     def exempts(self, requirement: str, *names: str) -> str | None:
         """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
@@ -157,14 +162,6 @@ def _read(path: Path) -> Profile:
     document = read_document(path, "profile.schema.json", FORMAT)
     data: Mapping[str, Any] = document.data
     _check_holes(document)
-    for name, patterns in data["errors"].items():
-        for index, pattern in enumerate(patterns):
-            try:
-                re.compile(pattern.get("text", ""))
-            except re.error as error:
-                raise document.fail(
-                    ("errors", name, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
-                ) from error
     return Profile(
         name=data["name"],
         title=data["title"],
@@ -172,10 +169,8 @@ def _read(path: Path) -> Profile:
         sql={purpose: _several(value) for purpose, value in data["sql"].items()},
         privileges={name: _several(value) for name, value in data.get("privileges", {}).items()},
         words={name: _several(value) for name, value in data["words"].items()},
-        errors={
-            name: tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in patterns)
-            for name, patterns in data["errors"].items()
-        },
+        errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
+        try_again=_patterns(document, ("try_again",), data.get("try_again", ())),
         spellings=tuple(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())),
         exemptions=tuple(
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
@@ -183,6 +178,18 @@ def _read(path: Path) -> Profile:
         ),
         mends=data.get("mends", {}),
     )
+
+
+def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:
+    """Reads descriptions of errors, and checks their regular expressions."""
+    for index, row in enumerate(rows):
+        try:
+            re.compile(row.get("text", ""))
+        except re.error as error:
+            raise document.fail(
+                (*way, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
+            ) from error
+    return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
 
 
 def _check_holes(document: Document) -> None:

@@ -14,8 +14,6 @@ from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
 
-_RETRIES = 3.0  # seconds in which a user that can't be dropped is tried again
-
 
 @dataclass
 class Account:
@@ -104,7 +102,7 @@ class Provisions:
             left += self._remove(profile.statements("drop_role", role=self._role))
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
-            poll = Poll(_RETRIES)
+            poll = Poll(self._target.limits.retry)
             # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
             while (trouble := self._remove(statements)) and self._exists(account):
                 if not poll.again():
@@ -137,7 +135,11 @@ class Provisions:
         return not isinstance(outcome, ServerError)
 
     def _prepare(self, statement: str) -> None:
-        _require(statement, self._administer(statement))
+        poll = Poll(self._target.limits.retry)
+        outcome = self._administer(statement)
+        while self._target.profile.passes(outcome) and poll.again():
+            outcome = self._administer(statement)
+        _require(statement, outcome)
 
     def _administer(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()

@@ -93,6 +93,11 @@ class Player:
         since = self._stage.transcript.now_ms()
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
+        poll = Poll(self._limits.retry)
+        prepares = not step.reply and not line.guarded
+        while prepares and self._stage.target.profile.passes(answer) and poll.again():
+            self._send(line)
+            answer = self._hear(line.actor, since, self._limits.statement)
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.outcome import ServerError
+from runner.database.outcome import Ok, ServerError
 from runner.database.profile import ErrorPattern, Spelling, load_profile, profile_names
+from runner.language.load import case_files, load_cases
 from runner.language.problems import Place, SourceError
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
 
 OWN = """\
 format: 1
@@ -35,6 +38,7 @@ words: {begin: BEGIN, sleep: ["SLEEP {seconds}", "WAIT {seconds}"]}
 errors:
   privilege: [{code: 1031}, {sqlstate: "42000", text: "priv(ilege)?"}]
   syntax: [{code: 1031, text: near}]
+try_again: [{code: 1396}, {code: 5, text: busy}]
 spellings:
   - {statement: "ALTER SYSTEM KILL SESSION '{id}, {serial}'", becomes: "END {id} ({serial})"}
   - {statement: "ALTER SYSTEM KILL SESSION '{id}'", becomes: "END {id}"}
@@ -119,6 +123,27 @@ def test_a_pattern_of_nothing_fits_everything() -> None:
     assert ErrorPattern(None, None, None).fits(ServerError(0, "", ""))
 
 
+PASSING = [(ServerError(1396, "", ""), True), (ServerError(5, "", "Busy"), True), (ServerError(5, "", ""), False)]
+
+
+@pytest.mark.parametrize(("error", "passes"), PASSING)
+def test_a_profile_says_which_errors_pass(tmp_path: Path, error: ServerError, passes: bool) -> None:
+    assert load_profile(str(own(tmp_path))).passes(error) is passes
+
+
+def test_no_success_passes_away(tmp_path: Path) -> None:
+    assert not load_profile(str(own(tmp_path))).passes(Ok())
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_what_a_profile_sets_aside_is_there(name: str) -> None:
+    cases = [case for path in case_files(CASES) for case in load_cases(path)]
+    there = {name for case in cases for name in (case.id, case.name)}
+    for exemption in load_profile(name).exemptions:
+        assert exemption.requirements <= {case.requirement.id for case in cases}
+        assert exemption.cases <= there
+
+
 OCEANBASE = [
     (ServerError(1031, "42000", "ORA-01031: insufficient privileges"), "privilege"),
     (ServerError(600, "HY000", "OBE-01031: insufficient privileges"), "privilege"),
@@ -179,6 +204,7 @@ BROKEN = {
     "missing purpose": (OWN.replace("sql:", "@@sql:").replace("  probe: SELECT 1\n", ""), "'probe' is missing"),
     "newer": (OWN.replace("format: 1", "@@format: 7"), "format 7 is not known here"),
     "no expression": (OWN.replace("text: near", "@@text: 'near('"), "is no regular expression"),
+    "no expression, to try again": (OWN.replace("text: busy", "@@text: 'busy('"), "is no regular expression"),
     "empty class": (OWN.replace("[{code: 1031, text: near}]", "[@@{}]"), "must not be empty"),
     "a code beyond the wire": (OWN.replace("[{code: 1031}, ", "[{@@code: 70000}, "), "70000"),
     "a bit beyond the wire": (OWN.replace("[0, 27, 27]", "[0, @@32]"), "32"),

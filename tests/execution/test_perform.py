@@ -15,7 +15,7 @@ from case_bench import PATIENCE, SESSIONS, Bench, eventually, sent, simulator, s
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
 from runner.database.outcome import Rows
-from runner.database.profile import Exemption, load_profile
+from runner.database.profile import ErrorPattern, Exemption, load_profile
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level
 
@@ -240,6 +240,49 @@ def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: 
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "preparing failed: GRANT FLY TO THE MOON TO KSC_" in result.reason
     assert sent(result) == []
+
+
+PREPARING = {
+    "by the runner": ("steps:\n  - late: SELECT 1 FROM DUAL\n    reply: rows", "{late: {grants: [KSC_LATE]}}"),
+    "by a step": (
+        "steps:\n  - sys: GRANT KSC_LATE TO ${late.user}\n  - late: SELECT 1 FROM DUAL\n    reply: rows",
+        "{sys: {user: administrator}, late: {}}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "sessions"), PREPARING.values(), ids=list(PREPARING))
+def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
+    bench: Bench, body: str, sessions: str
+) -> None:
+    assert bench.run(body, sessions=sessions).verdict is Verdict.INCONCLUSIVE
+    passing = (ErrorPattern(1919, None, None),)
+    patient = dataclasses.replace(
+        bench,
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=passing),
+        limits=dataclasses.replace(bench.limits, retry=PATIENCE),
+    )
+    with somebody_else(bench.dsn) as (session, _):
+        late = threading.Timer(0.3, lambda: session.execute("CREATE ROLE KSC_LATE", PATIENCE))
+        late.start()
+        result = patient.run(body, sessions=sessions)
+        late.join()
+        session.execute("DROP ROLE KSC_LATE", PATIENCE)
+    assert result.verdict is Verdict.CONFORMS, result.reason
+    answers = [event.text for event in result.transcript if event.text.startswith("error")]
+    assert answers  # it was refused at first
+
+
+def test_what_is_in_the_way_for_good_is_inconclusive(bench: Bench) -> None:
+    body, sessions = PREPARING["by the runner"]
+    impatient = dataclasses.replace(
+        bench,
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=(ErrorPattern(None, None, None),)),
+        limits=dataclasses.replace(bench.limits, retry=0.2),
+    )
+    result = impatient.run(body, sessions=sessions)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "preparing failed: GRANT KSC_LATE" in result.reason
 
 
 def ending_sessions_of(bench: Bench, chosen: Callable[[dict[str, str | None]], bool], over: threading.Event) -> None:

@@ -1,0 +1,151 @@
+"""The suite against a real MariaDB: another vendor's kernel, locks and timing, and another idea of who may end whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from real_server import CONFORMS, Contents, contents, said, seen_by_the_list, settled, verdicts
+from servers import MariaDB, start_mariadb
+from suite import SuiteRun, run_suite
+
+OWN_SESSION_ENDED = r"OK, 0 rows affected; lost: (mate|second) \(closed, nothing sent\)"
+ITSELF_ENDED = r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \(closed after error 1927 .*\)"
+NOT_OWNER = r"error 1095 \(HY000\): You are not owner of thread \d+ \[not-owner\]"
+UNKNOWN_THREAD = r"error 1094 \(HY000\): Unknown thread id: \d+ \[unknown-session\]"
+
+DEVIATIONS = {
+    # Nobody needs a privilege for the sessions of its own user,
+    "refused-in-every-spelling[semicolon]": OWN_SESSION_ENDED,
+    "refused-as-a-prepared-statement": OWN_SESSION_ENDED,
+    "refusal-stays-a-refusal[plain]": OWN_SESSION_ENDED,
+    "refused-without-privilege[plain-form-another-own]": OWN_SESSION_ENDED,
+    "refused-without-privilege[plain-form-its-own]": ITSELF_ENDED,
+    "refused-with-another-privilege": OWN_SESSION_ENDED,
+    "privilege-is-each-users-own": OWN_SESSION_ENDED,
+    "missing-privilege-is-reported[another-own]": OWN_SESSION_ENDED,
+    "missing-privilege-is-reported[its-own]": ITSELF_ENDED,
+    "another-privilege-is-not-enough": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[another-own-an-unknown-id]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[another-own-zero]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[another-own-no-number]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[another-own-nothing]": OWN_SESSION_ENDED,
+    # so that nobody loses it with REVOKE either.
+    "revoked-privilege-is-gone": OWN_SESSION_ENDED,
+    "revoke-refuses-every-form[plain-form-another-own]": OWN_SESSION_ENDED,
+    # For another user's session the refusal speaks of the owner, not of a privilege,
+    "missing-privilege-is-reported[a-strangers]": NOT_OWNER,
+    "missing-privilege-is-reported[a-holders]": NOT_OWNER,
+    # and comes after the id was looked up.
+    "refusal-tells-nothing-about-ids[a-strangers-an-unknown-id]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[a-strangers-zero]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[a-strangers-no-number]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[a-strangers-nothing]": UNKNOWN_THREAD,
+}
+"""Every case in which MariaDB does otherwise than the page says, and what it does."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MariaDB]:
+    with start_mariadb() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def before(server: MariaDB) -> Contents:
+    return contents(server)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(server: MariaDB, before: Contents, tmp_path_factory: pytest.TempPathFactory) -> SuiteRun:  # noqa: ARG001 - the order
+    record = tmp_path_factory.mktemp("mariadb") / "record.json"
+    return run_suite(record, "--dsn", server.dsn(), "--profile", "mariadb")
+
+
+@pytest.fixture(scope="module")
+def four_workers(server: MariaDB, one_by_one: SuiteRun, tmp_path_factory: pytest.TempPathFactory) -> SuiteRun:  # noqa: ARG001 - the order
+    record = tmp_path_factory.mktemp("mariadb4") / "record.json"
+    return run_suite(record, "--dsn", server.dsn(), "--profile", "mariadb", "-n", "4")
+
+
+@pytest.mark.parametrize("victim", CONFORMS)
+def test_sessions_end_as_the_page_says(one_by_one: SuiteRun, victim: str) -> None:
+    found = {name: one_by_one.result(name) for name in CONFORMS[victim]}
+    assert {name: row["verdict"] for name, row in found.items()} == dict.fromkeys(found, "conforms"), one_by_one.screen
+
+
+def test_a_session_that_waits_for_a_lock_ends_at_once(one_by_one: SuiteRun) -> None:
+    waiting = one_by_one.result("lock-waiting-victim")
+    assert waiting["observed"] == {"it ends within the settle time": 1}
+    assert [ending["session"] for ending in waiting["endings"]] == ["victim"]
+
+
+@pytest.mark.parametrize("name", [*CONFORMS["running"], "waiting-session-gets-the-lock", "lock-waiting-victim"])
+def test_the_list_shows_that_a_statement_runs_before_its_session_is_ended(one_by_one: SuiteRun, name: str) -> None:
+    assert seen_by_the_list(one_by_one, name)
+
+
+def test_the_servers_own_statement_is_sent(one_by_one: SuiteRun) -> None:
+    (kill,) = said(one_by_one, "idle-session-ends")
+    assert re.fullmatch(r"KILL '\d+'", kill)
+    decided = one_by_one.results(verdict="conforms") + one_by_one.results(verdict="deviates")
+    without = {"refused-session-goes-on[for-its-syntax]"}  # sends half of the page's statement, for an error
+    for row in decided:
+        assert row["name"] in without or not any("ALTER SYSTEM" in text for text in said(one_by_one, row["name"]))
+
+
+def test_another_users_session_needs_the_privilege(one_by_one: SuiteRun) -> None:
+    for name in (
+        "holder-ends-another-users-session[with]",
+        "holder-ends-another-users-session[without]",
+        "refused-without-privilege[plain-form-a-strangers]",
+        "refused-without-privilege[plain-form-a-holders]",
+        "revoke-refuses-every-form[plain-form-a-strangers]",
+        "unprivileged-session-goes-on[a-strangers]",
+        "refusals-answer-in-time[a-strangers]",
+    ):
+        assert one_by_one.result(name)["verdict"] == "conforms"
+
+
+def test_privileges_count_from_the_next_login_on(one_by_one: SuiteRun) -> None:
+    granted = one_by_one.result("granted-while-connected[a-strangers]")["observed"]
+    revoked = one_by_one.result("revoked-while-connected[a-strangers]")["observed"]
+    assert granted == {"it reaches its own user's sessions only": 1}
+    assert revoked == {"it has the privilege": 1}
+
+
+def test_what_mariadb_does_otherwise_deviates_and_nothing_else(one_by_one: SuiteRun) -> None:
+    deviating = {row["name"]: row["came"] for row in one_by_one.results(verdict="deviates")}
+    assert set(deviating) == set(DEVIATIONS)
+    for name, came in deviating.items():
+        assert re.fullmatch(DEVIATIONS[name], came), (name, came)
+    assert one_by_one.code == 1
+    assert "DEVIATES PUR-2 (must)" in one_by_one.screen
+
+
+def test_no_session_ends_that_was_not_named(one_by_one: SuiteRun) -> None:
+    assert [row["name"] for row in one_by_one.record["results"] if row["safety"]] == []
+
+
+def test_every_case_is_decided_observed_or_set_aside_with_its_reason(one_by_one: SuiteRun) -> None:
+    assert set(verdicts(one_by_one).values()) == {"conforms", "deviates", "observed", "not applicable"}
+    for row in one_by_one.results(verdict="not applicable"):
+        assert row["reason"] in one_by_one.screen
+
+
+def test_a_requirement_is_set_aside_only_where_the_server_lacks_what_it_is_about(one_by_one: SuiteRun) -> None:
+    met = {row["requirement"] for row in one_by_one.record["results"] if row["verdict"] != "not applicable"}
+    aside = {row["requirement"] for row in one_by_one.record["results"]} - met
+    syntax = {"SYN-1", "SYN-3", "SYN-5", "SYN-6", "SYN-7", "SYN-8", "SYN-9", "PAR-3", "PAR-4"}
+    assert aside == syntax | {"EXA-1", "EXA-2", "EXA-3", "EXA-4"}
+
+
+def test_four_workers_come_to_the_same_verdicts(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
+    assert verdicts(four_workers) == verdicts(one_by_one)
+    assert four_workers.code == 1
+
+
+@pytest.mark.usefixtures("one_by_one", "four_workers")
+def test_nothing_is_left_behind(server: MariaDB, before: Contents) -> None:
+    assert settled(server, before) == before
