@@ -16,7 +16,7 @@ from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import find_register
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
-from runner.plugin.run import Run
+from runner.plugin.run import ENVIRONMENT, Run
 from runner.reporting.record import write_record
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
@@ -107,7 +107,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Names the target."""
     run = Run.of(config)
-    return f"target: {run.shown_target}, profile {run.profile.name}" if run.checked else None
+    target = f"target from {ENVIRONMENT}" if run.source == ENVIRONMENT else "target"
+    return f"{target}: {run.shown_target}, profile {run.profile.name}" if run.checked else None
 
 
 @pytest.hookimpl(wrapper=True)
