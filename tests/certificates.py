@@ -40,6 +40,12 @@ class Authority(Signed):
         """Another certificate: ``names`` as openssl writes them in subjectAltName; it is expired where days are < 0."""
         return _sign(self, self.key.parent, name, names, days)
 
+    def locked_key(self, signed: Signed) -> Path:
+        """The key of a certificate with a passphrase on it."""
+        locked = signed.key.with_suffix(".locked")
+        _openssl("pkey", "-in", signed.key, "-aes256", "-passout", "pass:word", "-out", locked)
+        return locked
+
     def server_context(self, signed: Signed | None = None) -> ssl.SSLContext:
         """What a server needs; a client's own certificate is looked at if it has one."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

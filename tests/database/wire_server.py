@@ -15,6 +15,7 @@ from certificates import Authority
 
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import Tls
+from runner.database.outcome import Outcome
 from runner.database.session import Login, Session
 
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
@@ -169,3 +170,10 @@ def serving(behave: Callable[[Peer], None], authority: Authority | None = None) 
 
 def client(dsn: Dsn) -> Session:
     return Session(Login(dsn, dsn.user, dsn.password, 0))
+
+
+def outcome_of_login(dsn: Dsn, limit: float = PATIENCE) -> Outcome:
+    session = client(dsn)
+    outcome = session.open(limit)
+    session.close()
+    return outcome
