@@ -65,10 +65,10 @@ class Connection(pymysql.Connection):
         except (ssl.SSLError, ConnectionError) as error:  # while TLS is agreed on
             raise LoginError(tls_trouble(error)) from None
         except pymysql.MySQLError as error:
-            if isinstance(
-                error.__context__, ssl.SSLError
-            ):  # TLS 1.3 says only now what the server thinks of the client
-                raise LoginError(tls_trouble(error.__context__)) from None
+            cause = error.__context__
+            if self.ssl and isinstance(cause, ssl.SSLError | ConnectionError):
+                # In TLS 1.3 the server judges the client's certificate only now, and may be gone before one hears how.
+                raise LoginError(tls_trouble(cause)) from None
             raise
         except RuntimeError as error:  # so PyMySQL says that a package is missing
             package = next((name for name in _PACKAGES if name in str(error)), None)
