@@ -7,7 +7,8 @@ import json
 import sys
 
 from runner.commands import CASES, USAGE_ERROR
-from runner.database.dsn import Dsn, DsnError
+from runner.database.dsn import Dsn
+from runner.database.dsnoptions import DsnError
 from runner.database.limits import Limits
 from runner.database.profile import DEFAULT_PROFILE, load_profile
 from runner.database.target import Target, TargetError

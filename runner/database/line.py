@@ -8,6 +8,7 @@ import ssl
 import struct
 import time
 
+from runner.database.encryption import Encryption
 from runner.database.outcome import ServerError
 
 _HEADER = 4  # bytes: length and sequence number of a packet
@@ -34,6 +35,8 @@ class Line:
         self._come = bytearray()
         self._taken = bytearray()
         self._overheard = bytearray()
+        self._failure: OSError = ConnectionResetError()
+        self._encryption: Encryption | None = None
 
     @classmethod
     def to_host(cls, host: str, port: int, limit: float) -> Line:
@@ -59,8 +62,31 @@ class Line:
     @property
     def cipher(self) -> str | None:
         """The TLS cipher, or None on a plain line."""
-        cipher = self._socket.cipher() if isinstance(self._socket, ssl.SSLSocket) else None
-        return cipher[0] if cipher else None
+        return self._encryption.cipher if self._encryption is not None else None
+
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Goes on encrypted, in the time that the deadline leaves.
+
+        Raises:
+            OSError: the server hangs up, its certificate is not accepted, or no TLS comes about.
+        """
+        if self._come:  # sent before there was TLS, by whomever: it must not pass for what came encrypted
+            raise ssl.SSLError(0, "the server went on in plain text")
+        encryption, come = Encryption(context, host), b""
+        try:
+            while not encryption.agree(come):
+                self.sendall(encryption.outgoing())
+                come = self.read(1) + bytes(self._come)
+                self._come.clear()
+                if not come:
+                    raise ConnectionResetError
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):  # the server learns why, if it listens
+                self.sendall(encryption.outgoing())
+            raise
+        self.sendall(encryption.outgoing())
+        self._come += encryption.incoming(b"")
+        self._encryption = encryption
 
     def arrives(self, limit: float) -> bool:
         """Waits up to ``limit`` seconds until something is there to be read, or the server has hung up."""
@@ -102,18 +128,31 @@ class Line:
         self._socket.close()
 
     def _receive(self, limit: float) -> bool:
-        try:
-            self._socket.settimeout(max(0.0, limit))
-            come = self._socket.recv(_CHUNK)
-        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
-            return False
-        except OSError:
-            self.ended = "reset"
-            return True
-        if not come:
+        until = time.monotonic() + limit
+        while True:
+            try:
+                self._socket.settimeout(max(0.0, limit))
+                come = self._socket.recv(_CHUNK)
+            except (BlockingIOError, TimeoutError):
+                return False
+            except OSError as error:
+                self.ended, self._failure = "reset", error
+                return True
+            self.ended = None if come else "closed"
+            if self._encryption is not None and come:
+                come = self._decrypted(self._encryption, come)
+            self._come += come
+            if come or self.ended:
+                return True
+            limit = until - time.monotonic()  # that was of TLS's own, and nobody's answer
+
+    def _decrypted(self, encryption: Encryption, come: bytes) -> bytes:
+        said = encryption.incoming(come)
+        if encryption.failure is not None:
+            self.ended, self._failure = "reset", encryption.failure
+        elif encryption.closed:
             self.ended = "closed"
-        self._come += come
-        return True
+        return said
 
     # What PyMySQL asks of a socket and of its reader
 
@@ -126,14 +165,14 @@ class Line:
 
         Raises:
             TimeoutError: the deadline is over.
-            ConnectionResetError: the server has reset the connection.
+            OSError: the server has reset the connection, or TLS has failed.
         """
         while len(self._come) < size and self.ended is None:
             left = self.deadline - time.monotonic()
             if left <= 0 or not self._receive(left):
                 raise TimeoutError
         if len(self._come) < size and self.ended == "reset":
-            raise ConnectionResetError
+            raise self._failure
         data = bytes(self._come[:size])
         del self._come[:size]
         self._taken += data
@@ -146,7 +185,7 @@ class Line:
             OSError: the server has hung up, or takes nothing.
         """
         self._socket.settimeout(max(0.1, self.deadline - time.monotonic()))
-        self._socket.sendall(data)
+        self._socket.sendall(self._encryption.outgoing(data) if self._encryption else data)
 
     def settimeout(self, seconds: float | None) -> None:
         """PyMySQL's own limits: the deadline applies."""

@@ -7,19 +7,22 @@ sending anything: whether, and with which last words, the server closed it.
 from __future__ import annotations
 
 import contextlib
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
 from pymysql.constants import COMMAND
 
+from runner.database.connection import Connection, LoginError
 from runner.database.dsn import Dsn
+from runner.database.dsnoptions import DsnError
 from runner.database.line import Line
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
 
@@ -33,7 +36,7 @@ class Login:
 
     dsn: Dsn
     user: str
-    password: str
+    password: str = field(repr=False)
     client_flag: int
 
 
@@ -213,17 +216,8 @@ class Session:
         self._line = line = (
             Line.to_unix_socket(dsn.unix_socket, limit) if dsn.unix_socket else Line.to_host(dsn.host, dsn.port, limit)
         )
-        connection: Any = _Connection(
-            user=self._login.user,
-            password=self._login.password,
-            client_flag=self._login.client_flag,
-            # PyMySQL would otherwise prepare a TLS context for every connect: 25 ms.
-            ssl_disabled=True,
-            conv={},
-            use_unicode=False,  # others' statements in the list may be in any encoding
-            autocommit=None,
-            defer_connect=True,
-        )
+        login = self._login
+        connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
         connection.connect(line)
         self._connection = connection
         self.greeting = Greeting(
@@ -265,18 +259,6 @@ class Session:
         return Ok(affected=first.get_all_data()[1], warnings=0)
 
 
-class _Connection(pymysql.Connection):
-    """PyMySQL's connection, for servers that don't know SET NAMES: the handshake has said the character set already."""
-
-    def set_character_set(self, charset: str, collation: str | None = None) -> None:
-        """Says SET NAMES; a server that refuses it is none the worse."""
-        try:
-            super().set_character_set(charset, collation)
-        except pymysql.MySQLError as error:
-            if getattr(error, "sqlstate", None) is None:
-                raise
-
-
 class _BinaryRowsError(Exception):
     """A prepared statement answered with rows, which no case needs."""
 
@@ -295,15 +277,15 @@ def _classified(work: Callable[[], Outcome], limit: float = _SENDING) -> Outcome
         return _from_pymysql(error)
     except TimeoutError:
         return NoReply(limit)
-    except OSError as error:
-        return Lost(error.strerror or str(error))
+    except (OSError, LoginError, DsnError) as error:
+        return Lost(getattr(error, "strerror", None) or str(error))
     except Exception as error:  # noqa: BLE001 - PyMySQL answers garbage with whatever its parser stumbles over
         return Lost(f"unreadable reply: {type(error).__name__}")
 
 
 def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
     cause: BaseException | None = error.__context__ or getattr(error, "original_exception", None)
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+    if isinstance(cause, ConnectionResetError | BrokenPipeError | ssl.SSLError):
         return Lost("reset")
     code = error.args[0] if error.args else None
     sqlstate = getattr(error, "sqlstate", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
 from runner.database.naming import Names
-from runner.database.outcome import Outcome, Rows, succeeded
+from runner.database.outcome import Lost, Outcome, Rows, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
 from runner.database.session import Login, Session
@@ -57,7 +57,8 @@ class Target:
             outcome = session.open(self.limits.connect)
             if not succeeded(outcome):
                 session.abandon()
-                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}")
+                why = outcome.how if isinstance(outcome, Lost) else outcome
+                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {why}")
             self._control = session
         return self._control
 

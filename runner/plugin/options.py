@@ -16,7 +16,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--dsn",
         metavar="URL",
-        help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]; without it the embedded simulator",
+        help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]; without it what the environment "
+        "variable KSC_DSN names, or else the embedded simulator",
     )
     group.addoption(
         "--profile",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
-from runner.database.dsn import Dsn, DsnError
+from runner.database.dsn import Dsn
+from runner.database.dsnoptions import DsnError
 from runner.database.limits import Limits
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
+from runner.database.tls import tls_context
 from runner.doctor.examination import Examination
 from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
@@ -22,6 +26,9 @@ from runner.execution.perform import Performer
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
+
+ENVIRONMENT = "KSC_DSN"
+"""The environment variable that holds the DSN where the command line has none."""
 
 _KEY = pytest.StashKey["Run"]()
 
@@ -32,7 +39,10 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         self._option = config.option
         worker_input = getattr(config, "workerinput", {})
-        self._dsn_text: str | None = worker_input.get("conformance_dsn", self._option.dsn)
+        self.source = "--dsn" if self._option.dsn is not None else ENVIRONMENT if ENVIRONMENT in os.environ else None
+        """What names the target; None for the embedded simulator."""
+        given = os.environ.get(ENVIRONMENT) if self._option.dsn is None else self._option.dsn
+        self._dsn_text: str | None = worker_input.get("conformance_dsn", given)
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -57,7 +67,8 @@ class Run:
     @property
     def limits(self) -> Limits:
         """The time limits of this run."""
-        return Limits(settle=self._option.settle, statement=self._option.statement_limit)
+        limits = Limits(settle=self._option.settle, statement=self._option.statement_limit)
+        return replace(limits, connect=self.dsn.connect_timeout or limits.connect)
 
     @property
     def report_path(self) -> Path | None:
@@ -77,19 +88,27 @@ class Run:
             self._dsn_text = self._simulator.dsn
         return self._dsn_text
 
+    @cached_property
+    def dsn(self) -> Dsn:
+        """The target's DSN, read once: a password's file may be gone later.
+
+        Raises:
+            DsnError: it can't be used.
+        """
+        return Dsn.parse(self.dsn_text)
+
     @property
     def shown_target(self) -> str:
         """The target as reports name it."""
-        shown = Dsn.parse(self.dsn_text).shown
-        return f"{shown} (embedded simulator)" if self._simulator else shown
+        return f"{self.dsn.shown} (embedded simulator)" if self._simulator else self.dsn.shown
 
     @property
     def rerun_options(self) -> str:
         """What a command that runs one case again needs besides the case."""
-        if not self._option.dsn:
+        if self.source is None:
             return ""
-        shown = Dsn.parse(self._option.dsn).shown.replace("@", ":PASSWORD@", 1)
-        return f"--dsn '{shown}' --profile {self._option.profile}"
+        dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
+        return f"{dsn}--profile {self._option.profile}"
 
     def check_target(self, cases: Iterable[Case]) -> None:
         """Reaches the target, sees that it can be used at all, and examines what it lacks for the cases.
@@ -98,9 +117,11 @@ class Run:
             pytest.UsageError: it can't; the message says why and what to do.
         """
         try:
-            dsn = Dsn.parse(self.dsn_text)
+            dsn = self.dsn
+            if dsn.tls is not None:
+                tls_context(dsn.tls)
         except DsnError as error:
-            raise pytest.UsageError(f"--dsn: {error}") from error
+            raise pytest.UsageError(f"{self.source}: {error}") from error
         except RuntimeError as error:
             raise pytest.UsageError(str(error)) from error
         target = Target(dsn, self.profile, self.limits)
@@ -121,15 +142,16 @@ class Run:
         """The target, and what the examination found, in a few lines; nothing before it."""
         if self.facts is None:
             return []
+        target = f"target from {ENVIRONMENT}" if self.source == ENVIRONMENT else "target"
         return [
-            f"target: {self.shown_target}, profile {self.profile.name}",
+            f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
         ]
 
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
         if self._performer is None:
-            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
+            self._target = Target(self.dsn, self.profile, self.limits)
             self._performer = Performer(self._target, find_register(case.place.path).vocabulary)
         return self._performer
 

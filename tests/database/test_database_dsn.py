@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import string
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.database.dsn import Dsn, DsnError
+from runner.database.dsn import Dsn
+from runner.database.dsnoptions import DsnError, Tls
 
 SECRET = "s3cretWord"  # noqa: S105 - the password of every DSN below that must not show it
 
@@ -18,6 +22,7 @@ def encoded(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
+named = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 printable = st.text(st.sampled_from(string.printable) | st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
@@ -40,6 +45,21 @@ def test_the_text_for_another_process_leads_to_the_same_unix_socket(password: st
     assert (again.user, again.password, again.unix_socket) == ("sys@t", password, socket)
 
 
+options: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    connect_timeout=st.none() | st.integers(1, 600_000).map(lambda thousandths: thousandths / 1000),
+    tls=st.none()
+    | st.builds(Tls, named | st.none(), named | st.none(), st.none(), st.sampled_from(["full", "ca", "none"]))
+    | st.builds(Tls, st.none(), named, named),
+)
+
+
+@given(options=options)
+def test_the_text_for_another_process_keeps_the_options(options: dict[str, Any]) -> None:
+    dsn = Dsn("mysql", "u", "p", "h", 1, **options)
+    assert Dsn.parse(dsn.text) == dsn
+
+
 @given(host=printable)
 def test_the_text_for_another_process_keeps_any_host(host: str) -> None:
     dsn = Dsn.parse(f"oceanbase://u:p@{encoded(host)}/")
@@ -53,6 +73,15 @@ def test_the_password_is_in_nothing_that_is_printed(user: str, password: str) ->
     for shown in (dsn.shown, str(dsn), repr(dsn), f"{dsn}"):
         assert SECRET not in shown
         assert quote(SECRET) not in shown
+
+
+ZONES = [":%41", "::1%", "fe80::1%25", "fe80::1%25%", "fe80::1%eth0", "fe80::1%a/b@c:d"]
+
+
+@pytest.mark.parametrize("host", ZONES)
+def test_the_text_for_another_process_keeps_a_zone(host: str) -> None:
+    dsn = Dsn("mysql", "u", "p", host, 1)
+    assert Dsn.parse(dsn.text) == dsn
 
 
 WELL = {
@@ -70,6 +99,22 @@ WELL = {
     "mysql://sys:p@h?unix_socket=/run/o.sock": Dsn("mysql", "sys", "p", "h", 3306, "/run/o.sock"),
     "  oceanbase://sys:p@h \n": Dsn("oceanbase", "sys", "p", "h", 2881),
     "oceanbase://sys:p@ss:w?rd/@h:5/": Dsn("oceanbase", "sys", "p@ss:w?rd/", "h", 5),
+    "oceanbase://sys@tenant%23cluster:p@h:1/": Dsn("oceanbase", "sys@tenant#cluster", "p", "h", 1),
+    "oceanbase://sys%40tenant#cluster:p@h:1/": Dsn("oceanbase", "sys@tenant#cluster", "p", "h", 1),
+    "oceanbase://a%3Ab@tenant:p@h:1/": Dsn("oceanbase", "a:b@tenant", "p", "h", 1),
+    "oceanbase://sys@tenant#cluster@h": Dsn("oceanbase", "sys@tenant#cluster", "", "h", 2881),
+    "oceanbase://sys:p%23@[fe80::1%25eth0]:1/": Dsn("oceanbase", "sys", "p#", "fe80::1%eth0", 1),
+    "oceanbase://sys:p@[fe80::1%eth0]:1/": Dsn("oceanbase", "sys", "p", "fe80::1%eth0", 1),
+    "oceanbase://sys:p@[fe80::1%2]": Dsn("oceanbase", "sys", "p", "fe80::1%2", 2881),
+    "oceanbase://sys:p@[fe80::1%br-0a]": Dsn("oceanbase", "sys", "p", "fe80::1%br-0a", 2881),
+    "oceanbase://sys:p@[::ffff:10.0.0.1]": Dsn("oceanbase", "sys", "p", "::ffff:10.0.0.1", 2881),
+    "mysql://u@h/?connect_timeout=2.5": Dsn("mysql", "u", "", "h", 3306, connect_timeout=2.5),
+    "mysql://u@h/?ssl_ca=/a": Dsn("mysql", "u", "", "h", 3306, tls=Tls("/a", verify="full")),
+    "mysql://u@h/?ssl_cert=/c": Dsn("mysql", "u", "", "h", 3306, tls=Tls(cert="/c", verify="full")),
+    "mysql://u@h/?ssl_verify=none": Dsn("mysql", "u", "", "h", 3306, tls=Tls(verify="none")),
+    "mysql://u@h/?ssl_ca=a+b%2Bc&ssl_cert=c&ssl_key=k&ssl_verify=ca": Dsn(
+        "mysql", "u", "", "h", 3306, tls=Tls("a+b+c", "c", "k", "ca")
+    ),
     "oceanbase://sys:a+b@h": Dsn("oceanbase", "sys", "a+b", "h", 2881),
 }
 
@@ -101,7 +146,21 @@ ILL = {
     f"oceanbase://sys:{SECRET}@h:-1": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:\u0663": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:{'9' * 5000}": "port must be a number from 1 to 65535",
-    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known: unix_socket",
+    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known here: connect_timeout,",
+    f"oceanbase://sys:{SECRET}@h/?ssl-ca=/a": "unknown option 'ssl-ca'; did you mean 'ssl_ca'?",
+    f"oceanbase://sys:{SECRET}@h/?ssl_verify=yes": "ssl_verify must be one of full, ca, none",
+    f"oceanbase://sys:{SECRET}@h/?ssl_key=/a": "ssl_key without ssl_cert",
+    f"oceanbase://sys:{SECRET}@h/?ssl_ca=/a@b": "an @ in its options; write it as %40",
+    f"oceanbase://sys:{SECRET}@h/?ssl_ca=/a%00b": "option 'ssl_ca' has a zero byte in its value",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout=0": "connect_timeout must be seconds above 0 and up to 600",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout=-1": "connect_timeout must be seconds above 0 and up to 600",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout=soon": "connect_timeout must be seconds above 0 and up to 600",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout=nan": "connect_timeout must be seconds above 0 and up to 600",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout=600.001": "connect_timeout must be seconds above 0 and up to 600",
+    f"oceanbase://sys:{SECRET}@h/?connect_timeout={'9' * 5000}": "connect_timeout must be seconds above 0",
+    f"oceanbase://sys:{SECRET}@h/?passfile=/a": "both a password and a passfile",
+    f"oceanbase://sys:{SECRET}@[::1%]": "has not the shape",
+    f"oceanbase://sys:{SECRET}\udcff@h": "bytes that are no UTF-8",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=": "option 'unix_socket' must be given once, with a value",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=/a&unix_socket=/b": "must be given once",
     f"oceanbase://sys:{SECRET}": "names no user",
@@ -142,6 +201,10 @@ SHOWN = {
     "oceanbase://sys@t#c:p@h": "oceanbase://sys%40t%23c@h:2881/",
     "oceanbase://sys:p@[::1]:1": "oceanbase://sys@[::1]:1/",
     "mysql://u:p@h:3307/": "mysql://u@h:3307/",
+    "mysql://u:p@[fe80::1%eth0]:1": "mysql://u@[fe80::1%25eth0]:1/",
+    "mysql://u:p@h?ssl_verify=ca&connect_timeout=3.0&ssl_ca=/a": (
+        "mysql://u@h:3306/?connect_timeout=3&ssl_ca=%2Fa&ssl_verify=ca"
+    ),
 }
 
 
@@ -154,3 +217,72 @@ def test_a_unix_socket_is_shown() -> None:
     shown = Dsn.parse("mysql://u:p@h/?unix_socket=/a b").shown
     assert shown.startswith("mysql://u@h")
     assert shown.endswith("/?unix_socket=%2Fa%20b")
+
+
+def password_file(folder: Path, content: bytes, mode: int = 0o600) -> Path:
+    path = folder / "pass word"
+    path.touch(0o600)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+FILES = {
+    SECRET: SECRET,
+    f"{SECRET}\n": SECRET,
+    f"{SECRET}\r\nmore\n": SECRET,
+    " p:@/# \n": " p:@/# ",
+    "\u00e4": "\u00e4",
+}
+
+
+@pytest.mark.parametrize(("content", "password"), FILES.items(), ids=[repr(content) for content in FILES])
+def test_the_password_is_the_first_line_of_a_passfile(tmp_path: Path, content: str, password: str) -> None:
+    path = password_file(tmp_path, content.encode())
+    dsn = Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
+    assert dsn.password == password
+
+
+def test_a_password_from_a_file_is_in_no_text_of_the_dsn(tmp_path: Path) -> None:
+    path = password_file(tmp_path, SECRET.encode())
+    dsn = Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
+    for text in (dsn.text, dsn.template, dsn.shown, repr(dsn)):
+        assert SECRET not in text
+    assert dsn.template == dsn.text == dsn.shown
+    assert Dsn.parse(dsn.text) == dsn
+
+
+BAD_FILES = {
+    "empty": (b"", 0o600, "has an empty first line"),
+    "an empty first line": (f"\n{SECRET}".encode(), 0o600, "has an empty first line"),
+    "not text": (b"\xff" + SECRET.encode(), 0o600, "is not text in UTF-8"),
+    "the group reads it": (SECRET.encode(), 0o640, "can be read or changed by others; chmod 600 it"),
+    "others read it": (SECRET.encode(), 0o604, "can be read or changed by others; chmod 600 it"),
+    "others write it": (SECRET.encode(), 0o602, "can be read or changed by others; chmod 600 it"),
+}
+
+
+@pytest.mark.parametrize(("content", "mode", "what"), BAD_FILES.values(), ids=list(BAD_FILES))
+def test_a_passfile_that_is_not_fit_is_refused(tmp_path: Path, content: bytes, mode: int, what: str) -> None:
+    path = password_file(tmp_path, content, mode)
+    with pytest.raises(DsnError) as caught:
+        Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
+    assert what in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_passfile_that_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for path, what in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory"), (pipe, "no regular file")):
+        with pytest.raises(DsnError, match=what):
+            Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
+
+
+TEMPLATES = {"mysql://u:p@h:1/": "mysql://u:PASSWORD@h:1/", "mysql://u@h:1/": "mysql://u@h:1/"}
+
+
+@pytest.mark.parametrize(("text", "template"), TEMPLATES.items())
+def test_what_is_to_be_typed_has_a_word_in_the_passwords_place(text: str, template: str) -> None:
+    assert Dsn.parse(text).template == template

@@ -1,4 +1,4 @@
-"""What a session hears from servers that behave well, badly, or not at all."""
+"""What a session hears from servers that behave well, badly, or not at all, in plain text and over TLS."""
 
 from __future__ import annotations
 
@@ -12,15 +12,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wire_server import ERROR, PATIENCE, Peer, client, eventually, serving
+from wire_server import ERROR, PATIENCE, Peer, client, encrypted, eventually, serving
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
 from runner.database.session import Hangup, Session
 
 KILLED = ServerError(1927, "70100", "Connection was killed")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True, params=["plain", "tls"])
+def line(request: pytest.FixtureRequest, authority: Authority) -> Iterator[None]:
+    with encrypted(authority if request.param == "tls" else None):
+        yield
 
 
 @contextlib.contextmanager
@@ -376,8 +388,8 @@ def test_a_crash_of_the_client_is_a_close_without_goodbye_and_close_says_goodbye
 def test_a_refused_login_is_an_error_with_its_code() -> None:
     def behave(peer: Peer) -> None:
         peer.greet()
-        peer.read()
-        peer.send(2, b"\xff" + (1045).to_bytes(2, "little") + b"#28000Access denied")
+        peer.receive_login()
+        peer.send(peer.after_login, b"\xff" + (1045).to_bytes(2, "little") + b"#28000Access denied")
 
     with serving(behave) as dsn:
         session = client(dsn)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from certificates import Authority
 
 from runner.database.dsn import Dsn
+from runner.database.dsnoptions import Tls
+from runner.database.outcome import Outcome
 from runner.database.session import Login, Session
 
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
@@ -30,8 +36,9 @@ def eventually(holds: Callable[[], object]) -> bool:
 class Peer:
     """The server's end of one connection."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self.socket = sock
+        self.tls = tls
         self.commands: list[bytes] = []
 
     def send(self, number: int, payload: bytes) -> None:
@@ -41,8 +48,9 @@ class Peer:
     def ok(self, number: int, affected: int = 0, warnings: int = 0) -> None:
         self.send(number, bytes([0, affected, 0]) + struct.pack("<HH", 2, warnings))
 
-    def greet(self) -> None:
-        flags = 0x0200 | 0x8000 | 0x00080000
+    def greet(self, method: bytes = b"mysql_native_password") -> None:
+        """The handshake, which offers TLS where there is a context for it."""
+        flags = 0x0200 | 0x8000 | 0x00080000 | (0x0800 if self.tls else 0)
         self.send(
             0,
             b"\x0a5.7.0\0"
@@ -52,7 +60,8 @@ class Peer:
             + bytes([21])
             + bytes(10)
             + b"123456789012\0"
-            + b"mysql_native_password\0",
+            + method
+            + b"\0",
         )
 
     def read(self) -> bytes:
@@ -69,11 +78,24 @@ class Peer:
             data += more
         return data
 
+    def receive_login(self) -> bytes:
+        """What the client says to the greeting: who it is, over TLS where there is a context for it."""
+        login = self.read()
+        if self.tls is None:
+            return login
+        self.socket = self.tls.wrap_socket(self.socket, server_side=True)
+        return self.read()
+
     def log_in(self) -> None:
         """Lets a client in, whoever it is, and answers what drivers send first."""
         self.greet()
-        self.read()
-        self.ok(2)
+        self.receive_login()
+        self.ok(self.after_login)
+
+    @property
+    def after_login(self) -> int:
+        """The number of the packet that answers a login."""
+        return 3 if self.tls else 2
 
     def hear(self) -> bytes:
         """The client's next statement; drivers' own are answered."""
@@ -88,16 +110,38 @@ class Peer:
         self.socket.close()
 
 
+_encrypting: list[Authority | None] = [None]
+
+
 @contextlib.contextmanager
-def serving(behave: Callable[[Peer], None]) -> Iterator[Dsn]:
-    """A server that treats each client as ``behave`` does, in a thread, and closes the connection then."""
+def encrypted(authority: Authority | None) -> Iterator[None]:
+    """Every server of the block speaks TLS; none does where there is no authority."""
+    _encrypting.append(authority)
+    try:
+        yield
+    finally:
+        _encrypting.pop()
+
+
+@contextlib.contextmanager
+def serving(behave: Callable[[Peer], None], authority: Authority | None = None) -> Iterator[Dsn]:
+    """A server that treats each client as ``behave`` does, in a thread, and closes the connection then.
+
+    With an authority, or inside ``encrypted``, it offers TLS, and the DSN asks for it.
+    """
+    authority = authority or _encrypting[-1]
+    tls = authority.server_context() if authority else None
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
     open_sockets: list[socket.socket] = []
 
     def treat(sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
-            behave(Peer(sock))
+            peer = Peer(sock, tls)
+            try:
+                behave(peer)
+            finally:
+                peer.socket.close()
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -111,7 +155,8 @@ def serving(behave: Callable[[Peer], None]) -> Iterator[Dsn]:
     acceptor = threading.Thread(target=accept)
     acceptor.start()
     try:
-        yield Dsn("mysql", "root", "", "127.0.0.1", listener.getsockname()[1])
+        dsn = Dsn("mysql", "root", "", "127.0.0.1", listener.getsockname()[1])
+        yield replace(dsn, tls=Tls(ca=str(authority.certificate))) if authority else dsn
     finally:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
@@ -125,3 +170,10 @@ def serving(behave: Callable[[Peer], None]) -> Iterator[Dsn]:
 
 def client(dsn: Dsn) -> Session:
     return Session(Login(dsn, dsn.user, dsn.password, 0))
+
+
+def outcome_of_login(dsn: Dsn, limit: float = PATIENCE) -> Outcome:
+    session = client(dsn)
+    outcome = session.open(limit)
+    session.close()
+    return outcome

@@ -34,7 +34,9 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT), "PY_COLORS": "0"}
+    """This process's, but for a target that the developer may have named."""
+    own = {name: value for name, value in os.environ.items() if name != "KSC_DSN"}
+    return own | {"COLUMNS": "160", "PYTHONPATH": str(ROOT), "PY_COLORS": "0"}
 
 
 def run(*arguments: str, folder: Path = ROOT) -> Done:

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,8 +48,8 @@ class MariaDB:
 
 
 @contextlib.contextmanager
-def start_mariadb() -> Generator[MariaDB]:
-    """Run a MariaDB for the length of the block.
+def start_mariadb(*options: str) -> Generator[MariaDB]:
+    """Run a MariaDB, with these options of its own too, for the length of the block.
 
     Raises:
         ServerError: MariaDB is not installed, or did not come up.
@@ -58,7 +58,7 @@ def start_mariadb() -> Generator[MariaDB]:
     with contextlib.ExitStack() as stack:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
-                started = stack.enter_context(_start(server, install))
+                started = stack.enter_context(_start(server, install, options))
             except ServerError as error:
                 # The port was free when it was asked for; another process can have taken it since.
                 if "Address already in use" not in str(error) or attempt == PORT_ATTEMPTS:
@@ -69,7 +69,7 @@ def start_mariadb() -> Generator[MariaDB]:
 
 
 @contextlib.contextmanager
-def _start(server: str, install: str) -> Generator[MariaDB]:
+def _start(server: str, install: str, options: Sequence[str]) -> Generator[MariaDB]:
     with fresh_directory() as directory:
         data = directory / "data"
         # The user that it would run as anyway. Root must say so: mariadbd does not run as root by accident.
@@ -96,6 +96,7 @@ def _start(server: str, install: str) -> Generator[MariaDB]:
             "--skip-log-bin",
             "--innodb-flush-log-at-trx-commit=0",  # nothing here outlives the server
             "--innodb-buffer-pool-size=32M",
+            *options,
         ]
 
         def login() -> None:

@@ -1,0 +1,98 @@
+"""PyMySQL's connection as the runner needs it: on a line of ours, over TLS where that is asked for, or not at all."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+from runner.database.dsn import Dsn
+from runner.database.line import Line
+from runner.database.tls import tls_context, tls_trouble
+
+_CLEAR = {b"mysql_clear_password", b"dialog"}
+_PACKAGES = {
+    "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which does without",
+    "pynacl": "pip install 'PyMySQL[ed25519]'",
+}
+
+
+class LoginError(Exception):
+    """A login that the client gives up; the message says why and what to do."""
+
+
+class Connection(pymysql.Connection):
+    """A connection that says no more at a login than it has to, for servers that don't know SET NAMES too."""
+
+    def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
+        settings: dict[str, Any] = {
+            "user": user,
+            "password": password.encode(),  # PyMySQL's own encoding of it is Latin-1
+            "host": dsn.host.partition("%")[0] or "localhost",  # the name in the certificate: a zone is this machine's
+            "client_flag": client_flag,
+            "ssl_disabled": True,  # PyMySQL would otherwise prepare a TLS context for every connect: 25 ms
+            "conv": {},
+            "use_unicode": False,  # others' statements in the list may be in any encoding
+            "autocommit": None,
+            "defer_connect": True,
+        }
+        super().__init__(**settings)
+        self._secure = dsn.unix_socket is not None
+        self.ssl = dsn.tls is not None
+        if dsn.tls is not None:
+            self.client_flag |= CLIENT.SSL
+            self.ctx = _Upgrade(tls_context(dsn.tls))
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Says SET NAMES; a server that refuses it is none the worse: the handshake has said the character set."""
+        try:
+            super().set_character_set(charset, collation)
+        except pymysql.MySQLError as error:
+            if getattr(error, "sqlstate", None) is None:
+                raise
+
+    def _request_authentication(self) -> None:
+        offered: int = self.server_capabilities  # type: ignore[attr-defined]  # the types leave it out
+        if self.ssl and not offered & CLIENT.SSL:  # PyMySQL 1.1 would go on in plain text
+            raise LoginError(
+                "the DSN asks for TLS and the server offers none; set TLS up on the server, or leave the ssl options "
+                "out of the DSN to send everything in plain text"
+            )
+        try:
+            super()._request_authentication()  # type: ignore[misc]  # as above
+        except (ssl.SSLError, ConnectionError) as error:  # while TLS is agreed on
+            raise LoginError(tls_trouble(error)) from None
+        except pymysql.MySQLError as error:
+            cause = error.__context__
+            if self.ssl and isinstance(cause, ssl.SSLError | ConnectionError):
+                # In TLS 1.3 the server judges the client's certificate only now, and may be gone before one hears how.
+                raise LoginError(tls_trouble(cause)) from None
+            raise
+        except RuntimeError as error:  # so PyMySQL says that a package is missing
+            package = next((name for name in _PACKAGES if name in str(error)), None)
+            if package is None:
+                raise
+            raise LoginError(
+                f"this user's password can't be sent without the Python package {package}: {_PACKAGES[package]}"
+            ) from None
+
+    def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:
+        if plugin_name in _CLEAR and not self._secure:
+            raise LoginError(
+                f"the server wants the password in clear text ({plugin_name.decode()}), and the line is not encrypted; "
+                "use TLS (ssl_ca=FILE in the DSN)"
+            )
+        return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]  # as above
+
+
+class _Upgrade:
+    """What PyMySQL takes for an SSL context: the line stays the same, so that it can still be overheard."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def wrap_socket(self, line: Line, server_hostname: str) -> Line:
+        line.start_tls(self._context, server_hostname)
+        return line

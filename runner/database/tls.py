@@ -1,0 +1,88 @@
+"""TLS to the target: the context that a DSN's ssl options ask for, and what it means when TLS fails."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from pathlib import Path
+
+from runner.database.dsnoptions import DsnError, Tls
+
+_OTHER_NAME = {62, 64}  # OpenSSL's codes: the certificate is for another host name, or address
+_OUT_OF_DATE = {9, 10}
+
+
+@functools.cache  # one for all connections of a process: making one takes 25 ms where the system's authorities are read
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """What encrypts connections as the DSN says.
+
+    Raises:
+        DsnError: a file that it names is missing, unreadable, or something else; the message says what to do.
+    """
+    for option, path in (("ssl_ca", tls.ca), ("ssl_cert", tls.cert), ("ssl_key", tls.key)):
+        if path is not None:
+            _check_readable(option, path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.check_hostname = tls.verify == "full"
+    context.verify_mode = ssl.CERT_NONE if tls.verify == "none" else ssl.CERT_REQUIRED
+    if tls.ca is None:
+        context.load_default_certs()
+    else:
+        try:
+            context.load_verify_locations(tls.ca)
+        except ssl.SSLError:
+            raise DsnError(
+                f"the DSN's ssl_ca {tls.ca!r} has no certificate in PEM; it has to be the certificate of the authority "
+                "that signed the server's"
+            ) from None
+    if tls.cert is not None:
+        _load_client_certificate(context, tls.cert, tls.key)
+    return context
+
+
+def _check_readable(option: str, path: str) -> None:
+    try:
+        with Path(path).open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise DsnError(f"the DSN's {option} {path!r} can't be read: {error.strerror}; name a file in PEM") from None
+
+
+def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    def no_passphrase() -> str:  # OpenSSL would ask for it on the terminal
+        raise DsnError(f"the DSN's key in {key or cert!r} has a passphrase; name a key without (openssl pkey -in ... )")
+
+    try:
+        context.load_cert_chain(cert, key, no_passphrase)
+    except ssl.SSLError as error:
+        where = f"ssl_cert {cert!r} and ssl_key {key!r}" if key else f"ssl_cert {cert!r} without ssl_key"
+        raise DsnError(
+            f"the DSN's {where} are no certificate in PEM with its private key ({_reason(error)}); "
+            "name the client's certificate and the key that belongs to it"
+        ) from None
+
+
+def tls_trouble(error: OSError) -> str:
+    """Why a login over TLS failed, and what to do."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"TLS failed ({_reason(error)}); see whether the server speaks TLS 1.2 or newer, and whether it accepts "
+            "the client's certificate (ssl_cert), if it wants one"
+        )
+    what = f"the server's certificate is not accepted: {error.verify_message.rstrip('.')}"
+    if error.verify_code in _OTHER_NAME:
+        return f"{what}; take the name that it is for as the DSN's host, or ssl_verify=ca to check its authority alone"
+    if error.verify_code in _OUT_OF_DATE:
+        return f"{what}; renew it, or use ssl_verify=none to go on encrypted but unverified"
+    return (
+        f"{what}; ssl_ca has to name the certificate of the authority that signed it "
+        "(ssl_verify=none goes on encrypted but unverified)"
+    )
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionError):
+        return "the server hung up"
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    return str(reason).replace("_", " ").lower()
