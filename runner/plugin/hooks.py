@@ -17,6 +17,7 @@ from runner.language.register import find_register
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
+from runner.plugin.signals import end_like_ctrl_c
 from runner.reporting.record import write_record
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
@@ -31,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the levels as marks, so that ``-m must`` works."""
+    """Registers the levels as marks, so that ``-m must`` works; makes SIGTERM end the run like Ctrl-C."""
+    end_like_ctrl_c()
     for level in Level:
         config.addinivalue_line("markers", f"{level.value}: cases of requirements of this level")
     if config.option.reportchars == _PYTESTS_DEFAULT and _chosen(config):
@@ -87,7 +89,7 @@ def pytest_configure_node(node: Any) -> None:
     """Hands an xdist worker the target that the controller has checked."""
     run = Run.of(node.config)
     if run.checked:
-        node.workerinput["conformance_dsn"] = run.dsn_text
+        node.workerinput.update(run.new_worker())
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -104,10 +106,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Names the target."""
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Names the target, and what was removed from it before."""
     run = Run.of(config)
-    return f"target: {run.shown_target}, profile {run.profile.name}" if run.checked else None
+    target = [f"target: {run.shown_target}, profile {run.profile.name}"] if run.checked else []
+    return target + ([f"removed what an earlier run has left: {run.swept}"] if run.swept else [])
 
 
 @pytest.hookimpl(wrapper=True)

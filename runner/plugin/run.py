@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import time
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from runner.database.dsn import Dsn, DsnError
+from runner.database.leftovers import remove_earlier, remove_own
 from runner.database.limits import Limits
+from runner.database.naming import Names, new_maker
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
 from runner.execution.perform import Performer
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.plugin.signals import undisturbed
 
 _KEY = pytest.StashKey["Run"]()
+_BEFORE = 20.0  # seconds for what earlier runs have left
+_AFTER = 5.0  # for what this one has
 
 
 class Run:
@@ -28,11 +35,15 @@ class Run:
         self._option = config.option
         worker_input = getattr(config, "workerinput", {})
         self._dsn_text: str | None = worker_input.get("conformance_dsn", self._option.dsn)
+        self._names = Names(worker_input.get("conformance_maker") or new_maker())
+        self._makers = {self._names.maker}
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
+        self.swept = ""
+        """What was removed before the run, for people."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Run:
@@ -98,24 +109,41 @@ class Run:
         target = Target(dsn, self.profile, self.limits)
         try:
             target.check()
+            if self._simulator is None:
+                self._sweep_earlier(target)
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
             target.close()
         self.checked = True
 
+    def _sweep_earlier(self, target: Target) -> None:
+        with contextlib.suppress(TargetError):  # the next statement finds out, if it lasts
+            gone = Counter(trace.kind for trace in remove_earlier(target, time.time(), _BEFORE))
+            self.swept = ", ".join(f"{number} {kind}{'s' * (number > 1)}" for kind, number in gone.items())
+
+    def new_worker(self) -> dict[str, str]:
+        """What an xdist worker is told, besides pytest's own: the target that was checked, and a mark for its names."""
+        maker = new_maker()
+        self._makers.add(maker)
+        return {"conformance_dsn": self.dsn_text, "conformance_maker": maker}
+
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
         if self._performer is None:
-            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
+            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits, self._names)
             self._performer = Performer(self._target, find_register(case.place.path).vocabulary)
         return self._performer
 
     def close(self) -> None:
-        """Ends the sessions, and the simulator if it is this run's own."""
+        """Removes what is left, ends the sessions, and the simulator if it is this run's own."""
+        if self._target is None and len(self._makers) > 1 and self._simulator is None:
+            # The workers have ended; one that was killed has left what it was using.
+            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
         if self._target is not None:
-            with contextlib.suppress(TargetError):  # who can't be asked has said so in every case before
-                self._target.sweep()
+            # Who can't be asked has said so in every case before.
+            with undisturbed(), contextlib.suppress(TargetError):
+                remove_own(self._target, self._makers, _AFTER)
             self._target.close()
             self._target = self._performer = None
         if self._simulator is not None:
