@@ -32,8 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the levels as marks, so that ``-m must`` works; makes SIGTERM end the run like Ctrl-C."""
-    end_like_ctrl_c()
+    """Registers the levels as marks, so that ``-m must`` works."""
     for level in Level:
         config.addinivalue_line("markers", f"{level.value}: cases of requirements of this level")
     if config.option.reportchars == _PYTESTS_DEFAULT and _chosen(config):
@@ -45,6 +44,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Says all that is wrong with files, options and target before any case runs; workers trust the controller."""
     config = session.config
     files = _chosen(config)
+    if files:
+        end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
     _check_files(files, config.getoption("requirement"))
