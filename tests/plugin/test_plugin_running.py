@@ -188,13 +188,19 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     assert json.loads(report.read_text(encoding="utf-8"))["complete"] is False
 
 
-def test_a_worker_that_is_killed_leaves_no_user_behind(simulator: Dsn, watcher: Watcher) -> None:
-    options = ["cases/ending.yaml", "--dsn", simulator.text, "-n", "2"]
+def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
+    write_case(tmp_path, SLEEPS)
+    options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2"]
     with subprocess.Popen(
-        command(*options), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(*own(tmp_path), *options),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
-            assert eventually(watcher.users)
+            assert eventually(lambda: watcher.sleeping() == 2)
             os.kill(children(process.pid)[0], signal.SIGKILL)
             assert watcher.users()
             screen, _ = process.communicate(timeout=PATIENCE)
