@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from runner.commands import USAGE_ERROR
+from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
 
-_COMMANDS = ("doctor", "lint", "explain", "prove")
+_COMMANDS = ("doctor", "lint", "explain", "prove", "sweep")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         code: int = importlib.import_module(f"runner.commands.{chosen.command}").run(chosen)
-    except SourceError as error:
+    except (SourceError, UnusableTargetError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,39 +14,49 @@ PREFIX = "KSC_"
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SECONDS = 6  # base-36 digits that hold a Unix time until 2038
+_MAKER = 5
+_SHAPE = re.compile(rf"{PREFIX}([0-9A-Z]{{{_SECONDS}}})([0-9A-Z]{{{_MAKER}}})_[1-9][0-9]*")
+_FIRST = 1_735_689_600  # 2025-01-01: the suite is not older, so an earlier time is some other word
+
+
+def new_maker() -> str:
+    """A random mark (of 36^5) that keeps workers and runs apart that make names in the same second."""
+    return _base36(secrets.randbelow(36**_MAKER)).rjust(_MAKER, "0")
 
 
 @dataclass(frozen=True)
 class Names:
-    """Makes names ``KSC_<time><random>_<number>``: the time lets a later run tell how old a leftover is.
+    """Makes names ``KSC_<time><maker>_<number>``, where the time is now, not when the run began.
 
-    The random part (36^5) keeps workers and runs that start in the same second apart. Names stay within 30 bytes, the
-    shortest limit among the servers in view.
+    What a name stands for is removed with its case. So its age alone tells a leftover from what a run that takes
+    hours is using. Names stay within 30 bytes, the shortest limit among the servers in view.
     """
 
-    run: str = field(
-        default_factory=lambda: (
-            _base36(int(time.time())).rjust(_SECONDS, "0") + _base36(secrets.randbelow(36**5)).rjust(5, "0")
-        )
-    )
+    maker: str = field(default_factory=new_maker)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
-
-    @property
-    def prefix(self) -> str:
-        """What all names of this run start with."""
-        return f"{PREFIX}{self.run}_"
 
     def new(self) -> str:
         """The next name."""
-        return f"{self.prefix}{next(self._numbers)}"
+        now = _base36(int(time.time())).rjust(_SECONDS, "0")
+        return f"{PREFIX}{now}{self.maker}_{next(self._numbers)}"
 
 
 def born(name: str) -> int | None:
-    """The Unix time at which the run began that made a name, or None if the suite didn't make it."""
-    stamp = name.upper().removeprefix(PREFIX)[:_SECONDS]
-    if not name.upper().startswith(PREFIX) or len(stamp) < _SECONDS or any(char not in _DIGITS for char in stamp):
-        return None
-    return int(stamp, 36)
+    """The Unix time at which a name was made, or None if the suite didn't make it."""
+    parts = _parts(name)
+    return None if parts is None else int(parts[1], 36)
+
+
+def maker_of(name: str) -> str | None:
+    """The mark of who made a name, or None if the suite didn't make it."""
+    parts = _parts(name)
+    return None if parts is None else parts[2]
+
+
+def _parts(name: str) -> re.Match[str] | None:
+    # Servers fold names to one letter case, this one or the other; mixed ones are somebody's own.
+    match = _SHAPE.fullmatch(name.upper() if name.islower() else name)
+    return match if match is not None and int(match[1], 36) >= _FIRST else None
 
 
 def new_password() -> str:

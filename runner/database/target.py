@@ -18,11 +18,11 @@ class TargetError(Exception):
 class Target:
     """A server under test as one worker sees it: who logs in how, and the administrator's session."""
 
-    def __init__(self, dsn: Dsn, profile: Profile, limits: Limits) -> None:
+    def __init__(self, dsn: Dsn, profile: Profile, limits: Limits, names: Names | None = None) -> None:
         self.dsn = dsn
         self.profile = profile
         self.limits = limits
-        self.names = Names()
+        self.names = names or Names()
         self._control: Session | None = None
         self._spelled: dict[str, str] = {}
         self.control_losses = 0
@@ -65,19 +65,6 @@ class Target:
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
         return self._control is not None and self._control.listen() is not None
-
-    def sweep(self) -> None:
-        """Drops users of this worker that are still there, because clearing up was cut short; only at the end of a run.
-
-        Raises:
-            TargetError: the administrator can't log in any more.
-        """
-        left = self.administer(self.profile.statement("list_users", prefix=self.names.prefix))
-        users = [values[0] for values in left.values] if isinstance(left, Rows) else []
-        for user in users:
-            if user is not None and user.startswith(self.names.prefix):
-                for statement in self.profile.statements("drop_user", user=user):
-                    self.administer(statement)
 
     def close(self) -> None:
         """Closes the administrator's session."""

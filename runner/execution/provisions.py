@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from runner.database.naming import new_password
 from runner.database.outcome import Outcome, Rows, ServerError, succeeded
@@ -97,18 +98,23 @@ class Provisions:
         profile = self._target.profile
         left: list[str] = []
         if self.table is not None:
-            left += self._remove(profile.statements("drop_table", table=self.table, name=self._table_name))
-        if self._role is not None:
-            left += self._remove(profile.statements("drop_role", role=self._role))
+            statements = profile.statements("drop_table", table=self.table, name=self._table_name)
+            left += self._drop(statements, lambda: self._listed("list_tables", self._table_name) is not False)
+        if (role := self._role) is not None:
+            statements = profile.statements("drop_role", role=role)
+            left += self._drop(statements, lambda: self._listed("list_roles", role) is not False)
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
-            poll = Poll(self._target.limits.retry)
-            # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
-            while (trouble := self._remove(statements)) and self._exists(account):
-                if not poll.again():
-                    left += trouble
-                    break
+            left += self._drop(statements, partial(self._exists, account))
         return left
+
+    def _drop(self, statements: list[str], exists: Callable[[], bool]) -> list[str]:
+        poll = Poll(self._target.limits.retry)
+        # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
+        while (trouble := self._remove(statements)) and exists():
+            if not poll.again():
+                return trouble
+        return []
 
     def _remove(self, statements: list[str]) -> list[str]:
         left = []
@@ -122,13 +128,20 @@ class Provisions:
                 left.append(f"{statement}: {outcome}")
         return left
 
-    def _exists(self, account: Account) -> bool:
+    def _listed(self, listing: str, name: str) -> bool | None:
+        """Whether a list shows a name, in any letter case; None if the list can't be had from this kind of server."""
+        if listing not in self._target.profile.sql:
+            return None
         try:
-            answer = self._target.administer(self._target.profile.statement("list_users", prefix=account.user))
+            answer = self._target.administer(self._target.profile.statement(listing, prefix=name))
         except TargetError:
             return True
-        if isinstance(answer, Rows):
-            return (account.user,) in answer.values
+        return any((row[0] or "").upper() == name for row in answer.values) if isinstance(answer, Rows) else None
+
+    def _exists(self, account: Account) -> bool:
+        listed = self._listed("list_users", account.user)
+        if listed is not None:
+            return listed
         visitor = Session(self._target.login(account.user, account.password))
         outcome = visitor.open(self._target.limits.connect)
         visitor.close()

@@ -17,6 +17,7 @@ from runner.plugin import recording
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
+from runner.plugin.signals import end_like_ctrl_c
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
 _PYTESTS_DEFAULT = "fE"
@@ -42,6 +43,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Says all that is wrong with files, options and target before any case runs; workers trust the controller."""
     config = session.config
     files = _chosen(config)
+    if files:
+        end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
     _check_files(files, config.getoption("requirement"))
@@ -92,7 +95,7 @@ def pytest_configure_node(node: Any) -> None:
     """Hands an xdist worker the target that the controller has checked."""
     run = Run.of(node.config)
     if run.checked:
-        node.workerinput["conformance_dsn"] = run.dsn_text
+        node.workerinput.update(run.new_worker())
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

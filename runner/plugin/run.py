@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +16,9 @@ import pytest
 
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
+from runner.database.leftovers import remove_earlier, remove_own
 from runner.database.limits import Limits
+from runner.database.naming import Names, new_maker
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
 from runner.database.tls import tls_context
@@ -26,11 +30,14 @@ from runner.execution.perform import Performer
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.plugin.signals import undisturbed
 
 ENVIRONMENT = "KSC_DSN"
 """The environment variable that holds the DSN where the command line has none."""
 
 _KEY = pytest.StashKey["Run"]()
+_BEFORE = 20.0  # seconds for what earlier runs have left
+_AFTER = 5.0  # for what this one has
 
 
 class Run:
@@ -43,6 +50,8 @@ class Run:
         """What names the target; None for the embedded simulator."""
         given = os.environ.get(ENVIRONMENT) if self._option.dsn is None else self._option.dsn
         self._dsn_text: str | None = worker_input.get("conformance_dsn", given)
+        self._names = Names(worker_input.get("conformance_maker") or new_maker())
+        self._makers = {self._names.maker}
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -51,6 +60,8 @@ class Run:
         self.facts: Facts | None = None
         """What the examination before the run found; the controller's only."""
         self._needs = Needs(())
+        self.swept = ""
+        """What was removed before the run, for people."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Run:
@@ -127,6 +138,8 @@ class Run:
         target = Target(dsn, self.profile, self.limits)
         try:
             target.check()
+            if self._simulator is None:
+                self._sweep_earlier(target)
             self._needs = Needs.of(
                 case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
             )
@@ -146,20 +159,36 @@ class Run:
         return [
             f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
+            *([f"removed what an earlier run has left: {self.swept}"] if self.swept else []),
         ]
+
+    def _sweep_earlier(self, target: Target) -> None:
+        with contextlib.suppress(TargetError):  # the next statement finds out, if it lasts
+            gone = Counter(trace.kind for trace in remove_earlier(target, time.time(), _BEFORE))
+            self.swept = ", ".join(f"{number} {kind}{'s' * (number > 1)}" for kind, number in gone.items())
+
+    def new_worker(self) -> dict[str, str]:
+        """What an xdist worker is told, besides pytest's own: the target that was checked, and a mark for its names."""
+        maker = new_maker()
+        self._makers.add(maker)
+        return {"conformance_dsn": self.dsn_text, "conformance_maker": maker}
 
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
         if self._performer is None:
-            self._target = Target(self.dsn, self.profile, self.limits)
+            self._target = Target(self.dsn, self.profile, self.limits, self._names)
             self._performer = Performer(self._target, find_register(case.place.path).vocabulary)
         return self._performer
 
     def close(self) -> None:
-        """Ends the sessions, and the simulator if it is this run's own."""
+        """Removes what is left, ends the sessions, and the simulator if it is this run's own."""
+        if self._target is None and len(self._makers) > 1 and self._simulator is None:
+            # The workers have ended; one that was killed has left what it was using.
+            self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
         if self._target is not None:
-            with contextlib.suppress(TargetError):  # who can't be asked has said so in every case before
-                self._target.sweep()
+            # Who can't be asked has said so in every case before.
+            with undisturbed(), contextlib.suppress(TargetError):
+                remove_own(self._target, self._makers, _AFTER)
             self._target.close()
             self._target = self._performer = None
         if self._simulator is not None:

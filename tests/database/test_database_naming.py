@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.naming import PREFIX, Names, born, new_password
+from runner.database.naming import PREFIX, Names, born, maker_of, new_password
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,11 +24,11 @@ def test_a_name_needs_no_quotes_anywhere_and_is_upper_case() -> None:
     assert re.fullmatch(r"KSC_[A-Z0-9]{11}_1", Names().new())
 
 
-def test_no_name_is_given_twice_and_all_start_with_the_runs_prefix() -> None:
+def test_no_name_is_given_twice_and_all_tell_their_maker() -> None:
     names = Names()
     made = [names.new() for _ in range(1000)]
     assert len(set(made)) == 1000
-    assert all(name.startswith(names.prefix) and name.startswith(PREFIX) for name in made)
+    assert all(name.startswith(PREFIX) and maker_of(name) == names.maker for name in made)
 
 
 def test_processes_that_start_together_make_different_names() -> None:
@@ -41,19 +41,31 @@ def test_processes_that_start_together_make_different_names() -> None:
 
 
 def test_runs_of_one_process_make_different_names() -> None:
-    assert len({Names().prefix for _ in range(200)}) == 200
+    assert len({Names().new() for _ in range(200)}) == 200
 
 
-def test_a_name_tells_when_its_run_began() -> None:
+def test_a_name_tells_when_it_was_made_however_old_its_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names()
+    long_ago = int(time.time()) - 7200
+    with monkeypatch.context() as earlier:
+        earlier.setattr("time.time", lambda: long_ago)
+        assert born(names.new()) == long_ago
     before = int(time.time())
-    name = Names().new()
+    name = names.new()
     told = born(name)
     assert told is not None
     assert before <= told <= int(time.time())
     assert born(name.lower()) == told
 
 
-@pytest.mark.parametrize("name", ["", "KSC_", "KSC_12345", "SYS", "XKSC_000000AAAAA_1", "KSC_ABC-EFGHIJK_1", "KSC"])
+NOT_OURS = [
+    *("", "KSC", "KSC_", "KSC_12345", "SYS", "XKSC_T6G000AAAAA_1", "KSCX_T6G000AAAAA_1", "KSC_ABC-EFGHIJK_1"),
+    *("KSC_BACKUP", "KSC_REPORTS_2025", "KSC_T6G000AAAAA", "KSC_T6G000AAAAA_", "KSC_T6G000AAAAA_X", "KSC_T6G000AAAA_1"),
+    *("KSC_T6G000AAAAA_1 ", "KSC_T6G000AAAAA_1X", "Ksc_T6G000AAAAA_1", "KSC_000000AAAAA_1", "KSC_BACKUPAAAAA_1"),
+]
+
+
+@pytest.mark.parametrize("name", NOT_OURS)
 def test_who_was_not_made_by_the_suite_has_no_birth(name: str) -> None:
     assert born(name) is None
 

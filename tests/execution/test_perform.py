@@ -6,6 +6,7 @@ import dataclasses
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from case_bench import PATIENCE, SESSIONS, Bench, eventually, sent, simulator, s
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
-from runner.database.outcome import Rows
+from runner.database.outcome import Ok, Rows
 from runner.database.profile import ErrorPattern, Exemption, load_profile
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level
@@ -421,6 +422,43 @@ def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Be
         )
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
         assert session.listen() is None
+
+
+def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_path: Path) -> None:
+    oracle = load_profile("oceanbase-oracle")
+    everybodys = ("SELECT TABLE_NAME FROM DBA_TABLES WHERE TABLE_NAME LIKE '{prefix}%'",)
+    profile = dataclasses.replace(oracle, sql={**oracle.sql, "table_name": ("SYS.{name}",), "list_tables": everybodys})
+    granted = (
+        "CREATE SESSION, CREATE USER, DROP USER, GRANT ANY PRIVILEGE, GRANT ANY OBJECT PRIVILEGE, SELECT ANY DICTIONARY"
+    )
+    with simulator() as dsn, somebody_else(dsn) as (owner, _):
+        for statement in (
+            f"CREATE USER {LESSER.user} IDENTIFIED BY {LESSER.password}",
+            f"GRANT SELECT ANY DICTIONARY TO {LESSER.user}",
+            f"GRANT {granted}, ALTER SYSTEM, CREATE ANY TABLE, INSERT ANY TABLE TO {LESSER.user}",
+        ):
+            assert owner.execute(statement, PATIENCE) == Ok()
+
+        def own_tables() -> tuple[tuple[str | None, ...], ...]:
+            answer = owner.execute("SELECT TABLE_NAME FROM USER_TABLES", PATIENCE)
+            assert isinstance(answer, Rows)
+            return answer.values
+
+        def allow() -> None:
+            assert eventually(own_tables)
+            time.sleep(1)
+            owner.execute(f"GRANT DROP ANY TABLE TO {LESSER.user}", PATIENCE)
+
+        helper = threading.Thread(target=allow)
+        helper.start()
+        bench = Bench(tmp_path, dataclasses.replace(LESSER, port=dsn.port), profile=profile)
+        result = bench.run(f"table: [[1, 1]]\nsteps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
+        helper.join(PATIENCE)
+        assert (result.verdict, result.warnings) == (Verdict.CONFORMS, ()), result
+        assert own_tables() == ()
+
+
+LESSER = Dsn("oceanbase", "LESSER", "pLesser", "127.0.0.1", 0)
 
 
 def test_a_server_that_is_not_there_makes_a_case_inconclusive(tmp_path: Path) -> None:

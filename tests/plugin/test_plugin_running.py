@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,30 @@ def watcher(simulator: Dsn) -> Iterator[Watcher]:
     watcher.session.close()
 
 
+def press(group: int) -> None:
+    """Ctrl-C in a terminal reaches every process of the group."""
+    os.killpg(group, signal.SIGINT)
+
+
+def press_twice(group: int) -> None:
+    press(group)
+    time.sleep(0.01)
+    press(group)
+
+
+def terminate(group: int) -> None:
+    """A CI system's end of a job: the process that it started, and no other."""
+    os.kill(group, signal.SIGTERM)
+
+
+def hang_up(group: int) -> None:
+    os.killpg(group, signal.SIGHUP)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_ctrl_c_in_the_middle_of_a_case_leaves_no_user_behind(
-    tmp_path: Path, simulator: Dsn, watcher: Watcher, workers: int
+@pytest.mark.parametrize("stop", [press, press_twice, terminate, hang_up])
+def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
+    tmp_path: Path, simulator: Dsn, watcher: Watcher, workers: int, stop: Callable[[int], None]
 ) -> None:
     write_case(tmp_path, SLEEPS)
     report = tmp_path / "report.json"
@@ -153,7 +175,7 @@ def test_ctrl_c_in_the_middle_of_a_case_leaves_no_user_behind(
         try:
             assert eventually(lambda: watcher.sleeping() == max(1, workers))
             assert watcher.users()
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            stop(process.pid)
             screen, _ = process.communicate(timeout=PATIENCE)
         finally:
             if process.poll() is None:
@@ -164,6 +186,42 @@ def test_ctrl_c_in_the_middle_of_a_case_leaves_no_user_behind(
     assert simulator.password not in screen
     assert "INTERNALERROR" not in screen
     assert json.loads(report.read_text(encoding="utf-8"))["complete"] is False
+
+
+def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
+    write_case(tmp_path, SLEEPS)
+    options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2"]
+    with subprocess.Popen(
+        command(*own(tmp_path), *options),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert eventually(lambda: watcher.sleeping() == 2)
+            os.kill(children(process.pid)[0], signal.SIGKILL)
+            assert watcher.users()
+            screen, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert "crashed" in screen
+    assert process.returncode == 1, screen
+    assert watcher.users() == ()
+
+
+def children(parent: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def test_a_run_whose_leftovers_cannot_be_removed_runs_all_the_same(tmp_path: Path, simulator: Dsn) -> None:
+    profile = (ROOT / "runner/profiles/oceanbase-oracle.yaml").read_text(encoding="utf-8")
+    own_profile = tmp_path / "own.yaml"
+    own_profile.write_text(profile.replace("SELECT USERNAME FROM", "SELEC USERNAME FROM"), encoding="utf-8")
+    done = run("cases/forms.yaml", "--requirement", "SYN-2", "--dsn", simulator.text, "--profile", str(own_profile))
+    assert done.code == 0, done.screen
+    assert "removed" not in done.screen
 
 
 def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:

@@ -45,6 +45,14 @@ def _tables(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
     return list(instance.tables.names())
 
 
+def _own_tables(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return [(table,) for owner, table in instance.tables.names() if owner == session.user.name]
+
+
+def _roles(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return [(name,) for name in instance.accounts.roles]
+
+
 def _version(_: Instance, __: Session) -> list[tuple[Value, ...]]:
     return [(f"{PRODUCT} {VERSION}",)]
 
@@ -71,6 +79,8 @@ _VIEWS = {
     "ALL_USERS": View(_USER_COLUMNS, _users),
     "DBA_USERS": View(_USER_COLUMNS, _users, restricted=True),
     "DBA_TABLES": View(_TABLE_COLUMNS, _tables, restricted=True),
+    "DBA_ROLES": View((Column("ROLE"),), _roles, restricted=True),
+    "USER_TABLES": View((Column("TABLE_NAME"),), _own_tables),
     "GV$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
     "V$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
     "SESSION_PRIVS": View((Column("PRIVILEGE"),), _privileges),

@@ -1,0 +1,322 @@
+"""Nothing is left behind: runs that are killed at random moments, and one sweep, on simulator and real servers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from servers import start_mariadb, start_seekdb
+
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.naming import born
+from runner.database.outcome import Ok, Rows, succeeded
+from runner.database.profile import load_profile
+from runner.database.session import Session
+from runner.database.target import Target
+from runner.plugin.embedded import EmbeddedSimulator
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("KSC_KILLS", "4"))
+"""How many runs are killed on each server."""
+PATIENCE = 120.0  # seconds: no slow machine needs them, and no test waits them out
+HOUR = 3600
+PASSWORD = "p0123456789"  # noqa: S105 - of users that live for a test
+
+LISTS = {
+    "simulator": [
+        "SELECT USERNAME FROM ALL_USERS",
+        "SELECT ROLE FROM DBA_ROLES",
+        "SELECT OWNER, TABLE_NAME FROM DBA_TABLES",
+    ],
+    "seekdb": [
+        "SELECT user, host FROM mysql.user",
+        "SHOW DATABASES",
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'test'",
+    ],
+    "mariadb": ["SELECT user, host, is_role FROM mysql.user", "SHOW DATABASES", "SELECT * FROM mysql.db"],
+}
+
+
+@dataclass
+class Place:
+    """A server, the profile to use there, and an administrator who looks on."""
+
+    kind: str
+    dsn: str
+    profile: str
+    onlooker: Target
+
+    def rows(self, statement: str) -> list[tuple[str | None, ...]]:
+        answer = self.onlooker.administer(statement)
+        assert isinstance(answer, Rows), f"{statement}: {answer}"
+        return sorted(answer.values, key=str)
+
+    def state(self) -> dict[str, object]:
+        """The users, roles, tables and databases, and whose sessions there are."""
+        sessions = sorted(row.user for row in self.onlooker.process_list().rows)
+        return {statement: self.rows(statement) for statement in LISTS[self.kind]} | {"sessions": sessions}
+
+    def ours(self) -> list[str]:
+        """The users that the suite has made."""
+        return [row[0] for row in self.rows(LISTS[self.kind][0]) if row[0] and born(row[0])]
+
+    def make_user(self, name: str) -> None:
+        for statement in self.onlooker.profile.statements("create_user", user=name, password=PASSWORD):
+            assert succeeded(self.onlooker.administer(statement)), statement
+
+    def make_table(self, name: str, user: str) -> str:
+        """A table with one row, for a user; how to call it."""
+        profile = self.onlooker.profile
+        table = profile.statement("table_name", administrator=self.onlooker.dsn.account.upper(), name=name)
+        statements = profile.statements("create_table", table=table, name=name)
+        statements += [profile.statement("insert_row", table=table, id=1, val=1), "COMMIT"]
+        for statement in statements + profile.statements("grant_table", table=table, user=user):
+            assert succeeded(self.onlooker.administer(statement)), statement
+        return table
+
+    @contextmanager
+    def session(self, user: str) -> Iterator[Session]:
+        session = Session(self.onlooker.login(user, PASSWORD))
+        assert session.open(PATIENCE) == Ok()
+        try:
+            yield session
+        finally:
+            session.abandon()
+
+    def sweep(self, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "runner", "sweep", "--dsn", self.dsn, "--profile", self.profile, *options]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+
+
+@pytest.fixture(scope="module", params=["simulator", "seekdb", "mariadb"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with ExitStack() as stack:
+        if request.param == "simulator":
+            simulator = EmbeddedSimulator()
+            stack.callback(simulator.stop)
+            dsn, profile = simulator.dsn, "oceanbase-oracle"
+        elif request.param == "seekdb":
+            dsn, profile = stack.enter_context(start_seekdb()).dsn(), "seekdb"
+        else:
+            dsn, profile = stack.enter_context(start_mariadb()).dsn(), "mariadb"
+        onlooker = Target(Dsn.parse(dsn), load_profile(profile), Limits())
+        stack.callback(onlooker.close)
+        yield Place(request.param, dsn, profile, onlooker)
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT), "PY_COLORS": "0"}
+
+
+def eventually(holds: Callable[[], object], seconds: float = PATIENCE) -> bool:
+    """Whether something comes true; it is looked at again and again."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def name(seconds_ago: float, maker: str = "AAAAA", number: int = 1) -> str:
+    """A name as the suite made it so long ago."""
+    stamp, left = "", int(time.time() - seconds_ago)
+    while left:
+        left, digit = divmod(left, 36)
+        stamp = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + stamp
+    return f"KSC_{stamp}{maker}_{number}"
+
+
+def members(group: int) -> list[int]:
+    """The living processes of a process group."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            state, _, pgrp, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue
+        if int(pgrp) == group and state != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+WAYS = [(0, "runner"), (2, "group"), (2, "controller"), (2, "workers first")]
+"""How many workers a run has, and who is killed."""
+removed: list[str] = []
+"""What all sweeps had to remove."""
+
+
+@pytest.mark.parametrize("trial", range(KILLS))
+def test_a_killed_run_and_one_sweep_leave_the_server_as_it_was(place: Place, trial: int) -> None:
+    before = place.state()
+    workers, whom = WAYS[trial % len(WAYS)]
+    moment = random.uniform(0, 4)  # noqa: S311 - any moment will do
+    command = [sys.executable, "-m", "pytest", "cases", "-q", "-p", "no:cacheprovider", "-n", str(workers)]
+    with subprocess.Popen(
+        [*command, "--dsn", place.dsn, "--profile", place.profile],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        try:
+            assert eventually(place.ours)
+            time.sleep(moment)
+            if whom == "group":
+                os.killpg(run.pid, signal.SIGKILL)
+            if whom == "workers first":
+                for process in set(members(run.pid)) - {run.pid}:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+                time.sleep(moment / 10)
+            run.kill()
+            # Workers notice that their controller is gone, and clear up; some seconds later they are gone too.
+            assert eventually(lambda: not members(run.pid))
+        finally:
+            if members(run.pid):
+                os.killpg(run.pid, signal.SIGKILL)
+    swept = place.sweep("--older-than", "0")
+    print(f"{whom} killed {moment:.2f} s after the first user\n{swept.stdout}{swept.stderr}")  # noqa: T201
+    assert swept.returncode == 0
+    assert place.ours() == []
+    # The administrator's own sessions of the killed run are the server's to close; MariaDB takes up to five seconds.
+    assert eventually(lambda: place.state() == before, 30), (before, place.state())
+    removed.extend(line for line in swept.stdout.splitlines() if line.startswith("removed: "))
+
+
+def test_there_was_something_to_remove() -> None:
+    print(Counter(" ".join(line.split()[1:2]) for line in removed))  # noqa: T201
+    assert removed or not KILLS
+
+
+LOOKALIKES = ["KSCX_TREASURER", "KSC_BACKUP", "KSC_BACKUP_OWNER_1", "KSC_000000AAAAA_1", "KSC_"]
+
+
+def test_who_merely_resembles_ours_survives_every_sweep(place: Place) -> None:
+    before = place.state()
+    foreign = [*LOOKALIKES, name(-HOUR), name(-30, number=2), name(9 * HOUR).removeprefix("KSC_").join(("KSCX_", ""))]
+    for user in foreign:
+        place.make_user(user)
+    place.make_table("KSC_LEDGER", foreign[0])
+    assert succeeded(place.onlooker.administer("CREATE ROLE KSC_AUDITORS"))
+    made = place.state()
+    with place.session(foreign[1]) as session:
+        for options in ((), ("--older-than", "0"), ("--older-than", "0", "--dry-run")):
+            done = place.sweep(*options)
+            assert done.returncode == 0, done.stderr
+            assert "2 not touched" in done.stdout
+            assert "the clocks differ" in done.stdout
+        assert session.listen() is None
+    assert eventually(lambda: place.state() == made), done.stdout
+    for user in foreign:
+        for statement in place.onlooker.profile.statements("drop_user", user=user):
+            assert succeeded(place.onlooker.administer(statement)), statement
+    profile = place.onlooker.profile
+    table = profile.statement("table_name", administrator=place.onlooker.dsn.account.upper(), name="KSC_LEDGER")
+    place.onlooker.administer(profile.statement("drop_table", table=table, name="KSC_LEDGER"))
+    place.onlooker.administer("DROP ROLE KSC_AUDITORS")
+    assert eventually(lambda: place.state() == before)
+
+
+def test_old_sessions_go_with_their_locks_users_tables_and_roles(place: Place) -> None:
+    before = place.state()
+    holder, waiter, sleeper, table, role = (name(3 * HOUR, number=number) for number in range(1, 6))
+    for user in (holder, waiter, sleeper):
+        place.make_user(user)
+    shown = place.make_table(table, holder)
+    for statement in place.onlooker.profile.statements("grant_table", table=shown, user=waiter):
+        place.onlooker.administer(statement)
+    assert succeeded(place.onlooker.administer(f"CREATE ROLE {role}"))
+    with place.session(holder) as holding, place.session(waiter) as waiting, place.session(sleeper) as sleeping:
+        holding.execute("SET AUTOCOMMIT = 0", PATIENCE)
+        assert succeeded(holding.execute(f"UPDATE {shown} SET val = 2 WHERE id = 1", PATIENCE))  # noqa: S608 - our own
+        waiting.send(f"UPDATE {shown} SET val = 3 WHERE id = 1")  # noqa: S608 - our own
+        sleeping.send("SELECT SLEEP(60) FROM DUAL")
+        made = place.state()
+
+        dry = place.sweep("--dry-run")
+        assert dry.returncode == 0
+        assert f"would go: table {table.lower() if place.kind == 'seekdb' else table}, 3 h 0 min old" in dry.stdout
+        assert "8 would go, 0 not touched" in dry.stdout
+        assert place.state() == made
+
+        done = place.sweep()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "8 removed, 0 not removed, 0 not touched" in done.stdout
+        assert eventually(lambda: place.state() == before), done.stdout
+    again = place.sweep()
+    assert "0 removed" in again.stdout
+
+
+def test_a_living_run_keeps_its_users_however_long_it_takes(place: Place) -> None:
+    before = place.state()
+    connected, young, silent = name(HOUR, "LIVES"), name(300, "YOUNG"), name(HOUR, "ENDED")
+    for user in (connected, young, silent):
+        place.make_user(user)
+    with place.session(connected) as session:
+        done = place.sweep()
+        assert done.returncode == 0
+        # The living session is also what shows that the list tells of other users' sessions.
+        assert set(place.ours()) == {connected, young}, done.stdout
+        assert f"user {connected}, 1 h 0 min old: a run may be using it" in done.stdout
+        assert session.listen() is None
+    assert place.sweep("--older-than", "60").returncode == 0
+    assert eventually(lambda: place.state() == before)
+
+
+def test_without_a_look_at_others_sessions_only_age_tells(place: Place) -> None:
+    silent, old = name(HOUR, "ENDED"), name(3 * HOUR, "ENDED")
+    for user in (silent, old):
+        place.make_user(user)
+    place.onlooker.close()  # one session of the administrator's alone, as on a server where nobody else is at work
+    done = place.sweep()
+    assert place.ours() == [silent], done.stdout
+    assert place.sweep("--older-than", "60").returncode == 0
+
+
+def test_a_run_removes_what_an_earlier_one_left_and_says_so_in_one_line(place: Place) -> None:
+    before = place.state()
+    old, young = name(3 * HOUR), name(60, "YOUNG")
+    for user in (old, young):
+        place.make_user(user)
+    place.make_table(name(3 * HOUR, number=2), old)
+    command = [sys.executable, "-m", "pytest", "cases/ending.yaml", "-k", "idle-session-ends", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--dsn", place.dsn, "--profile", place.profile],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "removed what an earlier run has left: 1 table, 1 user\n" in done.stdout
+    assert place.ours() == [young]
+    assert place.sweep("--older-than", "60").returncode == 0
+    assert eventually(lambda: place.state() == before)
+
+
+def test_a_server_that_cannot_be_reached_is_exit_code_4_and_shows_no_password() -> None:
+    nowhere = "oceanbase://SYS:s3cretWord@127.0.0.1:1/"
+    place = Place(
+        "simulator", nowhere, "oceanbase-oracle", Target(Dsn.parse(nowhere), load_profile("seekdb"), Limits())
+    )
+    for done in (place.sweep(), place.sweep("--dry-run"), place.sweep("--older-than", "soon")):
+        assert done.returncode == 4
+        assert "s3cretWord" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
