@@ -19,7 +19,7 @@ from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
 if TYPE_CHECKING:
     from runner.simulator.sessions import Session
 
-KEPT_SECONDS = 3.0
+KEPT_SECONDS = 8.0
 
 _ERROR = b"\xff"
 
@@ -44,7 +44,7 @@ def behind_proxy_until_next_request(parts: Parts) -> Parts:
 
 @lawful
 class KeepsSessionsOfTheDeparted(SessionEnding):
-    """The session of a client that has left stays, idle, for 3 seconds, as a pool keeps it for the next client."""
+    """The session of a client that has left stays, idle, for 8 seconds, as a pool keeps it for the next client."""
 
     def leave(self, session: Session) -> None:
         if not session.ended:
