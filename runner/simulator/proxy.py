@@ -165,7 +165,8 @@ class ClientLeg(Leg):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client has to wait for its connection to the server."""
         super().connection_made(transport)
-        self.transport.pause_reading()
+        # Not at once: Python 3.11.2 begins to read only after this call, whatever it says.
+        asyncio.get_running_loop().call_soon(self.transport.pause_reading)
         self._proxy.has_come(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -30,9 +30,8 @@ def _proxied(*options: str) -> Iterator[str]:
         simulator.stop()
 
 
-@pytest.mark.parametrize("options", [[], ["--variant", "keeps-sessions-of-the-departed"]], ids=["plain", "pool"])
-def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: Start, options: list[str]) -> None:
-    run = run_suite(tmp_path / "record.json", "--strict", "--dsn", start(*options))
+def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: Start) -> None:
+    run = run_suite(tmp_path / "record.json", "--strict", "--dsn", start())
     assert run.code == 0, run.screen
     found = {(row["level"] == "observe", row["verdict"]) for row in run.record["results"]}
     assert found == {(False, "conforms"), (True, "observed")}, run.screen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import struct
 import time
@@ -14,6 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 import pytest
+
+from runner.simulator.parts import Parts
+from runner.simulator.settings import Settings
+from runner.simulator.variants import VARIANTS
 
 from .clients import (
     PATIENCE,
@@ -30,6 +35,7 @@ from .clients import (
     stopped,
     works,
 )
+from .threads import served
 
 if TYPE_CHECKING:
     from .clients import Connection
@@ -144,6 +150,27 @@ def test_a_refused_login_is_passed_on_and_closed(sim: Simulator) -> None:
         assert caught.value.args[0] == expected
     with pytest.raises(pymysql.err.NotSupportedError):
         sim.connect(client_flag=0)
+
+
+def test_a_client_may_speak_before_it_is_greeted(sim: Simulator) -> None:
+    sim.process.send_signal(signal.SIGSTOP)  # all has come when it goes on
+    with socket.create_connection(("127.0.0.1", sim.port)) as client:
+        say(client, "SELECT 1 FROM DUAL")
+        sim.process.send_signal(signal.SIGCONT)
+        greeting, _, answer = heard(client).partition(b"mysql_native_password\x00")
+    assert greeting[4] == 10
+    assert error_code(answer) == 1043
+
+
+def test_a_server_that_is_full_refuses_through_the_proxy() -> None:
+    parts = VARIANTS["behind-proxy"].parts(Parts())
+    with served(parts, Settings(session_limit=1)) as server:
+        session = server.connect()
+        with pytest.raises(pymysql.err.OperationalError) as caught:
+            server.connect()
+        assert caught.value.args[0] == 1040
+        assert works(session)
+        cut_off(session)
 
 
 def test_a_client_that_says_nothing_is_cut_off(start: Start) -> None:
