@@ -1,8 +1,10 @@
 """Finds a session's own id in SHOW PROCESSLIST.
 
 The page says that ids are queried there, and a session can always see itself. Which row is its own follows from what
-every server has to show: the rows of a user whom this run made and whom nobody else knows. Nothing is assumed of HOST,
-INFO, COMMAND, the order of rows, or the thread id of the handshake.
+every server has to show: the rows of a user whom this run made and whom nobody else knows. Nothing is assumed of
+COMMAND and the order of rows, and little of HOST and the handshake's thread id: behind a proxy they are the proxy's,
+and may be those of another session. Where several rows come into question, as where a proxy keeps the sessions of
+clients that have left, the session's own words in INFO tell.
 """
 
 from __future__ import annotations
@@ -42,8 +44,9 @@ def identify(
     poll = Poll(target.limits.settle)
     mark = f"/*{secrets.token_hex(4)}*/"
     statement = target.profile.statement("process_list")
+    doubt = before is not None
     while True:
-        answer = session.execute(statement if before is None else f"{mark} {statement}", target.limits.statement)
+        answer = session.execute(f"{mark} {statement}" if doubt else statement, target.limits.statement)
         if not isinstance(answer, Rows):
             return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
         shown = ProcessList.read(answer)
@@ -51,13 +54,22 @@ def identify(
         found = [row for row in shown.of_user(user) if row.id not in known]
         if not found and before is None:  # a list that lacks who asks is a finding of its own (EXA-4)
             found = [row for row in target.process_list().of_user(user) if row.id not in known]
-        if len({row.id for row in found}) > 1 or (before is not None and found):
-            signs = {session.local_address, str(session.handshake_id)} - {None}
-            found = [row for row in found if row.get("host") in signs or row.id in signs or _is_marked(row, mark)]
-        if len(ids := {row.id for row in found if row.number is not None}) == 1:
+        several = len({row.id for row in found}) > 1
+        if several and not doubt:
+            doubt = True  # it asks again, in words of its own
+            continue
+        likely = _own(found, mark, session) if several or before is not None else found
+        if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return Identity(ids.pop())
         if not poll.again():
             return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
+
+
+def _own(rows: list[Row], mark: str, session: Session) -> list[Row]:
+    """The rows that show the session's own words; if none shows any, those on which address and thread id agree."""
+    said = [row for row in rows if _is_marked(row, mark)]
+    host, number = session.local_address, str(session.handshake_id)
+    return said or [row for row in rows if row.id == number and (host is None or row.get("host") == host)]
 
 
 def by_address(shown: ProcessList, session: Session, user: str) -> str | None:

@@ -126,11 +126,12 @@ class Stage:
         """Logs sessions in: all at the same time where the list tells them apart by address, else one by one."""
         if self.target.hosts_tell:
             self._connect_together([actor for actor in actors if actor.account.ours])
-        for actor in actors:
-            if actor.id is None:
-                if actor.session is not None:
-                    actor.session.close()
-                _require(actor, self.connect(actor, setup=True))
+        unknown = [actor for actor in actors if actor.id is None]
+        for actor in unknown:  # all of them first: each would come into question when a mate looks for its own id
+            if actor.session is not None:
+                actor.session.close()
+        for actor in unknown:
+            _require(actor, self.connect(actor, setup=True))
 
     def _connect_together(self, actors: list[Actor]) -> None:
         since = self.transcript.now_ms()
@@ -141,12 +142,14 @@ class Stage:
         for actor in actors:
             _require(actor, self._logged_in(actor, actor.online.end_open(limit), since, setup=True))
         shown = self.target.process_list() if actors else None
-        for actor in actors:
-            actor.id = by_address(shown, actor.online, actor.account.user) if shown else None
-            if actor.id is not None:
+        found = [by_address(shown, actor.online, actor.account.user) if shown else None for actor in actors]
+        # Where addresses tell nothing, only one new session at a time can be found. One that fits may do so by chance:
+        # a proxy's end has an address of the same kind.
+        self.target.hosts_tell = None not in found
+        if self.target.hosts_tell:
+            for actor, number in zip(actors, found, strict=True):
+                actor.id = number
                 self._note_id(actor, setup=True)
-        # Where addresses tell nothing, only one new session at a time can be found.
-        self.target.hosts_tell = all(actor.id is not None for actor in actors)
 
     def connect(self, actor: Actor, *, setup: bool = False) -> Outcome:
         """Logs a session in and finds its id, if it can be found."""

@@ -35,6 +35,7 @@ _WORKERS = {
     "row-leaves-first": 3,
     "closes-on-next-request": 3,
     "error-on-next-request": 3,
+    "behind-proxy-until-next-request": 3,
 }
 """Variants that make the suite wait: idle time, which several workers share."""
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from runner.simulator.catalogue import Defect, Variant
+    from runner.simulator.entrance import Entrance
 
 
 CANNOT_START = 4
@@ -62,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_variant,
         metavar="NAME",
         help="be different in this way, which is lawful; may be given more than once",
+    )
+    add(
+        "--behind-proxy",
+        dest="variants",
+        action="append_const",
+        const=VARIANTS["behind-proxy"],
+        help="stand behind a proxy, as behind ODP; the same as --variant behind-proxy",
     )
     lists = parser.add_mutually_exclusive_group()
     for kind in (DEFECTS, VARIANTS):
@@ -178,13 +186,13 @@ async def _serve(server: Server, settings: Settings, *, until_stdin_closes: bool
             loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         threading.Thread(target=_read_to_the_end, args=(loop, stop), daemon=True).start()
-    await server.serve(stop, lambda: _announce(settings, server.port))
+    await server.serve(stop, lambda: _announce(settings, server.entrance))
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _announce(settings: Settings, entrance: Entrance) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    secret = quote(settings.admin_password, safe="")
-    sys.stdout.write(f"oceanbase://{ADMINISTRATOR}:{secret}@{host}:{port}/\n")
+    user, secret = (quote(part, safe="") for part in (entrance.login(ADMINISTRATOR), settings.admin_password))
+    sys.stdout.write(f"oceanbase://{user}:{secret}@{host}:{entrance.port}/\n")
     sys.stdout.flush()
 
 

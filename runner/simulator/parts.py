@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runner.simulator.accounts import Accounts
 from runner.simulator.connection import Connection
 from runner.simulator.ending import SessionEnding
+from runner.simulator.entrance import Entrance
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
@@ -35,6 +36,7 @@ class Parts:
     connection: type[Connection] = Connection
     ending: type[SessionEnding] = SessionEnding
     engine: type[Engine] = Engine
+    entrance: type[Entrance] = Entrance
     ids: type[SessionIds] = SessionIds
     kill: type[KillSessionStatement] = KillSessionStatement
     kill_grammar: type[KillGrammar] = KillGrammar

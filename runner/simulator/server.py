@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.channel import Channel
+from runner.simulator.entrance import BACKLOG, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from runner.simulator.parts import Parts
     from runner.simulator.settings import Settings
 
-BACKLOG = 1024
-
 log = logging.getLogger("simulator")
 
 
@@ -28,9 +26,9 @@ class Server:
     """One listening server."""
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
-        self._listener = _listen(settings.host, settings.port)
-        self.port: int = self._listener.getsockname()[1]
-        self._settings = replace(settings, port=self.port)
+        self.entrance = parts.entrance(settings.host, settings.port)
+        self.port = self.entrance.port
+        self._settings = replace(settings, port=port_of(self.entrance.listener))
         self._instance = parts.assemble(self._settings)
         self._parts = parts
         self._engine = parts.engine(self._instance)
@@ -40,11 +38,13 @@ class Server:
         """Serves clients until the event is set; `ready` is called once they can connect."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_in_one_line)
-        server = await loop.create_server(self._new_channel, sock=self._listener, backlog=BACKLOG)
+        server = await loop.create_server(self._new_channel, sock=self.entrance.listener, backlog=BACKLOG)
         surroundings = loop.create_task(self._parts.surroundings(self._instance).live())
+        await self.entrance.open()
         ready()
         await until.wait()
         surroundings.cancel()
+        self.entrance.close()
         server.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
         for task, channel in tuple(self._clients.items()):
             channel.abort()
@@ -62,12 +62,6 @@ class Server:
         task = asyncio.get_running_loop().create_task(connection.serve())
         self._clients[task] = channel
         task.add_done_callback(self._clients.__delitem__)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setblocking(False)
-    return listener
 
 
 def _log_in_one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -38,6 +38,15 @@ class HostOfAProxy(ProcessList):
 
 
 @lawful
+class HostOfAnother(ProcessList):
+    """HOST shows a proxy's end, of all addresses the one that the client which logged in before has at its own end."""
+
+    def host(self, session: Session) -> str:
+        sessions = list(self.registry)
+        return super().host(sessions[sessions.index(session) - 1])
+
+
+@lawful
 class InfoCut(ProcessList):
     """INFO shows no more than 16 characters."""
 

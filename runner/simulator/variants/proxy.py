@@ -1,0 +1,98 @@
+"""A server behind a proxy."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import lawful
+from runner.simulator.deferring import later
+from runner.simulator.ending import SessionEnding
+from runner.simulator.parts import Parts, altered
+from runner.simulator.proxy import ClientLeg, Proxy, ServerLeg
+from runner.simulator.variants.ids import SmallIds
+from runner.simulator.variants.statement import OwnKillAnswered4401
+from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+
+KEPT_SECONDS = 8.0
+
+_ERROR = b"\xff"
+
+
+@lawful
+def behind_proxy(parts: Parts) -> Parts:
+    """The server stands behind a proxy, which has thread ids and addresses of its own, as behind ODP."""
+    return altered(parts, Proxy, OwnKillAnswered4401)
+
+
+@lawful
+def behind_proxy_with_like_ids(parts: Parts) -> Parts:
+    """Behind a proxy; the thread id in a greeting is the id of another session, that which logs in next."""
+    return altered(parts, _CountsAhead, OwnKillAnswered4401, SmallIds)
+
+
+@lawful
+def behind_proxy_until_next_request(parts: Parts) -> Parts:
+    """Behind a proxy that tells an idle client only at its next request that its session was ended."""
+    return altered(parts, _TellsLater, OwnKillAnswered4401)
+
+
+@lawful
+class KeepsSessionsOfTheDeparted(SessionEnding):
+    """The session of a client that has left stays, idle, for 8 seconds, as a pool keeps it for the next client."""
+
+    def leave(self, session: Session) -> None:
+        if not session.ended:
+            session.transaction.roll_back()
+            session.interrupt(errors.SessionEndedError())
+            session.finish()
+            later(KEPT_SECONDS, super().leave, session)
+
+
+class _CountsAhead(Proxy):
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self._last_id = 1
+
+
+class _TellsLater(Proxy):
+    def server_leg(self, client: ClientLeg) -> ServerLeg:
+        return _EndsQuietly(client, self.new_id())
+
+
+class _EndsQuietly(ServerLeg):
+    """Leaves an idle client connected when the server hangs up."""
+
+    def __init__(self, client: ClientLeg, thread_id: int) -> None:
+        super().__init__(client, thread_id)
+        self._idle = False
+        self._over = False
+
+    def data_received(self, data: bytes) -> None:
+        self._idle = data[HEADER : HEADER + 1] != _ERROR  # a server that hangs up after an error has said why
+        super().data_received(data)
+
+    def send(self, data: bytes) -> None:
+        self._idle = False
+        if self._over:
+            error = errors.own_session_killed()
+            payload = error_payload(error.code, error.sqlstate, to_bytes(error.message("ORA")))
+            self.client.send(framed((payload,), int.from_bytes(data[3:HEADER], "little") + 1))
+            self.client.close()
+        else:
+            super().send(data)
+
+    def eof_received(self) -> bool:
+        if not self._idle:
+            return super().eof_received()
+        self._over = self.finished = True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._over:
+            super().connection_lost(exc)
