@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
 from runner.database.naming import Names
-from runner.database.outcome import Outcome, Rows, succeeded
+from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
 from runner.database.session import Login, Session
@@ -13,6 +15,14 @@ from runner.database.session import Login, Session
 
 class TargetError(Exception):
     """The target did not do what the runner needs for itself; the message says what, and what the server answered."""
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+_BRIEF = 1.0  # seconds for a target that has just not answered
+_OF_THE_SLOWEST = 3  # times as long as the slowest login took: a slow target is no dead one
 
 
 class Target:
@@ -25,6 +35,9 @@ class Target:
         self.names = Names()
         self._control: Session | None = None
         self._spelled: dict[str, str] = {}
+        self._silent = False
+        """Whether the administrator's last login or statement was not answered in its time."""
+        self._slowest_login = 0.0
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
         self.sees_others = False
@@ -54,12 +67,44 @@ class Target:
             self._control = None
         if self._control is None:
             session = Session(self.administrator)
-            outcome = session.open(self.limits.connect)
+            start = time.monotonic()
+            outcome = self._heard(session.open(self._within(self.limits.connect)))
             if not succeeded(outcome):
                 session.abandon()
-                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}")
+                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
+            self._slowest_login = max(self._slowest_login, time.monotonic() - start)
             self._control = session
         return self._control
+
+    @property
+    def brief(self) -> float:
+        """Seconds for an answer of a target that may be dead: few, but enough for what it did before."""
+        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self._slowest_login))
+
+    def _within(self, limit: float) -> float:
+        return min(limit, self.brief) if self._silent else limit
+
+    def _heard(self, outcome: Outcome) -> Outcome:
+        self._silent = isinstance(outcome, NoReply)
+        return outcome
+
+    def trouble(self) -> str | None:
+        """Why nobody can use the target at this moment: a new login of the administrator and a probe, both brief."""
+        session = Session(self.administrator)
+        probe = self.profile.statement("probe")
+        try:
+            outcome = session.open(self.brief)
+            if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
+                # It may allow its administrator so many sessions and no more.
+                outcome = self._control.execute(probe, self.brief)
+            elif succeeded(outcome):
+                outcome = session.execute(probe, self.brief)
+            else:
+                return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
+        finally:
+            session.close()
+        self._heard(outcome)
+        return None if succeeded(outcome) else f"{probe} is answered with {outcome}"
 
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
@@ -88,13 +133,37 @@ class Target:
         """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
 
         Raises:
-            TargetError: it can't.
+            TargetError: it can't; the message says how far it went, and what to do.
         """
+        try:
+            self._probe()
+            self.process_list()
+        except TargetError as error:
+            raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
+
+    def _probe(self) -> None:
         probe = self.profile.statement("probe")
         outcome = self.administer(probe)
         if not succeeded(outcome):
-            raise TargetError(f"{probe} is answered with {outcome}; does the profile {self.profile.name!r} fit?")
-        self.process_list()
+            raise TargetError(f"{probe} is answered with {outcome}", outcome)
+
+    def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
+        logged_in = self._control is not None
+        match outcome:
+            case Lost(missing="handshake", how=how) if how.startswith("turned away"):
+                return "it takes no more clients: end some of them, or raise its limit"
+            case Lost(missing="handshake") | NoReply(missing="handshake"):
+                return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"
+            case Unreadable() if not logged_in:
+                return "what listens there is no MySQL-protocol server, or something in between garbles it"
+            case ServerError() if not logged_in:
+                return "are the DSN's user and password right, and may that user log in from here?"
+            case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
+                return "does the server run, and is that its address?"
+            case ServerError() | Rows():
+                return f"does the profile {self.profile.name!r} fit?"
+            case _:
+                return "is the server overloaded or stuck, or the network between? Its log may say more"
 
     def administer(self, statement: str) -> Outcome:
         """Sends a statement as the administrator; never raises for what the server answers.
@@ -102,7 +171,8 @@ class Target:
         Raises:
             TargetError: the administrator can't log in.
         """
-        return self.control.execute(statement, self.limits.cleanup)
+        control = self.control
+        return self._heard(control.execute(statement, self._within(self.limits.cleanup)))
 
     def process_list(self, session: Session | None = None) -> ProcessList:
         """The list as a session sees it (the administrator's session, if none is given).
@@ -111,9 +181,13 @@ class Target:
             TargetError: the server doesn't answer with rows.
         """
         statement = self.profile.statement("process_list")
-        outcome = (session or self.control).execute(statement, self.limits.statement)
+        if session is not None:
+            outcome = session.execute(statement, self.limits.statement)
+        else:
+            control = self.control
+            outcome = self._heard(control.execute(statement, self._within(self.limits.statement)))
         if not isinstance(outcome, Rows):
-            raise TargetError(f"{statement} is answered with {outcome}")
+            raise TargetError(f"{statement} is answered with {outcome}", outcome)
         return ProcessList.read(outcome)
 
     def word(self, name: str, session: Session) -> str:

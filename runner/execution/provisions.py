@@ -35,6 +35,8 @@ class Provisions:
         self._accounts: list[Account] = []
         self._table_name = ""
         self._role: str | None = None
+        self._cut_off = False
+        """Whether the administrator could not log in any more when it was to clear up."""
         self.table: str | None = None
 
     def account(self, spec: SessionSpec) -> Account:
@@ -94,7 +96,7 @@ class Provisions:
             poll = Poll(_RETRIES)
             # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
             while (trouble := self._remove(statements)) and self._exists(account):
-                if not poll.again():
+                if self._cut_off or not poll.again():
                     left += trouble
                     break
         return left
@@ -102,9 +104,13 @@ class Provisions:
     def _remove(self, statements: list[str]) -> list[str]:
         left = []
         for statement in statements:
+            if self._cut_off:
+                left.append(f"{statement}: not sent")
+                continue
             try:
                 outcome = self._target.administer(statement)
             except TargetError as error:
+                self._cut_off = True
                 left.append(f"{statement}: {error}")
                 continue
             if not succeeded(outcome):
@@ -115,6 +121,7 @@ class Provisions:
         try:
             answer = self._target.administer(self._target.profile.statement("list_users", prefix=account.user))
         except TargetError:
+            self._cut_off = True
             return True
         if isinstance(answer, Rows):
             return (account.user,) in answer.values
