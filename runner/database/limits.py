@@ -14,9 +14,11 @@ class Limits:
         statement: for the answer to a statement.
         settle: for an ended session's connection and row to go (PUR-1).
         cleanup: for each statement that clears up after a case.
+        outage: for a target that can't be used at all to come back; for all such times of a worker's run together.
     """
 
     connect: float = 10.0
     statement: float = 10.0
     settle: float = 5.0
     cleanup: float = 10.0
+    outage: float = 30.0

@@ -7,7 +7,7 @@ import time
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
 from runner.database.naming import Names
-from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, succeeded
+from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
 from runner.database.session import Login, Session
@@ -22,7 +22,7 @@ class TargetError(Exception):
 
 
 _BRIEF = 1.0  # seconds for a target that has just not answered
-_OF_THE_SLOWEST = 3  # times as long as the slowest login took: a slow target is no dead one
+_OF_THE_SLOWEST = 3  # times as long as the administrator's slowest answer took: a slow target is no dead one
 
 
 class Target:
@@ -37,7 +37,7 @@ class Target:
         self._spelled: dict[str, str] = {}
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
-        self._slowest_login = 0.0
+        self._slowest = 0.0
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
         self.sees_others = False
@@ -68,24 +68,28 @@ class Target:
         if self._control is None:
             session = Session(self.administrator)
             start = time.monotonic()
-            outcome = self._heard(session.open(self._within(self.limits.connect)))
+            outcome = session.open(self._within(self.limits.connect))
+            self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
-            self._slowest_login = max(self._slowest_login, time.monotonic() - start)
+            self._slowest = max(self._slowest, time.monotonic() - start)
             self._control = session
         return self._control
 
     @property
     def brief(self) -> float:
         """Seconds for an answer of a target that may be dead: few, but enough for what it did before."""
-        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self._slowest_login))
+        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self._slowest))
 
     def _within(self, limit: float) -> float:
         return min(limit, self.brief) if self._silent else limit
 
-    def _heard(self, outcome: Outcome) -> Outcome:
+    def _ask(self, statement: str, limit: float) -> Outcome:
+        control, start = self.control, time.monotonic()
+        outcome = control.execute(statement, self._within(limit))
         self._silent = isinstance(outcome, NoReply)
+        self._slowest = max(self._slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
 
     def trouble(self) -> str | None:
@@ -103,7 +107,7 @@ class Target:
                 return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
         finally:
             session.close()
-        self._heard(outcome)
+        self._silent = isinstance(outcome, NoReply)
         return None if succeeded(outcome) else f"{probe} is answered with {outcome}"
 
     def control_lost(self) -> bool:
@@ -171,8 +175,7 @@ class Target:
         Raises:
             TargetError: the administrator can't log in.
         """
-        control = self.control
-        return self._heard(control.execute(statement, self._within(self.limits.cleanup)))
+        return self._ask(statement, self.limits.cleanup)
 
     def process_list(self, session: Session | None = None) -> ProcessList:
         """The list as a session sees it (the administrator's session, if none is given).
@@ -181,11 +184,8 @@ class Target:
             TargetError: the server doesn't answer with rows.
         """
         statement = self.profile.statement("process_list")
-        if session is not None:
-            outcome = session.execute(statement, self.limits.statement)
-        else:
-            control = self.control
-            outcome = self._heard(control.execute(statement, self._within(self.limits.statement)))
+        limit = self.limits.statement
+        outcome = self._ask(statement, limit) if session is None else session.execute(statement, limit)
         if not isinstance(outcome, Rows):
             raise TargetError(f"{statement} is answered with {outcome}", outcome)
         return ProcessList.read(outcome)
@@ -202,6 +202,8 @@ class Target:
             for spelling in spellings:
                 if len(spellings) > 1:
                     outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    if not answered(outcome):
+                        raise TargetError(f"{spelling} is answered with {outcome}", outcome)
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")
                         continue

@@ -7,7 +7,6 @@ import time
 
 from runner.database.target import Target
 
-_WAIT = 30.0  # seconds of a worker's run that are spent on waiting for a target to come back
 _PAUSE = 0.25  # seconds between looks
 _QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
 _EVERY = 20  # cases, between looks that take longer
@@ -17,14 +16,14 @@ class Outage:
     """One a worker.
 
     When a case came to nothing, the target is looked at: can the administrator log in, is a probe answered? If not, the
-    next case waits until it can be used again, as a server that restarts can in a moment. Once a run has waited for
-    half a minute, cases are not begun any more, but the target is looked at now and then: whoever comes back late gets
+    next case waits until it can be used again, as a server that restarts can in a moment. Once a run has waited
+    long enough, cases are not begun any more, but the target is looked at now and then: whoever comes back late gets
     its fair chance for the cases that are left.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._left = _WAIT
+        self._left = target.limits.outage
         self._trouble: str | None = None
         self._since = ""
         self._look_took = 0.0
@@ -41,10 +40,10 @@ class Outage:
         trouble = self._target.trouble()
         self._look_took = time.monotonic() - start
         if trouble is not None and self._trouble is None:
-            self._since = f"{dt.datetime.now(dt.UTC):%H:%M:%S} UTC"
+            self._trouble, self._since = trouble, f"{dt.datetime.now(dt.UTC):%H:%M:%S} UTC"
         elif trouble is None and self._trouble is not None:
             self._target.close()  # a session of the time before may be dead without anybody having heard it
-        self._trouble = trouble
+            self._trouble = None
         return trouble is not None
 
     def over(self) -> bool:
