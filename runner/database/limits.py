@@ -15,6 +15,7 @@ class Limits:
         settle: for an ended session's connection and row to go (PUR-1).
         cleanup: for each statement that clears up after a case.
         retry: in which a statement of the runner's own is tried again that others were in the way of.
+        outage: for a target that can't be used at all to come back; for all such times of a worker's run together.
     """
 
     connect: float = 10.0
@@ -22,3 +23,4 @@ class Limits:
     settle: float = 5.0
     cleanup: float = 10.0
     retry: float = 3.0
+    outage: float = 30.0

@@ -14,6 +14,13 @@ from runner.database.outcome import ServerError
 _HEADER = 4  # bytes: length and sequence number of a packet
 _ERROR = 0xFF
 _CHUNK = 65536
+_LARGEST = 64 * 2**20  # bytes of memory that one answer may take, each read of PyMySQL's counted with what keeps it
+_PIECE = 100
+_MOST_UNASKED = 16  # chunks that are taken off the wire at one look; nothing lawful comes near
+
+
+class TooLargeError(Exception):
+    """The server sends more for one answer than anybody reads."""
 
 
 class Line:
@@ -25,15 +32,18 @@ class Line:
         deadline: until when PyMySQL may wait for what it reads (``time.monotonic``); its own limits are passed over.
         local_address: this end of a TCP connection as ``ip:port``, as HOST in a process list may show it, or None.
         ended: ``closed`` or ``reset`` once the server was heard to have hung up.
+        refused: whether the server took no more of what was sent.
     """
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self.deadline = deadline
         self.local_address = _local_address(connected)
         self.ended: str | None = None
+        self.refused = False
         self._socket = connected
         self._come = bytearray()
         self._taken = bytearray()
+        self._weight = 0
         self._overheard = bytearray()
         self._failure: OSError = ConnectionResetError()
         self._encryption: Encryption | None = None
@@ -98,9 +108,11 @@ class Line:
         Returns:
             ``ended``.
         """
-        while self.ended is None and self._receive(0):
-            pass
-        self._overheard += self._come
+        chunks = 0
+        while self.ended is None and chunks < _MOST_UNASKED and self._receive(0):
+            chunks += 1
+        if len(self._overheard) < _MOST_UNASKED * _CHUNK:
+            self._overheard += self._come
         self._come.clear()
         return self.ended
 
@@ -113,8 +125,9 @@ class Line:
         return found
 
     def mark(self) -> None:
-        """Remembers this point of the stream, for ``rewind``."""
+        """Remembers this point of the stream, for ``rewind``: an answer begins."""
         self._taken.clear()
+        self._weight = 0
 
     def rewind(self) -> None:
         """Goes back to the mark: what was read since is there to be read again."""
@@ -166,7 +179,11 @@ class Line:
         Raises:
             TimeoutError: the deadline is over.
             OSError: the server has reset the connection, or TLS has failed.
+            TooLargeError: there is no end of the answer.
         """
+        self._weight += size + _PIECE
+        if self._weight > _LARGEST:
+            raise TooLargeError(f"more than {_LARGEST >> 20} MB")
         while len(self._come) < size and self.ended is None:
             left = self.deadline - time.monotonic()
             if left <= 0 or not self._receive(left):
@@ -185,7 +202,11 @@ class Line:
             OSError: the server has hung up, or takes nothing.
         """
         self._socket.settimeout(max(0.1, self.deadline - time.monotonic()))
-        self._socket.sendall(self._encryption.outgoing(data) if self._encryption else data)
+        try:
+            self._socket.sendall(self._encryption.outgoing(data) if self._encryption else data)
+        except ConnectionError:
+            self.refused = True
+            raise
 
     def settimeout(self, seconds: float | None) -> None:
         """PyMySQL's own limits: the deadline applies."""

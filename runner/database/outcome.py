@@ -44,30 +44,57 @@ class ServerError:
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection is gone: closed, reset, or unreadable from here on. ``how`` is for people."""
+    """The connection is gone: closed or reset. ``how`` is for people; ``missing`` is what a login did not get then."""
 
     how: str
+    missing: str = ""
 
     def __str__(self) -> str:
-        return f"connection lost ({self.how})"
+        return f"no {self.missing} ({self.how})" if self.missing else f"connection lost ({self.how})"
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """No answer within the time limit; the connection may still be there."""
+    """No answer within the time limit; the connection may still be there. ``missing`` is what a login did not get."""
 
     seconds: float
+    missing: str = "reply"
 
     def __str__(self) -> str:
-        return f"no reply within {self.seconds:g} s"
+        return f"no {self.missing} within {self.seconds:g} s"
 
 
-Outcome = Ok | Rows | ServerError | Lost | NoReply
+@dataclass(frozen=True)
+class Unreadable:
+    """What came is no reply in this protocol: neither an answer nor the end of the session. ``how`` is for people."""
+
+    how: str
+
+    def __str__(self) -> str:
+        return f"an unreadable reply ({self.how})"
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A login that the client gives up, as where TLS was asked for and is not to be had: why, and what to do."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+Outcome = Ok | Rows | ServerError | Lost | NoReply | Unreadable | GivenUp
 
 
 def succeeded(outcome: Outcome) -> bool:
     """Whether the server did what it was told."""
     return isinstance(outcome, Ok | Rows)
+
+
+def answered(outcome: Outcome) -> bool:
+    """Whether the server answered at all, yes or no: what did not come may be the network's fault."""
+    return isinstance(outcome, Ok | Rows | ServerError)
 
 
 def shorten(text: str, length: int = _SHOWN_LENGTH) -> str:

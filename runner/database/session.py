@@ -18,15 +18,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
-from pymysql.constants import COMMAND
+from pymysql.constants import COMMAND, CR
 
 from runner.database.connection import Connection, LoginError
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
-from runner.database.line import Line
-from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
+from runner.database.line import Line, TooLargeError
+from runner.database.outcome import GivenUp, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
 
 _SENDING = 10.0  # seconds for the server to take a statement
+_LONGEST_MESSAGE = 65536  # characters that are kept of an error's text
+_TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
 _STATEMENT_ID = struct.Struct("<xI")
 
 
@@ -79,12 +81,46 @@ class Session:
         self._answer: Outcome | None = None
         """That answer, read but not yet taken."""
         self._last_words: ServerError | None = None
+        self._unreadable: Unreadable | None = None
+        """What came once and was no reply: from there on no answer can be told from another."""
         self.hangup: Hangup | None = None
         self.greeting = Greeting()
 
     def open(self, limit: float) -> Outcome:
-        """Connects and logs in, in at most ``limit`` seconds. A refusal is a ServerError."""
-        return _classified(lambda: self._connect(limit), limit)
+        """Connects and logs in, in at most ``limit`` seconds.
+
+        A refusal is a ServerError; who is turned away, whoever it is, is Lost.
+        """
+        outcome = _classified(lambda: self._connect(limit), limit)
+        return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
+
+    def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
+        """Says how far a login came."""
+        line, greeted = self._line, getattr(self._connection, "server_version", None) is not None
+        missing = "answer to the login" if greeted else "handshake"
+        if line is None:
+            missing = "connection to the socket" if self._login.dsn.unix_socket else "TCP connection"
+        match self._read_right(outcome) if line is not None else outcome:
+            case NoReply():
+                return NoReply(limit, missing)
+            case Lost(how):
+                return Lost(how, missing)
+            case Unreadable(how):
+                return Unreadable(f"{how}, in place of the {missing}")
+            case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
+                return Lost(f"turned away: {error}", missing)
+            case other:
+                return other
+
+    def _read_right(self, outcome: Outcome) -> Outcome:
+        """Unreadable instead of what PyMySQL calls a lost connection, where the connection is still there."""
+        line = self._line
+        if isinstance(outcome, Lost) and line is not None and line.ended is None and not line.refused:
+            line.rewind()
+            line.overhear()
+            if line.last_error() is None:  # the last word of a server that shuts down has no number in the sequence
+                return Unreadable("packets out of order")
+        return outcome
 
     def begin_open(self, limit: float) -> None:
         """Begins to log in, in a thread, so that several can at the same time; ``end_open`` takes the outcome."""
@@ -100,7 +136,7 @@ class Session:
             return NoReply(limit)
 
     def _log_in(self, outcome: Future[Outcome], limit: float) -> None:
-        outcome.set_result(_classified(lambda: self._connect(limit), limit))
+        outcome.set_result(self.open(limit))
 
     def execute(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome:
         """Sends a statement and waits ``limit`` seconds for its answer."""
@@ -115,6 +151,9 @@ class Session:
         self._in_flight = self._read_prepared if prepared else self._read
         if self._line is not None:
             self._line.deadline = time.monotonic() + _SENDING
+        if self._unreadable is not None:
+            self._answer = self._unreadable
+            return
         sent = _classified(lambda: self._prepare(statement) if prepared else self._write(statement))
         self._answer = None if isinstance(sent, Ok) else sent
 
@@ -130,6 +169,8 @@ class Session:
         self._in_flight = self._answer = None
         if isinstance(outcome, Lost):
             return self._lost(outcome)
+        if isinstance(outcome, Unreadable):
+            self._unreadable = outcome
         if isinstance(outcome, ServerError):
             self._last_words = outcome
         return outcome
@@ -143,7 +184,7 @@ class Session:
                 return False
             line.mark()
             expected = self._connection._next_seq_id  # noqa: SLF001 - PyMySQL can't go back by itself
-            answer = _classified(self._in_flight)
+            answer = self._read_right(_classified(self._in_flight))
             if isinstance(answer, NoReply):  # only a part of it is here
                 line.rewind()
                 self._connection._sock = self._connection._rfile = line  # noqa: SLF001 - as above
@@ -218,8 +259,9 @@ class Session:
         )
         login = self._login
         connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
-        connection.connect(line)
         self._connection = connection
+        line.mark()
+        connection.connect(line)
         self.greeting = Greeting(
             connection.get_server_info(), connection.server_capabilities, connection.thread_id(), line.cipher
         )
@@ -255,7 +297,7 @@ class Session:
     def _read_prepared(self) -> Outcome:
         first = self._connection._read_packet()  # noqa: SLF001 - see above
         if not first.is_ok_packet():
-            raise _BinaryRowsError
+            raise _BinaryRowsError("rows of a prepared statement")
         return Ok(affected=first.get_all_data()[1], warnings=0)
 
 
@@ -267,7 +309,9 @@ def _text(value: Any) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
 
 
-def _classified(work: Callable[[], Outcome], limit: float = _SENDING) -> Outcome:
+def _classified(  # noqa: PLR0911 - a way out for each way in which it can end
+    work: Callable[[], Outcome], limit: float = _SENDING
+) -> Outcome:
     """Runs something on the wire, which gives up after ``limit`` seconds; every end that it can have is an Outcome."""
     try:
         return work()
@@ -277,10 +321,12 @@ def _classified(work: Callable[[], Outcome], limit: float = _SENDING) -> Outcome
         return _from_pymysql(error)
     except TimeoutError:
         return NoReply(limit)
-    except (OSError, LoginError, DsnError) as error:
-        return Lost(getattr(error, "strerror", None) or str(error))
+    except (LoginError, DsnError) as error:
+        return GivenUp(str(error))
+    except OSError as error:
+        return Lost(error.strerror or str(error))
     except Exception as error:  # noqa: BLE001 - PyMySQL answers garbage with whatever its parser stumbles over
-        return Lost(f"unreadable reply: {type(error).__name__}")
+        return Unreadable(str(error) if isinstance(error, TooLargeError | _BinaryRowsError) else type(error).__name__)
 
 
 def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
@@ -289,7 +335,12 @@ def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
         return Lost("reset")
     code = error.args[0] if error.args else None
     sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(error, pymysql.InternalError) and not isinstance(code, int):
+        return Unreadable("packets out of order")
+    if code == CR.CR_SERVER_LOST and sqlstate is None:
+        return Lost("closed")
     client_side = isinstance(error, pymysql.InterfaceError) or code in {2003, 2006, 2013, 2014}
     if not isinstance(code, int) or (client_side and sqlstate is None):
         return Lost(str(error.args[-1]) if error.args and error.args[-1] else "closed")
-    return ServerError(code & 0xFFFF, sqlstate or "", str(error.args[1]) if len(error.args) > 1 else "")
+    text = str(error.args[1])[:_LONGEST_MESSAGE] if len(error.args) > 1 else ""
+    return ServerError(code & 0xFFFF, sqlstate or "", text)

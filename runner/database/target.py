@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
 from runner.database.naming import Names
-from runner.database.outcome import Lost, Outcome, Rows, succeeded
+from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
 from runner.database.session import Login, Session
@@ -13,6 +15,14 @@ from runner.database.session import Login, Session
 
 class TargetError(Exception):
     """The target did not do what the runner needs for itself; the message says what, and what the server answered."""
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+_BRIEF = 1.0  # seconds for a target that has just not answered
+_OF_THE_SLOWEST = 3  # times as long as the administrator's slowest answer took: a slow target is no dead one
 
 
 class Target:
@@ -25,6 +35,9 @@ class Target:
         self.names = names or Names()
         self._control: Session | None = None
         self._spelled: dict[str, str] = {}
+        self._silent = False
+        """Whether the administrator's last login or statement was not answered in its time."""
+        self._slowest = 0.0
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
         self.sees_others = False
@@ -54,13 +67,48 @@ class Target:
             self._control = None
         if self._control is None:
             session = Session(self.administrator)
-            outcome = session.open(self.limits.connect)
+            start = time.monotonic()
+            outcome = session.open(self._within(self.limits.connect))
+            self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
-                why = outcome.how if isinstance(outcome, Lost) else outcome
-                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {why}")
+                raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
+            self._slowest = max(self._slowest, time.monotonic() - start)
             self._control = session
         return self._control
+
+    @property
+    def brief(self) -> float:
+        """Seconds for an answer of a target that may be dead: few, but enough for what it did before."""
+        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self._slowest))
+
+    def _within(self, limit: float) -> float:
+        return min(limit, self.brief) if self._silent else limit
+
+    def _ask(self, statement: str, limit: float) -> Outcome:
+        control, start = self.control, time.monotonic()
+        outcome = control.execute(statement, self._within(limit))
+        self._silent = isinstance(outcome, NoReply)
+        self._slowest = max(self._slowest, 0 if self._silent else time.monotonic() - start)
+        return outcome
+
+    def trouble(self) -> str | None:
+        """Why nobody can use the target at this moment: a new login of the administrator and a probe, both brief."""
+        session = Session(self.administrator)
+        probe = self.profile.statement("probe")
+        try:
+            outcome = session.open(self.brief)
+            if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
+                # It may allow its administrator so many sessions and no more.
+                outcome = self._control.execute(probe, self.brief)
+            elif succeeded(outcome):
+                outcome = session.execute(probe, self.brief)
+            else:
+                return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
+        finally:
+            session.close()
+        self._silent = isinstance(outcome, NoReply)
+        return None if succeeded(outcome) else f"{probe} is answered with {outcome}"
 
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
@@ -76,13 +124,39 @@ class Target:
         """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
 
         Raises:
-            TargetError: it can't.
+            TargetError: it can't; the message says how far it went, and what to do.
         """
+        try:
+            self._probe()
+            self.process_list()
+        except TargetError as error:
+            if isinstance(error.outcome, GivenUp):
+                raise  # that says itself what to do
+            raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
+
+    def _probe(self) -> None:
         probe = self.profile.statement("probe")
         outcome = self.administer(probe)
         if not succeeded(outcome):
-            raise TargetError(f"{probe} is answered with {outcome}; does the profile {self.profile.name!r} fit?")
-        self.process_list()
+            raise TargetError(f"{probe} is answered with {outcome}", outcome)
+
+    def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
+        logged_in = self._control is not None
+        match outcome:
+            case Lost(missing="handshake", how=how) if how.startswith("turned away"):
+                return "it takes no more clients: end some of them, or raise its limit"
+            case Lost(missing="handshake") | NoReply(missing="handshake"):
+                return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"
+            case Unreadable() if not logged_in:
+                return "what listens there is no MySQL-protocol server, or something in between garbles it"
+            case ServerError() if not logged_in:
+                return "are the DSN's user and password right, and may that user log in from here?"
+            case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
+                return "does the server run, and is that its address?"
+            case ServerError() | Rows():
+                return f"does the profile {self.profile.name!r} fit?"
+            case _:
+                return "is the server overloaded or stuck, or the network between? Its log may say more"
 
     def administer(self, statement: str) -> Outcome:
         """Sends a statement as the administrator; never raises for what the server answers.
@@ -90,7 +164,7 @@ class Target:
         Raises:
             TargetError: the administrator can't log in.
         """
-        return self.control.execute(statement, self.limits.cleanup)
+        return self._ask(statement, self.limits.cleanup)
 
     def process_list(self, session: Session | None = None) -> ProcessList:
         """The list as a session sees it (the administrator's session, if none is given).
@@ -99,9 +173,10 @@ class Target:
             TargetError: the server doesn't answer with rows.
         """
         statement = self.profile.statement("process_list")
-        outcome = (session or self.control).execute(statement, self.limits.statement)
+        limit = self.limits.statement
+        outcome = self._ask(statement, limit) if session is None else session.execute(statement, limit)
         if not isinstance(outcome, Rows):
-            raise TargetError(f"{statement} is answered with {outcome}")
+            raise TargetError(f"{statement} is answered with {outcome}", outcome)
         return ProcessList.read(outcome)
 
     def word(self, name: str, session: Session) -> str:
@@ -116,6 +191,8 @@ class Target:
             for spelling in spellings:
                 if len(spellings) > 1:
                     outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    if not answered(outcome):
+                        raise TargetError(f"{spelling} is answered with {outcome}", outcome)
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")
                         continue

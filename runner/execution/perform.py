@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from runner.database.target import Target, TargetError
 from runner.execution.observing import Observer
+from runner.execution.outage import Outage
 from runner.execution.patience import Patience
 from runner.execution.settling import Settling
 from runner.execution.stage import Stage
@@ -25,9 +26,13 @@ class Performer:
         self._target = target
         self._guarded = re.compile(rf"\b{vocabulary.guarded}\b", re.IGNORECASE) if vocabulary.guarded else None
         self._patience = Patience(target.limits)
+        self._outage = Outage(target)
 
     def perform(self, case: Case) -> CaseResult:
-        """Runs a case as often as it says, and judges it; never raises for what the target does."""
+        """Runs a case as often as it says, and judges it; never raises for what the target does.
+
+        While the target can't be used at all, a case is not begun.
+        """
         because = self._target.profile.exempts(case.requirement.id, case.id, case.name)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
@@ -35,12 +40,46 @@ class Performer:
         endings: list[Ending] = []
         start = time.monotonic()
         while True:
-            result = _Run(case, self._target, self._guarded, self._patience).result()
+            result = self._believable(case)
             counted.update(result.observed)
             endings.extend(result.endings)
             if result.verdict is not Verdict.OBSERVED or counted.total() >= case.repeat:
                 seconds = round(time.monotonic() - start, 3)
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=seconds)
+
+    def _believable(self, case: Case) -> CaseResult:
+        """Runs a case, and looks at the target if it came to nothing."""
+        if not self._outage.over():
+            return replace(_blank(case), reason=f"not run: {self._outage.reason}", unreached=True)
+        first, missing = self._run(case)
+        if first.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
+            return replace(first, reason=f"{first.reason}; {self._outage.reason}", unreached=True)
+        return self._confirmed(case, first, missing=missing) if first.verdict is Verdict.DEVIATES else first
+
+    def _confirmed(self, case: Case, first: CaseResult, *, missing: bool) -> CaseResult:
+        """What a target or a network in trouble would do too has to come twice to be a deviation."""
+        troubled = self._outage.begun()
+        if not (missing or troubled):
+            return first
+        if not self._outage.over():
+            return self._undecided(first, f"but {self._outage.reason}", unreached=True)
+        second, _ = self._run(case)
+        troubled_again = second.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun()
+        warnings = (*first.warnings, *second.warnings)
+        if second.verdict is Verdict.DEVIATES and not troubled_again:
+            return replace(second, warnings=warnings)
+        but = f"but not again when the case was repeated, which {second.verdict.value}: {second.came or second.reason}"
+        return self._undecided(
+            replace(first, warnings=warnings), but.removesuffix(": "), unreached=troubled or troubled_again
+        )
+
+    def _run(self, case: Case) -> tuple[CaseResult, bool]:
+        run = _Run(case, self._target, self._guarded, self._patience)
+        return run.result(), run.missing
+
+    def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
+        reason = f"{result.came}, {but}"
+        return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", came="", unreached=unreached)
 
 
 class _Run:
@@ -48,6 +87,8 @@ class _Run:
 
     def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience) -> None:
         self._case = case
+        self.missing = False
+        """Whether it deviates by what did not come, or by a lost connection."""
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript)
         self._settling = Settling(self._stage, patience)
@@ -61,6 +102,7 @@ class _Run:
             self._stage.set()
             result = self._judged(result)
         except DeviationError as error:
+            self.missing = error.missing
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, came=error.came, safety=error.safety
             )
@@ -104,7 +146,7 @@ class _Run:
         except DeviationError as harm:
             if harm.came not in error.came:
                 came, safety = f"{error.came}; {harm.came}", error.safety or harm.safety
-                raise DeviationError(error.expected, came, safety=safety) from error
+                raise DeviationError(error.expected, came, safety=safety, missing=True) from error
         except InconclusiveError:
             if not self._stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one

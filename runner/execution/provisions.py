@@ -34,6 +34,8 @@ class Provisions:
         self._accounts: list[Account] = []
         self._table_name = ""
         self._role: str | None = None
+        self._cut_off = False
+        """Whether the administrator could not log in any more when it was to clear up."""
         self.table: str | None = None
 
     def account(self, spec: SessionSpec) -> Account:
@@ -112,16 +114,20 @@ class Provisions:
         poll = Poll(self._target.limits.retry)
         # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
         while (trouble := self._remove(statements)) and exists():
-            if not poll.again():
+            if self._cut_off or not poll.again():
                 return trouble
         return []
 
     def _remove(self, statements: list[str]) -> list[str]:
         left = []
         for statement in statements:
+            if self._cut_off:
+                left.append(f"{statement}: not sent")
+                continue
             try:
                 outcome = self._target.administer(statement)
             except TargetError as error:
+                self._cut_off = True
                 left.append(f"{statement}: {error}")
                 continue
             if not succeeded(outcome):
@@ -135,6 +141,7 @@ class Provisions:
         try:
             answer = self._target.administer(self._target.profile.statement(listing, prefix=name))
         except TargetError:
+            self._cut_off = True
             return True
         return any((row[0] or "").upper() == name for row in answer.values) if isinstance(answer, Rows) else None
 

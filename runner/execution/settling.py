@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.database.outcome import Lost, NoReply, Outcome, ServerError, succeeded
+from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, succeeded
 from runner.database.poll import Poll
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
@@ -67,7 +67,9 @@ class Settling:
                 self.patience.note_no_end()
                 how = "its statement is still in flight" if session.busy else "and answers statements"
                 raise DeviationError(
-                    f"the connection of {actor.name} is gone within {settle:g} s", f"{actor.name} is connected, {how}"
+                    f"the connection of {actor.name} is gone within {settle:g} s",
+                    f"{actor.name} is connected, {how}",
+                    missing=session.busy,
                 )
         connection = max(0.0, time.monotonic() - self.start)
         if was_idle:
@@ -145,11 +147,18 @@ class Settling:
             )
         unnamed = any(actor.name not in self.stage.case.named for actor in lost)
         raise DeviationError(
-            "every session that is not to end goes on", f"lost: {' and '.join(names)}", safety=control or unnamed
+            "every session that is not to end goes on",
+            f"lost: {' and '.join(names)}",
+            safety=control or unnamed,
+            missing=True,
         )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
-        """Which of these sessions are gone, silent or interrupted; all idle ones are asked at the same time."""
+        """Which of these sessions are gone, silent or interrupted; all idle ones are asked at the same time.
+
+        Raises:
+            InconclusiveError: one of them sends what is no answer: nobody can tell whether it goes on.
+        """
         probe = self.stage.target.profile.statement("probe")
         lost, asked = [], []
         for actor in actors:
@@ -171,6 +180,8 @@ class Settling:
 
     def _interrupted(self, actor: Actor, outcome: Outcome) -> bool:
         """Whether what was in flight was ended from outside; that it fails for a reason of its own harms nobody."""
+        if isinstance(outcome, Unreadable):
+            raise InconclusiveError(f"whether {actor.name} goes on can't be told: {outcome}")
         if not isinstance(outcome, ServerError) or "interrupted" not in self.stage.target.profile.classes_of(outcome):
             return False
         self.stage.transcript.add(actor.name, "hears", f"for its statement in flight: {outcome}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.outcome import NoReply, Outcome, ServerError
+from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, answered
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
@@ -57,6 +57,8 @@ class Player:
         """What came where a step says ``reply: any``."""
         self._last_error: Outcome | None = None
         self._idle: dict[str, object] = {}
+        self._under_test: set[str] = set()
+        """Sessions whose last statement can end sessions."""
 
     def play(self, steps: Sequence[Step]) -> None:
         """Plays steps in order.
@@ -131,6 +133,7 @@ class Player:
             self._settling.start = time.monotonic()
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
+        (self._under_test.add if line.guarded else self._under_test.discard)(line.actor.name)
         self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
         line.actor.online.send(line.text, prepared=line.prepared)
 
@@ -153,8 +156,14 @@ class Player:
             if not self.matcher.fits(answer, _PREPARES):
                 raise InconclusiveError(f"preparing failed: {name}: {statement} is answered with {answer}")
             return
+        if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
+            raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
         if not self.matcher.fits(answer, reply, self._last_error):
-            raise DeviationError(f"{name}: {statement} is answered with {describe(reply)}", self.matcher.shown(answer))
+            raise DeviationError(
+                f"{name}: {statement} is answered with {describe(reply)}",
+                self.matcher.shown(answer),
+                missing=not answered(answer),
+            )
         if ANYTHING in reply:
             self.observed = answer
         if isinstance(answer, ServerError):
@@ -163,7 +172,12 @@ class Player:
     # Logging in and waiting
 
     def _connect(self, step: Connect) -> None:
-        answer = self._stage.connect(self._stage.actors[step.session])
+        actor = self._stage.actors[step.session]
+        answer = self._stage.connect(actor)
+        if isinstance(answer, Lost) and answered(again := self._stage.connect(actor)):
+            raise InconclusiveError(
+                f"{step.session}'s login was dropped ({answer}), and answered the second time: {again}"
+            )
         self._judge(step.session, "its login", answer, step.reply)
         if step.new_id_than is not None:
             mine, other = self._stage.id_of(step.session), self._stage.id_of(step.new_id_than)

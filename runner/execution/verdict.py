@@ -27,13 +27,15 @@ class DeviationError(Exception):
         expected: what was claimed, for people.
         came: what came instead.
         safety: whether a session ended that no statement named: binding whatever the requirement's level (PAR-1).
+        missing: whether it rests on what did not come, or on a lost connection: a network in trouble does that too.
     """
 
-    def __init__(self, expected: str, came: str, *, safety: bool = False) -> None:
+    def __init__(self, expected: str, came: str, *, safety: bool = False, missing: bool = False) -> None:
         super().__init__(expected, came)
         self.expected = expected
         self.came = came
         self.safety = safety
+        self.missing = missing
 
 
 class InconclusiveError(Exception):
@@ -75,6 +77,8 @@ class CaseResult:
     expected: str = ""
     came: str = ""
     safety: bool = False
+    unreached: bool = False
+    """Whether the target could not be used when it was the case's turn, or in its middle: that is no level's matter."""
     observed: dict[str, int] = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
     transcript: tuple[Event, ...] = ()
@@ -91,7 +95,7 @@ class CaseResult:
         """Whether the run's exit code is 1 for this result."""
         if self.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
             return False
-        return self.binding is Level.MUST or (strict and self.binding is Level.SHOULD)
+        return self.unreached or self.binding is Level.MUST or (strict and self.binding is Level.SHOULD)
 
     def as_dict(self) -> dict[str, Any]:
         """The result in JSON's types."""

@@ -134,6 +134,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     if data is None:
         return None
     verdict = Verdict(data["verdict"])
+    if report.failed and not data["transcript"]:
+        return "not run", "I", "NOT RUN"  # nothing was said, so that there is nothing to show
     if report.failed:
         return "failed", "F", verdict.value.upper()
     if verdict is Verdict.CONFORMS:

@@ -94,13 +94,17 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
     for result in results:
         if result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
             cause = _SPECIFIC.sub("?", result.came if result.verdict is Verdict.DEVIATES else result.reason)
-            key = (result.verdict.value, result.binding.value, result.requirement, cause)
+            inconclusive = result.verdict is Verdict.INCONCLUSIVE  # then the cause is nobody's requirement
+            whose = () if inconclusive else (result.binding.value, result.requirement)
+            key = (result.verdict.value, cause, *whose)
             causes.setdefault(key, []).append(result)
     if len(causes) > _MOST_FINDINGS:  # too many for a screen: then the requirement is not part of the cause
         merged: dict[tuple[str, ...], list[CaseResult]] = {}
-        for (verdict, level, _, cause), cases in causes.items():
-            merged.setdefault((verdict, level, cause), []).extend(cases)
+        for key, cases in causes.items():
+            merged.setdefault(key[:3], []).extend(cases)
         causes = merged
+    for cases in causes.values():
+        cases.sort(key=lambda result: _ORDER[result.binding])
     ordered = sorted(causes.values(), key=lambda cases: (cases[0].verdict.value, _ORDER[cases[0].binding]))
     for cases in ordered[:_MOST_FINDINGS]:
         first = cases[0]

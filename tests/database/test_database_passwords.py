@@ -9,7 +9,7 @@ import pytest
 from certificates import Authority
 from wire_server import Peer, outcome_of_login, serving
 
-from runner.database.outcome import Lost, Ok
+from runner.database.outcome import GivenUp, Ok
 
 SECRET = b"s3cretWord"
 
@@ -47,8 +47,8 @@ def test_a_password_that_needs_a_package_says_which_and_how_to_do_without(monkey
     behave, said = asks_for(b"caching_sha2_password", key=True)
     with serving(behave) as dsn:
         outcome = outcome_of_login(replace(dsn, password=SECRET.decode()))
-    assert isinstance(outcome, Lost)
-    assert "Python package cryptography: pip install 'PyMySQL[rsa]', or use TLS" in outcome.how
+    assert isinstance(outcome, GivenUp)
+    assert "Python package cryptography: pip install 'PyMySQL[rsa]', or use TLS" in outcome.why
     assert said == [b"\x02", b""]
 
 
@@ -67,8 +67,8 @@ def test_a_password_is_not_sent_in_clear_text() -> None:
     behave, said = asks_for(b"mysql_clear_password")
     with serving(behave) as dsn:
         outcome = outcome_of_login(replace(dsn, password=SECRET.decode()))
-    assert isinstance(outcome, Lost)
-    assert "wants the password in clear text" in outcome.how
+    assert isinstance(outcome, GivenUp)
+    assert "wants the password in clear text" in outcome.why
     assert said == [b""]
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from wire_server import ERROR, PATIENCE, Peer, client, encrypted, eventually, serving
 
 from runner.database.dsn import Dsn
-from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
 from runner.database.session import Hangup, Session
 
 KILLED = ServerError(1927, "70100", "Connection was killed")
@@ -219,11 +219,7 @@ ENDS: dict[str, tuple[Callable[[Peer], object], str]] = {
     "a reset": (lambda peer: peer.reset(), "reset"),
     "half a packet": (lambda peer: peer.socket.sendall(b"\x20\x00\x00\x01\x00\x00"), "closed"),
     "half a header": (lambda peer: peer.socket.sendall(b"\x20\x00"), "closed"),
-    "a wrong packet number": (lambda peer: peer.ok(9), "closed"),
-    "an answer of another protocol": (lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "closed"),
-    "an empty packet": (lambda peer: peer.send(1, b""), "closed"),
     "rows that stop": (lambda peer: peer.send(1, b"\x02"), "closed"),
-    "a column that is none": (lambda peer: peer.socket.sendall(b"\x01\0\0\x01\x01\x02\0\0\x02\xfc\xff"), "closed"),
 }
 
 
@@ -238,6 +234,88 @@ def test_an_end_in_the_middle_of_a_statement_is_lost(end: Callable[[Peer], objec
         assert isinstance(outcome, Lost), outcome
         assert session.hangup == Hangup(manner, None)
         assert session.listen() == session.hangup
+
+
+GARBAGE: dict[str, Callable[[Peer], object]] = {
+    "a wrong packet number": lambda peer: peer.ok(9),
+    "a packet that is number one again": lambda peer: peer.ok(0),
+    "an answer of another protocol": lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "an empty packet": lambda peer: peer.send(1, b""),
+    "a column that is none": lambda peer: peer.socket.sendall(b"\x01\0\0\x01\x01\x02\0\0\x02\xfc\xff"),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
+def test_garbage_is_neither_an_answer_nor_the_end_of_the_session(garbage: Callable[[Peer], object]) -> None:
+    go = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        garbage(peer)
+        go.wait(PATIENCE)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert isinstance(outcome, Unreadable), outcome
+        assert session.listen() is None
+        assert session.execute("SELECT 1", PATIENCE) == outcome  # no answer can be told from another any more
+        go.set()
+        assert eventually(session.listen)
+        assert session.hangup == Hangup("closed", None)
+
+
+def test_the_last_word_of_a_server_that_shuts_down_is_no_garbage() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(0, ERROR)
+
+    with connected(behave) as session:
+        assert isinstance(session.execute("SELECT 1", PATIENCE), Lost)
+        assert session.hangup == Hangup("closed", KILLED)
+
+
+@pytest.mark.parametrize("row", [b"\x011", b"\xfd\x00\x00\x10" + bytes(2**20)], ids=["small rows", "large rows"])
+def test_a_result_set_without_end_is_given_up_before_it_fills_the_memory(row: bytes) -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, b"\x01")
+        peer.send(2, b"\x03def\0\0\0\x01n\0\x0c\x2d\0\x20\0\0\0\xfd\0\0\0\0\0")
+        peer.send(3, b"\xfe\0\0\x02\0")
+        number = 4
+        while True:
+            block = b""
+            while len(block) < 65536:
+                block += len(row).to_bytes(3, "little") + bytes([number]) + row
+                number = (number + 1) % 256
+            peer.socket.sendall(block)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert outcome == Unreadable("more than 64 MB")
+
+
+def test_a_server_that_talks_without_end_and_unasked_keeps_nobody_listening() -> None:
+    def babble(peer: Peer) -> None:
+        while True:
+            peer.socket.sendall(bytes(65536))
+
+    with idle(babble) as (session, server):
+        server.proceed()
+        for _ in range(50):
+            assert session.listen() is None
+        assert isinstance(session.execute("SELECT 1", PATIENCE), Unreadable)
+
+
+def test_an_error_message_without_measure_is_cut() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, b"\xff\x28\x04#42000" + b"x" * 10_000_000)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert isinstance(outcome, ServerError)
+        assert len(outcome.message) < 100_000
+        assert len(str(outcome)) < 1000
 
 
 def test_an_error_as_the_answer_before_the_close_is_the_answer_and_the_last_word() -> None:
@@ -288,7 +366,7 @@ def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> No
         session = client(dsn)
         outcome = session.open(PATIENCE)
         session.close()
-    assert isinstance(outcome, Lost | ServerError), outcome
+    assert isinstance(outcome, Lost | Unreadable), outcome
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -397,20 +475,21 @@ def test_a_refused_login_is_an_error_with_its_code() -> None:
         session.close()
 
 
-def test_a_server_that_turns_clients_away_in_its_greeting_is_an_error_with_its_code() -> None:
+def test_a_server_that_turns_clients_away_in_its_greeting_has_refused_nobodys_login() -> None:
     with serving(lambda peer: peer.send(0, b"\xff" + (1040).to_bytes(2, "little") + b"#08004Too many")) as dsn:
         session = client(dsn)
         outcome = session.open(PATIENCE)
         session.close()
-    assert isinstance(outcome, ServerError)
-    assert outcome.code == 1040
+    assert str(outcome) == "no handshake (turned away: error 1040 (08004): Too many)"
 
 
 def test_nobody_at_the_address_is_lost_with_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     session = client(Dsn("mysql", "root", "", "127.0.0.1", port))
-    assert session.open(PATIENCE) == Lost("Connection refused")
+    outcome = session.open(PATIENCE)
+    assert outcome == Lost("Connection refused", "TCP connection")
+    assert str(outcome) == "no TCP connection (Connection refused)"
     session.close()
 
 

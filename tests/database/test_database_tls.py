@@ -20,7 +20,7 @@ from wire_server import PATIENCE, Peer, client, eventually, outcome_of_login, se
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError, Tls
 from runner.database.line import Line
-from runner.database.outcome import Lost, NoReply, Ok, Outcome
+from runner.database.outcome import GivenUp, NoReply, Ok, Outcome
 from runner.database.tls import tls_context
 
 
@@ -84,9 +84,9 @@ def login_with(authority: Authority, tls: Tls, served: str = "server", days: int
 def test_a_certificate_for_another_name_is_refused_unless_names_are_left_aside(authority: Authority) -> None:
     ca = str(authority.certificate)
     refused = login_with(authority, Tls(ca), "other-name")
-    assert isinstance(refused, Lost)
-    assert "not valid for '127.0.0.1'" in refused.how
-    assert "ssl_verify=ca" in refused.how
+    assert isinstance(refused, GivenUp)
+    assert "not valid for '127.0.0.1'" in refused.why
+    assert "ssl_verify=ca" in refused.why
     assert login_with(authority, Tls(ca, verify="ca"), "other-name") == Ok()
 
 
@@ -95,16 +95,16 @@ def test_a_certificate_of_another_authority_is_refused_unless_nothing_is_verifie
 ) -> None:
     for tls in (Tls(str(other.certificate)), Tls(str(other.certificate), verify="ca"), Tls()):
         refused = login_with(authority, tls)
-        assert isinstance(refused, Lost)
-        assert "the server's certificate is not accepted: " in refused.how
-        assert "ssl_ca has to name the certificate of the authority" in refused.how
+        assert isinstance(refused, GivenUp)
+        assert "the server's certificate is not accepted: " in refused.why
+        assert "ssl_ca has to name the certificate of the authority" in refused.why
     assert login_with(authority, Tls(str(other.certificate), verify="none")) == Ok()
 
 
 def test_a_certificate_that_is_out_of_date_is_refused(authority: Authority) -> None:
     refused = login_with(authority, Tls(str(authority.certificate)), "old", days=-1)
-    assert isinstance(refused, Lost)
-    assert "expired; renew it" in refused.how
+    assert isinstance(refused, GivenUp)
+    assert "expired; renew it" in refused.why
 
 
 def test_a_server_that_wants_a_certificate_gets_it_or_the_user_hears_of_it(authority: Authority) -> None:
@@ -123,9 +123,9 @@ def test_a_server_that_wants_a_certificate_gets_it_or_the_user_hears_of_it(autho
 
     with serving(behave, authority) as dsn:
         refused = outcome_of_login(dsn)
-        assert isinstance(refused, Lost)
-        assert "TLS failed (" in refused.how
-        assert "ssl_cert" in refused.how
+        assert isinstance(refused, GivenUp)
+        assert "TLS failed (" in refused.why
+        assert "ssl_cert" in refused.why
         tls = Tls(str(authority.certificate), str(mine.certificate), str(mine.key))
         assert outcome_of_login(replace(dsn, tls=tls)) == Ok()
     assert seen == [((("commonName", "me"),),)]
@@ -167,8 +167,8 @@ def test_nothing_is_said_to_a_server_that_offers_no_tls(authority: Authority) ->
 
     with serving(behave) as dsn:
         outcome = outcome_of_login(replace(dsn, tls=Tls(str(authority.certificate))))
-        assert isinstance(outcome, Lost)
-        assert "the DSN asks for TLS and the server offers none" in outcome.how
+        assert isinstance(outcome, GivenUp)
+        assert "the DSN asks for TLS and the server offers none" in outcome.why
     assert said == [b""]
 
 
@@ -200,8 +200,8 @@ def test_a_server_that_breaks_off_tls_is_no_login(authority: Authority, end: Cal
 
     with serving(behave, authority) as dsn:
         outcome = outcome_of_login(dsn)
-    assert isinstance(outcome, Lost)
-    assert outcome.how.startswith("TLS failed (")
+    assert isinstance(outcome, GivenUp)
+    assert outcome.why.startswith("TLS failed (")
     assert len(heard[0]) == 32  # the request for TLS, which names nobody
 
 
@@ -215,8 +215,8 @@ def test_what_comes_before_tls_is_not_taken_for_what_comes_over_it(authority: Au
 
     with serving(behave, authority) as dsn:
         outcome = outcome_of_login(dsn)
-    assert isinstance(outcome, Lost)
-    assert "plain text" in outcome.how
+    assert isinstance(outcome, GivenUp)
+    assert "plain text" in outcome.why
 
 
 class Recorder:
@@ -238,7 +238,7 @@ def test_a_server_that_is_silent_during_the_handshake_is_given_up_at_the_limit(a
 
     with serving(behave, authority) as dsn:
         start = time.monotonic()
-        assert outcome_of_login(dsn, 0.3) == NoReply(0.3)
+        assert outcome_of_login(dsn, 0.3) == NoReply(0.3, "answer to the login")
         assert time.monotonic() - start < PATIENCE / 2
         over.set()
 

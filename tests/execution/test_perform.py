@@ -120,12 +120,14 @@ DEVIATING = {
         "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: {rows: {values: [[2]]}}", "[['2']]", "1 rows: 1"
     ),
     "other columns": Wrong(
-        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [USER, ID]}}", "columns USER, ID", " rows: "
+        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [USER, ID]}}",
+        "columns USER, ID",
+        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
     ),
     "another field in the list": Wrong(
         "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {COMMAND: Query}}}}",
         "a row of victim with COMMAND=Query",
-        " rows: ",
+        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
     ),
     "another error than before": Wrong(
         "steps:\n  - killer: SELEC 1\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",

@@ -1,0 +1,60 @@
+"""Whether the target can be used at all: who doesn't answer anybody is not asked two hundred times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+from runner.database.target import Target
+
+_PAUSE = 0.25  # seconds between looks
+_QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
+_EVERY = 20  # cases, between looks that take longer
+
+
+class Outage:
+    """One a worker.
+
+    When a case came to nothing, the target is looked at: can the administrator log in, is a probe answered? If not, the
+    next case waits until it can be used again, as a server that restarts can in a moment. Once a run has waited
+    long enough, cases are not begun any more, but the target is looked at now and then: whoever comes back late gets
+    its fair chance for the cases that are left.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._left = target.limits.outage
+        self._trouble: str | None = None
+        self._since = ""
+        self._look_took = 0.0
+        self._passed_over = 0
+
+    @property
+    def reason(self) -> str:
+        """Since when the target can't be used, and how that shows."""
+        return f"the target can't be used since {self._since} ({self._trouble})"
+
+    def begun(self) -> bool:
+        """Looks whether the target can be used at this moment; false if it can."""
+        start = time.monotonic()
+        trouble = self._target.trouble()
+        self._look_took = time.monotonic() - start
+        if trouble is not None and self._trouble is None:
+            self._trouble, self._since = trouble, f"{dt.datetime.now(dt.UTC):%H:%M:%S} UTC"
+        elif trouble is None and self._trouble is not None:
+            self._target.close()  # a session of the time before may be dead without anybody having heard it
+            self._trouble = None
+        return trouble is not None
+
+    def over(self) -> bool:
+        """Whether the next case can begin; waits for that as long as this run still waits for anything."""
+        if self._trouble is None:
+            return True
+        while self._left > 0:
+            start = time.monotonic()
+            if not self.begun():
+                return True
+            time.sleep(_PAUSE)
+            self._left -= time.monotonic() - start
+        self._passed_over += 1
+        return (self._look_took < _QUICK or self._passed_over % _EVERY == 0) and not self.begun()

@@ -1,0 +1,58 @@
+"""Trouble at any moment of a case, for good or for a third of a second, makes no case deviate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from middle import INFINITE, TROUBLES, Middle
+from suite import ROOT
+
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.profile import load_profile
+from runner.database.target import Target
+from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult, Verdict
+from runner.language.load import load_cases
+from runner.language.register import find_register
+from runner.plugin.embedded import EmbeddedSimulator
+
+SHORT = Limits(connect=1, statement=1, settle=1, cleanup=1, outage=2)
+GUARD = 60.0  # seconds for one case; what it waits for comes to a quarter of that
+MOMENTS = range(2, 80, 6)  # pieces that the server sends before; a case has 40 to 70
+CASES = {case.name: case for name in ("ending", "consequences") for case in load_cases(ROOT / f"cases/{name}.yaml")}
+VOCABULARY = find_register(ROOT / "cases" / "ending.yaml").vocabulary
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Dsn]:
+    simulator = EmbeddedSimulator()
+    yield Dsn.parse(simulator.dsn)
+    simulator.stop()
+
+
+@pytest.mark.parametrize("case", ["user-logs-in-again", "running-session-ends"])
+@pytest.mark.parametrize("lasts", [0.3, INFINITE], ids=["a moment", "for good"])
+@pytest.mark.parametrize(
+    "trouble", ["goes silent", "cuts all connections", "answers statements with garbage", "hangs in mid-packet"]
+)
+def test_no_case_deviates_because_the_target_is_in_trouble(
+    simulator: Dsn, trouble: str, lasts: float, case: str
+) -> None:
+    def perform(moment: int) -> tuple[CaseResult, float]:
+        start = time.monotonic()
+        with Middle(simulator, TROUBLES[trouble], answers=moment, lasts=lasts).standing() as middle:
+            target = Target(Dsn.parse(middle.dsn), load_profile("oceanbase-oracle"), SHORT)
+            result = Performer(target, VOCABULARY).perform(CASES[case])
+            target.close()
+            return result, time.monotonic() - start
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(perform, MOMENTS))
+    assert {result.verdict for result, _ in done} == {Verdict.CONFORMS, Verdict.INCONCLUSIVE}
+    for result, seconds in done:
+        assert "the suite failed" not in result.reason
+        assert seconds < GUARD

@@ -1,0 +1,69 @@
+"""Before a run: what is said of a target that can't be used, how far it went and what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from middle import TROUBLES, Middle, Trouble
+
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.profile import load_profile
+from runner.database.target import Target, TargetError
+from runner.plugin.embedded import EmbeddedSimulator
+
+LIMITS = Limits(connect=1, statement=1, settle=1, cleanup=1)
+GUARD = 30.0  # seconds
+
+SENTENCES = {
+    "hangs in the handshake": "no handshake within 1 s; something listens there, but doesn't greet",
+    "hangs in mid-packet": "no handshake within 1 s",
+    "hangs after OK": "SELECT 1 FROM DUAL is answered with no reply within 1 s; is the server overloaded or stuck",
+    "goes silent": "no handshake within 1 s",
+    "answers garbage": "an unreadable reply .*; what listens there is no MySQL-protocol server",
+    "answers statements with garbage": "SELECT 1 FROM DUAL is answered with an unreadable reply",
+    "has no connection left": "turned away: error 1040 .*; it takes no more clients",
+    "resets at each answer": "no handshake .reset.",
+    "dribbles": "no handshake within 1 s",
+    "answers with rows without end": "SELECT 1 FROM DUAL is answered with (an unreadable reply|no reply within 1 s)",
+    "answers with a huge error": "SELECT 1 FROM DUAL is answered with error 1064 .*; does the profile",
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Dsn]:
+    simulator = EmbeddedSimulator()
+    yield Dsn.parse(simulator.dsn)
+    simulator.stop()
+
+
+@pytest.mark.parametrize(("name", "sentence"), SENTENCES.items(), ids=list(SENTENCES))
+def test_a_target_that_can_not_be_used_is_told_by_how_far_it_went(simulator: Dsn, name: str, sentence: str) -> None:
+    start = time.monotonic()
+    with Middle(simulator, TROUBLES[name], after=0).standing() as middle:
+        check(Dsn.parse(middle.dsn), sentence)
+    assert time.monotonic() - start < GUARD
+
+
+def check(dsn: Dsn, sentence: str) -> None:
+    target = Target(dsn, load_profile("oceanbase-oracle"), LIMITS)
+    try:
+        with pytest.raises(TargetError, match=sentence) as caught:
+            target.check()
+        assert len(str(caught.value)) < 1000
+    finally:
+        target.close()
+
+
+def test_nobody_who_listens_is_said_to_be_no_connection(simulator: Dsn) -> None:
+    with Middle(simulator, Trouble()).standing() as middle:
+        dsn = Dsn.parse(middle.dsn)
+    check(dsn, "no TCP connection .Connection refused.; does the server run, and is that its address")
+
+
+def test_a_wrong_password_is_said_to_be_one(simulator: Dsn) -> None:
+    with Middle(simulator, Trouble()).standing() as middle:
+        wrong = Dsn.parse(middle.dsn.replace(simulator.password, "wrong"))
+        check(wrong, "can't log in: error .*; are the DSN's user and password right")
