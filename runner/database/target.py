@@ -54,7 +54,8 @@ class Target:
             self._control = None
         if self._control is None:
             session = Session(self.administrator)
-            outcome = session.open(self.limits.connect)
+            session.begin_open(self.limits.connect)  # in a thread: a Ctrl-C would show the password in its traceback
+            outcome = session.end_open(self.limits.connect)
             if not succeeded(outcome):
                 session.abandon()
                 why = outcome.how if isinstance(outcome, Lost) else outcome

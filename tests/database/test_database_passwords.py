@@ -9,7 +9,9 @@ import pytest
 from certificates import Authority
 from wire_server import Peer, outcome_of_login, serving
 
+from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, Ok
+from runner.database.session import Login
 
 SECRET = b"s3cretWord"
 
@@ -78,3 +80,8 @@ def test_a_password_may_have_any_letters(authority: Authority) -> None:
     with serving(behave, authority) as dsn:
         assert outcome_of_login(replace(dsn, password=word)) == Ok()
     assert said == [word.encode() + b"\0"]
+
+
+def test_a_login_is_no_text_with_its_password() -> None:
+    dsn = Dsn("mysql", "u", SECRET.decode(), "h", 1)
+    assert SECRET.decode() not in repr(Login(dsn, "u", SECRET.decode(), 0))
