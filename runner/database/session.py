@@ -123,7 +123,10 @@ class Session:
         return outcome
 
     def begin_open(self, limit: float) -> None:
-        """Begins to log in, in a thread, so that several can at the same time; ``end_open`` takes the outcome."""
+        """Begins to log in, in a thread, so that several can at the same time; ``end_open`` takes the outcome.
+
+        Nor can a Ctrl-C show a password there, in the traceback of the thread that waits.
+        """
         self._logging_in = Future()
         threading.Thread(target=self._log_in, args=(self._logging_in, limit), daemon=True).start()
 
@@ -231,7 +234,7 @@ class Session:
 
     def close(self) -> None:
         """Says goodbye and closes the socket; never raises, and waits for nothing."""
-        if self._line is not None and self._connection is not None and not self.busy and self.hangup is None:
+        if self._line is not None and self.handshake_id is not None and not self.busy and self.hangup is None:
             with contextlib.suppress(OSError):  # a dead connection is what we want
                 self._line.deadline = time.monotonic() + 1
                 self._line.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))

@@ -68,7 +68,8 @@ class Target:
         if self._control is None:
             session = Session(self.administrator)
             start = time.monotonic()
-            outcome = session.open(self._within(self.limits.connect))
+            session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
+            outcome = session.end_open(limit)
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()

@@ -51,7 +51,7 @@ def _check_readable(option: str, path: str) -> None:
 
 def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     def no_passphrase() -> str:  # OpenSSL would ask for it on the terminal
-        raise DsnError(f"the DSN's key in {key or cert!r} has a passphrase; name a key without (openssl pkey -in ... )")
+        raise DsnError(f"the DSN's key in {key or cert!r} has a passphrase; take it off: openssl pkey -in OLD -out NEW")
 
     try:
         context.load_cert_chain(cert, key, no_passphrase)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from certificates import Authority
-from wire_server import Peer, outcome_of_login, serving
+from wire_server import PATIENCE, Peer, outcome_of_login, serving
 
+from runner.database.dsn import Dsn
 from runner.database.outcome import GivenUp, Ok
+from runner.database.session import Login
 
 SECRET = b"s3cretWord"
 
@@ -78,3 +82,29 @@ def test_a_password_may_have_any_letters(authority: Authority) -> None:
     with serving(behave, authority) as dsn:
         assert outcome_of_login(replace(dsn, password=word)) == Ok()
     assert said == [word.encode() + b"\0"]
+
+
+def test_a_login_is_no_text_with_its_password() -> None:
+    dsn = Dsn("mysql", "u", SECRET.decode(), "h", 1)
+    assert SECRET.decode() not in repr(Login(dsn, "u", SECRET.decode(), 0))
+
+
+def test_a_whole_password_goes_over_a_unix_socket_without_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pymysql._auth._have_cryptography", False)
+    behave, said = asks_for(b"caching_sha2_password")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")  # an abstract one, of a name that the kernel makes up
+        listener.listen()
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(PATIENCE)
+                behave(Peer(sock))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        path = listener.getsockname().decode()
+        assert outcome_of_login(Dsn("mysql", "root", SECRET.decode(), "", 1, path)) == Ok()
+        thread.join(PATIENCE)
+    assert said == [SECRET + b"\0"]

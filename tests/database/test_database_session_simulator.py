@@ -186,3 +186,30 @@ def test_a_word_that_the_server_takes_in_no_way_is_named(
     with pytest.raises(TargetError, match="can't do what the cases call 'sleep'"):
         target.word("sleep", target.control)
     target.close()
+
+
+# Ways to the server
+
+
+@pytest.fixture(scope="module")
+def over_ipv6() -> Iterator[Dsn]:
+    simulator = EmbeddedSimulator("--host", "::1")
+    yield Dsn.parse(simulator.dsn)
+    simulator.stop()
+
+
+USERS = ["SYS", "SYS@tenant#cluster", "SYS%40tenant%23cluster", "SYS@tenant%23cluster", "SYS%40tenant#cluster"]
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("host", ["[::1]", "[::1%1]", "[::1%251]", "%3A%3A1", "%3A%3A1%251"])
+def test_the_server_is_reached_over_ipv6_however_host_and_user_are_written(
+    over_ipv6: Dsn, user: str, host: str
+) -> None:
+    dsn = Dsn.parse(f"oceanbase://{user}:{over_ipv6.password}@{host}:{over_ipv6.port}")
+    session = Session(Login(dsn, dsn.user, dsn.password, ORACLE_MODE))
+    assert session.open(PATIENCE) == Ok()
+    shown = session.execute("SHOW PROCESSLIST", PATIENCE)
+    assert isinstance(shown, Rows)
+    assert shown.values[0][shown.columns.index("HOST")] == session.local_address
+    session.close()

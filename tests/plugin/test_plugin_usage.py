@@ -42,6 +42,16 @@ def test_a_target_of_ones_own_is_named_without_its_password(dsn: Dsn) -> None:
     assert "SYN-2  conforms" in done.screen
 
 
+def test_a_target_at_an_ipv6_address_is_reached_and_named() -> None:
+    simulator = EmbeddedSimulator("--host", "::1")
+    try:
+        done = run("cases/ending.yaml", "-k", "idle", "--dsn", simulator.dsn)
+    finally:
+        simulator.stop()
+    assert done.code == 0, done.screen
+    assert f"SYS@[::1]:{Dsn.parse(simulator.dsn).port}/" in done.screen
+
+
 MALFORMED = {
     "no scheme": f"SYS:{SECRET}@127.0.0.1:2881",
     "another scheme": f"postgres://SYS:{SECRET}@127.0.0.1:2881/",
