@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from runner.commands import USAGE_ERROR
 from runner.language.problems import SourceError
 
-_COMMANDS = ("lint", "explain", "prove")
+_COMMANDS = ("lint", "explain", "accounts", "prove")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from runner.database.naming import new_password
 from runner.database.outcome import Outcome, Rows, ServerError, succeeded
 from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
+from runner.execution.accounts import Account, Pool
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
@@ -17,21 +17,17 @@ from runner.language.model import ADMINISTRATOR, SessionSpec
 _RETRIES = 3.0  # seconds in which a user that can't be dropped is tried again
 
 
-@dataclass
-class Account:
-    """A user that a case logs in as. ``ours``: the case's own, so that nobody else has a session of it."""
-
-    user: str
-    password: str = field(repr=False)
-    ours: bool = True
-
-
 class Provisions:
-    """Makes and removes what a case needs on the server besides sessions."""
+    """Makes and removes what a case needs on the server besides sessions.
 
-    def __init__(self, target: Target, transcript: Transcript) -> None:
+    Args:
+        pool: the prepared accounts that are lent to it, if it is not to create users.
+    """
+
+    def __init__(self, target: Target, transcript: Transcript, pool: Pool | None = None) -> None:
         self._target = target
         self._transcript = transcript
+        self._pool = pool
         self._accounts: list[Account] = []
         self._table_name = ""
         self._role: str | None = None
@@ -41,8 +37,10 @@ class Provisions:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
 
         Raises:
-            InconclusiveError: the target refuses.
+            InconclusiveError: the target refuses, or no prepared account is free.
         """
+        if self._pool is not None:
+            return self._pool.lend(spec)
         account = Account(self._target.names.new(), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
         if not spec.create:
@@ -66,11 +64,15 @@ class Provisions:
         administrator = self._target.dsn.account.upper()
         self.table = profile.statement("table_name", administrator=administrator, name=self._table_name)
         for statement in profile.statements("create_table", table=self.table, name=self._table_name):
-            self._prepare(statement)
+            outcome = self._administer(statement)
+            if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
+                self.table = None  # nothing was made, so that there is nothing to drop
+                raise InconclusiveError(f"needs a table, and {administrator} may not create one: {outcome}")
+            _require(statement, outcome)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
         self._prepare("COMMIT")
-        for user in {account.user for account in accounts if account.ours}:
+        for user in {account.user for account in accounts if not account.administrator}:
             for statement in profile.statements("grant_table", table=self.table, user=user):
                 self._prepare(statement)
 
@@ -97,6 +99,8 @@ class Provisions:
                 if not poll.again():
                     left += trouble
                     break
+        if self._pool is not None:
+            self._pool.take_back()
         return left
 
     def _remove(self, statements: list[str]) -> list[str]:
