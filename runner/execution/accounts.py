@@ -107,8 +107,8 @@ def unfit(case: Case, *, administrator: bool) -> str | None:
     for step in case.steps:
         if not isinstance(step, Say):
             continue
-        if _CHANGES_USERS.search(step.statement.text):
-            return f"it says {step.statement.text!r}, and prepared accounts are not changed"
+        if (change := _CHANGES_USERS.search(step.statement.text)) is not None:
+            return f"its steps {change[0].upper()} something, and with prepared accounts nothing of that kind is done"
         if any(hole.part == "password" for hole in step.statement.holes):
             return "it says a password, and those of prepared accounts are kept secret"
         if step.session in acting and not administrator:
