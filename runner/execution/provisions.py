@@ -67,7 +67,7 @@ class Provisions:
             outcome = self._administer(statement)
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
                 self.table = None  # nothing was made, so that there is nothing to drop
-                raise InconclusiveError(f"needs a table, and {administrator} may not create one: {outcome}")
+                raise InconclusiveError(f"needs a table, and {administrator} may not create one (error {outcome.code})")
             _require(statement, outcome)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
