@@ -15,7 +15,7 @@ from runner.commands import USAGE_ERROR
 from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
 
-_COMMANDS = ("doctor", "lint", "explain", "prove", "sweep")
+_COMMANDS = ("doctor", "lint", "explain", "accounts", "prove", "sweep")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from runner.database.target import Target, TargetError
+from runner.execution.accounts import Pool, unfit
 from runner.execution.observing import Observer
 from runner.execution.outage import Outage
 from runner.execution.patience import Patience
@@ -20,10 +21,17 @@ from runner.language.model import Case, Vocabulary
 
 
 class Performer:
-    """Runs cases on one target; what it learns about the target's speed serves the later cases."""
+    """Runs cases on one target; what it learns about the target's speed serves the later cases.
 
-    def __init__(self, target: Target, vocabulary: Vocabulary) -> None:
+    Args:
+        target: the server.
+        vocabulary: the words that the cases share.
+        pool: the prepared accounts to run them with, if no users are to be created.
+    """
+
+    def __init__(self, target: Target, vocabulary: Vocabulary, pool: Pool | None = None) -> None:
         self._target = target
+        self._pool = pool
         self._guarded = re.compile(rf"\b{vocabulary.guarded}\b", re.IGNORECASE) if vocabulary.guarded else None
         self._patience = Patience(target.limits)
         self._outage = Outage(target)
@@ -36,6 +44,9 @@ class Performer:
         because = self._target.profile.exempts(case.requirement.id, case.id, case.name)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
+        because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
+        if because is not None:
+            return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
         counted: Counter[str] = Counter()
         endings: list[Ending] = []
         start = time.monotonic()
@@ -74,7 +85,7 @@ class Performer:
         )
 
     def _run(self, case: Case) -> tuple[CaseResult, bool]:
-        run = _Run(case, self._target, self._guarded, self._patience)
+        run = _Run(case, self._target, self._guarded, self._patience, self._pool)
         return run.result(), run.missing
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
@@ -85,12 +96,14 @@ class Performer:
 class _Run:
     """One run of one case."""
 
-    def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience) -> None:
+    def __init__(
+        self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience, pool: Pool | None
+    ) -> None:
         self._case = case
         self.missing = False
         """Whether it deviates by what did not come, or by a lost connection."""
         self._transcript = Transcript()
-        self._stage = Stage(case, target, self._transcript)
+        self._stage = Stage(case, target, self._transcript, pool)
         self._settling = Settling(self._stage, patience)
         self._player = Player(self._stage, self._settling, patience, guarded)
         self._observer = Observer(self._stage, self._settling, patience, self._player.matcher)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 
 from runner.database.naming import new_password
@@ -11,26 +10,23 @@ from runner.database.outcome import Outcome, Rows, ServerError, succeeded
 from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
+from runner.execution.accounts import Account, Pool
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
 
 
-@dataclass
-class Account:
-    """A user that a case logs in as. ``ours``: the case's own, so that nobody else has a session of it."""
-
-    user: str
-    password: str = field(repr=False)
-    ours: bool = True
-
-
 class Provisions:
-    """Makes and removes what a case needs on the server besides sessions."""
+    """Makes and removes what a case needs on the server besides sessions.
 
-    def __init__(self, target: Target, transcript: Transcript) -> None:
+    Args:
+        pool: the prepared accounts that are lent to it, if it is not to create users.
+    """
+
+    def __init__(self, target: Target, transcript: Transcript, pool: Pool | None = None) -> None:
         self._target = target
         self._transcript = transcript
+        self._pool = pool
         self._accounts: list[Account] = []
         self._table_name = ""
         self._role: str | None = None
@@ -42,8 +38,10 @@ class Provisions:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
 
         Raises:
-            InconclusiveError: the target refuses.
+            InconclusiveError: the target refuses, or no prepared account is free.
         """
+        if self._pool is not None:
+            return self._pool.lend(spec)
         account = Account(self._target.names.new(), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
         if not spec.create:
@@ -75,11 +73,15 @@ class Provisions:
         administrator = self._target.dsn.account.upper()
         self.table = profile.statement("table_name", administrator=administrator, name=self._table_name)
         for statement in profile.statements("create_table", table=self.table, name=self._table_name):
-            self._prepare(statement)
+            outcome = self._administer(statement)
+            if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
+                self.table = None  # nothing was made, so that there is nothing to drop
+                raise InconclusiveError(f"needs a table, and {administrator} may not create one (error {outcome.code})")
+            _require(statement, outcome)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
         self._prepare("COMMIT")
-        for user in dict.fromkeys(account.user for account in accounts if account.ours):
+        for user in dict.fromkeys(account.user for account in accounts if not account.administrator):
             for statement in profile.statements("grant_table", table=self.table, user=user):
                 self._prepare(statement)
 
@@ -108,6 +110,8 @@ class Provisions:
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._exists, account))
+        if self._pool is not None:
+            self._pool.take_back()
         return left
 
     def _drop(self, statements: list[str], exists: Callable[[], bool]) -> list[str]:

@@ -8,8 +8,9 @@ from runner.database.outcome import Outcome, Rows, shorten, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
+from runner.execution.accounts import Account, Pool
 from runner.execution.identity import by_address, identify
-from runner.execution.provisions import Account, Provisions
+from runner.execution.provisions import Provisions
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
@@ -55,11 +56,11 @@ class Actor:
 class Stage:
     """The sessions of one run of a case, and what they stand on."""
 
-    def __init__(self, case: Case, target: Target, transcript: Transcript) -> None:
+    def __init__(self, case: Case, target: Target, transcript: Transcript, pool: Pool | None = None) -> None:
         self.case = case
         self.target = target
         self.transcript = transcript
-        self.provisions = Provisions(target, transcript)
+        self.provisions = Provisions(target, transcript, pool)
         self.actors: dict[str, Actor] = {}
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
@@ -80,7 +81,7 @@ class Stage:
 
     def _account(self, spec: SessionSpec) -> Account:
         if spec.same_user_as == ADMINISTRATOR:
-            return Account(self.target.dsn.account, "", ours=False)
+            return Account(self.target.dsn.account, "", ours=False, administrator=True)
         return self.provisions.account(spec) if spec.same_user_as is None else self.actors[spec.same_user_as].account
 
     def clear(self) -> list[str]:
@@ -167,10 +168,10 @@ class Stage:
 
     def _login(self, actor: Actor) -> Login:
         account = actor.account
-        return self.target.login(account.user, account.password) if account.ours else self.target.administrator
+        return self.target.administrator if account.administrator else self.target.login(account.user, account.password)
 
     def _logged_in(self, actor: Actor, outcome: Outcome, since: float, *, setup: bool) -> Outcome:
-        user = actor.account.user if actor.account.ours else self.target.dsn.user
+        user = self.target.dsn.user if actor.account.administrator else actor.account.user
         self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
         if not succeeded(outcome) and actor.session is not None:
             actor.session.abandon()
@@ -178,6 +179,8 @@ class Stage:
         return outcome
 
     def _note_id(self, actor: Actor, *, setup: bool) -> None:
+        if actor.id is not None:
+            actor.account.ids.add(actor.id)
         text = f"its id in the list: {actor.id or 'unknown, ' + actor.unidentified}"
         self.transcript.add(actor.name, "note", text, setup=setup)
 
@@ -200,8 +203,8 @@ class Stage:
 
     def shows_others(self, shown: ProcessList) -> bool:
         """Whether the administrator's list shows other users' sessions: this one, or an earlier one of the run."""
-        ours = [actor for actor in self.actors.values() if actor.account.ours]
-        self.target.sees_others |= any(shown.with_id(actor.id) for actor in ours if actor.id)
+        others = [actor for actor in self.actors.values() if not actor.account.administrator]
+        self.target.sees_others |= any(shown.with_id(actor.id) for actor in others if actor.id)
         return self.target.sees_others
 
     def look(self, at: Actor, *, fresh: bool = False) -> ProcessList | None:
@@ -215,7 +218,7 @@ class Stage:
             None where nobody can see that user's sessions.
         """
         shown = self.target.process_list()
-        if not at.account.ours or self.shows_others(shown):
+        if at.account.administrator or self.shows_others(shown):
             return shown
         for mate in self.mates(at):
             if mate.session is not None and mate.alive and not mate.session.busy:

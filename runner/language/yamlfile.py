@@ -67,13 +67,14 @@ class Document:
         return SourceError(self.place(*way), what, hint)
 
 
-def read_document(path: Path, schema: str, newest: int) -> Document:
+def read_document(path: Path, schema: str, newest: int, *, secret: bool = False) -> Document:
     """Reads a YAML file and checks it against a schema of this package.
 
     Args:
         path: the file.
         schema: the name of a JSON Schema file beside this module, such as ``case-format.schema.json``.
         newest: the newest version of the format that is known here; the file says its own as ``format``.
+        secret: whether passwords stand in it: then no error repeats anything that it says.
 
     Raises:
         SourceError: the file can't be read, is broken YAML, says a key twice, or doesn't fit the schema.
@@ -85,11 +86,16 @@ def read_document(path: Path, schema: str, newest: int) -> Document:
     except UnicodeDecodeError as error:
         raise SourceError(Place(path), f"is not UTF-8 text (byte {error.start})", "save the file as UTF-8") from error
     _refuse_depth(path, text)
-    document = _compose(path, text)
+    try:
+        document = _compose(path, text)
+    except SourceError as error:
+        if not secret:
+            raise
+        raise SourceError(error.place, "broken YAML", "put texts in single quotes; say no key twice") from None
     own = document.data.get("format") if isinstance(document.data, dict) else None
     if isinstance(own, int) and own != newest:
         raise document.fail(("format",), f"format {own} is not known here", f"this runner reads format {newest}")
-    _check_against_schema(document, schema)
+    _check_against_schema(document, schema, secret=secret)
     return document
 
 
@@ -162,7 +168,7 @@ def _validator(schema: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(text))
 
 
-def _check_against_schema(document: Document, schema: str) -> None:
+def _check_against_schema(document: Document, schema: str, *, secret: bool) -> None:
     errors = list(_validator(schema).iter_errors(document.data))
     if not errors:
         return
@@ -175,12 +181,14 @@ def _check_against_schema(document: Document, schema: str) -> None:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
-        raise document.fail((*way, unknown), f"unknown key {unknown!r}", did_you_mean(unknown, known))
+        named = "unknown key" if secret else f"unknown key {unknown!r}"
+        raise document.fail((*way, unknown), named, did_you_mean(unknown, known))
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         raise document.fail(way, f"the key {missing!r} is missing here", _meaning(error.schema, missing))
     hint = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
-    raise document.fail(way, f"{_shown(error.instance)} doesn't fit: {_complaint(error)}", hint)
+    shown = "this" if secret else _shown(error.instance)
+    raise document.fail(way, f"{shown} doesn't fit: {_complaint(error)}", hint)
 
 
 def _meaning(schema: Mapping[str, Any], key: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.load import is_case_file, refuse_duplicates
-from runner.language.model import Level
+from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import find_register
 from runner.plugin import recording
@@ -18,6 +18,7 @@ from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_fi
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
+from runner.plugin.workers import planned_workers
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
 
 _PYTESTS_DEFAULT = "fE"
@@ -47,20 +48,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
-    _check_files(files, config.getoption("requirement"))
+    cases = _check_files(files, config.getoption("requirement"))
     run = Run.of(config)
     try:
         run.profile  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
+    run.check_accounts(cases, planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if run.report_path is not None and run.report_path.is_dir():
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
-        wanted = set(config.getoption("requirement"))
-        cases = [case for path in files for case in cached_cases(path)]
-        run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
+        run.check_target(cases)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -71,8 +71,10 @@ def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
 
 
-def _check_files(files: list[Path], wanted: list[str]) -> None:
-    problems, cases = [], []
+def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
+    """Reads the case files, and says all that is wrong with them."""
+    problems: list[str] = []
+    cases: list[Case] = []
     for path in files:
         try:
             cases += cached_cases(path)
@@ -88,14 +90,25 @@ def _check_files(files: list[Path], wanted: list[str]) -> None:
     for name in wanted:
         if name not in known:
             raise pytest.UsageError(f"--requirement: nothing is called {name!r}; {did_you_mean(name, known)}")
+    return [case for case in cases if case.requirement.id in wanted or not wanted]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Hands an xdist worker the target that the controller has checked."""
+    """Hands an xdist worker the target that the controller has checked, and its share of the prepared accounts."""
     run = Run.of(node.config)
     if run.checked:
         node.workerinput.update(run.new_worker())
+        if run.shares is not None:
+            node.workerinput["conformance_accounts"] = run.shares.give(node.workerinput["workerid"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The share of a worker that crashed is free for the one that takes its place."""
+    run = Run.of(node.config)
+    if run.shares is not None:
+        run.shares.take_back(node.workerinput["workerid"])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

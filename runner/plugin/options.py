@@ -26,6 +26,11 @@ def add_options(parser: pytest.Parser) -> None:
         help=f"how the target spells what the cases need (default: {DEFAULT_PROFILE})",
     )
     group.addoption(
+        "--accounts",
+        metavar="FILE",
+        help="run with the prepared accounts of this file and create no users (docs/accounts.md)",
+    )
+    group.addoption(
         "--requirement",
         action="append",
         default=[],

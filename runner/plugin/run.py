@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
+from runner.database.accountsfile import PreparedAccounts, described, read_accounts
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
 from runner.database.leftovers import remove_earlier, remove_own
@@ -26,11 +28,14 @@ from runner.doctor.examination import Examination
 from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
 from runner.doctor.report import short
+from runner.execution.accounts import Pool, check_accounts, needs
 from runner.execution.perform import Performer
 from runner.language.model import Case
+from runner.language.problems import SourceError
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.signals import undisturbed
+from runner.plugin.workers import Shares
 
 ENVIRONMENT = "KSC_DSN"
 """The environment variable that holds the DSN where the command line has none."""
@@ -52,6 +57,11 @@ class Run:
         self._dsn_text: str | None = worker_input.get("conformance_dsn", given)
         self._names = Names(worker_input.get("conformance_maker") or new_maker())
         self._makers = {self._names.maker}
+        share = worker_input.get("conformance_accounts")
+        self._accounts = PreparedAccounts.from_plain(share) if share is not None else None
+        """The prepared accounts of this process."""
+        self.shares: Shares | None = None
+        """The prepared accounts of the workers, if this process hands them out."""
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -119,9 +129,43 @@ class Run:
         if self.source is None:
             return ""
         dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
-        return f"{dsn}--profile {self._option.profile}"
+        accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
+        return f"{dsn}--profile {self._option.profile}{accounts}"
 
-    def check_target(self, cases: Iterable[Case]) -> None:
+    def check_accounts(self, cases: Sequence[Case], workers: int) -> None:
+        """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
+
+        One process does what it can with what there is. Of several, each has to be able to do the same: which of them
+        gets a case is chance, and a verdict must not depend on it.
+
+        Raises:
+            pytest.UsageError: the file can't be used, or they are too few.
+        """
+        if not self._option.accounts:
+            return
+        try:
+            prepared = self._accounts = read_accounts(Path(self._option.accounts))
+        except SourceError as error:
+            raise pytest.UsageError(f"--accounts: {error}") from error
+        if not self._option.dsn:
+            raise pytest.UsageError(
+                "--accounts: the embedded simulator knows none of them; name their server with --dsn"
+            )
+        there = prepared.count()
+        applicable = [case for case in cases if not self.profile.exempts(case.requirement.id, case.id, case.name)]
+        few = [
+            f"{needed * workers} {described(grants)} (there are {there[grants]})"
+            for grants, needed in needs(applicable, administrator=prepared.administrator).items()
+            if 0 < there[grants] < needed * workers
+        ]
+        if few and workers > 1:
+            raise pytest.UsageError(
+                f"--accounts: {workers} workers need more accounts than {self._option.accounts} has: {', '.join(few)}\n"
+                f"    hint: take fewer workers, or see what python -m runner accounts --workers {workers} prints"
+            )
+        self.shares = Shares(prepared, workers)
+
+    def check_target(self, cases: Sequence[Case]) -> None:
         """Reaches the target, sees that it can be used at all, and examines what it lacks for the cases.
 
         Raises:
@@ -138,12 +182,15 @@ class Run:
         target = Target(dsn, self.profile, self.limits)
         try:
             target.check()
-            if self._simulator is None:
+            if self._accounts is not None:
+                self._refuse_dsns_user(dsn, self._accounts)
+                check_accounts(target, self._accounts)
+            elif self._simulator is None:
                 self._sweep_earlier(target)
             self._needs = Needs.of(
                 case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
             )
-            self.facts = Examination(target, self._needs).facts()
+            self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
@@ -173,11 +220,17 @@ class Run:
         self._makers.add(maker)
         return {"conformance_dsn": self.dsn_text, "conformance_maker": maker}
 
+    @staticmethod
+    def _refuse_dsns_user(dsn: Dsn, prepared: PreparedAccounts) -> None:
+        if any(account.user.casefold() == dsn.account.casefold() for account in prepared.accounts):
+            raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user and can't be a prepared account, too")
+
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
         if self._performer is None:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
-            self._performer = Performer(self._target, find_register(case.place.path).vocabulary)
+            pool = Pool(self._target, self._accounts) if self._accounts is not None else None
+            self._performer = Performer(self._target, find_register(case.place.path).vocabulary, pool)
         return self._performer
 
     def close(self) -> None:
@@ -186,9 +239,10 @@ class Run:
             # The workers have ended; one that was killed has left what it was using.
             self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
         if self._target is not None:
-            # Who can't be asked has said so in every case before.
+            # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):
-                remove_own(self._target, self._makers, _AFTER)
+                if self._accounts is None:
+                    remove_own(self._target, self._makers, _AFTER)
             self._target.close()
             self._target = self._performer = None
         if self._simulator is not None:

@@ -1,0 +1,94 @@
+"""``accounts``: prints the SQL that prepares accounts for ``pytest cases --accounts``, or that removes them again."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from runner.commands import CASES
+from runner.database.accountsfile import PreparedAccount, described, read_accounts, write_accounts
+from runner.database.naming import PREFIX, new_password
+from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
+from runner.execution.accounts import needs
+from runner.language.load import case_files, load_cases
+from runner.language.model import Case
+
+HELP = "print the SQL that prepares accounts for runs that may not create users"
+
+_MOST_WORKERS = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "--profile",
+        default=DEFAULT_PROFILE,
+        metavar="NAME|FILE",
+        help="how the target spells it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="for how many parallel workers, pytest's -n (default: 1)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("accounts.yaml"),
+        metavar="FILE",
+        help="the new accounts file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--drop", type=Path, metavar="FILE", help="print the SQL that removes this file's accounts, no more"
+    )
+    parser.add_argument(
+        "--cases", type=Path, default=CASES, metavar="FOLDER", help="where the cases are (default: %(default)s)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the SQL, and writes the accounts file that goes with it."""
+    profile = load_profile(options.profile)
+    if options.drop is not None:
+        for prepared in read_accounts(options.drop).accounts:
+            _print(profile.statements("drop_user", user=prepared.user))
+        return 0
+    cases = [case for path in case_files(options.cases) for case in load_cases(path)]
+    accounts = list(_made_up(profile, cases, options.workers))
+    write_accounts(options.out, accounts)
+    print(f"-- Accounts for {options.out}. They hold passwords: show them to nobody but who runs them.")
+    for account in accounts:
+        print(f"-- {account.user}, {described(account.grants)}")
+        _print(_creating(profile, account))
+    return 0
+
+
+def _made_up(profile: Profile, cases: Iterable[Case], workers: int) -> Iterator[PreparedAccount]:
+    applicable = [case for case in cases if not profile.exempts(case.requirement.id, case.id, case.name)]
+    # An underscore soon after the prefix: these are no names of a run's own, which are dated there and swept up.
+    names = (f"{PREFIX}USER_{number}" for number in itertools.count(1))
+    for grants, needed in sorted(needs(applicable, administrator=True).items(), key=lambda item: sorted(item[0])):
+        for _ in range(needed * workers):
+            yield PreparedAccount(next(names), new_password(), grants)
+
+
+def _creating(profile: Profile, account: PreparedAccount) -> list[str]:
+    statements = profile.statements("create_user", user=account.user, password=account.password)
+    for privilege in sorted(account.grants):
+        statements += profile.grants(privilege, account.user)
+    return statements
+
+
+def _print(statements: Iterable[str]) -> None:
+    for statement in statements:
+        print(f"{statement};")
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers from 1 to {_MOST_WORKERS}")
+    return int(text)

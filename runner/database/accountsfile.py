@@ -1,0 +1,131 @@
+"""The file of accounts that were prepared for the suite, where it may not create users itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from runner.language.problems import Place, SourceError
+from runner.language.yamlfile import read_document
+
+FORMAT = 1
+
+Grants = frozenset[str]
+"""The privileges of a user besides the right to log in."""
+
+
+@dataclass(frozen=True)
+class PreparedAccount:
+    """A user that exists already, and that nobody else logs in as."""
+
+    user: str
+    password: str = field(repr=False)
+    grants: Grants
+
+
+@dataclass(frozen=True)
+class PreparedAccounts:
+    """What a file of accounts says.
+
+    Attributes:
+        administrator: whether the DSN's user holds all that the cases grant.
+    """
+
+    accounts: tuple[PreparedAccount, ...]
+    administrator: bool = False
+
+    def count(self) -> Counter[Grants]:
+        """How many accounts there are with exactly these grants."""
+        return Counter(account.grants for account in self.accounts)
+
+    def share(self, number: int, workers: int) -> PreparedAccounts:
+        """The accounts of one of several parallel workers; ``number`` counts from 0. No two shares overlap."""
+        turn: Counter[Grants] = Counter()
+        share = []
+        for account in self.accounts:
+            if turn[account.grants] % workers == number:
+                share.append(account)
+            turn[account.grants] += 1
+        return replace(self, accounts=tuple(share))
+
+    def as_plain(self) -> dict[str, Any]:
+        """The same in plain values, for handing it to another process; never to print."""
+        rows = [[account.user, account.password, sorted(account.grants)] for account in self.accounts]
+        return {"administrator": self.administrator, "accounts": rows}
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> PreparedAccounts:
+        """What ``as_plain`` wrote."""
+        accounts = (PreparedAccount(user, password, frozenset(grants)) for user, password, grants in data["accounts"])
+        return cls(tuple(accounts), data["administrator"])
+
+
+def grants_of(privileges: Iterable[str]) -> Grants:
+    """Privileges as they are compared: in upper case, with single blanks."""
+    return frozenset(" ".join(privilege.upper().split()) for privilege in privileges)
+
+
+def described(grants: Grants) -> str:
+    """Grants in words, behind *an account* or *accounts*."""
+    return f"with {' and '.join(sorted(grants))}" if grants else "without a privilege"
+
+
+def read_accounts(path: Path) -> PreparedAccounts:
+    """Reads a file of accounts.
+
+    Raises:
+        SourceError: it isn't one, or others than its owner can read it. No message holds what the file says.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise SourceError(Place(path), f"can't be read: {error.strerror}", "check the path") from error
+    if mode & 0o077:
+        raise SourceError(
+            Place(path),
+            f"holds passwords, and others can read it (mode {mode:04o})",
+            f"chmod 600 {Place(path).shown_path}",
+        )
+    document = read_document(path, "accounts.schema.json", FORMAT, secret=True)
+    accounts: list[PreparedAccount] = []
+    for index, row in enumerate(document.data["accounts"]):
+        if any(row["user"].casefold() == other.user.casefold() for other in accounts):
+            raise document.fail(("accounts", index, "user"), "this user stands here twice", "name each account once")
+        accounts.append(PreparedAccount(row["user"], row["password"], grants_of(row["grants"])))
+    return PreparedAccounts(tuple(accounts), document.data.get("administrator", False))
+
+
+def write_accounts(path: Path, accounts: Iterable[PreparedAccount]) -> None:
+    """Writes a new file of accounts that only its owner can read.
+
+    Raises:
+        SourceError: there is such a file already, or it can't be written.
+    """
+    rows = [
+        f"  - {{user: {each.user}, password: {each.password}, grants: [{', '.join(sorted(each.grants))}]}}"
+        for each in accounts
+    ]
+    text = "\n".join(
+        (
+            f"format: {FORMAT}",
+            "administrator: false # true: the DSN's user holds all these privileges, too",
+            "accounts:",
+            *rows,
+            "",
+        )
+    )
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise SourceError(
+            Place(path), "exists already, and is not overwritten", "name another file with --out"
+        ) from error
+    except OSError as error:
+        raise SourceError(Place(path), f"can't be written: {error.strerror}", "name another file with --out") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

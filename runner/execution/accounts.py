@@ -1,0 +1,148 @@
+"""Whom a case logs in as, and the pool of prepared accounts for targets on which no user may be created."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from runner.database.accountsfile import Grants, PreparedAccounts, described, grants_of
+from runner.database.outcome import succeeded
+from runner.database.poll import Poll
+from runner.database.processlist import ProcessList
+from runner.database.session import Session
+from runner.database.target import Target, TargetError
+from runner.execution.verdict import InconclusiveError
+from runner.language.model import ADMINISTRATOR, Case, Say, SessionSpec
+
+_CHANGES_USERS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
+
+
+@dataclass(eq=False)
+class Account:
+    """A user that a case logs in as.
+
+    Attributes:
+        ours: the case's own, so that nobody else has a session of it. Prepared accounts are not: whoever prepared
+            them may log in at any moment, so that ids of their sessions need a second sign, as the administrator's do.
+        administrator: the DSN's user, with the DSN's password.
+        ids: the ids that this process's sessions of it have had, as far as they are known.
+    """
+
+    user: str
+    password: str = field(repr=False)
+    ours: bool = True
+    administrator: bool = False
+    ids: set[str] = field(default_factory=set)
+
+
+class Pool:
+    """The prepared accounts of one process, lent to one case at a time."""
+
+    def __init__(self, target: Target, prepared: PreparedAccounts) -> None:
+        self._target = target
+        self._accounts = [(each.grants, Account(each.user, each.password, ours=False)) for each in prepared.accounts]
+        self._lent: list[Account] = []
+        self._lingering: set[str] = set()
+        """Ids of rows that have been waited for in vain: not again in every case."""
+        self.administrator = prepared.administrator
+
+    def lend(self, spec: SessionSpec) -> Account:
+        """An account of exactly the grants that a session's user needs, which has no session.
+
+        Raises:
+            InconclusiveError: there is none.
+        """
+        grants = grants_of(spec.grants)
+        accounts = [account for held, account in self._accounts if held == grants]
+        if not accounts:
+            raise InconclusiveError(f"needs an account {described(grants)}; the accounts file has none")
+        free = [account for account in accounts if account not in self._lent]
+        if not free:
+            there = f"{len(accounts)} in the accounts file, or in this worker's share of it"
+            raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
+        account = self._without_session(free)
+        self._lent.append(account)
+        return account
+
+    def take_back(self) -> None:
+        """The case is over and its sessions are closed: all accounts are free."""
+        self._lent.clear()
+
+    def _without_session(self, accounts: list[Account]) -> Account:
+        """The first account that no row is of; sessions of earlier cases have the settle time to go."""
+        poll = Poll(self._target.limits.settle)
+        while True:
+            shown = self._target.process_list()
+            listed = {account.user: _ids(account, shown) for account in accounts}
+            for account in accounts:
+                if not listed[account.user]:
+                    return account
+            if set().union(*listed.values()) <= self._lingering or not poll.again():
+                break
+        self._lingering.update(*listed.values())
+        for account in accounts:
+            if listed[account.user] <= account.ids:
+                return account  # its old sessions are disconnected, and known: no case takes them for its own
+        busy = "; ".join(f"{user} ({', '.join(sorted(ids))})" for user, ids in listed.items())
+        raise InconclusiveError(f"somebody else is logged in as the prepared account, with these sessions: {busy}")
+
+
+def _ids(account: Account, shown: ProcessList) -> set[str]:
+    return {row.id for row in shown.of_user(account.user)}
+
+
+def unfit(case: Case, *, administrator: bool) -> str | None:
+    """Why a case can't be decided with prepared accounts, which it must not change; None if it can.
+
+    Args:
+        case: the case.
+        administrator: whether the DSN's user may do what the cases have the administrator do.
+    """
+    for spec in case.sessions:
+        if not spec.create:
+            return "its steps create a user, and with prepared accounts none is created"
+    acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
+    for step in case.steps:
+        if not isinstance(step, Say):
+            continue
+        if (change := _CHANGES_USERS.search(step.statement.text)) is not None:
+            return f"its steps {change[0].upper()} something, and with prepared accounts nothing of that kind is done"
+        if any(hole.part == "password" for hole in step.statement.holes):
+            return "it says a password, and those of prepared accounts are kept secret"
+        if step.session in acting and not administrator:
+            return "the administrator acts in it, and the accounts file doesn't say 'administrator: true'"
+    return None
+
+
+def needs(cases: Iterable[Case], *, administrator: bool) -> Mapping[Grants, int]:
+    """How many accounts of each set of grants a case needs at most, of all cases that prepared accounts can serve."""
+    most: Counter[Grants] = Counter()
+    for case in cases:
+        if unfit(case, administrator=administrator) is None:
+            most |= Counter(grants_of(spec.grants) for spec in case.sessions if spec.same_user_as is None)
+    return most
+
+
+def check_accounts(target: Target, prepared: PreparedAccounts) -> None:
+    """Sees that every account can log in, and that the DSN's user sees its sessions.
+
+    Raises:
+        TargetError: it can't, or the list doesn't show it.
+    """
+    for account in prepared.accounts:
+        visitor = Session(target.login(account.user, account.password))
+        outcome = visitor.open(target.limits.connect)
+        try:
+            if not succeeded(outcome):
+                raise TargetError(f"the prepared account {account.user} can't log in: {outcome}")
+            poll = Poll(target.limits.settle)
+            while not any(target.process_list().of_user(account.user)):
+                if not poll.again():
+                    raise TargetError(
+                        f"the list of {target.dsn.account} doesn't show the session of {account.user}: with prepared "
+                        f"accounts, the DSN's user has to see all users' sessions (such as by GRANT SHOW PROCESS)"
+                    )
+        finally:
+            visitor.close()
