@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runner.database.naming import new_password
-from runner.database.outcome import Outcome, Rows, ServerError, succeeded
+from runner.database.outcome import Outcome, Rows, ServerError, answered, succeeded
 from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
@@ -36,7 +36,7 @@ class Provisions:
         self._table_name = ""
         self._role: str | None = None
         self._cut_off = False
-        """Whether the administrator could not log in any more when it was to clear up."""
+        """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
 
     def account(self, spec: SessionSpec) -> Account:
@@ -125,6 +125,9 @@ class Provisions:
             return True
         if isinstance(answer, Rows):
             return (account.user,) in answer.values
+        if not answered(answer):
+            self._cut_off = True
+            return True
         visitor = Session(self._target.login(account.user, account.password))
         outcome = visitor.open(self._target.limits.connect)
         visitor.close()
