@@ -118,10 +118,12 @@ class Line:
 
     def last_error(self) -> ServerError | None:
         """The last error packet that was overheard."""
-        rest, found = bytes(self._overheard), None
-        while len(rest) >= _HEADER and len(rest) >= (end := _HEADER + int.from_bytes(rest[:3], "little")):
-            found = _error(rest[_HEADER:end]) or found
-            rest = rest[end:]
+        heard, at, found = bytes(self._overheard), 0, None
+        while len(heard) >= at + _HEADER:
+            start = at + _HEADER
+            at = start + int.from_bytes(heard[at : at + 3], "little")
+            if at <= len(heard):
+                found = _error(heard[start:at]) or found
         return found
 
     def mark(self) -> None:

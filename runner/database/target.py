@@ -22,7 +22,7 @@ class TargetError(Exception):
 
 
 _BRIEF = 1.0  # seconds for a target that has just not answered
-_OF_THE_SLOWEST = 3  # times as long as the administrator's slowest answer took: a slow target is no dead one
+_OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
 
 
 class Target:

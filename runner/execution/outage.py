@@ -9,7 +9,7 @@ from runner.database.target import Target
 
 _PAUSE = 0.25  # seconds between looks
 _QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
-_EVERY = 20  # cases, between looks that take longer
+_EVERY = 40  # cases, between looks that take longer
 
 
 class Outage:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from runner.database.naming import new_password
-from runner.database.outcome import Outcome, Rows, ServerError, succeeded
+from runner.database.outcome import Outcome, Rows, ServerError, answered, succeeded
 from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
@@ -31,7 +31,7 @@ class Provisions:
         self._table_name = ""
         self._role: str | None = None
         self._cut_off = False
-        """Whether the administrator could not log in any more when it was to clear up."""
+        """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
 
     def account(self, spec: SessionSpec) -> Account:
@@ -147,7 +147,10 @@ class Provisions:
         except TargetError:
             self._cut_off = True
             return True
-        return any((row[0] or "").upper() == name for row in answer.values) if isinstance(answer, Rows) else None
+        if not isinstance(answer, Rows):
+            self._cut_off = not answered(answer)
+            return True if self._cut_off else None
+        return any((row[0] or "").upper() == name for row in answer.values)
 
     def _exists(self, account: Account) -> bool:
         listed = self._listed("list_users", account.user)

@@ -63,7 +63,7 @@ def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(
     assert 1 <= run.screen.count(NOT_RUN) <= 4  # once for each way in which it showed; four workers may meet four
     assert "undecided: " in run.screen
     assert "Traceback" not in run.screen
-    assert len(run.screen.splitlines()) < 200
+    assert len(run.screen.splitlines()) < 400  # and not a text for each case that was not run
 
 
 def test_observing_on_a_target_that_is_gone_is_no_success(tmp_path: Path) -> None:
