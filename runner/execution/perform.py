@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -23,7 +22,7 @@ class Performer:
 
     def __init__(self, target: Target, vocabulary: Vocabulary) -> None:
         self._target = target
-        self._guarded = re.compile(rf"\b{vocabulary.guarded}\b", re.IGNORECASE) if vocabulary.guarded else None
+        self._vocabulary = vocabulary
         self._patience = Patience(target.limits)
 
     def perform(self, case: Case) -> CaseResult:
@@ -35,7 +34,7 @@ class Performer:
         endings: list[Ending] = []
         start = time.monotonic()
         while True:
-            result = _Run(case, self._target, self._guarded, self._patience).result()
+            result = _Run(case, self._target, self._vocabulary, self._patience).result()
             counted.update(result.observed)
             endings.extend(result.endings)
             if result.verdict is not Verdict.OBSERVED or counted.total() >= case.repeat:
@@ -46,12 +45,12 @@ class Performer:
 class _Run:
     """One run of one case."""
 
-    def __init__(self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience) -> None:
+    def __init__(self, case: Case, target: Target, vocabulary: Vocabulary, patience: Patience) -> None:
         self._case = case
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript)
         self._settling = Settling(self._stage, patience)
-        self._player = Player(self._stage, self._settling, patience, guarded)
+        self._player = Player(self._stage, self._settling, patience, vocabulary)
         self._observer = Observer(self._stage, self._settling, patience, self._player.matcher)
 
     def result(self) -> CaseResult:

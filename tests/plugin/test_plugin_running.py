@@ -168,6 +168,6 @@ def test_ctrl_c_in_the_middle_of_a_case_leaves_no_user_behind(
 
 def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\ntable: [[1, 1]]")
-    write_case(tmp_path, "steps:\n  - killer: SELEC 1\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
+    write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
     assert run(*own(tmp_path), "--dsn", simulator.text).code == 1
     assert watcher.users() == ()
