@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Neighbourhood:
     own_id: str
     options: tuple[str, ...]
     create_user: tuple[str, ...]
+    codes: tuple[int, ...] = (0,)
 
 
 @contextlib.contextmanager
@@ -72,7 +73,7 @@ def mariadb() -> Iterator[Neighbourhood]:
     if "mariadb" not in profile_names():
         pytest.skip("no profile for MariaDB")
     with start_mariadb() as server:
-        yield mysql_mode(server.dsn(), "mariadb")
+        yield replace(mysql_mode(server.dsn(), "mariadb"), codes=(0, 1))  # it has its own idea of who may end whom
 
 
 def mysql_mode(dsn: str, profile: str) -> Neighbourhood:
@@ -230,7 +231,8 @@ def test_no_foreign_session_is_touched_by_whole_runs_beside_it(
                 with neighbours.coming_and_going():
                     run = run_suite(tmp_path / f"record-{number}.json", *server.options, *WORKERS, limit=1200)
                 assert neighbours.lost == [], f"run {number + 1}: {run.screen}"
-                assert run.code == 0, f"run {number + 1}: {run.screen}"
+                assert run.code in server.codes, f"run {number + 1}: {run.screen}"
+                assert not run.results(verdict="inconclusive"), f"run {number + 1}: {run.screen}"
                 own = own_ids(run)
                 beside = {each for each in own if {each - 1, each + 1} & neighbours.ids}
                 assert len(beside) > len(own) / 10, "the foreign ids are not beside the suite's"
