@@ -9,38 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from runner.database.processlist import ProcessList
+from runner.database.processlist import ProcessList, Row
 from runner.database.target import TargetError
-from runner.execution.readings import LARGEST, WRAPS, readings
+from runner.execution.readings import SIGNED, UNSIGNED, readings
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
+from runner.language.computing import computed
 
 _HEADROOM = 1000
 
 
-def check(statement: str, stage: Stage) -> None:
-    """Lets a statement pass, or raises.
+def check(statement: str, stage: Stage, guarded: str) -> None:
+    """Lets a statement pass, or raises; ``guarded`` is the register's word for those that end sessions.
 
     Raises:
-        InconclusiveError: a number in the statement is, or may be, the id of a session that is not this case's own.
+        InconclusiveError: a number in the statement is, or may be, the id of a session that is not this case's own, or
+            the server would compute which session it names.
     """
-    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
+    if (found := computed(statement, guarded)) is not None:
+        raise InconclusiveError(f"not sent: with {found!r} in {statement!r}, the server computes whom it ends")
     try:
         shown = stage.target.process_list()
     except TargetError as error:
         raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
-    listed = {row.number: row for row in shown.rows if row.number is not None}
+    # Only now: a connection that is still there after the look had its id when the look was taken.
+    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
+    unreadable = [row.id for row in shown.rows if row.number is None]
+    if unreadable:
+        raise InconclusiveError(f"not sent: nobody knows which number the list's {unreadable[0]!r} is taken for")
     complete = stage.shows_others(shown)
-    for number in sorted(readings(statement)):
+    for number in sorted(readings(statement, _widths(own))):
         actor = own.get(number)
-        if number in listed:
-            if actor is None or not _same_user(listed[number].user, actor, shown):
+        rows = [row for row in shown.rows if row.number == number]
+        if rows:
+            if actor is None or not _all_its(rows, actor, shown):
                 raise InconclusiveError(
                     f"not sent: {statement!r} could be read as naming session {number}, which is somebody else's"
                 )
         elif not complete and actor is not None:
             _ask_its_user(number, actor, stage)
-        elif not complete and number != 0 and not _built_from(number, own):
+        elif not complete and number != 0:
             raise InconclusiveError(
                 f"not sent: the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
             )
@@ -51,13 +59,15 @@ def _may_name(actor: Actor) -> bool:
     return not actor.gone and (actor.account.ours or actor.alive)
 
 
-def _built_from(number: int, own: Collection[int]) -> bool:
-    """Whether a number is out of the range of ids and a reading of it is an own id: nobody else can have it."""
-    return number >= WRAPS[0] and (number in LARGEST or any(number % wrap in own for wrap in WRAPS))
+def _widths(own: Collection[int]) -> list[int]:
+    """Bits of the integers that the server may read ids in: it reads our sessions' right, so not too few for one."""
+    return [*UNSIGNED, *(width for width in SIGNED if max(own, default=0) < 2**width)]
 
 
-def _same_user(user: str, actor: Actor, shown: ProcessList) -> bool:
-    return any(row.user == user for row in shown.of_user(actor.account.user))
+def _all_its(rows: Collection[Row], actor: Actor, shown: ProcessList) -> bool:
+    """Whether all rows with an own id are its user's; of the administrator's sessions, only one can be the actor."""
+    same_user = {row.user for row in shown.of_user(actor.account.user)}
+    return all(row.user in same_user for row in rows) and (actor.account.ours or len(rows) == 1)
 
 
 def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -32,7 +31,7 @@ class Performer:
     def __init__(self, target: Target, vocabulary: Vocabulary, pool: Pool | None = None) -> None:
         self._target = target
         self._pool = pool
-        self._guarded = re.compile(rf"\b{vocabulary.guarded}\b", re.IGNORECASE) if vocabulary.guarded else None
+        self._vocabulary = vocabulary
         self._patience = Patience(target.limits)
         self._outage = Outage(target)
 
@@ -85,7 +84,7 @@ class Performer:
         )
 
     def _run(self, case: Case) -> tuple[CaseResult, bool]:
-        run = _Run(case, self._target, self._guarded, self._patience, self._pool)
+        run = _Run(case, self._target, self._vocabulary, self._patience, self._pool)
         return run.result(), run.missing
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
@@ -97,7 +96,7 @@ class _Run:
     """One run of one case."""
 
     def __init__(
-        self, case: Case, target: Target, guarded: re.Pattern[str] | None, patience: Patience, pool: Pool | None
+        self, case: Case, target: Target, vocabulary: Vocabulary, patience: Patience, pool: Pool | None
     ) -> None:
         self._case = case
         self.missing = False
@@ -105,7 +104,7 @@ class _Run:
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript, pool)
         self._settling = Settling(self._stage, patience)
-        self._player = Player(self._stage, self._settling, patience, guarded)
+        self._player = Player(self._stage, self._settling, patience, vocabulary)
         self._observer = Observer(self._stage, self._settling, patience, self._player.matcher)
 
     def result(self) -> CaseResult:

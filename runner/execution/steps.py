@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
-from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Wait
+from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
 
 _PREPARES: Reply = (SUCCESS,)
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
@@ -42,14 +41,14 @@ class Player:
         stage: the sessions.
         settling: waits for ends, and knows since when.
         patience: the time limits, as far as this target deserves them.
-        guarded: which statements can end sessions; None: none can.
+        vocabulary: says which statements can end sessions.
     """
 
-    def __init__(self, stage: Stage, settling: Settling, patience: Patience, guarded: re.Pattern[str] | None) -> None:
+    def __init__(self, stage: Stage, settling: Settling, patience: Patience, vocabulary: Vocabulary) -> None:
         self._stage = stage
         self._settling = settling
         self._patience = patience
-        self._guarded = guarded
+        self._vocabulary = vocabulary
         self._limits = stage.target.limits
         self._renderer = Renderer(stage)
         self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text, stage.shown)
@@ -120,11 +119,14 @@ class Player:
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
         # Whatever carries an id may end its session, however it is spelled, or misspelt.
-        guarded = any(hole.part == "id" or hole.unused for hole in step.statement.holes) or (
-            self._guarded is not None and any(map(self._guarded.search, (rendered.text, text)))
+        guarded = (
+            step.statement.names_ids
+            or any(map(self._vocabulary.guards, (rendered.text, text)))
+            # The reader has checked what the case says, but not what the profile makes of it.
+            or (text != rendered.text and not self._vocabulary.is_harmless(text))
         )
         if guarded:
-            guard.check(text, self._stage)
+            guard.check(text, self._stage, self._vocabulary.guarded)
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
 
     def _send(self, line: _Line) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.language.computing import computed
 from runner.language.model import (
     ADMINISTRATOR,
     Await,
@@ -23,6 +24,7 @@ from runner.language.model import (
     Wait,
 )
 from runner.language.problems import SourceError, did_you_mean
+from runner.language.register import REGISTER_NAME
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
@@ -177,7 +179,24 @@ class CaseReader:
             return Connect(self._known(raw["connect"], names, (*way, "connect")), reply, older, place)
         session = self._known(verb, names, (*way, verb))
         statement = self._template((*way, verb), raw[verb], names)
+        self._check_guardable((*way, verb), statement)
         return Say(session, statement, reply, later, raw.get("prepared", False), place)
+
+    def _check_guardable(self, way: Path_, statement: Template) -> None:
+        """Checks that the guard can tell whose sessions a statement could end."""
+        vocabulary = self.register.vocabulary
+        if statement.names_ids or vocabulary.guards(statement.literal):
+            found = computed(statement.literal, vocabulary.guarded)
+            if found is not None:
+                raise self._fail(
+                    way, f"with {found!r} in it, the server computes which session ends", "name sessions as ${name.id}"
+                )
+        elif not statement.is_word and not vocabulary.is_harmless(statement.literal):
+            raise self._fail(
+                way,
+                f"nobody knows whether {statement.text!r} can end sessions",
+                f"if it can't, add how it begins to harmless in {REGISTER_NAME}; else name sessions as ${{name.id}}",
+            )
 
     def _only(self, way: Path_, raw: Mapping[str, Any], verb: str, allowed: tuple[str, ...]) -> None:
         for key in raw:

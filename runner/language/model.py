@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -193,11 +194,25 @@ class Vocabulary:
         errors: error classes that a reply may name; profiles hold their codes.
         words: names that a statement may hold as ``${name}``; profiles spell them.
         guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
+        harmless: how statements begin that can end no session; none: nobody knows, all that aren't guarded are trusted.
     """
 
     errors: Mapping[str, str]
     words: Mapping[str, str]
     guarded: str
+    harmless: tuple[str, ...] = ()
+
+    def guards(self, statement: str) -> bool:
+        """Whether a statement holds the guarded word, also in a name like KILL_SESSION."""
+        word = rf"(?<![^\W_]){self.guarded}(?![^\W_])"
+        return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
+
+    def is_harmless(self, statement: str) -> bool:
+        """Whether it is one statement that begins as one does which ends no session."""
+        words = " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
+        return not self.harmless or (
+            ";" not in words and any(words.startswith(f"{start.casefold()} ") for start in self.harmless)
+        )
 
 
 @dataclass(frozen=True)

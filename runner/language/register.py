@@ -46,4 +46,6 @@ def read_register(path: Path) -> Register:
     requirements = {
         name: Requirement(name, Level(row["level"]), row["says"]) for name, row in data["requirements"].items()
     }
-    return Register(requirements, Vocabulary(data["errors"], data["words"], data["guarded"]))
+    return Register(
+        requirements, Vocabulary(data["errors"], data["words"], data["guarded"], tuple(data.get("harmless", ())))
+    )

@@ -49,6 +49,21 @@ class Template:
         """The holes of the text, from left to right."""
         return (piece for piece in self.pieces if isinstance(piece, Hole))
 
+    @property
+    def names_ids(self) -> bool:
+        """Whether a session's id is in it, or a number beside one."""
+        return any(hole.part == "id" or hole.unused for hole in self.holes)
+
+    @property
+    def literal(self) -> str:
+        """The text with a plain number in every hole."""
+        return "".join(piece if isinstance(piece, str) else "1" for piece in self.pieces)
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is one ``${word}`` and nothing else."""
+        return [hole.word is not None for hole in self.holes] == [True] and len(self.pieces) == 1
+
     def named_sessions(self) -> frozenset[str]:
         """The sessions whose id the text names: a statement may lawfully end these."""
         return frozenset(

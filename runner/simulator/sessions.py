@@ -107,12 +107,17 @@ class SessionIds:
 
     def __init__(self) -> None:
         self._next = _FIRST_LOCAL_ID
+        self._living: set[int] = set()
 
     def new(self) -> int:
-        """An id that no session has had before, as far as the running number reaches."""
-        local = self._next
-        self._next = (local + 1) % _LOCAL_IDS or _FIRST_LOCAL_ID
-        return _SERVER_TAGS | _SERVER_NUMBER | local
+        """An id that no session has had before, as far as the running number reaches; none that one still has."""
+        while True:
+            local = self._next
+            self._next = (local + 1) % _LOCAL_IDS or _FIRST_LOCAL_ID
+            number = _SERVER_TAGS | _SERVER_NUMBER | local
+            if number not in self._living:
+                self._living.add(number)
+                return number
 
     def in_greeting(self, number: int) -> int:
         """The connection id that the greeting names to the session's client."""
@@ -122,8 +127,9 @@ class SessionIds:
         """The id of a session of this user, which was greeted with `number`."""
         return number
 
-    def give_back(self, user: User | None, number: int) -> None:
-        """The session with this id is over, or has never come to be; that makes no id usable again."""
+    def give_back(self, user: User | None, number: int) -> None:  # noqa: ARG002 - as above
+        """The session with this id is over, or has never come to be."""
+        self._living.discard(number)
 
 
 class Registry:

@@ -136,3 +136,18 @@ def test_a_session_that_left_is_no_obstacle(bench: Bench) -> None:
         pass
     body = f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{own}'\n    reply: [error, ok]"
     assert eventually(lambda: bench.run(body).verdict is Verdict.CONFORMS)
+
+
+@pytest.mark.parametrize(
+    ("user", "verdict"), [("{user: administrator}", Verdict.INCONCLUSIVE), ("{}", Verdict.CONFORMS)]
+)
+def test_an_id_with_two_rows_may_be_somebody_elses_too_where_others_log_in_as_its_user(
+    tmp_path: Path, user: str, verdict: Verdict
+) -> None:
+    with simulator("--defect", "lists-sessions-twice") as dsn:
+        result = Bench(tmp_path, dsn).run(
+            "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]",
+            sessions=f"{{killer: {{user: administrator}}, victim: {user}}}",
+        )
+    assert result.verdict is verdict
+    assert len(sent(result)) == (verdict is Verdict.CONFORMS)

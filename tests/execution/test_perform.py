@@ -47,7 +47,7 @@ CONFORMING = {
     "rows": "steps:\n  - killer: SELECT 1, NULL FROM DUAL\n    reply: {rows: {values: [[1, null]]}}",
     "the list": "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [ID, USER], sessions: "
     '{victim: {USER: "${victim.user}", INFO: null}, killer: {COMMAND: Query}}}}',
-    "the same error": "steps:\n  - killer: SELEC 1\n    reply: error\n  - killer: SELEC 2\n    reply: same-error",
+    "the same error": "steps:\n  - killer: SELECT\n    reply: error\n  - killer: SELECT 1 1\n    reply: same-error",
     "a table": "table: [[1, 5], [2, 6]]\nsteps:\n  - stranger: SELECT val FROM ${table} ORDER BY id\n"
     "    reply: {rows: {values: [[5], [6]]}}",
     "a statement in flight": "steps:\n  - victim: ${sleep}\n    reply: later\n  - wait: {victim: running}\n"
@@ -130,12 +130,12 @@ DEVIATING = {
         "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
     ),
     "another error than before": Wrong(
-        "steps:\n  - killer: SELEC 1\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",
+        "steps:\n  - killer: SELECT FROM\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",
         "is answered with same-error",
         "error ",
     ),
     "same-error without an error before": Wrong(
-        "steps:\n  - killer: SELEC 1\n    reply: same-error", "is answered with same-error", "error "
+        "steps:\n  - killer: SELECT FROM\n    reply: same-error", "is answered with same-error", "error "
     ),
     "a session ends that should go on": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: ok", "every session that is not to end goes on", "lost: victim ("
@@ -211,8 +211,8 @@ UNDECIDED = {
         "preparing failed: killer: SELECT x FROM nowhere is answered with error",
     ),
     "the last preparing statement fails": (
-        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - stranger: SELEC 1\nends: [victim]",
-        "preparing failed: stranger: SELEC 1",
+        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - stranger: SELECT FROM\nends: [victim]",
+        "preparing failed: stranger: SELECT FROM",
     ),
     "a preparing login fails": ("steps:\n  - connect: no_one", "preparing failed: no_one: its login"),
     "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "nothing in flight"),
@@ -402,7 +402,7 @@ def test_a_word_that_the_target_has_in_no_spelling_is_inconclusive(bench: Bench)
 def test_an_exempt_case_is_not_run(bench: Bench) -> None:
     exemption = Exemption(frozenset(), frozenset({"the-case"}), "no such thing here")
     profile = dataclasses.replace(load_profile("oceanbase-oracle"), exemptions=(exemption,))
-    result = dataclasses.replace(bench, profile=profile).run("steps:\n  - killer: SELEC 1\n    reply: ok")
+    result = dataclasses.replace(bench, profile=profile).run("steps:\n  - killer: SELECT FROM\n    reply: ok")
     assert (result.verdict, result.reason) == (Verdict.NOT_APPLICABLE, "no such thing here")
     assert result.transcript == ()
 
@@ -414,13 +414,13 @@ def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Be
             spellings=(
                 dataclasses.replace(
                     load_profile("seekdb").spellings[0],
-                    statement="END {what}",
+                    statement="UPDATE {what}",
                     becomes=f"ALTER SYSTEM KILL SESSION '{own}'",
                 ),
             ),
         )
         result = dataclasses.replace(bench, profile=profile).run(
-            "steps:\n  - killer: END it\n    reply: ok", sessions="{killer: {user: administrator}, plain: {}}"
+            "steps:\n  - killer: UPDATE it\n    reply: ok", sessions="{killer: {user: administrator}, plain: {}}"
         )
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
         assert session.listen() is None

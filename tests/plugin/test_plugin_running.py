@@ -103,7 +103,7 @@ def test_what_chooses_nothing_is_exit_code_5_and_no_conformance() -> None:
 
 @pytest.fixture
 def simulator() -> Iterator[Dsn]:
-    simulator = EmbeddedSimulator()
+    simulator = EmbeddedSimulator("--admin-password", "s3cretWord")
     yield Dsn.parse(simulator.dsn)
     simulator.stop()
 
@@ -226,6 +226,6 @@ def test_a_run_whose_leftovers_cannot_be_removed_runs_all_the_same(tmp_path: Pat
 
 def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\ntable: [[1, 1]]")
-    write_case(tmp_path, "steps:\n  - killer: SELEC 1\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
+    write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
     assert run(*own(tmp_path), "--dsn", simulator.text).code == 1
     assert watcher.users() == ()

@@ -1,0 +1,152 @@
+"""The guard seen from the wire: what could end a foreign session never leaves the suite's own sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from case_bench import LIMITS, PATIENCE, Bench, eventually, simulator, somebody_else
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_guard_property import all_readers, arguments, held
+
+from runner.database.dsn import Dsn
+from runner.database.outcome import Ok, Rows
+from runner.database.profile import load_profile
+from runner.database.session import Session
+from runner.database.target import Target
+from runner.execution.patience import Patience
+from runner.execution.settling import Settling
+from runner.execution.stage import Stage
+from runner.execution.steps import Player
+from runner.execution.transcript import Transcript
+from runner.execution.verdict import InconclusiveError, Verdict
+from runner.language.load import load_cases
+from runner.language.register import find_register
+
+
+class Tap:
+    """Passes everything on between the suite and a server, and remembers what the suite sent."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        self._to = (dsn.host, dsn.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.dsn = replace(dsn, port=self._listener.getsockname()[1])
+        self.heard = bytearray()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._to)
+                threading.Thread(target=self._pass_on, args=(client, server, self.heard), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(server, client, bytearray()), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, to: socket.socket, heard: bytearray) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                heard += data
+                to.sendall(data)
+        with contextlib.suppress(OSError):
+            to.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture(scope="module", params=["small-ids", "scattered-ids", None], ids=str)
+def tap(request: pytest.FixtureRequest) -> Iterator[tuple[Tap, Dsn]]:
+    with simulator(*(("--variant", request.param) if request.param else ())) as dsn:
+        tap = Tap(dsn)
+        yield tap, dsn
+        tap.close()
+
+
+@pytest.fixture(scope="module")
+def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
+    with contextlib.ExitStack() as stack:
+        found = (stack.enter_context(somebody_else(tap[1])) for _ in range(5))
+        yield {int(own): session for session, own in found}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
+    tap: tuple[Tap, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
+) -> None:
+    wire, _ = tap
+    argument = data.draw(arguments(st.sampled_from(sorted(foreign))).filter(lambda text: not held(f"KILL {text}")))
+    said = f"ALTER SYSTEM KILL SESSION {argument}"
+    read = {number for _, number in all_readers(said)}
+    wire.heard.clear()
+    result = Bench(tmp_path, wire.dsn, replace(LIMITS, settle=0.3)).run(
+        f"steps:\n  - killer: {json.dumps(said)}\n    reply: [ok, error]",
+        sessions="{killer: {user: administrator}, plain: {}}",
+    )
+    if read & foreign.keys():
+        assert (result.verdict, b"KILL" in wire.heard) == (Verdict.INCONCLUSIVE, False), said
+    for number, session in foreign.items():
+        assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows), (said, number)
+
+
+@pytest.mark.parametrize("said", ["'${victim.id}'", "'${stranger.id}, ${victim.id}'", "'${victim.id + 4294967296}'"])
+@pytest.mark.parametrize("user", ["{user: administrator}", "{}"], ids=["administrators", "own-users"])
+def test_an_id_that_a_foreign_session_took_over_is_not_named(tmp_path: Path, said: str, user: str) -> None:
+    """Somebody else ends the victim, and a newcomer gets its id, before the case comes to its statement."""
+    with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:
+        wire = Tap(dsn)
+        stack.callback(wire.close)
+        case = load_cases(case_file(tmp_path, said, user))[0]
+        target = Target(wire.dsn, load_profile("oceanbase-oracle"), LIMITS)
+        stack.callback(target.close)
+        stage = Stage(case, target, Transcript())
+        stack.callback(stage.clear)
+        stage.set()
+        victim = stage.id_of("victim")
+        other, _ = stack.enter_context(somebody_else(dsn))
+        assert other.execute(f"ALTER SYSTEM KILL SESSION '{victim}'", PATIENCE) == Ok()
+        heir = taker(dsn, victim, stack)
+        wire.heard.clear()
+        patience = Patience(LIMITS)
+        player = Player(stage, Settling(stage, patience), patience, find_register(case.place.path).vocabulary)
+        with pytest.raises(InconclusiveError, match=r"not sent: .*somebody else's"):
+            player.play(case.steps)
+        assert b"KILL" not in wire.heard
+        assert isinstance(heir.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
+
+
+def taker(dsn: Dsn, wanted: str, stack: contextlib.ExitStack) -> Session:
+    """A foreign session that gets this id, which rests for a second first."""
+    found: list[Session] = []
+
+    def comes() -> bool:
+        time.sleep(0.1)
+        session, own = stack.enter_context(somebody_else(dsn))
+        if own == wanted:
+            found.append(session)
+        return bool(found)
+
+    assert eventually(comes)
+    return found[0]
+
+
+def case_file(folder: Path, said: str, user: str) -> Path:
+    root = Path(__file__).resolve().parents[2]
+    (folder / "requirements.yaml").write_text((root / "cases/requirements.yaml").read_text("utf-8"), "utf-8")
+    path = folder / "case.yaml"
+    path.write_text(
+        "format: 1\ncases:\n  - id: the-case\n    requirement: PUR-1\n    title: something holds\n    sessions: "
+        f"{{killer: {{user: administrator}}, victim: {user}, stranger: {{}}}}\n    steps:\n"
+        f'      - killer: "ALTER SYSTEM KILL SESSION {said}"\n        reply: ok\n    ends: [victim]\n',
+        "utf-8",
+    )
+    return path
