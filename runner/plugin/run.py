@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,7 @@ class Run:
         """The prepared accounts of this process."""
         self.shares: Shares | None = None
         """The prepared accounts of the workers, if this process hands them out."""
+        self._told_to_see = bool(worker_input.get("conformance_sees_others"))
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -214,11 +216,20 @@ class Run:
             gone = Counter(trace.kind for trace in remove_earlier(target, time.time(), _BEFORE))
             self.swept = ", ".join(f"{number} {kind}{'s' * (number > 1)}" for kind, number in gone.items())
 
-    def new_worker(self) -> dict[str, str]:
+    def new_worker(self) -> dict[str, Any]:
         """What an xdist worker is told, besides pytest's own: the target that was checked, and a mark for its names."""
         maker = new_maker()
         self._makers.add(maker)
-        return {"conformance_dsn": self.dsn_text, "conformance_maker": maker}
+        return {
+            "conformance_dsn": self.dsn_text,
+            "conformance_maker": maker,
+            "conformance_sees_others": self._sees_others,
+        }
+
+    @property
+    def _sees_others(self) -> bool:
+        """Whether the examination saw others' sessions in the administrator's list: a first case can't know yet."""
+        return self._told_to_see if self.facts is None else self.facts.sees_others is True
 
     @staticmethod
     def _refuse_dsns_user(dsn: Dsn, prepared: PreparedAccounts) -> None:
@@ -229,6 +240,7 @@ class Run:
         """The performer of this process, made for its first case."""
         if self._performer is None:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
+            self._target.sees_others = self._sees_others
             pool = Pool(self._target, self._accounts) if self._accounts is not None else None
             self._performer = Performer(self._target, find_register(case.place.path).vocabulary, pool)
         return self._performer

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -121,8 +122,8 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     simulator.stop()
 
 
-def results(report: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(report.read_text(encoding="utf-8"))["results"]
+def results(report: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["results"]
     return rows
 
 
@@ -136,7 +137,7 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
     assert server.users() == before
     shown = done.screen + report.read_text(encoding="utf-8")
     assert not any(password in shown for password in server.passwords)
-    said = [str(event["text"]) for row in results(report) for event in row["transcript"] if event["kind"] == "says"]  # type: ignore[attr-defined]
+    said = [str(event["text"]) for row in results(report) for event in row["transcript"] if event["kind"] == "says"]
     assert len(said) > 200
     assert not [text for text in said if CHANGES.search(text)]
 

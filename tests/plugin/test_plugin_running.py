@@ -185,7 +185,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     assert watcher.sleeping() == 0
     assert simulator.password not in screen
     assert "INTERNALERROR" not in screen
-    assert json.loads(report.read_text(encoding="utf-8"))["complete"] is False
+    assert json.loads(report.read_text(encoding="utf-8"))["run"]["complete"] is False
 
 
 def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
