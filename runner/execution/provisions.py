@@ -28,6 +28,7 @@ class Provisions:
         self._transcript = transcript
         self._pool = pool
         self._accounts: list[Account] = []
+        self._names: dict[str, str] = {}
         self._table_name = ""
         self._role: str | None = None
         self._cut_off = False
@@ -44,6 +45,7 @@ class Provisions:
             return self._pool.lend(spec)
         account = Account(self._target.names.new(), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
+        self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
             return account
         profile = self._target.profile
@@ -93,9 +95,9 @@ class Provisions:
         return self._role
 
     def names(self) -> dict[str, str]:
-        """The names of the table and the role, as far as there are."""
+        """The names that were made up: of users, table and role, whether or not they came to be."""
         named = {"table": self._table_name or None, "role": self._role}
-        return {what: name for what, name in named.items() if name is not None}
+        return self._names | {what: name for what, name in named.items() if name is not None}
 
     def clear(self) -> list[str]:
         """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed."""

@@ -182,3 +182,17 @@ def test_a_record_whose_parts_were_changed_is_refused_with_the_place(dsn: str, t
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="can't be read"):
         read_record(tmp_path / "none.json")
+
+
+def test_a_user_that_could_not_be_made_has_no_name_of_this_run_in_a_record(tmp_path: Path) -> None:
+    simulator = EmbeddedSimulator("--defect", "create-user-fails")
+    file = tmp_path / "r.json"
+    try:
+        run_suite(file, "--dsn", simulator.dsn, "--requirement", "PUR-1")
+    finally:
+        simulator.stop()
+    undecided = [result for result in read_record(file).results if result.verdict.value == "inconclusive"]
+    assert undecided
+    for result in undecided:
+        assert "CREATE USER <user of " in result.reason
+        assert "KSC_" not in result.reason
