@@ -16,7 +16,7 @@ from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 
-_COMMANDS = ("doctor", "lint", "explain", "prove", "sweep", "diff")
+_COMMANDS = ("doctor", "lint", "explain", "prove", "sweep", "diff", "baseline")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.sameness import failure_of, outcome_of, without_times
 from runner.language.model import Level
 from runner.reporting.record import Record
@@ -126,6 +126,7 @@ def _changes(old: CaseResult | None, new: CaseResult | None) -> Iterator[Change]
         after=new.verdict.value if new else None,
         was=outcome_of(old) if old else "",
         came=outcome_of(new) if new else "",
+        known=new.listing.reason if new and new.listing and new.standing is Standing.KNOWN else "",
     )
 
 

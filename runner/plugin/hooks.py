@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Verdict
-from runner.language.load import is_case_file, refuse_duplicates
+from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.gating.judging import Complaint, complaints
+from runner.language.load import case_files, is_case_file, refuse_duplicates
 from runner.language.model import Level
 from runner.language.problems import SourceError, did_you_mean
-from runner.language.register import find_register
+from runner.language.register import find_register, register_folder
 from runner.plugin import recording
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
-from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
+from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally, untrue
 
 _PYTESTS_DEFAULT = "fE"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
@@ -53,6 +54,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.profile  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
+    try:
+        run.known  # noqa: B018 - likewise
+    except SourceError as error:
+        raise pytest.UsageError(f"--known-deviations: {error}") from error
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if run.report_path is not None and run.report_path.is_dir():
@@ -61,6 +66,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         wanted = set(config.getoption("requirement"))
         cases = [case for path in files for case in cached_cases(path)]
         run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
+        try:
+            run.known_here  # noqa: B018 - likewise
+        except SourceError as error:
+            raise pytest.UsageError(f"--known-deviations: {error}") from error
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -138,6 +147,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
         return "failed", "F", verdict.value.upper()
     if verdict is Verdict.CONFORMS:
         return "passed", ".", verdict.value
+    if (data.get("listing") or {}).get("standing") == Standing.KNOWN.value:
+        return f"{verdict.value} (known)", "k", f"{verdict.value} (known)"
     level = f" ({data['level']})" if verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} else ""
     return verdict.value + level, _LETTERS[verdict], verdict.value + level
 
@@ -149,6 +160,7 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 
 _RESULTS: dict[str, CaseResult] = {}
+_COMPLAINTS: list[Complaint] = []
 
 
 def _results() -> list[CaseResult]:
@@ -167,6 +179,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     run = Run.of(config)
     over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
+    if over and run.checked and run.known:
+        cases = [case for path in case_files(register_folder(_chosen(config)[0])) for case in cached_cases(path)]
+        _COMPLAINTS.extend(complaints(run.known, run.known_here, cases, _results()))
+    if _COMPLAINTS:
+        session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
     try:
         if run.checked:
             recording.write(config, _chosen(config), _results(), int(exitstatus) if over else None)
@@ -194,8 +211,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
             write(line)
     for line in (*exemptions(results), *findings(results, width)):
         write(line)
-    for line in leftovers(results):
+    for line in (*leftovers(results), *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
     cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
-    write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{conclusion(results, strict=run.strict)}")
+    came_to = conclusion(results, len(_COMPLAINTS), strict=run.strict)
+    write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{came_to}")

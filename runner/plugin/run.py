@@ -27,6 +27,9 @@ from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
 from runner.doctor.report import short
 from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult
+from runner.gating.judging import listed
+from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_deviations
 from runner.language.model import Case
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
@@ -59,6 +62,7 @@ class Run:
         self.checked = False
         self.facts: Facts | None = None
         """What the examination before the run found; the controller's only."""
+        self._version = worker_input.get("conformance_version", "")
         self._needs = Needs(())
         self.swept = ""
         """What was removed before the run, for people."""
@@ -90,6 +94,29 @@ class Run:
     def profile(self) -> Profile:
         """The target's profile."""
         return load_profile(self._option.profile)
+
+    @cached_property
+    def known(self) -> KnownDeviations | None:
+        """The list of known deviations, if there is one.
+
+        Raises:
+            SourceError: it can't be used.
+        """
+        path = self._option.known_deviations
+        return read_known_deviations(Path(path)) if path else None
+
+    @cached_property
+    def known_here(self) -> tuple[KnownDeviation, ...]:
+        """Those that apply to this target, once that was reached.
+
+        Raises:
+            SourceError: which ones do can't be told.
+        """
+        return self.known.in_force(self._version) if self.known else ()
+
+    def listed(self, result: CaseResult) -> CaseResult:
+        """A result with what the list of known deviations says of it."""
+        return listed(result, self.known_here, self.started.date())
 
     @property
     def dsn_text(self) -> str:
@@ -144,6 +171,7 @@ class Run:
                 case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
             )
             self.facts = Examination(target, self._needs).facts()
+            self._version = self.facts.version
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
@@ -159,8 +187,14 @@ class Run:
         return [
             f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
+            *([f"known deviations: {self._counted(self.known)}"] if self.known else []),
             *([f"removed what an earlier run has left: {self.swept}"] if self.swept else []),
         ]
+
+    def _counted(self, known: KnownDeviations) -> str:
+        count, here = len(known.entries), len(self.known_here)
+        entries = f"{count} entr{'y' if count == 1 else 'ies'} in {known.path}"
+        return entries if here == count else f"{entries}, {here} for this version"
 
     def _sweep_earlier(self, target: Target) -> None:
         with contextlib.suppress(TargetError):  # the next statement finds out, if it lasts
@@ -171,7 +205,11 @@ class Run:
         """What an xdist worker is told, besides pytest's own: the target that was checked, and a mark for its names."""
         maker = new_maker()
         self._makers.add(maker)
-        return {"conformance_dsn": self.dsn_text, "conformance_maker": maker}
+        return {
+            "conformance_dsn": self.dsn_text,
+            "conformance_maker": maker,
+            "conformance_version": self._version,
+        }
 
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
