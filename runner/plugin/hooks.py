@@ -15,6 +15,7 @@ from runner.language.model import Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import find_register, register_folder
 from runner.plugin import recording
+from runner.plugin.ci import tell
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
@@ -134,6 +135,9 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
         report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+        if report.skipped and isinstance(report.longrepr, tuple):
+            place = item.case.place  # where the case stands, not where the runner says so
+            report.longrepr = (place.shown_path, place.line, report.longrepr[2].removeprefix("Skipped: "))
     return report
 
 
@@ -197,7 +201,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The run on one screen."""
     results = _results()
-    if not results:
+    if not results or hasattr(config, "workerinput"):
         return
     run = Run.of(config)
     write, width = terminalreporter.write_line, terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest offers no other
@@ -215,5 +219,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
     cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
-    came_to = conclusion(results, len(_COMPLAINTS), strict=run.strict)
-    write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{came_to}")
+    came_to = cut_off + conclusion(results, len(_COMPLAINTS), strict=run.strict)
+    head = f"{run.shown_target}, as {run.profile.title}"
+    write(f"{head}: {came_to}")
+    tell(write, head, came_to, results, _COMPLAINTS, strict=run.strict)

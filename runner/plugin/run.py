@@ -143,10 +143,11 @@ class Run:
     @property
     def rerun_options(self) -> str:
         """What a command that runs one case again needs besides the case."""
+        known = f" --known-deviations '{self.known.path}'" if self.known else ""
         if self.source is None:
-            return ""
+            return known.lstrip()
         dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
-        return f"{dsn}--profile {self._option.profile}"
+        return f"{dsn}--profile {self._option.profile}{known}"
 
     def check_target(self, cases: Iterable[Case]) -> None:
         """Reaches the target, sees that it can be used at all, and examines what it lacks for the cases.

@@ -28,7 +28,10 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         parts += [f"because:  {result.reason}"]
     if result.listing and result.listing.note:
         parts += [f"listed:   {result.listing.note}"]
-    parts += [f"rerun:    {rerun}", "", "transcript (ms since the case began)", *_transcript(result.transcript)]
+    parts += [f"rerun:    {rerun}"]
+    if result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+        return "\n".join(parts)  # nothing is wrong but the list: the evidence would only be in the way
+    parts += ["", "transcript (ms since the case began)", *_transcript(result.transcript)]
     if any(event.manual for event in result.transcript):
         parts += ["", "by hand (one client a session; the numbers give the order)", *_by_hand(result.transcript)]
     return "\n".join(parts)

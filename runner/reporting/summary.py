@@ -134,8 +134,8 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
         more = f" and {_cases(len(cases) - 1)} more" if len(cases) > 1 else ""
         known = first.listing if first.standing is Standing.KNOWN else None
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
-        line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}: {what}"
-        line += f" ({known.reason})" if known else ""
+        why = f" ({known.reason})" if known else ""
+        line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}{why}: {what}"
         yield shorten(line, max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:
         yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record of --report"
