@@ -220,6 +220,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
     cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
     came_to = cut_off + conclusion(results, len(_COMPLAINTS), strict=run.strict)
-    head = f"{run.shown_target}, as {run.profile.title}"
-    write(f"{head}: {came_to}")
-    tell(write, head, came_to, results, _COMPLAINTS, strict=run.strict)
+    write(f"{run.shown_target}, as {run.profile.title}: {came_to}")
+    tell(write, f"{run.target_name}, as {run.profile.title}", came_to, results, _COMPLAINTS, strict=run.strict)

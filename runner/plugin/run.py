@@ -141,6 +141,12 @@ class Run:
         return f"{self.dsn.shown} (embedded simulator)" if self._simulator else self.dsn.shown
 
     @property
+    def target_name(self) -> str:
+        """What records and summaries call the target: without host and user."""
+        facts = self.facts
+        return str(self._option.target_name or (f"{facts.flavour} {facts.version}" if facts else ""))
+
+    @property
     def rerun_options(self) -> str:
         """What a command that runs one case again needs besides the case."""
         known = f" --known-deviations '{self.known.path}'" if self.known else ""
