@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from suite import run_suite
 
-from gating.gated import write_cases
+from gating.gated import run_cases, write_cases
 from runner.plugin.embedded import EmbeddedSimulator
 
 FEW = ("--requirement", "EXA-6", "--requirement", "SYN-2", "--requirement", "IMP-8", "--requirement", "OBS-2")
@@ -45,3 +45,13 @@ def few(tmp_path: Path) -> Path:
     """A folder with a few cases that come to every verdict."""
     write_cases(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def all_verdicts(tmp_path_factory: pytest.TempPathFactory, dsn: str) -> Path:
+    """The record of a run of those few cases without a list; beside it are the cases."""
+    folder = tmp_path_factory.mktemp("verdicts")
+    write_cases(folder)
+    done = run_cases(folder, dsn, "--report", "r.json")
+    assert done.code == 1, done.screen
+    return folder / "r.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 
 from gating.gated import run_cases, write_list
 from runner.execution.verdict import CaseResult, Listing, Standing, Verdict, fails
+from runner.gating.judging import listed
+from runner.gating.knownlist import read_known_deviations
 from runner.language.model import Level
+from runner.reporting.record import read_record
 
 TABLE = """
                  must should observe
@@ -131,6 +135,28 @@ RUNS = {
 
 
 @pytest.mark.parametrize(("entries", "strict", "failing"), RUNS.values(), ids=list(RUNS))
+def test_results_fail_for_what_the_table_says(
+    all_verdicts: Path, tmp_path: Path, entries: dict[str, str], strict: bool, failing: set[str]
+) -> None:
+    known = read_known_deviations(write_list(tmp_path, *entries.values())).in_force("5.7.25")
+    today = dt.datetime.now(dt.UTC).date()
+    results = [listed(result, known, today) for result in read_record(all_verdicts).results]
+    assert sorted(result.name for result in results) == sorted(NAMES)
+    assert {result.name for result in results if result.fails(strict=strict)} == failing
+
+
+PROCESSES = {
+    "nothing listed": RUNS["nothing listed"],
+    "all listed, strictly": RUNS["all listed, strictly"],
+    "a list that is not true": (
+        {**RUNS["expired"][0], "x": f"case: seen, {CAME}"},
+        False,
+        {"should-deviates[one]", "seen"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("entries", "strict", "failing"), PROCESSES.values(), ids=list(PROCESSES))
 def test_runs_fail_for_what_the_table_says(
     few: Path, dsn: str, entries: dict[str, str], strict: bool, failing: set[str]
 ) -> None:
