@@ -97,9 +97,7 @@ LISTS: dict[str, tuple[list[str], int, list[str]]] = {
     "another deviation": (
         ["case: must-deviates, came: error 1227, reason: r"],
         1,
-        [
-            "known.yaml:3:5: must-deviates deviates otherwise than listed: 'error 1227' is listed, 'OK, 0 rows affected' came"
-        ],
+        ["known.yaml:3:5: must-deviates deviates otherwise than listed: 'error 1227' is listed"],
     ),
     "a day that has gone": (
         [f"{MUST}, expires: 2001-02-03"],
