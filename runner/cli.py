@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from runner.commands import USAGE_ERROR
 from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
+from runner.reporting.record import RecordError
 
-_COMMANDS = ("doctor", "lint", "explain", "accounts", "prove", "sweep")
+_COMMANDS = ("doctor", "lint", "explain", "accounts", "prove", "sweep", "diff", "baseline")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         code: int = importlib.import_module(f"runner.commands.{chosen.command}").run(chosen)
-    except (SourceError, UnusableTargetError) as error:
+    except (RecordError, SourceError, UnusableTargetError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     return code

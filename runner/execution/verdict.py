@@ -20,6 +20,47 @@ class Verdict(enum.Enum):
     NOT_APPLICABLE = "not applicable"
 
 
+class Standing(enum.Enum):
+    """What a list of known deviations makes of a result; all but the first two fail a run: the list is not true."""
+
+    UNLISTED = "unlisted"
+    KNOWN = "known"
+    DIFFERENT = "different"
+    GONE = "gone"
+    EXPIRED = "expired"
+
+
+def fails(verdict: Verdict, binding: Level, standing: Standing, *, strict: bool) -> bool:
+    """Whether a run's exit code is 1 for a result: nothing else decides that."""
+    if standing is not Standing.UNLISTED:
+        return standing is not Standing.KNOWN
+    if verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+        return False
+    return binding is Level.MUST or (strict and binding is Level.SHOULD)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a list of known deviations says of a result.
+
+    Attributes:
+        entry: where the entry stands: file, line and column.
+        reason, link: why it is put up with, as the entry says.
+        note: what is untrue about the entry and what to do, in a sentence; empty for what came as listed.
+    """
+
+    standing: Standing
+    entry: str
+    reason: str
+    link: str = ""
+    note: str = ""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Listing:
+        """The listing that ``CaseResult.as_dict`` wrote."""
+        return cls(**{**data, "standing": Standing(data["standing"])})
+
+
 class DeviationError(Exception):
     """The target did something else than the case claims.
 
@@ -64,6 +105,7 @@ class CaseResult:
     Attributes:
         identifiers: what stands in the texts as ``<id of victim>``, ``<user of victim>`` and the like: another run has
             others, and two runs can be compared without them.
+        listing: what the list of known deviations says of it, if it does; the verdict is what came all the same.
     """
 
     name: str
@@ -85,21 +127,29 @@ class CaseResult:
     warnings: tuple[str, ...] = ()
     identifiers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    listing: Listing | None = None
 
     @property
     def binding(self) -> Level:
-        """The level that decides about the exit code: ending a session that was not named is never a mere should."""
-        return Level.MUST if self.safety else self.level
+        """The level that decides about the exit code: ending a session that was not named is never a mere should.
+
+        Nor is anything decided by a run whose target could not be used any more.
+        """
+        return Level.MUST if self.safety or self.unreached else self.level
+
+    @property
+    def standing(self) -> Standing:
+        """What the list of known deviations makes of it."""
+        return self.listing.standing if self.listing else Standing.UNLISTED
 
     def fails(self, *, strict: bool) -> bool:
         """Whether the run's exit code is 1 for this result."""
-        if self.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
-            return False
-        return self.unreached or self.binding is Level.MUST or (strict and self.binding is Level.SHOULD)
+        return fails(self.verdict, self.binding, self.standing, strict=strict)
 
     def as_dict(self) -> dict[str, Any]:
         """The result in JSON's types."""
-        return {**asdict(self), "level": self.level.value, "verdict": self.verdict.value}
+        listing = {**asdict(self.listing), "standing": self.standing.value} if self.listing else None
+        return {**asdict(self), "level": self.level.value, "verdict": self.verdict.value, "listing": listing}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CaseResult:
@@ -112,5 +162,6 @@ class CaseResult:
                 "endings": tuple(Ending(**row) for row in data["endings"]),
                 "transcript": tuple(Event(**row) for row in data["transcript"]),
                 "warnings": tuple(data["warnings"]),
+                "listing": Listing.from_dict(data["listing"]) if data.get("listing") else None,
             }
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.language.load import case_files, is_case_file, load_cases
 from runner.language.model import Case
 from runner.language.problems import SourceError
@@ -58,12 +58,20 @@ class CaseItem(pytest.Item):
             CaseFailedError: the result fails the run.
         """
         run = Run.of(self.config)
-        result = self.result = run.performer(self.case).perform(self.case)
+        result = self.result = run.listed(run.performer(self.case).perform(self.case))
         self.user_properties.append(("verdict", result.verdict.value))
+        if result.listing:
+            self.user_properties += [
+                ("known-deviation", result.standing.value),
+                ("known-reason", result.listing.reason),
+            ]
         if result.fails(strict=run.strict):
             raise CaseFailedError(result)
         if result.verdict is Verdict.NOT_APPLICABLE:
             pytest.skip(f"not applicable: {result.reason}")
+        if result.listing and result.standing is Standing.KNOWN:
+            what = f"{result.verdict.value}, as is known: {result.came or result.reason}"
+            pytest.skip(f"{what} ({result.listing.entry}: {result.listing.reason})")
         if result.verdict not in {Verdict.CONFORMS, Verdict.OBSERVED}:
             pytest.skip(f"{result.verdict.value}, but {result.level.value}: {result.came or result.reason}")
 

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Verdict
-from runner.language.load import is_case_file, refuse_duplicates
+from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.gating.judging import Complaint, complaints
+from runner.language.load import case_files, is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
-from runner.language.register import find_register
+from runner.language.register import find_register, register_folder
 from runner.plugin import recording
+from runner.plugin.ci import tell
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.workers import planned_workers
-from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally
+from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally, untrue
 
 _PYTESTS_DEFAULT = "fE"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
@@ -54,6 +56,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.profile  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
+    try:
+        run.known  # noqa: B018 - likewise
+    except SourceError as error:
+        raise pytest.UsageError(f"--known-deviations: {error}") from error
     run.check_accounts(cases, planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
@@ -61,6 +67,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
+        try:
+            run.known_here  # noqa: B018 - likewise
+        except SourceError as error:
+            raise pytest.UsageError(f"--known-deviations: {error}") from error
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -138,6 +148,9 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
         report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+        if report.skipped and isinstance(report.longrepr, tuple):
+            place = item.case.place  # where the case stands, not where the runner says so
+            report.longrepr = (place.shown_path, place.line, report.longrepr[2].removeprefix("Skipped: "))
     return report
 
 
@@ -153,6 +166,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
         return "failed", "F", verdict.value.upper()
     if verdict is Verdict.CONFORMS:
         return "passed", ".", verdict.value
+    if (data.get("listing") or {}).get("standing") == Standing.KNOWN.value:
+        return f"{verdict.value} (known)", "k", f"{verdict.value} (known)"
     level = f" ({data['level']})" if verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} else ""
     return verdict.value + level, _LETTERS[verdict], verdict.value + level
 
@@ -164,6 +179,7 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 
 _RESULTS: dict[str, CaseResult] = {}
+_COMPLAINTS: list[Complaint] = []
 
 
 def _results() -> list[CaseResult]:
@@ -182,6 +198,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     run = Run.of(config)
     over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
+    if over and run.checked and run.known:
+        cases = [case for path in case_files(register_folder(_chosen(config)[0])) for case in cached_cases(path)]
+        _COMPLAINTS.extend(complaints(run.known, run.known_here, cases, _results()))
+    if _COMPLAINTS:
+        session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
     try:
         if run.checked:
             recording.write(config, _chosen(config), _results(), int(exitstatus) if over else None)
@@ -195,7 +216,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The run on one screen."""
     results = _results()
-    if not results:
+    if not results or hasattr(config, "workerinput"):
         return
     run = Run.of(config)
     write, width = terminalreporter.write_line, terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest offers no other
@@ -209,8 +230,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
             write(line)
     for line in (*exemptions(results), *findings(results, width)):
         write(line)
-    for line in leftovers(results):
+    for line in (*leftovers(results), *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
     cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
-    write(f"{run.shown_target}, as {run.profile.title}: {cut_off}{conclusion(results, strict=run.strict)}")
+    came_to = cut_off + conclusion(results, len(_COMPLAINTS), strict=run.strict)
+    write(f"{run.shown_target}, as {run.profile.title}: {came_to}")
+    tell(write, f"{run.target_name}, as {run.profile.title}", came_to, results, _COMPLAINTS, strict=run.strict)

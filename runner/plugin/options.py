@@ -51,6 +51,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long a statement may take to answer (default: 10)",
     )
+    group.addoption(
+        "--known-deviations",
+        metavar="FILE.yaml",
+        help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
+        "(python -m runner baseline writes one)",
+    )
     group.addoption("--report", metavar="FILE.json", help="write the record of the run")
     group.addoption(
         "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"

@@ -36,7 +36,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
     facts, folder = run.facts, register_folder(files[0])
     Record(
         target=RecordedTarget(
-            name=config.option.target_name or f"{facts.flavour} {facts.version}",
+            name=run.target_name,
             flavour=facts.flavour,
             version=facts.version,
             product=facts.product,

@@ -31,6 +31,9 @@ from runner.doctor.needs import Needs
 from runner.doctor.report import short
 from runner.execution.accounts import Pool, check_accounts, needs
 from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult
+from runner.gating.judging import listed
+from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_deviations
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.register import find_register
@@ -71,6 +74,7 @@ class Run:
         self.checked = False
         self.facts: Facts | None = None
         """What the examination before the run found; the controller's only."""
+        self._version = worker_input.get("conformance_version", "")
         self._needs = Needs(())
         self.swept = ""
         """What was removed before the run, for people."""
@@ -103,6 +107,29 @@ class Run:
         """The target's profile."""
         return load_profile(self._option.profile)
 
+    @cached_property
+    def known(self) -> KnownDeviations | None:
+        """The list of known deviations, if there is one.
+
+        Raises:
+            SourceError: it can't be used.
+        """
+        path = self._option.known_deviations
+        return read_known_deviations(Path(path)) if path else None
+
+    @cached_property
+    def known_here(self) -> tuple[KnownDeviation, ...]:
+        """Those that apply to this target, once that was reached.
+
+        Raises:
+            SourceError: which ones do can't be told.
+        """
+        return self.known.in_force(self._version) if self.known else ()
+
+    def listed(self, result: CaseResult) -> CaseResult:
+        """A result with what the list of known deviations says of it."""
+        return listed(result, self.known_here, self.started.date())
+
     @property
     def dsn_text(self) -> str:
         """The whole DSN, for workers; never shown."""
@@ -126,13 +153,20 @@ class Run:
         return f"{self.dsn.shown} (embedded simulator)" if self._simulator else self.dsn.shown
 
     @property
+    def target_name(self) -> str:
+        """What records and summaries call the target: without host and user."""
+        facts = self.facts
+        return str(self._option.target_name or (f"{facts.flavour} {facts.version}" if facts else ""))
+
+    @property
     def rerun_options(self) -> str:
         """What a command that runs one case again needs besides the case."""
+        known = f" --known-deviations '{self.known.path}'" if self.known else ""
         if self.source is None:
-            return ""
+            return known.lstrip()
         dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
-        return f"{dsn}--profile {self._option.profile}{accounts}"
+        return f"{dsn}--profile {self._option.profile}{accounts}{known}"
 
     def check_accounts(self, cases: Sequence[Case], workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
@@ -193,6 +227,7 @@ class Run:
                 case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
             )
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
+            self._version = self.facts.version
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
@@ -208,8 +243,14 @@ class Run:
         return [
             f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
+            *([f"known deviations: {self._counted(self.known)}"] if self.known else []),
             *([f"removed what an earlier run has left: {self.swept}"] if self.swept else []),
         ]
+
+    def _counted(self, known: KnownDeviations) -> str:
+        count, here = len(known.entries), len(self.known_here)
+        entries = f"{count} entr{'y' if count == 1 else 'ies'} in {known.path}"
+        return entries if here == count else f"{entries}, {here} for this version"
 
     def _sweep_earlier(self, target: Target) -> None:
         with contextlib.suppress(TargetError):  # the next statement finds out, if it lasts
@@ -223,6 +264,7 @@ class Run:
         return {
             "conformance_dsn": self.dsn_text,
             "conformance_maker": maker,
+            "conformance_version": self._version,
             "conformance_sees_others": self._sees_others,
         }
 

@@ -13,7 +13,7 @@ def failure_text(result: CaseResult, rerun: str) -> str:
     """All that one needs to see, fairly judge and reproduce a finding.
 
     Args:
-        result: a case that deviates or is inconclusive.
+        result: a case that deviates, is inconclusive, or is listed as a known deviation and is none.
         rerun: the command that runs this case alone.
     """
     binding = " (a session ended that no statement named: binding like a must)" if result.safety else ""
@@ -24,9 +24,14 @@ def failure_text(result: CaseResult, rerun: str) -> str:
     ]
     if result.verdict is Verdict.DEVIATES:
         parts += [f"expected: {result.expected}", f"came:     {result.came}"]
-    else:
+    elif result.reason:
         parts += [f"because:  {result.reason}"]
-    parts += [f"rerun:    {rerun}", "", "transcript (ms since the case began)", *_transcript(result.transcript)]
+    if result.listing and result.listing.note:
+        parts += [f"listed:   {result.listing.note}"]
+    parts += [f"rerun:    {rerun}"]
+    if result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+        return "\n".join(parts)  # nothing is wrong but the list: the evidence would only be in the way
+    parts += ["", "transcript (ms since the case began)", *_transcript(result.transcript)]
     if any(event.manual for event in result.transcript):
         parts += ["", "by hand (one client a session; the numbers give the order)", *_by_hand(result.transcript)]
     return "\n".join(parts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.database.outcome import shorten
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.verdict import CaseResult, Standing, Verdict, fails
 from runner.language.model import Level, Requirement
 
 _CELL = 26
@@ -25,10 +25,11 @@ _HEAD = {
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of one requirement's cases."""
+    """What became of one requirement's cases; ``known`` counts the known deviations among them."""
 
     requirement: Requirement
     verdicts: Counter[Verdict]
+    known: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -40,10 +41,12 @@ class Tally:
 
     @property
     def cell(self) -> str:
-        """``PUR-1  conforms 9`` or ``PUR-2  DEVIATES 3/16``."""
+        """``PUR-1  conforms 9`` or ``PUR-2  DEVIATES 3/16``; ``known 3/16`` if all that is wrong is known."""
         verdict, total = self.verdict, self.verdicts.total()
         count = self.verdicts[verdict]
         word = verdict.value.upper() if verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} else verdict.value
+        wrong = self.verdicts[Verdict.DEVIATES] + self.verdicts[Verdict.INCONCLUSIVE]
+        word = "known" if self.known and self.known == wrong else word
         word = "n/a" if verdict is Verdict.NOT_APPLICABLE else word
         return f"{self.requirement.id:<7}{word} {count}{'' if count == total else f'/{total}'}"
 
@@ -51,26 +54,45 @@ class Tally:
 def tally(results: Iterable[CaseResult], requirements: Mapping[str, Requirement]) -> list[Tally]:
     """Results by requirement, in the register's order; requirements without a result are left out."""
     counted: dict[str, Counter[Verdict]] = {}
+    known: Counter[str] = Counter()
     for result in results:
         counted.setdefault(result.requirement, Counter())[result.verdict] += 1
-    return [Tally(requirements[name], counted[name]) for name in requirements if name in counted]
+        known[result.requirement] += result.standing is Standing.KNOWN
+    return [Tally(requirements[name], counted[name], known[name]) for name in requirements if name in counted]
 
 
-def conclusion(results: list[CaseResult], *, strict: bool) -> str:
-    """The run in a sentence."""
+def conclusion(results: list[CaseResult], untrue_entries: int = 0, *, strict: bool) -> str:
+    """The run in a sentence.
+
+    Args:
+        results: the run's.
+        untrue_entries: how many known deviations are none, besides those that results tell of.
+        strict: whether what should be binds, too.
+    """
+    known = [result for result in results if result.standing is Standing.KNOWN]
+    aside = f"; {_cases(len(known))} known" if known else ""
     bad = [result for result in results if result.fails(strict=strict)]
-    deviating = sum(result.verdict is Verdict.DEVIATES for result in bad)
-    if deviating:
-        return f"does not conform: {_cases(deviating)} of what binds deviate{'s' if deviating == 1 else ''}"
-    if bad:
-        return f"undecided: {_cases(len(bad))} of what binds could not be decided"
+    binding = [result.verdict for result in bad if _binds(result, strict=strict)]
+    if deviating := binding.count(Verdict.DEVIATES):
+        return f"does not conform: {_cases(deviating)} of what binds deviate{'s' if deviating == 1 else ''}{aside}"
+    if binding:
+        return f"undecided: {_cases(len(binding))} of what binds could not be decided{aside}"
+    if bad or untrue_entries:
+        return f"the list of known deviations is not true: {len(bad) + untrue_entries} to look at{aside}"
     decided = sum(result.verdict is Verdict.CONFORMS for result in results)
+    if any(_binds(result, strict=strict) for result in known):
+        return f"does not conform, only as is known: {_cases(len(known))} listed ({_cases(decided)} conform)"
     if not decided:
-        return "nothing was decided"
-    aside = sum(result.verdict is Verdict.DEVIATES for result in results)
+        return f"nothing was decided{aside}"
+    should = sum(result.verdict is Verdict.DEVIATES and result.standing is Standing.UNLISTED for result in results)
     return f"conforms ({_cases(decided)} decided)" + (
-        f"; {_cases(aside)} of what should be deviate{'s' if aside == 1 else ''}" if aside else ""
+        f"; {_cases(should)} of what should be deviate{'s' if should == 1 else ''}{aside}" if should else aside
     )
+
+
+def _binds(result: CaseResult, *, strict: bool) -> bool:
+    """Whether a result would fail the run if nothing were listed."""
+    return fails(result.verdict, result.binding, Standing.UNLISTED, strict=strict)
 
 
 def _cases(number: int) -> str:
@@ -94,26 +116,41 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
     for result in results:
         if result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
             cause = _SPECIFIC.sub("?", result.came if result.verdict is Verdict.DEVIATES else result.reason)
+            mark = "" if result.standing is Standing.UNLISTED else result.standing.value
             inconclusive = result.verdict is Verdict.INCONCLUSIVE  # then the cause is nobody's requirement
             whose = () if inconclusive else (result.binding.value, result.requirement)
-            key = (result.verdict.value, cause, *whose)
+            key = (mark, result.verdict.value, cause, *whose)
             causes.setdefault(key, []).append(result)
     if len(causes) > _MOST_FINDINGS:  # too many for a screen: then the requirement is not part of the cause
         merged: dict[tuple[str, ...], list[CaseResult]] = {}
         for key, cases in causes.items():
-            merged.setdefault(key[:3], []).extend(cases)
+            merged.setdefault(key[:4], []).extend(cases)
         causes = merged
     for cases in causes.values():
         cases.sort(key=lambda result: _ORDER[result.binding])
-    ordered = sorted(causes.values(), key=lambda cases: (cases[0].verdict.value, _ORDER[cases[0].binding]))
+    ordered = sorted(
+        causes.values(),
+        key=lambda cases: (cases[0].standing is Standing.KNOWN, cases[0].verdict.value, _ORDER[cases[0].binding]),
+    )
     for cases in ordered[:_MOST_FINDINGS]:
         first = cases[0]
         what = first.came if first.verdict is Verdict.DEVIATES else first.reason
         more = f" and {_cases(len(cases) - 1)} more" if len(cases) > 1 else ""
-        line = f"{first.verdict.value.upper()} {first.requirement} ({first.binding.value}) {first.name}{more}: {what}"
+        known = first.listing if first.standing is Standing.KNOWN else None
+        verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
+        why = f" ({known.reason})" if known else ""
+        line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}{why}: {what}"
         yield shorten(line, max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:
         yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record of --report"
+
+
+def untrue(results: list[CaseResult], others: list[str]) -> Iterator[str]:
+    """The entries of the list of known deviations that are not true, and what to do; ``others`` are no case's own."""
+    notes = [result.listing.note for result in results if result.listing and result.listing.note] + others
+    yield from (f"known deviations: {note}" for note in notes[:_MOST_FINDINGS])
+    if len(notes) > _MOST_FINDINGS:
+        yield f"known deviations: {len(notes) - _MOST_FINDINGS} more entries are not true"
 
 
 def leftovers(results: list[CaseResult]) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""``baseline``: writes a list of known deviations from the record of a run, to be completed with reasons."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from runner.commands import USAGE_ERROR
+from runner.execution.verdict import Verdict
+from runner.gating.baseline import entries_of, lines
+from runner.gating.knownlist import UNFINISHED, read_known_deviations
+from runner.reporting.record import read_record
+
+HELP = "write a list of known deviations from the record of a run, to be completed with reasons"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --report)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the list goes (default: the screen)")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE, reasons and all")
+    parser.add_argument(
+        "--update", action="store_true", help="keep what is still true of FILE, with its reasons (comments are lost)"
+    )
+    parser.add_argument("--inconclusive", action="store_true", help="list what could not be decided, too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the list: 4 if a file can't be read or written, or would be overwritten.
+
+    Raises:
+        RecordError: the record can't be used.
+        SourceError: the list that is to be updated can't be used.
+    """
+    out: Path | None = options.out
+    if (options.update or options.force) and out is None:
+        return _refused("--update and --force are for a file: name it with --out")
+    if options.update and options.force:
+        return _refused("--update keeps what --force overwrites: choose one")
+    if out is not None and out.exists() and not (options.update or options.force):
+        return _refused(f"{out} exists: --update keeps its reasons, --force overwrites it")
+    record = read_record(options.record)
+    existing = read_known_deviations(out, unfinished=True) if options.update and out else None
+    entries = entries_of(record, existing, inconclusive=options.inconclusive)
+    text = "\n".join(lines(record, entries)) + "\n"
+    if out is None:
+        print(text, end="")
+    else:
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            return _refused(f"{out}: can't be written: {error.strerror}")
+    todo = sum(entry.reason.startswith(UNFINISHED) for entry in entries)
+    told = [f"{len(entries)} listed", f"{todo} without a reason yet: replace each {UNFINISHED}"]
+    left_out = 0 if options.inconclusive else sum(row.verdict is Verdict.INCONCLUSIVE for row in record.results)
+    told += [f"{left_out} inconclusive left out (--inconclusive lists them)"] if left_out else []
+    print("; ".join(told), file=sys.stderr)
+    return 0
+
+
+def _refused(why: str) -> int:
+    print(why, file=sys.stderr)
+    return USAGE_ERROR

@@ -1,0 +1,46 @@
+"""``diff``: what changed between two runs, and whether that fails a build."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runner.gating.difference import compare
+from runner.gating.policy import DEFAULT_POLICY, Policy, PolicyError
+from runner.gating.showing import FORMATS
+from runner.reporting.record import read_record
+
+HELP = "compare the records of two runs; exit code 1 if something regressed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("old", type=Path, metavar="OLD", help="the record of the run that is compared with")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the run in question")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="how it is printed (default: text)")
+    parser.add_argument(
+        "--fail-on",
+        type=_policy,
+        default=DEFAULT_POLICY,
+        metavar="KIND[:LEVEL],...",
+        help=f"what gives exit code 1, from which level on (default: {DEFAULT_POLICY}; none: nothing does)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the differences: 1 if the policy names one of them.
+
+    Raises:
+        RecordError: a file is no record that can be used.
+    """
+    difference = compare(read_record(options.old), read_record(options.new))
+    for line in FORMATS[options.format](difference, options.fail_on):
+        print(line)
+    return 1 if options.fail_on.failing(difference) else 0
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return Policy.parse(text)
+    except PolicyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,119 @@
+"""Writes a list of known deviations from a record, to be completed with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from runner.execution.verdict import CaseResult, Verdict
+from runner.gating.knownlist import FORMAT, UNFINISHED, KnownDeviation, KnownDeviations, entry_for
+from runner.language.problems import Place
+from runner.reporting.record import Record
+
+_WRONG = {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+_HARMFUL = f"{UNFINISHED}: a session ended that no statement named; is that really to be put up with?"
+
+
+def entries_of(
+    record: Record, existing: KnownDeviations | None = None, *, inconclusive: bool = False
+) -> list[KnownDeviation]:
+    """The entries under which a run like the recorded one passes, but for their reasons.
+
+    Args:
+        record: the run.
+        existing: a list that is brought up to date: what is still true of it stays, what no longer deviates goes, and
+            where something else comes than listed the reason is one to be written again.
+        inconclusive: whether what could not be decided is listed, too.
+
+    Raises:
+        SourceError: the existing list can't be held against the record's target.
+    """
+    here = existing.in_force(record.target.version) if existing else ()
+    others = [entry for entry in existing.entries if entry not in here] if existing else []
+    kept = [renewed for entry in here for renewed in _renewed(entry, record.results)]
+    for result in record.results:
+        if result.verdict not in (_WRONG if inconclusive else {Verdict.DEVIATES}):
+            continue
+        entry = entry_for(result, kept, result.came)
+        if entry is None:
+            kept.append(_entry(result, _HARMFUL if result.safety else UNFINISHED))
+        elif not _true_of(entry, result):
+            new = _entry(result, f"{UNFINISHED}: it deviates otherwise now; what was said before: {entry.reason}")
+            if entry.subject == result.name:
+                kept[kept.index(entry)] = replace(new, link=entry.link, versions=entry.versions, expires=entry.expires)
+            else:
+                kept.append(new)
+    return others + kept
+
+
+def _renewed(entry: KnownDeviation, results: Sequence[CaseResult]) -> list[KnownDeviation]:
+    """What remains of an entry: a case that was not run, or not decided, doesn't show that it is over."""
+    ours = [result for result in results if entry.covers(result)]
+    wrong = [result for result in ours if result.verdict in _WRONG]
+    if len(wrong) == len(ours) or (wrong and entry.whole_requirement):
+        return [entry]
+    return [replace(entry, subject=result.name) for result in wrong]
+
+
+def _true_of(entry: KnownDeviation, result: CaseResult) -> bool:
+    same = entry.verdict is result.verdict and entry.describes(result.came)
+    return same and (entry.safety == result.safety or (entry.whole_requirement and entry.safety))
+
+
+def _entry(result: CaseResult, reason: str) -> KnownDeviation:
+    deviates = result.verdict is Verdict.DEVIATES
+    return KnownDeviation(
+        subject=result.name,
+        whole_requirement=False,
+        verdict=result.verdict,
+        came=result.came if deviates else None,
+        pattern=None,
+        reason=reason,
+        link="",
+        versions=None,
+        expires=None,
+        safety=result.safety,
+        place=Place(Path(result.place)),
+    )
+
+
+def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
+    """The list as a file."""
+    results = {result.name: result for result in record.results}
+    yield f"# What {record.target.name} is known to do otherwise, and why: docs/known-deviations.md explains the words."
+    yield f"format: {FORMAT}"
+    yield "deviations:" + ("" if entries else " []")
+    for entry in entries:
+        result = results.get(entry.subject)
+        if result is not None:
+            yield f"  # {result.requirement} ({result.binding.value}): {result.title}"
+        first, *others = _words(entry)
+        yield f"  - {first}"
+        yield from (f"    {word}" for word in others)
+
+
+def _words(entry: KnownDeviation) -> Iterator[str]:
+    yield f"{'requirement' if entry.whole_requirement else 'case'}: {_quoted(entry.subject)}"
+    if entry.verdict is not Verdict.DEVIATES:
+        yield f"verdict: {entry.verdict.value}"
+    if entry.came is not None:
+        yield f"came: {_quoted(entry.came)}"
+    if entry.pattern is not None:
+        yield f"came_pattern: {_quoted(entry.pattern.pattern)}"
+    if entry.safety:
+        yield "safety: true"
+    yield f"reason: {_quoted(entry.reason)}"
+    if entry.link:
+        yield f"link: {_quoted(entry.link)}"
+    if entry.versions is not None:
+        yield f"versions: {entry.versions}"
+    if entry.expires is not None:
+        yield f"expires: {_quoted(str(entry.expires))}"
+
+
+def _quoted(text: str) -> str:
+    """Text in double quotes, on one line."""
+    return yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")

@@ -1,0 +1,54 @@
+"""Which changes between two runs fail the build (``--fail-on``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.gating.difference import Change, Difference, Kind
+from runner.language.model import Level
+from runner.language.problems import did_you_mean
+
+DEFAULT_POLICY = "regressed:should,inconclusive:must"
+"""A must or should that regressed, and a must that became inconclusive."""
+
+_ORDER = {level: place for place, level in enumerate(Level)}
+
+
+class PolicyError(ValueError):
+    """A policy names what there is not; the message says what can be named."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The kinds of changes that fail, each from which level on."""
+
+    levels: Mapping[Kind, Level]
+
+    @classmethod
+    def parse(cls, text: str) -> Policy:
+        """Reads ``regressed:should,inconclusive``; without a level a kind fails at every level; ``none`` fails never.
+
+        Raises:
+            PolicyError: a word is no kind or no level.
+        """
+        kinds = {kind.value: kind for kind in Kind}
+        known_levels = {level.value: level for level in Level}
+        levels: dict[Kind, Level] = {}
+        for word in text.split(",") if text.strip() != "none" else []:
+            name, colon, level = word.strip().partition(":")
+            if name not in kinds:
+                raise PolicyError(f"no change is called {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
+            if colon and level not in known_levels:
+                raise PolicyError(f"no level is called {level!r}; {did_you_mean(level, known_levels)}")
+            levels[kinds[name]] = known_levels[level] if colon else Level.OBSERVE
+        return cls(levels)
+
+    def fails(self, change: Change) -> bool:
+        """Whether a change fails the build."""
+        from_level = self.levels.get(change.kind)
+        return from_level is not None and _ORDER[change.level] <= _ORDER[from_level]
+
+    def failing(self, difference: Difference) -> list[Change]:
+        """The changes that fail the build."""
+        return [change for change in difference.changes if self.fails(change)]

@@ -1,0 +1,175 @@
+"""The differences of two runs as text for a screen, as Markdown, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from runner.database.outcome import shorten
+from runner.gating.difference import Change, Difference, Kind
+from runner.gating.markdown import code
+from runner.gating.policy import Policy
+from runner.gating.sameness import without_times
+
+_TITLES = {
+    Kind.REGRESSED: "regressed",
+    Kind.INCONCLUSIVE: "newly inconclusive",
+    Kind.CHANGED: "another failure than before",
+    Kind.FIXED: "fixed",
+    Kind.DECIDED: "newly decided",
+    Kind.EXEMPTED: "no longer asked: not applicable now (no fix)",
+    Kind.APPLIES: "asked for the first time: not applicable before",
+    Kind.LEVEL: "another requirement level",
+    Kind.REMOVED: "in the older run only (removing a case fixes nothing)",
+    Kind.ADDED: "in the newer run only (no regression)",
+    Kind.OBSERVED: "another observation (never judged)",
+}
+_LINE = 160
+_MOST_LINES = 8  # of a kind, on the screen
+_MOST_ROWS = 300  # GitHub refuses comments beyond 65536 characters
+_OTHER_CASES = "the case files are not the same: what changed may be the questions, not the target"
+
+
+def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
+    """One screen: the head, a line for each cause, the conclusion."""
+    yield from _head(difference)
+    for kind in Kind:
+        changes = difference.of(kind)
+        if not changes:
+            continue
+        mark = "  [fails]" if any(map(policy.fails, changes)) else ""
+        yield ""
+        yield f"{_TITLES[kind]}: {len(changes)}{mark}"
+        groups = list(_alike(changes))
+        for group in groups[:_MOST_LINES]:
+            yield "  " + shorten(_line(group), _LINE)
+            if kind is Kind.CHANGED:
+                yield "    " + shorten(f"before: {group[0].was}", _LINE)
+        if len(groups) > _MOST_LINES:
+            rest = sum(map(len, groups[_MOST_LINES:]))
+            yield f"  ... and {rest} more: --format markdown or json has all"
+    yield ""
+    yield conclusion(difference, policy)
+
+
+def _head(difference: Difference) -> Iterator[str]:
+    old, new = difference.old, difference.new
+    yield f"old: {old.target.name}, {old.run.started[:19]}, {len(old.results)} cases"
+    yield f"new: {new.target.name}, {new.run.started[:19]}, {len(new.results)} cases"
+    for what, (was, is_) in difference.head.items():
+        yield f"  {what}: {_short(was)} -> {_short(is_)}"
+    if not difference.same_cases:
+        yield _OTHER_CASES
+
+
+def _short(value: str) -> str:
+    return value[: len("sha256:") + 12] if value.startswith("sha256:") else value
+
+
+def _alike(changes: list[Change]) -> Iterator[list[Change]]:
+    """Changes with one cause together."""
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        texts = (without_times(change.was), without_times(change.came))
+        key = (change.requirement, change.level, change.before, change.after, change.known, *texts)
+        groups.setdefault(key, []).append(change)
+    yield from groups.values()
+
+
+def _line(group: list[Change]) -> str:
+    first = group[0]
+    if first.kind is Kind.LEVEL:
+        return f"{first.subject}: {_arrow(first)}"
+    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    what = f"{first.requirement} ({first.level.value}) {first.subject}{more}: {_arrow(first)}"
+    return f"{what}{_told(first)}"
+
+
+def _told(change: Change) -> str:
+    """What came, or where nothing is wrong now, what came before."""
+    text = f": {change.came}" if change.came else f" (was: {change.was})" if change.was else ""
+    return text + (f" (known: {change.known})" if change.known else "")
+
+
+def _arrow(change: Change) -> str:
+    if change.before is None or change.after is None:
+        return str(change.before or change.after)
+    return change.after if change.before == change.after else f"{change.before} -> {change.after}"
+
+
+def conclusion(difference: Difference, policy: Policy) -> str:
+    """The comparison in a sentence."""
+    failing = policy.failing(difference)
+    counts = ", ".join(f"{len(difference.of(kind))} {kind.value}" for kind in Kind if difference.of(kind))
+    verdict = f"fails: {len(failing)} of what --fail-on names" if failing else "passes"
+    return f"{verdict} ({counts or 'no differences'}; {difference.alike} cases alike)"
+
+
+def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
+    """A comment for a pull request: tables with all changes."""
+    old, new = difference.old, difference.new
+    yield f"### Conformance: {conclusion(difference, policy)}"
+    yield ""
+    yield "| | older run | newer run |"
+    yield "|---|---|---|"
+    yield f"| started | {old.run.started[:19]} | {new.run.started[:19]} |"
+    if "target" not in difference.head:
+        yield f"| target | {code(old.target.name)} | the same |"
+    for what, (was, is_) in difference.head.items():
+        yield f"| {what} | {code(_short(was))} | {code(_short(is_))} |"
+    if not difference.same_cases:
+        yield ""
+        yield f"**{_OTHER_CASES[0].upper()}{_OTHER_CASES[1:]}.**"
+    rows = 0
+    for kind in Kind:
+        changes = difference.of(kind)
+        if not changes:
+            continue
+        mark = " (fails)" if any(map(policy.fails, changes)) else ""
+        yield ""
+        yield f"**{_TITLES[kind][0].upper()}{_TITLES[kind][1:]}: {len(changes)}{mark}**"
+        yield ""
+        yield "| requirement | case | before | after | what came |"
+        yield "|---|---|---|---|---|"
+        for change in changes[: max(0, _MOST_ROWS - rows)]:
+            yield (
+                f"| {change.requirement} ({change.level.value}) | {code(change.subject)} | {change.before or '-'} | "
+                f"{change.after or '-'} | {code(_told(change).removeprefix(': ').strip())} |"
+            )
+        rows += len(changes)
+    if rows > _MOST_ROWS:
+        yield ""
+        yield f"{rows - _MOST_ROWS} more: `--format json` has all."
+
+
+def as_json(difference: Difference, policy: Policy) -> Iterator[str]:
+    """A document with everything, for programs."""
+    old, new = difference.old, difference.new
+    document = {
+        "format": 1,
+        "fails": bool(policy.failing(difference)),
+        "fail_on": {kind.value: level.value for kind, level in policy.levels.items()},
+        "old": {"target": asdict(old.target), "run": asdict(old.run)},
+        "new": {"target": asdict(new.target), "run": asdict(new.run)},
+        "head": {what: {"old": was, "new": is_} for what, (was, is_) in difference.head.items()},
+        "same_cases": difference.same_cases,
+        "alike": difference.alike,
+        "changes": [
+            {
+                **asdict(change),
+                "kind": change.kind.value,
+                "level": change.level.value,
+                "fails": policy.fails(change),
+            }
+            for change in difference.changes
+        ],
+    }
+    yield json.dumps(document, indent=1, ensure_ascii=False)
+
+
+FORMATS: dict[str, Callable[[Difference, Policy], Iterator[str]]] = {
+    "text": as_text,
+    "markdown": as_markdown,
+    "json": as_json,
+}

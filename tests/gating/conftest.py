@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from suite import run_suite
+
+from gating.gated import run_cases, write_cases
+from runner.plugin.embedded import EmbeddedSimulator
+
+FEW = ("--requirement", "EXA-6", "--requirement", "SYN-2", "--requirement", "IMP-8", "--requirement", "OBS-2")
+RUNS = {
+    "sound": (),
+    "sound-again": ("-n", "4"),
+    "errs": ("--defect", "ends-with-an-error"),
+    "a-row-affected": ("--defect", "one-row-affected"),
+}
+
+
+@pytest.fixture(scope="session")
+def dsn() -> Iterator[str]:
+    simulator = EmbeddedSimulator()
+    yield simulator.dsn
+    simulator.stop()
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Records of the suite on a simulator that conforms, twice, and on some that don't."""
+    folder = tmp_path_factory.mktemp("records")
+    for name, options in RUNS.items():
+        defects, workers = (options, ()) if "--defect" in options else ((), options)
+        simulator = EmbeddedSimulator(*defects)
+        fast = ("--settle", "1", "-q", "--tb=no", "-p", "no:hypothesispytest")
+        try:
+            run_suite(folder / f"{name}.json", "--dsn", simulator.dsn, *fast, *workers, *FEW)
+        finally:
+            simulator.stop()
+    return {name: folder / f"{name}.json" for name in RUNS}
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A folder with a few cases that come to every verdict."""
+    write_cases(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def all_verdicts(tmp_path_factory: pytest.TempPathFactory, dsn: str) -> Path:
+    """The record of a run of those few cases without a list; beside it are the cases."""
+    folder = tmp_path_factory.mktemp("verdicts")
+    write_cases(folder)
+    done = run_cases(folder, dsn, "--report", "r.json")
+    assert done.code == 1, done.screen
+    return folder / "r.json"
