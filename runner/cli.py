@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from runner.commands import USAGE_ERROR
 from runner.language.problems import SourceError
 
-_COMMANDS = ("doctor", "lint", "explain", "prove")
+_COMMANDS = ("doctor", "lint", "explain", "prove", "report")
 
 
 class _Parser(argparse.ArgumentParser):
