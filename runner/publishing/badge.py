@@ -16,12 +16,16 @@ def badge(standing: Standing) -> str:
     """The SVG. The text says all; the colour only repeats it."""
     right = f"{SIGNS[standing.verdict]} {standing.text}"
     widths = [round(len(text) * _CHARACTER) for text in (SUBJECT, right)]
-    return environment().get_template("badge.svg").render(
-        left=SUBJECT,
-        right=right,
-        left_text=widths[0],
-        right_text=widths[1],
-        left_width=widths[0] + _PADDING,
-        right_width=widths[1] + _PADDING,
-        colour=_COLOURS.get(standing.verdict, _UNDECIDED),
+    return (
+        environment()
+        .get_template("badge.svg")
+        .render(
+            left=SUBJECT,
+            right=right,
+            left_text=widths[0],
+            right_text=widths[1],
+            left_width=widths[0] + _PADDING,
+            right_width=widths[1] + _PADDING,
+            colour=_COLOURS.get(standing.verdict, _UNDECIDED),
+        )
     )

@@ -14,7 +14,7 @@ from runner.publishing import texts, wording
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12
-_ARROWS = {"logs in": "•", "says": "→", "hears": "←", "ends": "✕", "note": "–"}
+_ARROWS = {"logs in": "•", "says": "→", "hears": "←", "ends": "✕", "note": "·"}
 _LETTERS = {"logs in": "l", "says": "s", "hears": "h", "ends": "e", "note": "n"}
 
 
@@ -119,7 +119,7 @@ def _came(result: CaseResult) -> Iterator[str]:
             yield "as expected"
         case Verdict.OBSERVED:
             for name, count in sorted(result.observed.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_ENDINGS]:
-                yield f"{name} ({count}×)" if sum(result.observed.values()) > 1 else name
+                yield f"{name} ({wording.plural(count, 'time')})" if sum(result.observed.values()) > 1 else name
     yield from map(_ending, result.endings[:_MOST_ENDINGS])
     if len(result.endings) > _MOST_ENDINGS:
         yield f"{len(result.endings) - _MOST_ENDINGS} more ends of sessions"

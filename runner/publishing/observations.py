@@ -34,6 +34,8 @@ class Outcome:
     letter: str
     name: str
     shown: tuple[Shown, ...]
+    everywhere: bool
+    """Whether every target came to it, each time."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ def _observation(subjects: Sequence[Subject], case: CaseResult) -> Observation:
             if name in found or len(found) < _MOST:
                 found.setdefault(name, []).append(Shown(subject, count, total))
     outcomes = tuple(
-        Outcome(chr(ord("a") + place), name, tuple(shown)) for place, (name, shown) in enumerate(found.items())
+        Outcome(
+            chr(ord("a") + place),
+            name,
+            tuple(shown),
+            everywhere=len(shown) == len(subjects) and all(entry.count == entry.total for entry in shown),
+        )
+        for place, (name, shown) in enumerate(found.items())
     )
     return Observation(case, texts.anchor(case.name), outcomes, tuple(others))
 

@@ -75,7 +75,10 @@ def _digest(source: str) -> str:
 
 def _page(template: str, scripts: Sequence[str], **values: Any) -> str:
     style, script = _source("style.css"), "\n".join(map(_source, scripts))
-    policy = f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
     page = environment().get_template(template)
     return page.render(style=Markup(style), script=Markup(script), policy=policy, **values)  # noqa: S704 - our own files
 
@@ -108,21 +111,30 @@ def target(subject: Subject) -> str:
     cases: dict[str, list[Evidence]] = {}
     for result in subject.record.results:
         cases.setdefault(result.requirement, []).append(evidence(result, preparations))
-    levels = {
-        level: [(row, cases[row.id]) for row in subject.record.requirements.values() if row.level is level and row.id in cases]
-        for level in Level
-    }
+    known = [row for row in subject.record.requirements.values() if row.id in cases]
+    levels = {level: [(row, cases[row.id]) for row in known if row.level is level] for level in Level}
     return _page(
         "target.html",
         ["page.js", "timeline.js"],
         subject=subject,
         levels=levels,
         preparations=preparations.all,
+        deviations=_deviations(subject),
         reasons={
             verdict: _reasons(subject.record.results, verdict)
             for verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
         },
     )
+
+
+def _deviations(subject: Subject) -> list[tuple[tuple[str, Level], list[CaseResult]]]:
+    """What deviates, by requirement and by how it binds, in the register's order."""
+    found: dict[tuple[str, Level], list[CaseResult]] = {}
+    for result in subject.record.results:
+        if result.verdict is Verdict.DEVIATES:
+            found.setdefault((result.requirement, result.binding), []).append(result)
+    levels, names = list(Level), list(subject.record.requirements)
+    return sorted(found.items(), key=lambda group: (levels.index(group[0][1]), names.index(group[0][0])))
 
 
 def _reasons(results: Sequence[CaseResult], verdict: Verdict) -> list[tuple[str, list[CaseResult]]]:

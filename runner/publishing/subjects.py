@@ -63,9 +63,7 @@ class Subject:
     @cached_property
     def tallies(self) -> dict[str, Tally]:
         """Its requirements by id."""
-        return {
-            entry.requirement.id: entry for entry in tally(self.record.results, dict(self.record.requirements))
-        }
+        return {entry.requirement.id: entry for entry in tally(self.record.results, dict(self.record.requirements))}
 
     @cached_property
     def results(self) -> dict[str, CaseResult]:
@@ -90,10 +88,11 @@ def read_subjects(paths: Sequence[Path], *, mixed: bool) -> list[Subject]:
         PublishingError: the records were made with different cases.
     """
     records = [_checked(path, read_record(path)) for path in paths]
-    digests = dict.fromkeys(record.run.cases_digest for record in records)
+    digests = dict.fromkeys(map(_digest, records))
     if len(digests) > 1 and not mixed:
         groups = "\n".join(
-            f"  {texts.line(digest, 24)}: {', '.join(str(path) for path, record in zip(paths, records, strict=True) if record.run.cases_digest == digest)}"
+            f"  {texts.line(digest, 80)}: "
+            + ", ".join(str(path) for path, record in zip(paths, records, strict=True) if _digest(record) == digest)
             for digest in digests
         )
         raise PublishingError(
@@ -105,6 +104,10 @@ def read_subjects(paths: Sequence[Path], *, mixed: bool) -> list[Subject]:
         taken = {*_PAGES, *(subject.slug for subject in subjects)}
         subjects.append(Subject(record, title, texts.slug(title, taken)))
     return subjects
+
+
+def _digest(record: Record) -> str:
+    return record.run.cases_digest
 
 
 def _checked(path: Path, record: Record) -> Record:
@@ -137,4 +140,6 @@ def _titles(records: Sequence[Record]) -> list[str]:
             told = [f"run {number}" for number in range(1, len(places) + 1)]
         for place, what in zip(places, told, strict=True):
             titles[place] = f"{title} ({what})"
+    if len(set(titles)) < len(titles):  # somebody called a target what another one is called now
+        titles = [f"{number}. {title}" for number, title in enumerate(titles, 1)]
     return titles

@@ -17,7 +17,7 @@ SIGNS = {
     Verdict.DEVIATES: "✗",
     Verdict.INCONCLUSIVE: "?",
     Verdict.OBSERVED: "●",
-    Verdict.NOT_APPLICABLE: "–",
+    Verdict.NOT_APPLICABLE: "\N{EN DASH}",
 }
 MEANINGS = {
     Verdict.CONFORMS: "did as the page says",

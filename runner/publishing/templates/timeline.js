@@ -1,6 +1,6 @@
 (() => {
   // Draws a case's transcript when it is opened. The table beneath says the same, to readers without scripts too.
-  const NS = "http://www.w3.org/2000/svg", LEFT = 62, LANE = 30, ROW = 24, HEAD = 78, GAP = 250, LONGEST = 110;
+  const NS = "http://www.w3.org/2000/svg", LEFT = 62, LANE = 30, ROW = 24, GAP = 250, LONGEST = 110;
   const put = (parent, name, attributes, text) => {
     const made = document.createElementNS(NS, name);
     for (const key in attributes) made.setAttribute(key, attributes[key]);
@@ -14,7 +14,7 @@
   });
 
   const draw = (events) => {
-    const lanes = [...new Set(events.map((event) => event.session))];
+    const lanes = [...new Set(events.map((event) => event.session))], HEAD = 26 + 5 * Math.min(18, Math.max(6, ...lanes.map((lane) => lane.length)));
     const x = (session) => LEFT + LANE / 2 + lanes.indexOf(session) * LANE, server = LEFT + lanes.length * LANE + 18, label = server + 16;
     const svg = document.createElementNS(NS, "svg"), back = put(svg, "g"), front = put(svg, "g");
     svg.setAttribute("class", "tl");
@@ -80,7 +80,11 @@
     figure.tabIndex = 0;
     caption.textContent = "Times in ms since the case began. → said, ← answered, ○ logged in, ✕ its connection is gone, □ its row is gone; a thick lane: a statement in flight. An arrow's row is when it was noticed here.";
     figure.append(draw(read(table)), caption);
-    table.before(figure);
+    const said = document.createElement("details"), head = document.createElement("summary");
+    said.className = "said";
+    head.textContent = "Transcript";
+    table.before(figure, said);
+    said.append(head, table);
     const script = item.querySelector(".hand"), copy = document.createElement("button");
     copy.type = "button";
     copy.textContent = "Select";
