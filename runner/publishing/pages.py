@@ -22,6 +22,8 @@ from runner.publishing.subjects import Subject
 
 _ROOMY = 5
 """Up to so many targets, the matrix has words beside the signs."""
+_EARLY = 'document.documentElement.classList.add("js")'
+"""Said before the page is laid out: what the scripts fold is folded from the start."""
 
 
 @cache
@@ -76,11 +78,11 @@ def _digest(source: str) -> str:
 def _page(template: str, scripts: Sequence[str], **values: Any) -> str:
     style, script = _source("style.css"), "\n".join(map(_source, scripts))
     policy = (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(_EARLY)} {_digest(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
     page = environment().get_template(template)
-    return page.render(style=Markup(style), script=Markup(script), policy=policy, **values)  # noqa: S704 - our own files
+    return page.render(style=Markup(style), early=Markup(_EARLY), script=Markup(script), policy=policy, **values)  # noqa: S704 - our own files
 
 
 def index(subjects: Sequence[Subject]) -> str:

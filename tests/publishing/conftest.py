@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import Site, publish
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from suite import run_suite
 
 from runner.plugin.embedded import EmbeddedSimulator
+
+from .published import Site, publish
 
 DEFECTS = ("one-row-affected", "refuses-immediate", "reads-the-id-first")
 PATIENCE = 600.0  # seconds

@@ -11,7 +11,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from published import Site, publish, write
+
+from .published import Site, publish, write
 
 Document = dict[str, Any]
 
@@ -243,5 +244,5 @@ def test_control_characters_and_turned_writing_are_shown_as_escapes(record: Docu
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     for name in done.names():
         text = done.text(name)
-        assert not [char for char in text if not char.isprintable() and char != "\n" and char != "\t"], name
+        assert not [char for char in text if not char.isprintable() and char not in "\n\t"], name
     assert "5.7\\u202e\\x1b[31m\\x00" in done.text("index.html")

@@ -1,8 +1,7 @@
 "use strict";
 (() => {
-  const root = document.documentElement, all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const matrix = document.body.classList.contains("index");
-  root.classList.add("js");
 
   // A requirement's cases open and close; without scripts they are all there.
   const setOpen = (item, open) => {
@@ -19,7 +18,7 @@
     toggle.append(name);
     toggle.setAttribute("aria-label", name.textContent + ": its cases");
     toggle.addEventListener("click", () => setOpen(body, !body.classList.contains("open")));
-    setOpen(body, false);
+    toggle.setAttribute("aria-expanded", false);
   }
 
   const form = document.querySelector(".controls");
@@ -52,7 +51,7 @@
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
   let waiting = 0;
-  form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 80); });
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { clearTimeout(waiting); waiting = setTimeout(filter, 80); });
   everything.addEventListener("click", () => {
     const open = everything.getAttribute("aria-pressed") !== "true";
     everything.setAttribute("aria-pressed", open);
