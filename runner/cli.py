@@ -16,7 +16,7 @@ from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 
-_COMMANDS = ("doctor", "lint", "explain", "accounts", "prove", "sweep", "diff", "baseline")
+_COMMANDS = ("doctor", "lint", "explain", "accounts", "sweep", "diff", "baseline", "report", "prove")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,0 +1,142 @@
+"""What a case's verdict rests on: what was expected and came, what was said in time order, what to type by hand.
+
+What the runner says to prepare is the same for many cases: each preparation is shown once, and the cases refer to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runner.execution.transcript import Event
+from runner.execution.verdict import CaseResult, Ending, Verdict
+from runner.publishing import texts, wording
+
+_MOST_LINES = 300
+_MOST_ENDINGS = 12
+_ARROWS = {"logs in": "•", "says": "→", "hears": "←", "ends": "✕", "note": "·"}
+_LETTERS = {"logs in": "l", "says": "s", "hears": "h", "ends": "e", "note": "n"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the transcript; ``letter`` is its kind in the page."""
+
+    at_ms: float
+    session: str
+    letter: str
+    arrow: str
+    text: str
+    took_ms: float | None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was said to prepare, without times; ``by_hand`` is the same to type."""
+
+    number: int
+    lines: tuple[tuple[str, str, str], ...]
+    by_hand: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A case as its target's page shows it."""
+
+    result: CaseResult
+    anchor: str
+    expected: str
+    came: tuple[str, ...]
+    repeated: int
+    preparation: Preparation | None
+    prepared_ms: float
+    lines: tuple[Line, ...]
+    lines_left_out: int
+    by_hand: str
+
+
+class Preparations:
+    """The preparations of one run, numbered as they first occur."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, str, str], ...], Preparation] = {}
+
+    @property
+    def all(self) -> list[Preparation]:
+        """All that were met so far."""
+        return list(self._known.values())
+
+    def of(self, events: list[Event]) -> Preparation | None:
+        """The preparation that these events are."""
+        if not events:
+            return None
+        lines = tuple((event.session, _ARROWS[event.kind], event.text) for event in events[:_MOST_LINES])
+        if lines not in self._known:
+            script = "\n".join(_script(events[:_MOST_LINES]))
+            self._known[lines] = Preparation(len(self._known) + 1, lines, script)
+        return self._known[lines]
+
+
+def evidence(result: CaseResult, preparations: Preparations) -> Evidence:
+    """All that a reader needs to judge a verdict."""
+    setup = [event for event in result.transcript if event.setup and event.kind != "logs in"]
+    own = [event for event in result.transcript if not event.setup or event.kind == "logs in"]
+    times = [event.at_ms for event in result.transcript if event.setup]
+    return Evidence(
+        result=result,
+        anchor=texts.anchor(result.name),
+        expected=_expected(result),
+        came=tuple(_came(result)),
+        repeated=sum(result.observed.values()),
+        preparation=preparations.of(setup),
+        prepared_ms=max(times, default=0.0),
+        lines=tuple(
+            Line(event.at_ms, event.session, _LETTERS[event.kind], _ARROWS[event.kind], event.text, event.took_ms)
+            for event in own[:_MOST_LINES]
+        ),
+        lines_left_out=max(0, len(own) - _MOST_LINES),
+        by_hand="\n".join(_script(own[:_MOST_LINES])),
+    )
+
+
+def _expected(result: CaseResult) -> str:
+    if result.verdict is Verdict.DEVIATES:
+        return result.expected
+    if result.verdict is Verdict.OBSERVED:
+        return "nothing: the page is silent"
+    return result.title
+
+
+def _came(result: CaseResult) -> Iterator[str]:
+    match result.verdict:
+        case Verdict.DEVIATES:
+            yield result.came
+        case Verdict.INCONCLUSIVE:
+            yield f"undecided: {result.reason}"
+        case Verdict.NOT_APPLICABLE:
+            yield f"not run: {result.reason}"
+        case Verdict.CONFORMS:
+            yield "as expected"
+        case Verdict.OBSERVED:
+            for name, count in sorted(result.observed.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_ENDINGS]:
+                yield f"{name} ({wording.plural(count, 'time')})" if sum(result.observed.values()) > 1 else name
+    yield from map(_ending, result.endings[:_MOST_ENDINGS])
+    if len(result.endings) > _MOST_ENDINGS:
+        yield f"{len(result.endings) - _MOST_ENDINGS} more ends of sessions"
+    yield from (f"left behind: {warning}" for warning in result.warnings[:_MOST_ENDINGS])
+
+
+def _ending(ending: Ending) -> str:
+    row = f", its row after {wording.milliseconds(ending.row_ms)}" if ending.row_ms is not None else ""
+    gone = wording.milliseconds(ending.connection_ms)
+    return f"{ending.session} ended ({ending.manner}): its connection was seen gone after {gone}{row}"
+
+
+def _script(events: list[Event]) -> Iterator[str]:
+    """What to type, in this order; a comment says in whose client."""
+    for event in events:
+        if event.kind == "logs in":
+            yield f"-- {event.session}: log in {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+        elif event.manual:
+            text = event.manual.rstrip()
+            yield f"/* {event.session} */ {text}{'' if text.endswith(';') else ';'}"

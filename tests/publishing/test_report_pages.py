@@ -1,0 +1,308 @@
+"""The published pages in a real browser: found, read, measured, attacked."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from .looking import CONTRAST, STRUCTURE, ask, complaints, look, requests
+from .published import Site, publish, write
+
+Document = dict[str, Any]
+PAGES = ["index.html", "defects-1.html"]
+ROLLED_BACK = "change-is-rolled-back[update]"
+SHOWN = "[...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).length"
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest, site: Site) -> str:
+    return site.address(request.param)
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    until = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def shown(browser: webdriver.Chrome, selector: str) -> int:
+    return int(ask(browser, SHOWN, selector))
+
+
+def status(browser: webdriver.Chrome) -> str:
+    return browser.find_element(By.CSS_SELECTOR, "[role=status]").text
+
+
+def test_a_page_loads_nothing_and_nothing_in_it_is_refused(page: str, chromium: webdriver.Chrome) -> None:
+    look(chromium, page)
+    assert requests(chromium) == [page]
+    assert complaints(chromium) == []
+    assert ask(chromium, "document.documentElement.classList.contains('js')")
+
+
+def test_the_search_finds_cases_by_their_words_and_says_how_many(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address("honest-1.html"))
+    assert status(chromium) == "All 228 cases shown."
+    chromium.find_element(By.ID, "q").send_keys("rolled-back UPDATE")
+    assert eventually(lambda: 0 < shown(chromium, ".case") < 10)
+    assert status(chromium) == f"{shown(chromium, '.case')} of 228 cases shown."
+    assert ROLLED_BACK in chromium.find_element(By.ID, "h-cases").find_element(By.XPATH, "..").text
+    chromium.find_element(By.ID, "q").send_keys(" nothingislikethis")
+    assert eventually(lambda: "Nothing fits" in status(chromium))
+    assert shown(chromium, ".case") == 0
+    assert shown(chromium, "[data-group]") == 0
+
+
+def test_filters_by_level_and_verdict_agree_with_the_record(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address("defects-1.html"))
+    Select(chromium.find_element(By.ID, "verdict")).select_by_visible_text("deviates")
+    all_deviating = len(chromium.find_elements(By.CSS_SELECTOR, ".case[data-v*=deviates]"))
+    assert all_deviating > 10
+    assert eventually(lambda: shown(chromium, ".case") == all_deviating)
+    for box in chromium.find_elements(By.CSS_SELECTOR, "[name=level]"):
+        if box.get_attribute("value") != "must":
+            box.click()
+    must = len(chromium.find_elements(By.CSS_SELECTOR, ".case[data-level=must][data-v*=deviates]"))
+    assert 0 < must < all_deviating
+    assert eventually(lambda: shown(chromium, ".case") == must)
+
+
+def test_the_matrix_shows_only_where_targets_differ(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address())
+    everything = shown(chromium, ".matrix tbody")
+    assert everything == 42
+    chromium.find_element(By.ID, "differs").click()
+    assert eventually(lambda: 0 < shown(chromium, ".matrix tbody") < everything)
+    kept = [row.text for row in chromium.find_elements(By.CSS_SELECTOR, ".matrix tbody:not([hidden]) .r")]
+    assert any("SYN-3" in text and "deviates" in text for text in kept)
+    assert not any("PAR-2" in text for text in kept)
+
+
+def test_the_cases_of_a_requirement_open_by_keyboard(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address())
+    assert shown(chromium, ".k") == 0
+    toggle = chromium.find_element(By.CSS_SELECTOR, ".toggle")
+    assert toggle.accessible_name == "PUR-1: its cases"
+    toggle.send_keys(Keys.ENTER)
+    assert toggle.get_attribute("aria-expanded") == "true"
+    assert shown(chromium, ".k") == 9
+    toggle.send_keys(Keys.SPACE)
+    assert shown(chromium, ".k") == 0
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_link_to_a_case_opens_its_evidence(scripts: bool, site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, f"{site.address('honest-1.html')}#case={quote(ROLLED_BACK)}", scripts=scripts)
+    assert eventually(lambda: shown(chromium, ".evidence") == 1)
+    evidence = ask(
+        chromium,
+        "[...document.querySelectorAll('.case[open]')].map((e) => e.querySelector('summary code').textContent)",
+    )
+    assert evidence == [ROLLED_BACK]
+    assert -5 <= ask(chromium, "document.querySelector('.case[open] .evidence').getBoundingClientRect().top") < 500
+
+
+def test_a_cell_of_the_matrix_leads_to_the_evidence(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address())
+    chromium.find_element(By.CSS_SELECTOR, ".toggle").click()
+    chromium.find_element(By.CSS_SELECTOR, ".k td:nth-child(3) a").click()
+    assert eventually(lambda: chromium.current_url.startswith(site.address("defects-1.html") + "#case="))
+    assert eventually(lambda: shown(chromium, ".evidence") == 1)
+
+
+def test_a_deep_link_is_stronger_than_a_filter(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address("honest-1.html"))
+    chromium.find_element(By.ID, "q").send_keys("SYN-1")
+    assert eventually(lambda: shown(chromium, ".case") < 20)
+    ask(chromium, "location.hash = arguments[0]", f"case={ROLLED_BACK}")
+    assert eventually(lambda: shown(chromium, ".evidence") == 1)
+
+
+def test_the_timeline_has_a_lane_a_session_arrows_a_death_and_times(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, f"{site.address('honest-1.html')}#case={quote(ROLLED_BACK)}")
+    assert eventually(lambda: shown(chromium, ".case[open] svg.tl") == 1)
+    names = ask(chromium, "[...document.querySelectorAll('.tl .name')].map((e) => e.textContent)")
+    assert names == ["killer", "victim", "other", "server"]
+    said = ask(
+        chromium,
+        "document.querySelectorAll('.case[open] .lines .s').length",
+    )
+    assert ask(chromium, "document.querySelectorAll('.tl path.say.line').length") == said == 4
+    assert ask(chromium, "document.querySelectorAll('.tl path.death').length") == 1
+    death = ask(chromium, "document.querySelector('.tl path.death').getBBox().y + 6")
+    lanes = ask(chromium, "[...document.querySelectorAll('.tl .lane')].map((e) => e.getBBox().y + e.getBBox().height)")
+    assert lanes[1] == pytest.approx(death, abs=1), "the victim's lane ends where it dies"
+    assert lanes[0] > death
+    assert lanes[2] > death
+    text = ask(chromium, "document.querySelector('.tl').textContent")
+    assert "ALTER SYSTEM KILL SESSION '<id of victim>'" in text
+    times = ask(chromium, "[...document.querySelectorAll('.tl .at')].map((e) => Number(e.textContent))")
+    assert times == sorted(times)
+    assert all(time > 0 for time in times)
+
+
+def test_a_deviating_case_shows_expected_beside_observed(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address("defects-1.html"))
+    chromium.find_element(By.CSS_SELECTOR, "#h-result ~ .reasons a").click()
+    assert eventually(lambda: shown(chromium, ".pair") == 1)
+    expected, observed = chromium.find_elements(By.CSS_SELECTOR, ".case[open] .pair > div")
+    assert expected.text.startswith("Expected\n")
+    assert "error 900" in observed.text
+    assert expected.rect["y"] == observed.rect["y"]
+    assert expected.rect["x"] < observed.rect["x"]
+    assert "ALTER SYSTEM KILL SESSION" in chromium.find_element(By.CSS_SELECTOR, ".case[open] .hand pre").text
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_is_legible_in_both_colour_schemes(dark: bool, page: str, chromium: webdriver.Chrome) -> None:
+    look(chromium, page, dark=dark)
+    ground = ask(chromium, "getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") is not dark
+    for element in chromium.find_elements(By.CSS_SELECTOR, ".toggle, .case[data-v*=deviates] summary")[:60]:
+        ask(chromium, "arguments[0].click()", element)
+    seen, faint = chromium.execute_script(CONTRAST)
+    assert seen > 300
+    assert faint == []
+
+
+def test_the_structure_serves_screen_readers(page: str, chromium: webdriver.Chrome) -> None:
+    look(chromium, page)
+    ask(chromium, "document.getElementById('all').click()")
+    assert eventually(lambda: "defects" not in page or shown(chromium, "svg.tl") > 200)
+    assert chromium.execute_script(STRUCTURE) == []
+    for control in chromium.find_elements(By.CSS_SELECTOR, "form input, form select, form button, .toggle"):
+        assert control.accessible_name, control.get_attribute("outerHTML")
+
+
+def test_a_verdict_is_never_a_colour_alone(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address())
+    cells = ask(chromium, "[...document.querySelectorAll('.matrix td a')].map((e) => [e.className, e.textContent])")
+    words = {"conforms": "conforms", "deviates": "deviates", "observed": "observed"}
+    assert len(cells) == 2 * (42 + 228)
+    for kind, text in cells:
+        assert words[kind.split()[1]] in text, (kind, text)
+
+
+def test_who_goes_by_tab_sees_where_one_is(page: str, chromium: webdriver.Chrome) -> None:
+    look(chromium, page)
+    stops = set()
+    for _ in range(25):
+        chromium.switch_to.active_element.send_keys(Keys.TAB)
+        stop = ask(
+            chromium,
+            "(() => { const e = document.activeElement, s = getComputedStyle(e);"
+            " return [e.outerHTML.slice(0, 90), s.outlineStyle, parseFloat(s.outlineWidth)]; })()",
+        )
+        assert stop[1] != "none", stop
+        assert stop[2] >= 2, stop
+        stops.add(stop[0])
+    assert len(stops) > 15
+
+
+@pytest.mark.parametrize("name", [*PAGES, f"defects-1.html#case={quote(ROLLED_BACK)}"])
+def test_a_narrow_window_does_not_scroll_sideways(name: str, site: Site, chromium: webdriver.Chrome) -> None:
+    file, _, fragment = name.partition("#")
+    look(chromium, site.address(file) + (f"#{fragment}" if fragment else ""), width=360)
+    ask(chromium, "document.querySelectorAll('.toggle')[0]?.click()")
+    assert ask(chromium, "innerWidth") == 360
+    assert ask(chromium, "document.documentElement.scrollWidth") <= 360
+
+
+def test_on_paper_the_controls_go_and_deviations_are_open(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address("defects-1.html"))
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    ask(chromium, "dispatchEvent(new Event('beforeprint'))")
+    assert shown(chromium, ".controls") == 0
+    assert shown(chromium, ".evidence") == shown(chromium, ".case[data-v*=deviates]") > 10
+
+
+@pytest.fixture
+def hostile(record: Document, tmp_path: Path) -> Site:
+    """A report of a target that says whatever might do harm, everywhere it can."""
+    attack = "</script></style></title></table><script>window.harmed=1</script><img src=x onerror='window.harmed=1'>\""
+    turned = "\u202egpj.exe \u2066\u05e9\u05dc\u05d5\u05dd"
+    target = ("name", "flavour", "version", "product", "profile", "title", "route", "tls", "host")
+    record["target"] |= dict.fromkeys(target, attack + turned)
+    record["run"] |= dict.fromkeys(("suite", "machine", "cases_digest", "started", "finished"), attack)
+    record["lacks"] = [{"what": attack, "cases": [attack], "mend": attack}]
+    record["requirements"][0]["says"] = attack
+    for number, row in enumerate(record["results"]):
+        row |= {"title": attack, "place": attack, "reason": attack, "expected": attack, "came": attack + turned}
+        row |= {"name": f"{attack} {number}", "observed": {attack: 1, turned: 2}, "warnings": [attack]}
+        for event in row["transcript"]:
+            event |= {"session": attack, "text": attack + turned, "manual": event["manual"] and "</pre>" + attack}
+        for end in row["endings"]:
+            end |= {"session": attack, "manner": attack}
+    for row in record["results"][::3]:
+        row["verdict"] = "deviates"
+    for row in record["results"][1::3]:
+        row["verdict"] = "inconclusive"
+    other = copy.deepcopy(record)
+    other["target"]["version"] = "javascript:harmed=1"
+    done = publish([write(tmp_path / "a.json", record), write(tmp_path / "b.json", other)], tmp_path / "out")
+    assert done.code == 0, done.screen
+    return done
+
+
+def test_what_a_hostile_target_says_is_text(hostile: Site, chromium: webdriver.Chrome) -> None:
+    for name in sorted(hostile.names()):
+        if not name.endswith((".html", ".svg")):
+            continue
+        look(chromium, hostile.address(name))
+        if name.endswith(".html"):
+            ask(chromium, "document.getElementById('all').click()")
+            time.sleep(0.3)
+            assert "window.harmed=1" in ask(chromium, "document.querySelector('main').textContent")
+            assert ask(chromium, "document.scripts.length") == 2
+        assert ask(chromium, "window.harmed") is None
+        assert ask(chromium, "document.querySelectorAll('img, iframe, object').length") == 0
+        assert ask(chromium, r"/[\u202a-\u202e\u2066\u2067]/.test(document.documentElement.textContent)") is False
+        links = ask(chromium, "[...document.querySelectorAll('a')].map((e) => e.protocol)")
+        assert set(links) <= {"file:"}
+        assert [url for url in requests(chromium) if not url.startswith("file:///")] == []
+        assert complaints(chromium) == []
+
+
+def test_a_hostile_target_puts_no_markup_into_markdown(hostile: Site) -> None:
+    text = hostile.text("report.md")
+    assert "window" in text
+    assert "<" not in text.replace("&lt;", "")
+    assert "\u202e" not in text
+
+
+def test_markup_that_slipped_through_would_still_not_run(
+    site: Site, tmp_path: Path, chromium: webdriver.Chrome
+) -> None:
+    """The policy names the page's own script and style; it is the second wall."""
+    text = site.text("honest-1.html").replace(
+        "<main", "<script>window.harmed=1</script><img src=x onerror='window.harmed=1'><main", 1
+    )
+    spoilt = tmp_path / "spoilt.html"
+    spoilt.write_text(text, encoding="utf-8")
+    look(chromium, spoilt.as_uri())
+    assert ask(chromium, "window.harmed") is None
+    assert any("Content Security Policy" in complaint for complaint in complaints(chromium))
+
+
+def test_without_scripts_all_is_there_to_read(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, site.address(), scripts=False)
+    assert shown(chromium, ".k") == 228
+    assert shown(chromium, ".controls") == 0
+    look(chromium, site.address("honest-1.html"), scripts=False)
+    chromium.find_element(By.CSS_SELECTOR, ".case summary").click()
+    text = chromium.find_element(By.CSS_SELECTOR, ".case[open] .evidence").text
+    assert "→ ALTER SYSTEM KILL SESSION '<id of victim>'" in text
+    assert "connection closed" in text
