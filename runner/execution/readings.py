@@ -45,9 +45,7 @@ _REWRITTEN: tuple[Callable[[str], str], ...] = (
     lambda text: re.sub(r"--[^\n]*\n", "", text),
     lambda text: re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL),  # MySQL: '\1' is '1'
     _unescaped,  # '\x31', '\061'
-    lambda text: _BYTES.sub(
-        lambda match: f" {bytes.fromhex(match[1]).decode('latin-1')} ", text
-    ),  # X'3132' is the text '12'
+    _with_bytes,  # X'3132' is the text '12'
 )
 
 
