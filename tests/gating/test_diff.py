@@ -239,7 +239,12 @@ def test_each_kind_can_be_named(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("text", ["regresed", "", "regressed,", "regressed:mist", "regressed:"])
-def test_a_policy_that_names_nothing_is_refused(text: str, records: dict[str, Path]) -> None:
+def test_a_policy_that_names_nothing_is_refused(text: str) -> None:
     with pytest.raises(PolicyError):
         Policy.parse(text)
-    assert diff(records["sound"], records["sound"], "--fail-on", text).code == 4
+
+
+def test_a_policy_that_cannot_be_used_is_bad_usage(records: dict[str, Path]) -> None:
+    done = diff(records["sound"], records["sound"], "--fail-on", "regresed")
+    assert done.code == 4
+    assert "did you mean 'regressed'?" in done.screen

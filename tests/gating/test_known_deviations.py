@@ -83,11 +83,7 @@ LISTS: dict[str, tuple[list[str], int, list[str]]] = {
         1,
         ["known.yaml:4:5: no case of SYN-2 deviates"],
     ),
-    "another version's": (
-        [MUST, f"case: must-conforms, versions: {{before: 5}}, {CAME}"],
-        0,
-        ["2 entries in", "1 for"],
-    ),
+    "another version's": ([MUST, f"case: must-conforms, versions: {{before: 5}}, {CAME}"], 0, []),
     "the version's": (
         [MUST, f"case: must-conforms, versions: {{from: 5.7, before: 5.8}}, {CAME}"],
         1,
