@@ -22,6 +22,7 @@ from runner.publishing.subjects import Subject
 
 _ROOMY = 5
 """Up to so many targets, the matrix has words beside the signs."""
+_REQUIREMENT, _COLUMN = 18, 3.4  # rem
 _EARLY = 'document.documentElement.classList.add("js")'
 """Said before the page is laid out: what the scripts fold is folded from the start."""
 
@@ -75,8 +76,8 @@ def _digest(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _page(template: str, scripts: Sequence[str], **values: Any) -> str:
-    style, script = _source("style.css"), "\n".join(map(_source, scripts))
+def _page(template: str, scripts: Sequence[str], own_style: str = "", **values: Any) -> str:
+    style, script = _source("style.css") + own_style, "\n".join(map(_source, scripts))
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(_EARLY)} {_digest(script)}; "
         "base-uri 'none'; form-action 'none'"
@@ -91,6 +92,8 @@ def index(subjects: Sequence[Subject]) -> str:
     return _page(
         "index.html",
         ["page.js"],
+        # Columns of one width in all its tables; how wide they are together depends on how many there are.
+        f".dense{{min-width:{_REQUIREMENT + _COLUMN * len(subjects):g}rem}}",
         subjects=subjects,
         digests=_by_digest(subjects),
         rows=requirement_rows(subjects, observations.letters(subjects, observed)),

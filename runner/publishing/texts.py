@@ -17,8 +17,16 @@ LIMIT = 1000
 _SLUG = 60
 _TAKEN_BY_SYSTEMS = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
 _ANCHOR = re.compile(r"[^\w.\[\]+=,-]", re.ASCII)
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+!|~$-]")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", ":": "&#58;"}  # @ calls people, : makes links
+_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|#(?=\d)")  # what is markup in the middle of a line
+_ENTITIES = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "@": "&#64;",
+    "://": "&#58;//",
+    "www.": "www&#46;",
+}  # @ calls people
+_ENTITY = re.compile("|".join(map(re.escape, _ENTITIES)))
 
 
 def line(text: str, limit: int = LIMIT) -> str:
@@ -61,4 +69,4 @@ def anchor(name: str) -> str:
 def markdown(text: str, limit: int = LIMIT) -> str:
     """One line in which nothing is markup."""
     escaped = _MARKDOWN.sub(r"\\\g<0>", line(text, limit))
-    return "".join(_ENTITIES.get(char, char) for char in escaped)
+    return _ENTITY.sub(lambda found: _ENTITIES[found[0]], escaped)

@@ -115,6 +115,14 @@ def test_a_link_to_a_case_opens_its_evidence(scripts: bool, site: Site, chromium
     assert -5 <= ask(chromium, "document.querySelector('.case[open] .evidence').getBoundingClientRect().top") < 500
 
 
+def test_a_link_to_a_case_of_the_matrix_unfolds_its_requirement(site: Site, chromium: webdriver.Chrome) -> None:
+    look(chromium, f"{site.address()}#case={quote(ROLLED_BACK)}")
+    assert eventually(lambda: shown(chromium, ".k") == 6)
+    (toggle,) = chromium.find_elements(By.CSS_SELECTOR, ".toggle[aria-expanded=true]")
+    assert toggle.text == "IMP-5"
+    assert ask(chromium, "document.activeElement.className") == "toggle"
+
+
 def test_a_cell_of_the_matrix_leads_to_the_evidence(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address())
     chromium.find_element(By.CSS_SELECTOR, ".toggle").click()
