@@ -14,6 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
+from suite import ALL_CASES
 
 from .looking import CONTRAST, STRUCTURE, ask, complaints, look, requests
 from .published import Site, publish, write
@@ -55,10 +56,10 @@ def test_a_page_loads_nothing_and_nothing_in_it_is_refused(page: str, chromium: 
 
 def test_the_search_finds_cases_by_their_words_and_says_how_many(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
-    assert status(chromium) == "All 228 cases shown."
+    assert status(chromium) == f"All {ALL_CASES} cases shown."
     chromium.find_element(By.ID, "q").send_keys("rolled-back UPDATE")
     assert eventually(lambda: 0 < shown(chromium, ".case") < 10)
-    assert status(chromium) == f"{shown(chromium, '.case')} of 228 cases shown."
+    assert status(chromium) == f"{shown(chromium, '.case')} of {ALL_CASES} cases shown."
     assert ROLLED_BACK in chromium.find_element(By.ID, "h-cases").find_element(By.XPATH, "..").text
     chromium.find_element(By.ID, "q").send_keys(" nothingislikethis")
     assert eventually(lambda: "Nothing fits" in status(chromium))
@@ -199,7 +200,7 @@ def test_a_verdict_is_never_a_colour_alone(site: Site, chromium: webdriver.Chrom
     look(chromium, site.address())
     cells = ask(chromium, "[...document.querySelectorAll('.matrix td a')].map((e) => [e.className, e.textContent])")
     words = {"conforms": "conforms", "deviates": "deviates", "observed": "observed"}
-    assert len(cells) == 2 * (42 + 228)
+    assert len(cells) == 2 * (42 + ALL_CASES)
     for kind, text in cells:
         assert words[kind.split()[1]] in text, (kind, text)
 
@@ -307,7 +308,7 @@ def test_markup_that_slipped_through_would_still_not_run(
 
 def test_without_scripts_all_is_there_to_read(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address(), scripts=False)
-    assert shown(chromium, ".k") == 228
+    assert shown(chromium, ".k") == ALL_CASES
     assert shown(chromium, ".controls") == 0
     look(chromium, site.address("honest-1.html"), scripts=False)
     chromium.find_element(By.CSS_SELECTOR, ".case summary").click()
