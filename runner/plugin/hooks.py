@@ -11,7 +11,7 @@ import pytest
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
 from runner.language.load import case_files, is_case_file, refuse_duplicates
-from runner.language.model import Level
+from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import find_register, register_folder
 from runner.plugin import recording
@@ -68,7 +68,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         cases = [case for path in files for case in cached_cases(path)]
         run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
         try:
-            run.known_here  # noqa: B018 - likewise
+            if run.known:
+                run.known_here  # noqa: B018 - likewise
+                _all_cases(files)
         except SourceError as error:
             raise pytest.UsageError(f"--known-deviations: {error}") from error
         try:
@@ -79,6 +81,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
+
+
+def _all_cases(files: list[Path]) -> list[Case]:
+    """All cases of the register that these files answer to, chosen or not."""
+    folders = dict.fromkeys(map(register_folder, files))
+    return [case for folder in folders for path in case_files(folder) for case in cached_cases(path)]
 
 
 def _check_files(files: list[Path], wanted: list[str]) -> None:
@@ -184,8 +192,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     run = Run.of(config)
     over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
     if over and run.checked and run.known:
-        cases = [case for path in case_files(register_folder(_chosen(config)[0])) for case in cached_cases(path)]
-        _COMPLAINTS.extend(complaints(run.known, run.known_here, cases, _results()))
+        _COMPLAINTS.extend(complaints(run.known, run.known_here, _all_cases(_chosen(config)), _results()))
     if _COMPLAINTS:
         session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
     try:
