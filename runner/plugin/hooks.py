@@ -55,10 +55,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.profile  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
-    try:
-        run.known  # noqa: B018 - likewise
-    except SourceError as error:
-        raise pytest.UsageError(f"--known-deviations: {error}") from error
+    _check_known(run, [])
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if run.report_path is not None and run.report_path.is_dir():
@@ -67,12 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         wanted = set(config.getoption("requirement"))
         cases = [case for path in files for case in cached_cases(path)]
         run.check_target(case for case in cases if not wanted or case.requirement.id in wanted)
-        try:
-            if run.known:
-                run.known_here  # noqa: B018 - likewise
-                _all_cases(files)
-        except SourceError as error:
-            raise pytest.UsageError(f"--known-deviations: {error}") from error
+        _check_known(run, files)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -81,6 +73,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
+
+
+def _check_known(run: Run, files: list[Path]) -> None:
+    """Reads the list of known deviations; with files, once the target is known, also all that it is held against."""
+    try:
+        if run.known and files:
+            run.known_here  # noqa: B018 - reading it checks it
+            _all_cases(files)
+    except SourceError as error:
+        raise pytest.UsageError(f"--known-deviations: {error}") from error
 
 
 def _all_cases(files: list[Path]) -> list[Case]:
