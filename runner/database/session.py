@@ -27,6 +27,7 @@ from runner.database.line import Line, TooLargeError
 from runner.database.outcome import GivenUp, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
 
 _SENDING = 10.0  # seconds for the server to take a statement
+_SLACK = 1.0  # seconds for the thread of a login, which keeps the limit itself, to say how far it came
 _LONGEST_MESSAGE = 65536  # characters that are kept of an error's text
 _TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
 _STATEMENT_ID = struct.Struct("<xI")
@@ -134,7 +135,7 @@ class Session:
         """The outcome of ``begin_open``, or NoReply after ``limit`` seconds."""
         assert self._logging_in is not None, "begin_open comes first"  # noqa: S101 - a caller's mistake, not an input
         try:
-            return self._logging_in.result(timeout=limit)
+            return self._logging_in.result(timeout=limit + _SLACK)
         except FutureTimeoutError:
             return NoReply(limit)
 

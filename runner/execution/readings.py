@@ -27,7 +27,8 @@ _BYTES = re.compile(r"(?:0[xX]|[xX]')((?:[0-9a-fA-F]{2})+)")
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1] or match[2] or "0", 16) or int(match[3] or "0", 8)), text)
+    # Three octal digits can be more than a byte, which keeps what fits.
+    return _ESCAPE.sub(lambda match: chr(int(match[1] or match[2] or "0", 16) or int(match[3] or "0", 8) & 0xFF), text)
 
 
 def _with_bytes(text: str) -> str:

@@ -56,10 +56,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run.profile  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
-    try:
-        run.known  # noqa: B018 - likewise
-    except SourceError as error:
-        raise pytest.UsageError(f"--known-deviations: {error}") from error
+    _check_known(run, [])
     run.check_accounts(cases, planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
@@ -67,10 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
-        try:
-            run.known_here  # noqa: B018 - likewise
-        except SourceError as error:
-            raise pytest.UsageError(f"--known-deviations: {error}") from error
+        _check_known(run, files)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -79,6 +73,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
+
+
+def _check_known(run: Run, files: list[Path]) -> None:
+    """Reads the list of known deviations; with files, once the target is known, also all that it is held against."""
+    try:
+        if run.known and files:
+            run.known_here  # noqa: B018 - reading it checks it
+            _all_cases(files)
+    except SourceError as error:
+        raise pytest.UsageError(f"--known-deviations: {error}") from error
+
+
+def _all_cases(files: list[Path]) -> list[Case]:
+    """All cases of the register that these files answer to, chosen or not."""
+    folders = dict.fromkeys(map(register_folder, files))
+    return [case for folder in folders for path in case_files(folder) for case in cached_cases(path)]
 
 
 def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
@@ -199,8 +209,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     run = Run.of(config)
     over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
     if over and run.checked and run.known:
-        cases = [case for path in case_files(register_folder(_chosen(config)[0])) for case in cached_cases(path)]
-        _COMPLAINTS.extend(complaints(run.known, run.known_here, cases, _results()))
+        _COMPLAINTS.extend(complaints(run.known, run.known_here, _all_cases(_chosen(config)), _results()))
     if _COMPLAINTS:
         session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
     try:

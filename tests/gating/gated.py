@@ -91,7 +91,8 @@ def _process(folder: Path, *command: str, **more: str) -> subprocess.CompletedPr
 def run_cases(folder: Path, dsn: str, *options: str, **environment: str) -> Done:
     """``pytest cases`` in a folder with cases of its own."""
     xml = folder / "junit.xml"
-    own = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "-p", "runner.plugin.hooks", "cases"]
+    own = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "-p", "runner.plugin.hooks"]
+    own += [] if any(option.startswith("cases") for option in options) else ["cases"]
     fast = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--settle", "0.5", f"--junitxml={xml}"]
     done = _process(folder, "pytest", *own, *fast, "--dsn", dsn, *options, **environment)
     cases = {}

@@ -29,7 +29,7 @@ def one(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
 def test_what_is_known_is_said_and_stays_what_it_is(one: Path, dsn: str, workers: tuple[str, ...]) -> None:
-    known = write_list(one, MUST + ", link: 'https://example.org/7'")
+    known = write_list(one, MUST + ", link: 'https://example.org/7', versions: {from: 5.7}")
     report = one / "r.json"
     done = run_cases(one, dsn, "--known-deviations", known.name, "--report", str(report), *workers)
     assert done.code == 0, done.screen
@@ -140,6 +140,16 @@ def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, d
     assert "known deviations: known.yaml:5:5: no case of PUR-1 deviates any more as listed ('OK')" in done.screen
     assert "the list of known deviations is not true: 1 to look at; 1 case known" in done.screen
     assert read(report)["run"]["exit_code"] == 1
+
+
+def test_a_broken_file_among_the_cases_is_said_before_the_run(one: Path, dsn: str) -> None:
+    write_list(one, MUST)
+    (one / "cases" / "broken.yaml").write_text("format: [", encoding="utf-8")
+    done = run_cases(one, dsn, "cases/few.yaml", "--known-deviations", "known.yaml")
+    assert done.code == 4
+    assert "cases/broken.yaml:" in done.screen
+    assert "Traceback" not in done.screen
+    assert "INTERNALERROR" not in done.screen
 
 
 def test_with_workers_a_list_that_is_not_true_fails_too(one: Path, dsn: str) -> None:

@@ -211,8 +211,8 @@ class Neighbours:
 
 def own_ids(run: SuiteRun) -> set[int]:
     """The ids of the sessions that the suite named, by its own record."""
-    notes = (event["text"] for result in run.record["results"] for event in result["transcript"])
-    return {int(found[1]) for text in notes if (found := re.match(r"its id in the list: (\d+)", text))}
+    identifiers = (result["identifiers"].items() for result in run.record["results"])
+    return {int(value) for named in identifiers for name, value in named if name.startswith("id of ")}
 
 
 SERVERS: list[tuple[Callable[[], contextlib.AbstractContextManager[Neighbourhood]], int]] = [

@@ -81,4 +81,4 @@ def test_cases_run_over_tls(mariadb: MariaDB, authority: Authority, tmp_path: Pa
     done = run_suite(tmp_path / "record.json", "--dsn", dsn.text, *options)
     assert done.code == 0, done.screen
     assert done.result("idle-session-ends")["verdict"] == "conforms"
-    assert "ssl_verify=full" in done.record["target"]
+    assert done.record["target"]["tls"]
