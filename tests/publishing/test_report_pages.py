@@ -121,7 +121,7 @@ def test_a_link_to_a_case_of_the_matrix_unfolds_its_requirement(site: Site, chro
     assert eventually(lambda: shown(chromium, ".k") == 6)
     (toggle,) = chromium.find_elements(By.CSS_SELECTOR, ".toggle[aria-expanded=true]")
     assert toggle.text == "IMP-5"
-    assert ask(chromium, "document.activeElement.className") == "toggle"
+    assert eventually(lambda: ask(chromium, "document.activeElement.className") == "toggle")
 
 
 def test_a_cell_of_the_matrix_leads_to_the_evidence(site: Site, chromium: webdriver.Chrome) -> None:
@@ -194,6 +194,7 @@ def test_the_structure_serves_screen_readers(page: str, chromium: webdriver.Chro
     assert chromium.execute_script(STRUCTURE) == []
     for control in chromium.find_elements(By.CSS_SELECTOR, "form input, form select, form button, .toggle"):
         assert control.accessible_name, control.get_attribute("outerHTML")
+        assert control.accessible_name != control.get_attribute("placeholder"), "a label stays when something is typed"
 
 
 def test_a_verdict_is_never_a_colour_alone(site: Site, chromium: webdriver.Chrome) -> None:

@@ -73,6 +73,7 @@
     if (focus) focus.focus({ preventScroll: true });
   };
   addEventListener("hashchange", follow);
+  addEventListener("load", () => setTimeout(follow)); // once more: the browser goes there by itself until then
   follow();
 
   // On paper: what deviates or is undecided with its evidence, the rest in a line each.
