@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import ssl
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, COMMAND
 
 from runner.database.dsn import Dsn
 from runner.database.line import Line
+from runner.database.outcome import Ok, Outcome, Rows
 from runner.database.tls import tls_context, tls_trouble
 
+_STATEMENT_ID = struct.Struct("<xI")
 _CLEAR = {b"mysql_clear_password", b"dialog"}
 _PACKAGES = {
     "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which does without",
     "pynacl": "pip install 'PyMySQL[ed25519]'",
 }
+
+
+class BinaryRowsError(Exception):
+    """A prepared statement answered with rows, which no case needs."""
 
 
 class LoginError(Exception):
@@ -25,6 +33,15 @@ class LoginError(Exception):
 
 class Connection(pymysql.Connection):
     """A connection that says no more at a login than it has to, for servers that don't know SET NAMES too."""
+
+    # What PyMySQL's connection has and its types leave out.
+    _execute_command: Callable[[int, str | bytes], None]
+    _read_query_result: Callable[[], int]
+    _read_packet: Any
+    _result: Any
+    _sock: Any
+    _rfile: Any
+    _next_seq_id: int
 
     def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
         settings: dict[str, Any] = {
@@ -85,6 +102,59 @@ class Connection(pymysql.Connection):
                 "use TLS (ssl_ca=FILE in the DSN)"
             )
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]  # as above
+
+    # PyMySQL's cursor sends a statement and waits for its answer in one call; here these are two.
+
+    def say(self, statement: str) -> Outcome:
+        """Sends a statement; ``hear`` reads the answer."""
+        self._execute_command(COMMAND.COM_QUERY, statement)
+        return Ok()
+
+    def hear(self) -> Outcome:
+        """Reads the answer to what was said."""
+        self._read_query_result()
+        result = self._result
+        if result.description is None:
+            return Ok(result.affected_rows, result.warning_count)
+        columns = tuple(column[0] for column in result.description)
+        return Rows(columns, tuple(tuple(_text(value) for value in row) for row in result.rows))
+
+    def prepare(self, statement: str) -> Outcome:
+        """COM_STMT_PREPARE, and COM_STMT_EXECUTE without parameters, neither of which PyMySQL offers."""
+        self._execute_command(COMMAND.COM_STMT_PREPARE, statement)
+        head = self._read_packet().get_all_data()
+        (statement_id,) = _STATEMENT_ID.unpack_from(head)
+        columns, parameters = struct.unpack_from("<HH", head, 5)
+        for count in (parameters, columns):
+            for _ in range(count + 1 if count else 0):  # definitions, then an EOF packet
+                self._read_packet()
+        self._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement_id, 0, 1))
+        return Ok()
+
+    def hear_prepared(self) -> Outcome:
+        """Reads the answer to what was prepared and executed.
+
+        Raises:
+            BinaryRowsError: it is rows.
+        """
+        first = self._read_packet()
+        if not first.is_ok_packet():
+            raise BinaryRowsError("rows of a prepared statement")
+        return Ok(affected=first.get_all_data()[1], warnings=0)
+
+    @property
+    def expected(self) -> int:
+        """The sequence number of the next packet, for ``go_back``."""
+        return self._next_seq_id
+
+    def go_back(self, line: Line, expected: int) -> None:
+        """Goes back to where ``expected`` was asked for, on the same line, which PyMySQL has given up."""
+        self._sock = self._rfile = line
+        self._next_seq_id = expected
+
+
+def _text(value: Any) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
 
 
 class _Upgrade:

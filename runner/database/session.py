@@ -7,7 +7,6 @@ sending anything: whether, and with which last words, the server closed it.
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 import threading
 import time
@@ -17,20 +16,17 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymysql
-from pymysql.constants import COMMAND, CR
+from pymysql.constants import COMMAND
 
-from runner.database.connection import Connection, LoginError
+from runner.database.connection import Connection
 from runner.database.dsn import Dsn
-from runner.database.dsnoptions import DsnError
-from runner.database.line import Line, TooLargeError
-from runner.database.outcome import GivenUp, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
+from runner.database.ends import outcome_of
+from runner.database.line import Line
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
 
 _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds for the thread of a login, which keeps the limit itself, to say how far it came
-_LONGEST_MESSAGE = 65536  # characters that are kept of an error's text
 _TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
-_STATEMENT_ID = struct.Struct("<xI")
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class Session:
 
         A refusal is a ServerError; who is turned away, whoever it is, is Lost.
         """
-        outcome = _classified(lambda: self._connect(limit), limit)
+        outcome = outcome_of(lambda: self._connect(limit), limit)
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
     def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
@@ -152,13 +148,14 @@ class Session:
         assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
         self.listen()  # what came before is no answer to this
         self._last_words = None
-        self._in_flight = self._read_prepared if prepared else self._read
+        self._in_flight = self._connection.hear_prepared if prepared else self._connection.hear
         if self._line is not None:
             self._line.deadline = time.monotonic() + _SENDING
         if self._unreadable is not None:
             self._answer = self._unreadable
             return
-        sent = _classified(lambda: self._prepare(statement) if prepared else self._write(statement))
+        say = self._connection.prepare if prepared else self._connection.say
+        sent = outcome_of(lambda: say(statement), _SENDING)
         self._answer = None if isinstance(sent, Ok) else sent
 
     def result(self, limit: float) -> Outcome:
@@ -187,12 +184,11 @@ class Session:
             if not line.arrives(limit):
                 return False
             line.mark()
-            expected = self._connection._next_seq_id  # noqa: SLF001 - PyMySQL can't go back by itself
-            answer = self._read_right(_classified(self._in_flight))
+            expected = self._connection.expected
+            answer = self._read_right(outcome_of(self._in_flight, limit))
             if isinstance(answer, NoReply):  # only a part of it is here
                 line.rewind()
-                self._connection._sock = self._connection._rfile = line  # noqa: SLF001 - as above
-                self._connection._next_seq_id = expected  # noqa: SLF001 - as above
+                self._connection.go_back(line, expected)
             else:
                 self._answer = answer
         return self._answer is not None
@@ -270,81 +266,3 @@ class Session:
             connection.get_server_info(), connection.server_capabilities, connection.thread_id(), line.cipher
         )
         return Ok()
-
-    # PyMySQL's cursor sends and waits in one call; its connection has both, but not in public.
-
-    def _write(self, statement: str) -> Outcome:
-        self._connection._execute_command(COMMAND.COM_QUERY, statement)  # noqa: SLF001 - see above
-        return Ok()
-
-    def _read(self) -> Outcome:
-        self._connection._read_query_result()  # noqa: SLF001 - see above
-        result = self._connection._result  # noqa: SLF001 - see above
-        if result.description is None:
-            return Ok(result.affected_rows, result.warning_count)
-        columns = tuple(column[0] for column in result.description)
-        return Rows(columns, tuple(tuple(_text(value) for value in row) for row in result.rows))
-
-    def _prepare(self, statement: str) -> Outcome:
-        """COM_STMT_PREPARE, and COM_STMT_EXECUTE without parameters, neither of which PyMySQL offers."""
-        wire = self._connection
-        wire._execute_command(COMMAND.COM_STMT_PREPARE, statement)  # noqa: SLF001 - see above
-        head = wire._read_packet().get_all_data()  # noqa: SLF001 - see above
-        (statement_id,) = _STATEMENT_ID.unpack_from(head)
-        columns, parameters = struct.unpack_from("<HH", head, 5)
-        for count in (parameters, columns):
-            for _ in range(count + 1 if count else 0):  # definitions, then an EOF packet
-                wire._read_packet()  # noqa: SLF001 - see above
-        wire._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement_id, 0, 1))  # noqa: SLF001
-        return Ok()
-
-    def _read_prepared(self) -> Outcome:
-        first = self._connection._read_packet()  # noqa: SLF001 - see above
-        if not first.is_ok_packet():
-            raise _BinaryRowsError("rows of a prepared statement")
-        return Ok(affected=first.get_all_data()[1], warnings=0)
-
-
-class _BinaryRowsError(Exception):
-    """A prepared statement answered with rows, which no case needs."""
-
-
-def _text(value: Any) -> str | None:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
-
-
-def _classified(  # noqa: PLR0911 - a way out for each way in which it can end
-    work: Callable[[], Outcome], limit: float = _SENDING
-) -> Outcome:
-    """Runs something on the wire, which gives up after ``limit`` seconds; every end that it can have is an Outcome."""
-    try:
-        return work()
-    except pymysql.MySQLError as error:
-        if isinstance(error.__context__ or getattr(error, "original_exception", None), TimeoutError):
-            return NoReply(limit)
-        return _from_pymysql(error)
-    except TimeoutError:
-        return NoReply(limit)
-    except (LoginError, DsnError) as error:
-        return GivenUp(str(error))
-    except OSError as error:
-        return Lost(error.strerror or str(error))
-    except Exception as error:  # noqa: BLE001 - PyMySQL answers garbage with whatever its parser stumbles over
-        return Unreadable(str(error) if isinstance(error, TooLargeError | _BinaryRowsError) else type(error).__name__)
-
-
-def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
-    cause: BaseException | None = error.__context__ or getattr(error, "original_exception", None)
-    if isinstance(cause, ConnectionResetError | BrokenPipeError | ssl.SSLError):
-        return Lost("reset")
-    code = error.args[0] if error.args else None
-    sqlstate = getattr(error, "sqlstate", None)
-    if isinstance(error, pymysql.InternalError) and not isinstance(code, int):
-        return Unreadable("packets out of order")
-    if code == CR.CR_SERVER_LOST and sqlstate is None:
-        return Lost("closed")
-    client_side = isinstance(error, pymysql.InterfaceError) or code in {2003, 2006, 2013, 2014}
-    if not isinstance(code, int) or (client_side and sqlstate is None):
-        return Lost(str(error.args[-1]) if error.args and error.args[-1] else "closed")
-    text = str(error.args[1])[:_LONGEST_MESSAGE] if len(error.args) > 1 else ""
-    return ServerError(code & 0xFFFF, sqlstate or "", text)
