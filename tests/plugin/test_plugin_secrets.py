@@ -261,5 +261,5 @@ def test_the_dsns_limit_for_a_login_is_kept() -> None:
         dsn = f"oceanbase://SYS:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/?connect_timeout=0.5"
         done = run_given(Given(["--dsn", dsn]), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
-    assert "can't log in: no reply within 0.5 s" in done.screen
+    assert "can't log in: no handshake within 0.5 s" in done.screen
     assert_hidden(done.screen)
