@@ -215,7 +215,7 @@ class Run:
             raise pytest.UsageError(f"{self.source}: {error}") from error
         except RuntimeError as error:
             raise pytest.UsageError(str(error)) from error
-        target = Target(dsn, self.profile, self.limits)
+        target = Target(dsn, self.profile, self.limits, self._names)
         try:
             target.check()
             if self._accounts is not None:
