@@ -14,15 +14,15 @@ import pytest
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.language.register import REGISTER_NAME, read_register
-from runner.proof import matrix, prove
+from runner.proof import forks, matrix, prove
 
 CLAIMS = prove.claims()
-CASES = [case for path in case_files(prove.ROOT / "cases") for case in load_cases(path)]
-JOBS = 6 * (os.cpu_count() or 1)  # most of a proof is waiting for sessions that don't end
+CASES = [case for path in case_files(forks.ROOT / "cases") for case in load_cases(path)]
+JOBS = 8 * (os.cpu_count() or 1)  # most of a proof is waiting for sessions that don't end
 
 
 def register() -> Register:
-    return read_register(prove.ROOT / "cases" / REGISTER_NAME)
+    return read_register(forks.ROOT / "cases" / REGISTER_NAME)
 
 
 @cache

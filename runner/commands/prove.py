@@ -10,7 +10,7 @@ from runner.commands import CASES, USAGE_ERROR
 from runner.language.load import case_files, load_cases
 from runner.language.problems import did_you_mean
 from runner.language.register import REGISTER_NAME, read_register
-from runner.proof import matrix, prove
+from runner.proof import forks, matrix, prove
 
 HELP = "run the suite against the simulator's defects and variants; print the matrix"
 
@@ -31,11 +31,11 @@ def run(options: argparse.Namespace) -> int:
         if name not in known:
             print(f"no defect and no variant is called {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
-    register = read_register(prove.ROOT / CASES / REGISTER_NAME)
+    register = read_register(forks.ROOT / CASES / REGISTER_NAME)
     wanted = [claim for claim in known.values() if claim.name in names or not names]
     proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
     failing = [proof for proof in proofs if not proof.holds(register)]
-    cases = [case.name for path in case_files(prove.ROOT / CASES) for case in load_cases(path)]
+    cases = [case.name for path in case_files(forks.ROOT / CASES) for case in load_cases(path)]
     immortal = [] if names else matrix.unkilled(proofs, cases)
     for case in immortal:
         print(f"no defect makes this case deviate: {case}")

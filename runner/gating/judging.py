@@ -28,6 +28,8 @@ class Complaint:
 
 def listed(result: CaseResult, entries: Sequence[KnownDeviation], today: dt.date) -> CaseResult:
     """The result with what the list says of it; the verdict stays what it is."""
+    if not entries:
+        return result
     came = with_placeholders(result).came
     entry = entry_for(result, entries, came)
     if entry is None:

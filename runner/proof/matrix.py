@@ -35,5 +35,5 @@ def line(proof: Proof, register: Register) -> str:
     what = f"breaks {proof.claim.breaks:<6}" if proof.claim.breaks else "is lawful    "
     own = [result for result in proof.results if result.requirement == proof.claim.breaks]
     deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
-    score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed)} accused"
+    score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed | proof.undecided)} accused"
     return f"{verdict} {proof.claim.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s"

@@ -7,8 +7,6 @@ of the requirement that it breaks; a few meet all cases, and so does every varia
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,32 +14,31 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from runner.execution.verdict import CaseResult, Verdict
+from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
-from runner.plugin.embedded import EmbeddedSimulator
+from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
-ROOT = Path(__file__).resolve().parents[2]
 _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
-_WORKERS = {
-    "slow-end": 10,
-    "slow-statements": 10,
+_SHARES = {
+    "slow-end": 14,
+    "slow-statements": 14,
     "slow-login": 3,
     "row-leaves-first": 3,
     "closes-on-next-request": 3,
     "error-on-next-request": 3,
     "behind-proxy-until-next-request": 3,
 }
-"""Variants that make the suite wait: idle time, which several workers share."""
+"""Variants that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+# Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
+_OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
 """Defects that show that also those cases can fail which end nothing, or only observe."""
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["runner.proof.warm"])
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,18 @@ class Proof:
         """The cases that deviated."""
         return frozenset(result.name for result in self.results if result.verdict is Verdict.DEVIATES)
 
+    @property
+    def undecided(self) -> frozenset[str]:
+        """The cases that were inconclusive; also of a should, which the exit code does not tell."""
+        return frozenset(result.name for result in self.results if result.verdict is Verdict.INCONCLUSIVE)
+
     def holds(self, register: Register) -> bool:
-        """Whether the suite did what it is for: caught the defect for its requirement, or left the variant alone."""
+        """Whether the suite did what it is for: caught the defect for its requirement, or left the variant alone.
+
+        A target is accused by what is inconclusive too: there is nothing that a lawful one lacks.
+        """
         if self.claim.breaks is None:
-            return self.code == 0
+            return self.code == 0 and not self.undecided
         level = register.requirements[self.claim.breaks].level
         caught = any(
             result.verdict is Verdict.DEVIATES and result.requirement == self.claim.breaks for result in self.results
@@ -94,47 +99,51 @@ def claims() -> list[Claim]:
 
 
 def prove(claim: Claim, register: Register, folder: Path) -> Proof:
-    """Runs the suite against a simulator with the claim's defect or variant; its record goes to ``folder``."""
+    """Runs the suite against a simulator with the claim's defect or variant; its records go to ``folder``."""
     start = time.monotonic()
-    record, screen = folder / f"{claim.name}.json", folder / f"{claim.name}.txt"
     try:
-        simulator = EmbeddedSimulator(f"--{claim.kind}", claim.name)
+        simulator = ForkedSimulator(f"--{claim.kind}", claim.name)
     except RuntimeError as error:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
-        suite = _FORKS.Process(target=_suite, args=(_options(claim, register, simulator.dsn, record), screen))
-        suite.start()
-        suite.join(_RUN_LIMIT)
-        suite.kill()
-        suite.join()
+        options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
+        stems = [folder / f"{claim.name}-{number}" for number in range(_SHARES.get(claim.name, 1))]
+        runs = [
+            ForkedSuite(
+                [*_share(number, len(stems)), *options, "--report", f"{stem}.json"],
+                stem.with_suffix(".txt"),
+            )
+            for number, stem in enumerate(stems)
+        ]
+        codes = [run.exit_code(_RUN_LIMIT) for run in runs]
     finally:
         simulator.stop()
-    seconds = round(time.monotonic() - start, 1)
-    code = -1 if suite.exitcode is None else suite.exitcode
-    return Proof(claim, code, _read(record), seconds, screen.read_text(encoding="utf-8", errors="replace"))
+    return Proof(
+        claim,
+        code=next(filter(None, codes), 0),
+        results=tuple(result for stem in stems for result in _read(stem.with_suffix(".json"))),
+        seconds=round(time.monotonic() - start, 1),
+        screen="".join(stem.with_suffix(".txt").read_text(encoding="utf-8", errors="replace") for stem in stems),
+    )
 
 
-def _suite(options: Sequence[str], screen: Path) -> None:
-    """``python -m pytest``, in a process that is forked from one that has imported it: a third of a second less."""
-    os.chdir(ROOT)
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
-        os.environ.pop(name, None)  # a defect that is caught is no news for a job
-    output = os.open(screen, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.exit(pytest.main(["cases", *options]))
+def _share(number: int, shares: int) -> list[str]:
+    """Every so many-th case, as pytest names them; naming all of them would cost it a second."""
+    return _nodes()[number::shares] if shares > 1 else ["cases"]
 
 
-def _options(claim: Claim, register: Register, dsn: str, record: Path) -> list[str]:
-    # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
-    options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
-    options += ["--dsn", dsn, "--report", str(record)]
-    if claim.breaks:
-        # A target that ends nothing, or answers nothing, is known for it after a second as well as after ten.
-        options += ["--settle", "1", "--statement-limit", "2"]
-        options += ["--strict"] if register.requirements[claim.breaks].level is Level.SHOULD else []
-        options += [] if claim.name in _EVERYWHERE else ["--requirement", claim.breaks]
-    return [*options, "-n", str(_WORKERS[claim.name])] if claim.name in _WORKERS else options
+@cache
+def _nodes() -> list[str]:
+    return [f"{path}::{case.name}" for path in case_files(ROOT / "cases") for case in load_cases(path)]
+
+
+def _options(claim: Claim, register: Register) -> list[str]:
+    if not claim.breaks:
+        return []
+    # A target that ends nothing, or answers nothing, is known for it after a second as well as after ten.
+    options = ["--settle", "1", "--statement-limit", "2"]
+    options += ["--strict"] if register.requirements[claim.breaks].level is Level.SHOULD else []
+    return options if claim.name in _EVERYWHERE else [*options, "--requirement", claim.breaks]
 
 
 def _read(record: Path) -> tuple[CaseResult, ...]:
@@ -150,7 +159,7 @@ def prove_all(
     """Proves claims, ``jobs`` at a time; ``said`` hears of each as it is done."""
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder, ThreadPoolExecutor(jobs) as pool:
         # The long ones first, so that none is left alone at the end.
-        ordered = sorted(wanted, key=lambda claim: (-_WORKERS.get(claim.name, 0), claim.breaks is not None))
+        ordered = sorted(wanted, key=lambda claim: (-_SHARES.get(claim.name, 0), claim.breaks is not None))
         proofs = []
         for proof in pool.map(lambda claim: prove(claim, register, Path(folder)), ordered):
             said(proof)

@@ -5,11 +5,25 @@ from __future__ import annotations
 import gc
 from importlib import import_module
 
+from _pytest.config import default_plugins
+
 from runner.language.load import case_files
 from runner.plugin.collection import cached_cases
-from runner.proof.prove import ROOT
+from runner.proof.forks import ROOT
 
-for _name in ("xdist.plugin", "xdist.terminal", "runner.plugin.hooks"):
+_PLUGINS = (*(f"_pytest.{name}" for name in default_plugins), "xdist.plugin", "xdist.looponfail", "runner.plugin.hooks")
+_WHAT_PLUGINS_LOAD_LATER = (
+    "encodings.idna",
+    "execnet",
+    "pdb",
+    "tomllib",
+    "unittest",
+    "xdist.newhooks",
+    "xml.etree.ElementTree",
+)
+_SIMULATOR = "runner.simulator.command"
+
+for _name in (*_PLUGINS, *_WHAT_PLUGINS_LOAD_LATER, _SIMULATOR):
     import_module(_name)
 for _path in case_files(ROOT / "cases"):
     cached_cases(_path)

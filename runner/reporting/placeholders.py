@@ -22,9 +22,10 @@ _PASSWORD = re.compile(r"\bp[0-9a-f]{16}\b")
 def with_placeholders(result: CaseResult) -> CaseResult:
     """The result with all its texts so."""
     identifiers = dict(result.identifiers)
+    named = _namer(result.identifiers)
 
     def plain(text: str) -> str:
-        return _NUMBER.sub(lambda match: _numbered(match[0], identifiers), _named(text, result.identifiers))
+        return _NUMBER.sub(lambda match: _numbered(match[0], identifiers), named(text))
 
     return replace(
         result,
@@ -32,24 +33,31 @@ def with_placeholders(result: CaseResult) -> CaseResult:
         expected=plain(result.expected),
         came=plain(result.came),
         observed={plain(name): count for name, count in result.observed.items()},
-        transcript=tuple(_event(event, plain, result.identifiers) for event in result.transcript),
+        transcript=tuple(_event(event, plain, named) for event in result.transcript),
         warnings=tuple(map(plain, result.warnings)),
         identifiers=identifiers,
     )
 
 
-def _event(event: Event, plain: Callable[[str], str], identifiers: Mapping[str, str]) -> Event:
+def _event(event: Event, plain: Callable[[str], str], named: Callable[[str], str]) -> Event:
     # What is typed by hand says already what stands for what; a number in it is the case's own.
-    manual = _named(_EXAMPLE.sub("", event.manual), identifiers)
+    manual = named(_EXAMPLE.sub("", event.manual))
     return replace(event, text=manual or plain(event.text), manual=manual)
 
 
-def _named(text: str, identifiers: Mapping[str, str]) -> str:
+def _namer(identifiers: Mapping[str, str]) -> Callable[[str], str]:
+    """What puts the names of these identifiers for their values, in either letter case."""
     # Longest first: an id may stand inside an address.
-    for name, value in sorted(identifiers.items(), key=lambda pair: -len(pair[1])):
-        if value.casefold() in text.casefold():
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"<{name}>", text, flags=re.IGNORECASE)
-    return _PASSWORD.sub("<password>", text)
+    pairs = sorted(identifiers.items(), key=lambda pair: -len(pair[1]))
+    values = "|".join(f"({re.escape(value)})" for _, value in pairs)
+    pattern = re.compile(rf"(?<!\w)(?:{values})(?!\w)", re.IGNORECASE)
+
+    def named(text: str) -> str:
+        if pairs:
+            text = pattern.sub(lambda match: f"<{pairs[(match.lastindex or 0) - 1][0]}>", text)
+        return _PASSWORD.sub("<password>", text)
+
+    return named
 
 
 def _numbered(number: str, identifiers: dict[str, str]) -> str:

@@ -1,0 +1,93 @@
+"""Simulators and runs of the suite, as processes that are forked from one that has imported what they begin with.
+
+A fork takes a tenth of a start. They are processes of their own as ever, and meet on the wire.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_START_LIMIT = 20.0  # seconds
+_STOP_LIMIT = 5.0
+_WARM = "runner.proof.warm"
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([_WARM])
+
+
+class ForkedSimulator:
+    """A simulator; it ends with this process, also when that is killed."""
+
+    def __init__(self, *options: str) -> None:
+        """Starts it with these options of its command line.
+
+        Raises:
+            RuntimeError: it did not come up.
+        """
+        stdin, self._stdin = _FORKS.Pipe(duplex=False)
+        stdout, child_stdout = _FORKS.Pipe(duplex=False)
+        self._process = _FORKS.Process(target=_simulate, args=(options, stdin, child_stdout))
+        self._process.start()
+        stdin.close()
+        child_stdout.close()
+        with stdout:
+            self.dsn = os.read(stdout.fileno(), 1000).decode().strip() if stdout.poll(_START_LIMIT) else ""
+        if not self.dsn:
+            self.stop()
+            raise RuntimeError("the simulator did not start")
+
+    def stop(self) -> None:
+        """Ends it and waits until it is gone."""
+        self._process.terminate()
+        _await(self._process, _STOP_LIMIT)
+        self._stdin.close()
+
+
+class ForkedSuite:
+    """A run of the suite: ``python -m pytest`` with these arguments, its output in a file."""
+
+    def __init__(self, arguments: Sequence[str], screen: Path) -> None:
+        """Starts it."""
+        self._process = _FORKS.Process(target=_run_suite, args=(arguments, screen))
+        self._process.start()
+
+    def exit_code(self, limit: float) -> int:
+        """Its exit code, awaited ``limit`` seconds; negative if it had to be killed then, or was."""
+        _await(self._process, limit)
+        return -1 if self._process.exitcode is None else self._process.exitcode
+
+
+def _await(process: multiprocessing.process.BaseProcess, limit: float) -> None:
+    process.join(limit)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def _simulate(options: Sequence[str], stdin: Connection, stdout: Connection) -> None:
+    import_module(_WARM)  # there already, or else the fork server would hide why it is not
+    os.dup2(stdin.fileno(), 0)
+    os.dup2(stdout.fileno(), 1)
+    stdin.close()
+    stdout.close()
+    main = import_module("runner.simulator.command").main
+    sys.exit(main(["--port", "0", "--until-stdin-closes", *options]))
+
+
+def _run_suite(arguments: Sequence[str], screen: Path) -> None:
+    import_module(_WARM)
+    os.chdir(ROOT)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        os.environ.pop(name, None)  # a defect that is caught is no news for a job
+    output = os.open(screen, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.exit(pytest.main(list(arguments)))
