@@ -14,7 +14,7 @@ from runner.database.processlist import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 from runner.doctor import needs
-from runner.doctor.facts import Facts, Lack, flavour_of
+from runner.doctor.facts import Facts, Lack, flavour_and_version
 from runner.doctor.needs import Needs
 from runner.execution.identity import identify
 from runner.execution.provisions import Provisions
@@ -57,6 +57,7 @@ class Examination:
         times = [self._login_ms() for _ in range(_LOGINS)]
         greeting = target.control.greeting
         product = self._product()
+        flavour, version = flavour_and_version(greeting.version, product)
         provisions = Provisions(target, Transcript())
         try:
             seen = (self._with_a_user(provisions) if self.creates else None) or self._as_administrator()
@@ -67,9 +68,10 @@ class Examination:
         return Facts(
             target=target.dsn.shown,
             profile=target.profile.name,
-            version=greeting.version,
+            handshake_version=greeting.version,
             product=product,
-            flavour=flavour_of(greeting.version, product),
+            flavour=flavour,
+            version=version,
             tls=greeting.cipher,
             offers_tls=bool(greeting.capabilities >> _TLS_BIT & 1),
             oracle_bit_sent=bool(target.profile.client_flag >> _ORACLE_BIT & 1),

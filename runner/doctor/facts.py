@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,9 +27,10 @@ class Facts:
     """A target as it presents itself.
 
     Attributes:
-        version: the version in its handshake.
+        handshake_version: the version in its handshake.
         product: what it calls itself, if it can be asked.
         flavour: the family of servers that both point to.
+        version: its own version, as both tell.
         tls: the cipher of the administrator's connection, or None for plain text.
         offers_tls: whether the handshake offers TLS.
         oracle_bit_sent: whether the profile sets capability bit 27; an Oracle-mode tenant refuses clients without it.
@@ -43,9 +45,10 @@ class Facts:
 
     target: str
     profile: str
-    version: str
+    handshake_version: str
     product: str | None
     flavour: str
+    version: str
     tls: str | None
     offers_tls: bool
     oracle_bit_sent: bool
@@ -73,10 +76,39 @@ class Facts:
         return asdict(self) | {"route": self.route}
 
 
-def flavour_of(version: str, product: str | None) -> str:
-    """The family of a server, by what it says of itself; ``unknown`` if it says nothing that is known."""
-    said = f"{version} {product or ''}".casefold()
-    for mark, name in (("seekdb", "seekdb"), ("oceanbase", "OceanBase"), ("mariadb", "MariaDB"), ("mysql", "MySQL")):
-        if mark in said:
-            return name
-    return "unknown"
+@dataclass(frozen=True)
+class Family:
+    """Servers of one make.
+
+    Attributes:
+        name: what people call it.
+        mark: a word by which such a server is known, in its handshake's version or in what it calls itself.
+        version: where in these two its own version stands. A server that speaks MySQL's protocol names a MySQL in its
+            handshake: MariaDB before version 11 in front of its own, OceanBase and seekdb often instead of it.
+    """
+
+    name: str
+    mark: str
+    version: str
+
+
+_FAMILIES = (
+    Family("seekdb", "seekdb", r"seekdb \(r([0-9]+(?:\.[0-9]+)+)\)"),
+    Family("OceanBase", "oceanbase", r"oceanbase(?:_ce)?[ -]v?([0-9]+(?:\.[0-9]+)+)"),
+    Family("MariaDB", "mariadb", r"^(?:5\.5\.5-)?([0-9]\S*)"),
+    Family("MySQL", "mysql", r"^([0-9]\S*)"),
+)
+
+
+def flavour_and_version(handshake: str, product: str | None) -> tuple[str, str]:
+    """The family of a server and its own version, by what it says of itself.
+
+    Returns:
+        ``unknown`` and the handshake's version if it says nothing that is known.
+    """
+    said = f"{handshake} {product or ''}"
+    for family in _FAMILIES:
+        if family.mark in said.casefold():
+            own = re.search(family.version, said, re.IGNORECASE)
+            return family.name, own[1] if own else handshake
+    return "unknown", handshake

@@ -14,7 +14,7 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     """All lines of ``doctor``; ``cases`` is how many there are."""
     yield f"target      {facts.target}, profile {facts.profile}"
     product = f", {facts.product}" if facts.product else ""
-    yield f"server      {facts.version}{product} ({facts.flavour})"
+    yield f"server      {facts.flavour} {facts.version} (handshake {facts.handshake_version}{product})"
     yield f"connection  {_connection(facts)}"
     yield f"login       {facts.connect_ms:g} ms"
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
@@ -33,7 +33,7 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
 
 def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
-    yield f"server: {facts.version} ({facts.flavour}), {_connection(facts)}, login {facts.connect_ms:g} ms"
+    yield f"server: {facts.flavour} {facts.version}, {_connection(facts)}, login {facts.connect_ms:g} ms"
     yield from _other_profile(facts)
     for lack in facts.lacks:
         yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")

@@ -139,6 +139,9 @@ class Settling:
         control = self.stage.control_lost()
         if not lost and not control:
             return
+        for actor in lost:
+            if actor.session is not None and actor.session.hangup is not None:
+                self.stage.transcript.add(actor.name, "ends", f"connection {actor.session.hangup}")
         names = [f"{actor.name} ({_state(actor)})" for actor in lost]
         names += ["the administrator's session that prepared the case"] if control else []
         if not self.stage.said_guarded:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _START_LIMIT = 20.0  # seconds
 _STOP_LIMIT = 5.0
 _WARM = "runner.proof.warm"
+_ONE_AT_A_TIME = threading.Lock()
+"""A process's end is told once, and every start asks after all of them: two threads that ask would tell one a 255."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([_WARM])
 
@@ -35,7 +39,7 @@ class ForkedSimulator:
         stdin, self._stdin = _FORKS.Pipe(duplex=False)
         stdout, child_stdout = _FORKS.Pipe(duplex=False)
         self._process = _FORKS.Process(target=_simulate, args=(options, stdin, child_stdout))
-        self._process.start()
+        _start(self._process)
         stdin.close()
         child_stdout.close()
         with stdout:
@@ -46,9 +50,8 @@ class ForkedSimulator:
 
     def stop(self) -> None:
         """Ends it and waits until it is gone."""
-        self._process.terminate()
-        _await(self._process, _STOP_LIMIT)
         self._stdin.close()
+        _await(self._process, _STOP_LIMIT)
 
 
 class ForkedSuite:
@@ -57,7 +60,7 @@ class ForkedSuite:
     def __init__(self, arguments: Sequence[str], screen: Path) -> None:
         """Starts it."""
         self._process = _FORKS.Process(target=_run_suite, args=(arguments, screen))
-        self._process.start()
+        _start(self._process)
 
     def exit_code(self, limit: float) -> int:
         """Its exit code, awaited ``limit`` seconds; negative if it had to be killed then, or was."""
@@ -65,10 +68,16 @@ class ForkedSuite:
         return -1 if self._process.exitcode is None else self._process.exitcode
 
 
-def _await(process: multiprocessing.process.BaseProcess, limit: float) -> None:
-    process.join(limit)
-    if process.is_alive():
-        process.kill()
+def _start(process: BaseProcess) -> None:
+    with _ONE_AT_A_TIME:
+        process.start()
+
+
+def _await(process: BaseProcess, limit: float) -> None:
+    wait([process.sentinel], limit)
+    with _ONE_AT_A_TIME:
+        if process.is_alive():
+            process.kill()
         process.join()
 
 

@@ -59,7 +59,14 @@ def standing(record: Record) -> Standing:
     if not any(result.verdict is Verdict.CONFORMS for result in results):
         return Standing(Verdict.INCONCLUSIVE, f"nothing decided{part}")
     aside = [result for result in results if result.verdict is Verdict.DEVIATES]
-    return Standing(Verdict.CONFORMS, f"conforms{f', {_by_level(aside)}' if aside else ''}{part}")
+    return Standing(Verdict.CONFORMS, f"conforms{_decided(results)}{f', {_by_level(aside)}' if aside else ''}{part}")
+
+
+def _decided(results: Iterable[CaseResult]) -> str:
+    """How much a target was found to conform in, where that is not all that binds."""
+    total = sum((score.verdicts for score in scores(results) if score.level is not Level.OBSERVE), Counter[Verdict]())
+    decided = total[Verdict.CONFORMS] + total[Verdict.DEVIATES]
+    return f" in {decided} of {total.total()}" if decided < total.total() else ""
 
 
 def _by_level(deviating: Iterable[CaseResult]) -> str:

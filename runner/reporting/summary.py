@@ -79,13 +79,16 @@ def conclusion(results: list[CaseResult], untrue_entries: int = 0, *, strict: bo
         return f"undecided: {_cases(len(binding))} of what binds could not be decided{aside}"
     if bad or untrue_entries:
         return f"the list of known deviations is not true: {len(bad) + untrue_entries} to look at{aside}"
-    decided = sum(result.verdict is Verdict.CONFORMS for result in results)
+    conforming = sum(result.verdict is Verdict.CONFORMS for result in results)
     if any(_binds(result, strict=strict) for result in known):
-        return f"does not conform, only as is known: {_cases(len(known))} listed ({_cases(decided)} conform)"
-    if not decided:
+        return f"does not conform, only as is known: {_cases(len(known))} listed ({_cases(conforming)} conform)"
+    if not conforming:
         return f"nothing was decided{aside}"
     should = sum(result.verdict is Verdict.DEVIATES and result.standing is Standing.UNLISTED for result in results)
-    return f"conforms ({_cases(decided)} decided)" + (
+    decided = conforming + sum(result.verdict is Verdict.DEVIATES for result in results)
+    binding_cases = sum(result.binding is not Level.OBSERVE for result in results)
+    of = f"{decided} of " if decided < binding_cases else ""
+    return f"conforms ({of}{_cases(binding_cases)} decided)" + (
         f"; {_cases(should)} of what should be deviate{'s' if should == 1 else ''}{aside}" if should else aside
     )
 

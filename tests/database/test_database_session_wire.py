@@ -348,7 +348,7 @@ def test_the_end_of_a_statement_in_flight_is_heard_while_nobody_takes_the_answer
         assert not session.busy
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=60))
 def test_whatever_bytes_answer_a_statement_the_outcome_is_a_value(data: bytes) -> None:
     def behave(peer: Peer) -> None:
@@ -359,7 +359,7 @@ def test_whatever_bytes_answer_a_statement_the_outcome_is_a_value(data: bytes) -
         assert isinstance(session.execute("SELECT 1", PATIENCE), Outcome)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=120))
 def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> None:
     with serving(lambda peer: peer.socket.sendall(data)) as dsn:
@@ -369,7 +369,7 @@ def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> No
     assert isinstance(outcome, Lost | Unreadable), outcome
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(min_size=1, max_size=60))
 def test_whatever_bytes_come_unasked_the_end_is_heard(data: bytes) -> None:
     with idle(lambda peer: peer.socket.sendall(data)) as (session, server):

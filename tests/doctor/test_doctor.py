@@ -176,7 +176,7 @@ def test_a_run_begins_with_the_short_form() -> None:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     before = done.stdout.partition("collected")[0]
-    assert "server: 5.7.25" in before
+    assert "server: OceanBase 5.7.25" in before
     assert "lacks: users can't be created" in before
     of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)

@@ -368,7 +368,7 @@ def missed(said: str) -> dict[str, int]:
     return {name: number for name, number in all_readers(said) if 0 < number < 2**64 and number not in read}
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(argument=arguments(st.one_of(st.integers(1, 9999), st.integers(1, 2**32 - 1))))
 def test_whatever_a_server_reads_in_a_statement_the_guard_reads_too(argument: str) -> None:
     said = f"ALTER SYSTEM KILL SESSION {argument}"
@@ -378,7 +378,7 @@ def test_whatever_a_server_reads_in_a_statement_the_guard_reads_too(argument: st
     assert missed(said) == {}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(argument=st.text(st.sampled_from("0123456789abcxXeE+-.,_'\"\\ \t\n/*@;:"), max_size=24))
 def test_so_it_does_in_any_text(argument: str) -> None:
     said = f"ALTER SYSTEM KILL SESSION {argument}"

@@ -78,7 +78,7 @@ def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
         yield {int(own): session for session, own in found}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
     tap: tuple[Tap, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject

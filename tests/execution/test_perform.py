@@ -508,6 +508,12 @@ def test_the_transcript_has_everything_in_order_with_texts_to_type_by_hand(bench
     assert [event.session for event in result.transcript if event.kind == "ends"] == ["victim", "victim"]
 
 
+def test_the_transcript_has_the_end_of_a_session_that_should_not_have_ended(bench: Bench) -> None:
+    result = bench.run(DEVIATING["a session ends that no statement names"].body)
+    assert result.verdict is Verdict.DEVIATES
+    assert ("victim", "ends") in [(event.session, event.kind) for event in result.transcript]
+
+
 ANY = [CONFORMING["the named session ends"], DEVIATING["a session ends that no statement names"].body]
 
 

@@ -20,7 +20,7 @@ WORDS = sorted(
     {word for line in LINES for word in line.split()} | {"!!int", "!!timestamp", "&a", "*a", "? ", "- ", "${"}
 )
 
-same_folder = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+same_folder = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def loads_or_is_refused(path: Path) -> None:
