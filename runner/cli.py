@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import signal
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ from runner.commands.targets import UnusableTargetError
 from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 
+_SEEN_ENOUGH = 128 + 13  # SIGPIPE
 _COMMANDS = ("doctor", "lint", "explain", "accounts", "sweep", "diff", "baseline", "report", "prove")
 
 
@@ -29,9 +30,18 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough is no error
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as `head` has: no traceback, and what shells say of such an end. To let
+        # the signal do that would do for sockets, too: a client that leaves must not end the simulator.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _SEEN_ENOUGH
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["simulate"]:
         # The simulator is a program of its own: the suite meets it on the wire, never by import of its parts.
         from runner.simulator.command import main as simulate  # noqa: PLC0415 - costs nothing unless it is asked for

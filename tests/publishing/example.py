@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,7 @@ def make(folder: Path) -> None:
         _run(folder, "seekdb", seekdb.dsn(), "--profile", "seekdb")
         mariadb = stack.enter_context(start_mariadb())
         _run(folder, "mariadb", mariadb.dsn(), "--profile", "mariadb")
+    shutil.rmtree(folder / "site", ignore_errors=True)  # a page of a version that is gone would stay
     records = sorted(str(path) for path in (folder / "records").glob("*.json"))
     _command(["-m", "runner", "report", *records, "--out", str(folder / "site")], _REPORT_SECONDS, allowed={0})
 

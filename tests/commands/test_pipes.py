@@ -1,0 +1,44 @@
+"""What ``python -m runner`` does when who reads its output, or a client of its simulator, goes away."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from suite import ROOT
+
+PATIENCE = 60.0  # seconds
+
+
+@pytest.mark.parametrize("command", [["simulate", "--list-defects"], ["explain", "PAR-3"]], ids=lambda words: words[0])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(command: list[str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(PATIENCE) == 141, "what shells say of a reader that left"
+
+
+def test_a_served_simulator_survives_a_client_that_left() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "runner", "simulate", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline().rpartition(":")[2].strip("/\n"))
+            process.send_signal(signal.SIGPIPE)  # what a write to a client that left raises
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+                assert client.recv(4096)[4] == 10
+        finally:
+            process.terminate()
+        assert process.wait(PATIENCE) == 0
