@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from suite import run_suite
 
 from runner.plugin.embedded import EmbeddedSimulator
 
+from .looking import browser
 from .published import Site, publish
 
 DEFECTS = ("one-row-affected", "refuses-immediate", "reads-the-id-first")
@@ -77,14 +77,5 @@ def site(records: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[webdriver.Chrome]:
     """A browser that logs what it requests and what its pages complain about."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-    browser.set_script_timeout(60)
-    try:
-        yield browser
-    finally:
-        browser.quit()
+    with browser() as running:
+        yield running

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 CONTRAST = """
 const rgba = (text) => {
@@ -64,6 +67,22 @@ for (const scrolls of document.querySelectorAll(".scroll,figure,pre"))
   if (scrolls.checkVisibility() && scrolls.tabIndex !== 0) say("can't be scrolled by keys", scrolls);
 return problems;
 """
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[webdriver.Chrome]:
+    """Debian's Chromium, without a window; it logs requests and complaints."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    running = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    running.set_script_timeout(60)
+    try:
+        yield running
+    finally:
+        running.quit()
 
 
 def look(
