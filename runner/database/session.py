@@ -78,6 +78,7 @@ class Session:
         self._answer: Outcome | None = None
         """That answer, read but not yet taken."""
         self._last_words: ServerError | None = None
+        """The error that was the last answer; what was sent since, and not answered, doesn't change that."""
         self._unreadable: Unreadable | None = None
         """What came once and was no reply: from there on no answer can be told from another."""
         self.hangup: Hangup | None = None
@@ -147,7 +148,6 @@ class Session:
         """Sends a statement; ``result`` takes the answer."""
         assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
         self.listen()  # what came before is no answer to this
-        self._last_words = None
         self._in_flight = self._connection.hear_prepared if prepared else self._connection.hear
         if self._line is not None:
             self._line.deadline = time.monotonic() + _SENDING
@@ -172,8 +172,7 @@ class Session:
             return self._lost(outcome)
         if isinstance(outcome, Unreadable):
             self._unreadable = outcome
-        if isinstance(outcome, ServerError):
-            self._last_words = outcome
+        self._last_words = outcome if isinstance(outcome, ServerError) else None
         return outcome
 
     def _arrives(self, limit: float) -> bool:

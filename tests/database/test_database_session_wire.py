@@ -329,6 +329,18 @@ def test_an_error_as_the_answer_before_the_close_is_the_answer_and_the_last_word
         assert session.hangup == Hangup("closed", KILLED)
 
 
+def test_an_error_stays_the_last_word_of_a_server_that_leaves_the_next_statement_unanswered() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, ERROR)
+        peer.hear()
+
+    with connected(behave) as session:
+        assert session.execute("KILL 1", PATIENCE) == KILLED
+        assert isinstance(session.execute("SELECT 1", PATIENCE), Lost)
+        assert session.hangup == Hangup("closed", KILLED)
+
+
 def test_the_end_of_a_statement_in_flight_is_heard_while_nobody_takes_the_answer() -> None:
     go = threading.Event()
 

@@ -12,7 +12,7 @@ from suite import SuiteRun, run_suite
 
 OWN_SESSION_ENDED = r"OK, 0 rows affected; lost: (mate|second) \(closed, nothing sent\)"
 ITSELF_ENDED = (
-    r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \((closed after error 1927|reset, nothing).*\)"
+    r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \((closed|reset) after error 1927.*\)"
 )
 NOT_OWNER = r"error 1095 \(HY000\): You are not owner of thread <id of \w+> \[not-owner\]"
 UNKNOWN_THREAD = r"error 1094 \(HY000\): Unknown thread id: (\d+|<number \d+>) \[unknown-session\]"
