@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runner.database.accountsfile import PreparedAccounts, described, read_accounts
+from runner.database.accountsfile import PreparedAccounts
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
 from runner.database.leftovers import remove_earlier, remove_own
@@ -29,15 +29,15 @@ from runner.doctor.examination import Examination
 from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
 from runner.doctor.report import short
-from runner.execution.accounts import Pool, check_accounts, needs
+from runner.execution.accounts import Pool, check_accounts
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.gating.judging import listed
 from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_deviations
 from runner.language.model import Case
-from runner.language.problems import SourceError
 from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
 
@@ -171,35 +171,19 @@ class Run:
     def check_accounts(self, cases: Sequence[Case], workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
 
-        One process does what it can with what there is. Of several, each has to be able to do the same: which of them
-        gets a case is chance, and a verdict must not depend on it.
-
         Raises:
             pytest.UsageError: the file can't be used, or they are too few.
         """
-        if not self._option.accounts:
+        path = self._option.accounts
+        if not path:
             return
-        try:
-            prepared = self._accounts = read_accounts(Path(self._option.accounts))
-        except SourceError as error:
-            raise pytest.UsageError(f"--accounts: {error}") from error
+        self._accounts = read_prepared(path)
         if not self._option.dsn:
             raise pytest.UsageError(
                 "--accounts: the embedded simulator knows none of them; name their server with --dsn"
             )
-        there = prepared.count()
-        applicable = [case for case in cases if not self.profile.exempts(case.requirement.id, case.id, case.name)]
-        few = [
-            f"{needed * workers} {described(grants)} (there are {there[grants]})"
-            for grants, needed in needs(applicable, administrator=prepared.administrator).items()
-            if 0 < there[grants] < needed * workers
-        ]
-        if few and workers > 1:
-            raise pytest.UsageError(
-                f"--accounts: {workers} workers need more accounts than {self._option.accounts} has: {', '.join(few)}\n"
-                f"    hint: take fewer workers, or see what python -m runner accounts --workers {workers} prints"
-            )
-        self.shares = Shares(prepared, workers)
+        refuse_too_few(self._accounts, path, cases, self.profile, workers)
+        self.shares = Shares(self._accounts, workers)
 
     def check_target(self, cases: Sequence[Case]) -> None:
         """Reaches the target, sees that it can be used at all, and examines what it lacks for the cases.
@@ -219,7 +203,7 @@ class Run:
         try:
             target.check()
             if self._accounts is not None:
-                self._refuse_dsns_user(dsn, self._accounts)
+                refuse_dsns_user(self._accounts, dsn)
                 check_accounts(target, self._accounts)
             elif self._simulator is None:
                 self._sweep_earlier(target)
@@ -272,11 +256,6 @@ class Run:
     def _sees_others(self) -> bool:
         """Whether the examination saw others' sessions in the administrator's list: a first case can't know yet."""
         return self._told_to_see if self.facts is None else self.facts.sees_others is True
-
-    @staticmethod
-    def _refuse_dsns_user(dsn: Dsn, prepared: PreparedAccounts) -> None:
-        if any(account.user.casefold() == dsn.account.casefold() for account in prepared.accounts):
-            raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user and can't be a prepared account, too")
 
     def performer(self, case: Case) -> Performer:
         """The performer of this process, made for its first case."""
