@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
-from wire_server import PATIENCE, eventually, serving
+from waiting import eventually
+from wire_server import PATIENCE, serving
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits

@@ -15,7 +15,8 @@ import pytest
 from certificates import Authority
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wire_server import ERROR, PATIENCE, Peer, client, encrypted, eventually, serving
+from waiting import eventually
+from wire_server import ERROR, PATIENCE, Peer, client, encrypted, serving
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from wire_server import PATIENCE, Peer, client, eventually, outcome_of_login, serving
+from waiting import eventually
+from wire_server import PATIENCE, Peer, client, outcome_of_login, serving
 
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError, Tls

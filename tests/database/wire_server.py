@@ -7,7 +7,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -21,16 +20,6 @@ from runner.database.session import Login, Session
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
 
 ERROR = b"\xff" + struct.pack("<H", 1927) + b"#70100Connection was killed"
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """Whether something comes true; it is looked at again and again."""
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 class Peer:

@@ -8,8 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,16 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
 LIMITS = Limits(connect=PATIENCE, statement=PATIENCE, settle=PATIENCE, cleanup=PATIENCE)
 ORACLE_MODE = 1 << 27
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """Whether something comes true; it is looked at again and again."""
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from case_bench import PATIENCE, Bench, eventually, sent, simulator, somebody_else
+from case_bench import PATIENCE, Bench, sent, simulator, somebody_else
+from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Rows

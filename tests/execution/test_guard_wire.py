@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_bench import LIMITS, PATIENCE, Bench, eventually, simulator, somebody_else
+from case_bench import LIMITS, PATIENCE, Bench, simulator, somebody_else
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_guard_property import all_readers, arguments, held
+from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows

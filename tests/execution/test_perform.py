@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from case_bench import PATIENCE, SESSIONS, Bench, eventually, sent, simulator, somebody_else
+from case_bench import PATIENCE, SESSIONS, Bench, sent, simulator, somebody_else
+from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits

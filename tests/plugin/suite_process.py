@@ -6,8 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +39,17 @@ def environment() -> dict[str, str]:
 
 def run(*arguments: str, folder: Path = ROOT) -> Done:
     """Runs pytest in the project's folder, or another one."""
+    return _done(command(*arguments), folder)
+
+
+def runner(*arguments: str) -> Done:
+    """Runs the command line beside pytest's."""
+    return _done([sys.executable, "-m", "runner", *arguments], ROOT)
+
+
+def _done(words: list[str], folder: Path) -> Done:
     done = subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
+        words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     return Done(done.returncode, done.stdout + done.stderr)
 
@@ -72,13 +73,3 @@ def write_case(folder: Path, body: str, requirement: str = "SYN-2", case_id: str
         encoding="utf-8",
     )
     return path
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """Whether something comes true; it is looked at again and again."""
-    until = time.monotonic() + PATIENCE / 2
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True

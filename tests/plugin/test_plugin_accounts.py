@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,8 @@ from typing import Any
 
 import pymysql
 import pytest
-from suite_process import PATIENCE, ROOT, Done, environment, eventually, own, run, write_case
+from suite_process import own, run, runner, write_case
+from waiting import eventually
 
 from runner.database.accountsfile import PreparedAccount, PreparedAccounts
 from runner.database.dsn import Dsn
@@ -28,20 +27,6 @@ ORACLE_MODE = 1 << 27
 WATCHES = ("CREATE SESSION", "SHOW PROCESS")
 KILL = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]"
 CHANGES = re.compile(r"CREATE USER|GRANT|REVOKE|DROP", re.IGNORECASE)
-
-
-def runner(*arguments: str) -> Done:
-    """The command line beside pytest's."""
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout + done.stderr)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from suite_process import PATIENCE, ROOT, command, environment, eventually, own, run, write_case
+from suite_process import PATIENCE, ROOT, command, environment, own, run, write_case
+from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from suite import ALL_CASES
+from waiting import eventually
 
 from .looking import CONTRAST, STRUCTURE, ask, complaints, look, requests
 from .published import Site, publish, write
@@ -28,15 +28,6 @@ SHOWN = "[...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisib
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest, site: Site) -> str:
     return site.address(request.param)
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    until = time.monotonic() + 20
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def shown(browser: webdriver.Chrome, selector: str) -> int:

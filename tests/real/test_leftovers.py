@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from servers import start_mariadb, start_seekdb
+from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
@@ -119,16 +120,6 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 def environment() -> dict[str, str]:
     return os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT), "PY_COLORS": "0"}
-
-
-def eventually(holds: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Whether something comes true; it is looked at again and again."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def name(seconds_ago: float, maker: str = "AAAAA", number: int = 1) -> str:

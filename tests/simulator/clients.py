@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,9 +15,10 @@ from urllib.parse import urlsplit
 
 import pymysql
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pymysql.connections import Connection as PyMySQLConnection
 
@@ -49,16 +49,6 @@ def launch(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether something comes true within a limit that no slow machine reaches."""
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 import pytest
+from waiting import eventually
 
 from .clients import (
     Background,
@@ -15,7 +16,6 @@ from .clients import (
     affected,
     code,
     cut_off,
-    eventually,
     is_lost,
     kill,
     number,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .clients import Background, eventually, kill, number, run, socket_of, wait_until_running
+from waiting import eventually
+
+from .clients import Background, kill, number, run, socket_of, wait_until_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable

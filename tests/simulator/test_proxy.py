@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 import pytest
+from waiting import eventually
 
 from runner.simulator.parts import Parts
 from runner.simulator.settings import Settings
@@ -25,7 +26,6 @@ from .clients import (
     Simulator,
     code,
     cut_off,
-    eventually,
     is_lost,
     launch,
     number,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pymysql
 import pytest
+from waiting import eventually
 
-from .clients import PATIENCE, ROOT, Simulator, eventually, is_lost, launch, number, run, socket_of, stopped, works
+from .clients import PATIENCE, ROOT, Simulator, is_lost, launch, number, run, socket_of, stopped, works
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 import pytest
+from waiting import eventually
 
 from runner.simulator.catalogue import VARIANTS, Variant, lawful
 from runner.simulator.parts import Parts
@@ -19,7 +20,6 @@ from .clients import (
     Background,
     Simulator,
     code,
-    eventually,
     is_lost,
     kill,
     number,
