@@ -2,13 +2,15 @@
 
 The suite runs on servers that other people use, and a lenient server reads strange things as a session id: it cuts at a
 comma, casts ``12abc`` to 12, wraps at 32 bits. So a statement goes out only if every number that could be read in it is
-one of this case's own living sessions by a look at the list a moment ago, or is in that list not at all.
+one of the suite's own sessions by a look at the list a moment ago, or is in that list not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from runner.database.naming import maker_of
+from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
 from runner.database.target import TargetError
 from runner.execution.readings import SIGNED, UNSIGNED, readings
@@ -17,17 +19,31 @@ from runner.execution.verdict import InconclusiveError
 from runner.language.computing import computed
 
 _HEADROOM = 1000
+_LEAVING = 2.0  # seconds in which somebody who is leaving is gone
 
 
 def check(statement: str, stage: Stage, guarded: str) -> None:
     """Lets a statement pass, or raises; ``guarded`` is the register's word for those that end sessions.
 
+    Where ids are small and used again, what looks like one may be that of somebody who is just leaving: then the list
+    is looked at again for a while.
+
     Raises:
-        InconclusiveError: a number in the statement is, or may be, the id of a session that is not this case's own, or
+        InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own, or
             the server would compute which session it names.
     """
     if (found := computed(statement, guarded)) is not None:
         raise InconclusiveError(f"not sent: with {found!r} in {statement!r}, the server computes whom it ends")
+    poll = Poll(min(_LEAVING, stage.target.limits.settle))
+    while (foreign := _names_foreign(statement, stage)) is not None:
+        if not poll.again():
+            raise InconclusiveError(
+                f"not sent: {statement!r} could be read as naming session {foreign}, which is somebody else's"
+            )
+
+
+def _names_foreign(statement: str, stage: Stage) -> int | None:
+    """The first id of somebody else's session that a statement could be read as naming, by a look at the list now."""
     try:
         shown = stage.target.process_list()
     except TargetError as error:
@@ -42,16 +58,15 @@ def check(statement: str, stage: Stage, guarded: str) -> None:
         actor = own.get(number)
         rows = [row for row in shown.rows if row.number == number]
         if rows:
-            if actor is None or not _all_its(rows, actor, shown):
-                raise InconclusiveError(
-                    f"not sent: {statement!r} could be read as naming session {number}, which is somebody else's"
-                )
+            if not _are_own(rows, actor, shown, stage.target.names.maker):
+                return number
         elif not complete and actor is not None:
             _ask_its_user(number, actor, stage)
         elif not complete and number != 0:
             raise InconclusiveError(
                 f"not sent: the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
             )
+    return None
 
 
 def _may_name(actor: Actor) -> bool:
@@ -64,9 +79,17 @@ def _widths(own: Collection[int]) -> list[int]:
     return [*UNSIGNED, *(width for width in SIGNED if max(own, default=0) < 2**width)]
 
 
-def _all_its(rows: Collection[Row], actor: Actor, shown: ProcessList) -> bool:
-    """Whether all rows with an own id are its user's; of the administrator's sessions, only one can be the actor."""
+def _are_own(rows: Collection[Row], actor: Actor | None, shown: ProcessList, maker: str) -> bool:
+    """Whether all rows of an id are the suite's own: the actor's, or of users that this process has made.
+
+    Nobody else knows the passwords of those. They may be sessions of an earlier case that the server still lists.
+    """
+    if all(maker_of(row.user) == maker for row in rows):
+        return True
+    if actor is None:
+        return False
     same_user = {row.user for row in shown.of_user(actor.account.user)}
+    # Of the administrator's sessions, only one can be the actor.
     return all(row.user in same_user for row in rows) and (actor.account.ours or len(rows) == 1)
 
 

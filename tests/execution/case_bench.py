@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
+from runner.database.naming import Names
 from runner.database.outcome import Ok, Rows
 from runner.database.profile import Profile, load_profile
 from runner.database.session import Login, Session
@@ -45,9 +46,9 @@ def simulator(*options: str) -> Iterator[Dsn]:
 
 
 @contextlib.contextmanager
-def somebody_else(dsn: Dsn) -> Iterator[tuple[Session, str]]:
-    """A session that belongs to no case, and its id."""
-    session = Session(Login(dsn, dsn.user, dsn.password, ORACLE_MODE))
+def somebody_else(dsn: Dsn, user: str = "", password: str = "") -> Iterator[tuple[Session, str]]:
+    """A session that belongs to no case, the administrator's or this user's, and its id."""
+    session = Session(Login(dsn, user or dsn.user, password or dsn.password, ORACLE_MODE))
     assert session.open(PATIENCE) == Ok()
     try:
         answer = session.execute("SHOW PROCESSLIST", PATIENCE)
@@ -70,6 +71,7 @@ class Bench:
     dsn: Dsn
     limits: Limits = LIMITS
     profile: Profile | None = None
+    names: Names | None = None
 
     def settling_within(self, seconds: float) -> Bench:
         return replace(self, limits=replace(self.limits, settle=seconds))
@@ -86,7 +88,7 @@ class Bench:
         lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
         path.write_text(f"format: 1\ncases:\n{head}{lines}", encoding="utf-8")
         (case,) = load_cases(path)
-        target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits)
+        target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits, self.names)
         try:
             return Performer(target, find_register(path).vocabulary).perform(case)
         finally:

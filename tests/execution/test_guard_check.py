@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ from case_bench import PATIENCE, Bench, sent, simulator, somebody_else
 from waiting import eventually
 
 from runner.database.dsn import Dsn
-from runner.database.outcome import Rows
+from runner.database.naming import Names
+from runner.database.outcome import Ok, Rows
 from runner.execution.verdict import Verdict
 
 
@@ -150,5 +154,34 @@ def test_an_id_with_two_rows_may_be_somebody_elses_too_where_others_log_in_as_it
             "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]",
             sessions=f"{{killer: {{user: administrator}}, victim: {user}}}",
         )
+    assert result.verdict is verdict
+    assert len(sent(result)) == (verdict is Verdict.CONFORMS)
+
+
+def test_who_is_leaving_is_waited_for(bench: Bench) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        leaving = threading.Timer(0.3, session.close)
+        leaving.start()
+        result = bench.run(f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{own}'\n    reply: [error, ok]")
+        leaving.join()
+    assert result.verdict is Verdict.CONFORMS
+
+
+@pytest.mark.parametrize(("maker", "verdict"), [("OURS0", Verdict.CONFORMS), ("OTHER", Verdict.INCONCLUSIVE)])
+def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(bench: Bench, maker: str, verdict: Verdict) -> None:
+    user = Names(maker, itertools.count(1000)).new()
+    with somebody_else(bench.dsn) as (administrator, _):
+
+        def administer(statement: str) -> None:
+            assert isinstance(administrator.execute(statement, PATIENCE), Ok)
+
+        administer(f"CREATE USER {user} IDENTIFIED BY secret")
+        administer(f"GRANT CREATE SESSION TO {user}")
+        with somebody_else(bench.dsn, user, "secret") as (_, earlier):
+            kill = f"ALTER SYSTEM KILL SESSION '${{victim.id}}, {earlier}'"
+            result = replace(bench.settling_within(0.3), names=Names("OURS0")).run(
+                f"steps:\n  - killer: {kill}\n    reply: ok\nends: [victim]"
+            )
+        administer(f"DROP USER {user} CASCADE")
     assert result.verdict is verdict
     assert len(sent(result)) == (verdict is Verdict.CONFORMS)
