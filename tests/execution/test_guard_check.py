@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Iterator
@@ -183,5 +184,23 @@ def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(bench: Bench
                 f"steps:\n  - killer: {kill}\n    reply: ok\nends: [victim]"
             )
         administer(f"DROP USER {user} CASCADE")
+    assert result.verdict is verdict
+    assert len(sent(result)) == (verdict is Verdict.CONFORMS)
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"), [("who looks", Verdict.CONFORMS), ("somebody else", Verdict.INCONCLUSIVE)]
+)
+def test_the_session_that_looks_is_no_other_session_of_the_administrator(
+    tmp_path: Path, first: str, verdict: Verdict
+) -> None:
+    with simulator("--variant", "small-ids") as dsn, contextlib.ExitStack() as stack:
+        if first == "somebody else":
+            assert stack.enter_context(somebody_else(dsn))[1] == "1"
+        result = (
+            Bench(tmp_path, dsn)
+            .settling_within(0.3)
+            .run("steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}, 1'\n    reply: ok\nends: [victim]")
+        )
     assert result.verdict is verdict
     assert len(sent(result)) == (verdict is Verdict.CONFORMS)
