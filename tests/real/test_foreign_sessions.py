@@ -214,6 +214,11 @@ def own_ids(run: SuiteRun) -> set[int]:
     return {int(value) for named in identifiers for name, value in named if name.startswith("id of ")}
 
 
+def withheld(row: dict[str, Any]) -> bool:
+    """Whether the guard kept an unusually written id back: '0001177' is 639 in octal, which a neighbour may have."""
+    return (row["requirement"], row["reason"].partition(", ")[2]) == ("OBS-1", "which is somebody else's")
+
+
 SERVERS: list[tuple[Callable[[], contextlib.AbstractContextManager[Neighbourhood]], int]] = [
     (simulator, RUNS),
     (seekdb, (RUNS + 1) // 2),
@@ -235,7 +240,7 @@ def test_no_foreign_session_is_touched_by_whole_runs_beside_it(
                     run = run_suite(tmp_path / f"record-{number}.json", *server.options, *WORKERS, limit=1200)
                 assert neighbours.lost == [], f"run {number + 1}: {run.screen}"
                 assert run.code in server.codes, f"run {number + 1}: {run.screen}"
-                assert not run.results(verdict="inconclusive"), f"run {number + 1}: {run.screen}"
+                assert [row for row in run.results(verdict="inconclusive") if not withheld(row)] == [], run.screen
                 own = own_ids(run)
                 beside = {each for each in own if {each - 1, each + 1} & neighbours.ids}
                 assert len(beside) > len(own) / 10, "the foreign ids are not beside the suite's"
