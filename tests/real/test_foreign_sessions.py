@@ -20,7 +20,7 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 from servers import start_mariadb, start_seekdb
-from suite import SuiteRun, run_suite
+from suite import SuiteRun, run_suite, withheld
 
 from runner.database.dsn import Dsn
 from runner.database.profile import profile_names
@@ -212,11 +212,6 @@ def own_ids(run: SuiteRun) -> set[int]:
     """The ids of the sessions that the suite named, by its own record."""
     identifiers = (result["identifiers"].items() for result in run.record["results"])
     return {int(value) for named in identifiers for name, value in named if name.startswith("id of ")}
-
-
-def withheld(row: dict[str, Any]) -> bool:
-    """Whether the guard kept an unusually written id back: '0001177' is 639 in octal, which a neighbour may have."""
-    return (row["requirement"], row["reason"].partition(", ")[2]) == ("OBS-1", "which is somebody else's")
 
 
 SERVERS: list[tuple[Callable[[], contextlib.AbstractContextManager[Neighbourhood]], int]] = [
