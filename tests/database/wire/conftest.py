@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from certificates import Authority
+from wire_server import encrypted
+
+
+@pytest.fixture(scope="package")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True, params=["plain", "tls"])
+def line(request: pytest.FixtureRequest, authority: Authority) -> Iterator[None]:
+    """Every test here runs in plain text and over TLS."""
+    with encrypted(authority if request.param == "tls" else None):
+        yield

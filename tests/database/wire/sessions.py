@@ -1,0 +1,82 @@
+"""Sessions with small servers that do as they are told."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import threading
+from collections.abc import Callable, Iterator
+
+from wire_server import ERROR, PATIENCE, Peer, client, serving
+
+from runner.database.outcome import Ok, ServerError
+from runner.database.session import Session
+
+KILLED = ServerError(1927, "70100", "Connection was killed")
+
+
+@contextlib.contextmanager
+def connected(behave: Callable[[Peer], None]) -> Iterator[Session]:
+    """A session that has logged in to a server that then does as told."""
+
+    def let_in(peer: Peer) -> None:
+        peer.log_in()
+        behave(peer)
+
+    with serving(let_in) as dsn:
+        session = client(dsn)
+        try:
+            assert session.open(PATIENCE) == Ok()
+            yield session
+        finally:
+            session.close()
+
+
+def answering(peer: Peer) -> None:
+    """Answers every statement with OK until the client leaves."""
+    while peer.hear() not in {b"", b"\x01"}:
+        peer.ok(1)
+
+
+class Idle:
+    """A server that answers one statement, and does the rest when the client has taken the answer."""
+
+    def __init__(self, *then: Callable[[Peer], object]) -> None:
+        self._then = then
+        self._go = [threading.Event() for _ in then]
+
+    def __call__(self, peer: Peer) -> None:
+        peer.hear()
+        peer.ok(1)
+        for go, act in zip(self._go, self._then, strict=True):
+            go.wait(PATIENCE)
+            act(peer)
+
+    def proceed(self, step: int = 0) -> None:
+        """Lets the server take its next step."""
+        self._go[step].set()
+
+
+@contextlib.contextmanager
+def idle(*then: Callable[[Peer], object]) -> Iterator[tuple[Session, Idle]]:
+    """A session that has had an answer, and its server."""
+    server = Idle(*then)
+    with connected(server) as session:
+        assert session.execute("SELECT 1", PATIENCE) == Ok()
+        assert session.listen() is None
+        yield session, server
+
+
+def close(_: Peer) -> None:
+    """Closes the connection: it is closed when the last step is done."""
+
+
+def complain(peer: Peer) -> None:
+    peer.send(0, ERROR)
+
+
+def arrived(session: Session) -> bool:
+    """Whether something is there to be read."""
+    line = session._line  # noqa: SLF001 - the wire itself is the question
+    assert line is not None
+    return bool(select.select([line._socket], [], [], 0)[0])  # noqa: SLF001 - as above

@@ -1,0 +1,118 @@
+"""What a session makes of a server that does not speak the protocol, or without measure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from waiting import eventually
+from wire_server import PATIENCE, Peer, client, serving
+
+from runner.database.outcome import Lost, Outcome, ServerError, Unreadable
+from runner.database.session import Hangup
+from wire.sessions import connected, idle
+
+GARBAGE: dict[str, Callable[[Peer], object]] = {
+    "a wrong packet number": lambda peer: peer.ok(9),
+    "a packet that is number one again": lambda peer: peer.ok(0),
+    "an answer of another protocol": lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "an empty packet": lambda peer: peer.send(1, b""),
+    "a column that is none": lambda peer: peer.socket.sendall(b"\x01\0\0\x01\x01\x02\0\0\x02\xfc\xff"),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
+def test_garbage_is_neither_an_answer_nor_the_end_of_the_session(garbage: Callable[[Peer], object]) -> None:
+    go = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        garbage(peer)
+        go.wait(PATIENCE)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert isinstance(outcome, Unreadable), outcome
+        assert session.listen() is None
+        assert session.execute("SELECT 1", PATIENCE) == outcome  # no answer can be told from another any more
+        go.set()
+        assert eventually(session.listen)
+        assert session.hangup == Hangup("closed", None)
+
+
+@pytest.mark.parametrize("row", [b"\x011", b"\xfd\x00\x00\x10" + bytes(2**20)], ids=["small rows", "large rows"])
+def test_a_result_set_without_end_is_given_up_before_it_fills_the_memory(row: bytes) -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, b"\x01")
+        peer.send(2, b"\x03def\0\0\0\x01n\0\x0c\x2d\0\x20\0\0\0\xfd\0\0\0\0\0")
+        peer.send(3, b"\xfe\0\0\x02\0")
+        number = 4
+        while True:
+            block = b""
+            while len(block) < 65536:
+                block += len(row).to_bytes(3, "little") + bytes([number]) + row
+                number = (number + 1) % 256
+            peer.socket.sendall(block)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert outcome == Unreadable("more than 64 MB")
+
+
+def test_a_server_that_talks_without_end_and_unasked_keeps_nobody_listening() -> None:
+    def babble(peer: Peer) -> None:
+        while True:
+            peer.socket.sendall(bytes(65536))
+
+    with idle(babble) as (session, server):
+        server.proceed()
+        for _ in range(50):
+            assert session.listen() is None
+        assert isinstance(session.execute("SELECT 1", PATIENCE), Unreadable)
+
+
+def test_an_error_message_without_measure_is_cut() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, b"\xff\x28\x04#42000" + b"x" * 10_000_000)
+
+    with connected(behave) as session:
+        outcome = session.execute("SELECT 1", PATIENCE)
+        assert isinstance(outcome, ServerError)
+        assert len(outcome.message) < 100_000
+        assert len(str(outcome)) < 1000
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(max_size=60))
+def test_whatever_bytes_answer_a_statement_the_outcome_is_a_value(data: bytes) -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.socket.sendall(data)
+
+    with connected(behave) as session:
+        assert isinstance(session.execute("SELECT 1", PATIENCE), Outcome)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(max_size=120))
+def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> None:
+    with serving(lambda peer: peer.socket.sendall(data)) as dsn:
+        session = client(dsn)
+        outcome = session.open(PATIENCE)
+        session.close()
+    assert isinstance(outcome, Lost | Unreadable), outcome
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(min_size=1, max_size=60))
+def test_whatever_bytes_come_unasked_the_end_is_heard(data: bytes) -> None:
+    with idle(lambda peer: peer.socket.sendall(data)) as (session, server):
+        server.proceed()
+        assert eventually(session.listen)
+        assert session.hangup is not None
+        assert session.hangup.manner == "closed"

@@ -1,0 +1,124 @@
+"""Logins, refused ones too, and answers as they come from the wire."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+from wire_server import PATIENCE, Peer, client, serving
+
+from runner.database.dsn import Dsn
+from runner.database.outcome import Lost, Ok, Rows, ServerError
+from wire.sessions import answering, connected
+
+
+def test_a_refused_login_is_an_error_with_its_code() -> None:
+    def behave(peer: Peer) -> None:
+        peer.greet()
+        peer.receive_login()
+        peer.send(peer.after_login, b"\xff" + (1045).to_bytes(2, "little") + b"#28000Access denied")
+
+    with serving(behave) as dsn:
+        session = client(dsn)
+        assert session.open(PATIENCE) == ServerError(1045, "28000", "Access denied")
+        session.close()
+
+
+def test_a_server_that_turns_clients_away_in_its_greeting_has_refused_nobodys_login() -> None:
+    with serving(lambda peer: peer.send(0, b"\xff" + (1040).to_bytes(2, "little") + b"#08004Too many")) as dsn:
+        session = client(dsn)
+        outcome = session.open(PATIENCE)
+        session.close()
+    assert str(outcome) == "no handshake (turned away: error 1040 (08004): Too many)"
+
+
+def test_nobody_at_the_address_is_lost_with_the_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    session = client(Dsn("mysql", "root", "", "127.0.0.1", port))
+    outcome = session.open(PATIENCE)
+    assert outcome == Lost("Connection refused", "TCP connection")
+    assert str(outcome) == "no TCP connection (Connection refused)"
+    session.close()
+
+
+def test_a_name_that_leads_nowhere_is_lost() -> None:
+    session = client(Dsn("mysql", "root", "", "no such host.invalid", 1))
+    assert isinstance(session.open(PATIENCE), Lost)
+    session.close()
+
+
+def test_a_unix_socket_is_used_instead_of_the_host(tmp_path: Path) -> None:
+    path = os.path.relpath(tmp_path / "s.sock")  # a socket's path has 107 bytes at most
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(PATIENCE)
+                peer = Peer(sock)
+                peer.log_in()
+                answering(peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        session = client(Dsn("mysql", "root", "", "no such host.invalid", 1, path))
+        assert session.open(PATIENCE) == Ok()
+        assert session.execute("SELECT 1", PATIENCE) == Ok()
+        assert session.local_address is None
+        session.close()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_a_unix_socket_that_is_not_there_is_lost(tmp_path: Path) -> None:
+    session = client(Dsn("mysql", "root", "", "", 1, str(tmp_path / "none")))
+    assert isinstance(session.open(PATIENCE), Lost)
+    session.close()
+
+
+def test_an_ok_has_the_servers_counts() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.ok(1, affected=3, warnings=2)
+
+    with connected(behave) as session:
+        assert session.execute("UPDATE", PATIENCE) == Ok(3, 2)
+
+
+def test_the_statement_goes_out_as_it_is() -> None:
+    seen: list[bytes] = []
+
+    def behave(peer: Peer) -> None:
+        seen.append(peer.hear())
+        peer.ok(1)
+
+    statement = "SELECT '\u00e4%s' \n-- \\ %d\t;"
+    with connected(behave) as session:
+        session.execute(statement, PATIENCE)
+    assert seen == [b"\x03" + statement.encode()]
+
+
+def test_values_of_every_type_come_as_text_and_null_as_none() -> None:
+    def column(name: bytes, kind: int) -> bytes:
+        texts = b"\x03def\0\0\0" + bytes([len(name)]) + name + b"\0"
+        return texts + b"\x0c" + b"\x2d\0" + b"\x20\0\0\0" + bytes([kind]) + b"\0\0\0\0\0"
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        kinds = {b"ID": 246, b"N": 8, b"S": 253, b"D": 12}
+        peer.send(1, bytes([len(kinds)]))
+        for number, (name, kind) in enumerate(kinds.items(), 2):
+            peer.send(number, column(name, kind))
+        peer.send(6, b"\xfe\0\0\x02\0")
+        peer.send(7, b"\x073221.00" + b"\x0212" + b"\xfb" + b"\x05never")
+        peer.send(8, b"\xfe\0\0\x02\0")
+
+    with connected(behave) as session:
+        assert session.execute("SHOW PROCESSLIST", PATIENCE) == Rows(
+            ("ID", "N", "S", "D"), (("3221.00", "12", None, "never"),)
+        )
