@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
 LIMITS = Limits(connect=PATIENCE, statement=PATIENCE, settle=PATIENCE, cleanup=PATIENCE)
 ORACLE_MODE = 1 << 27
+KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 
 
 @contextlib.contextmanager

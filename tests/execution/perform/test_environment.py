@@ -1,0 +1,212 @@
+"""Single cases on a real server: what is the environment's fault, and leaves a case undecided."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from case_bench import KILL, PATIENCE, SESSIONS, Bench, sent, simulator, somebody_else
+from waiting import eventually
+
+from runner.database.dsn import Dsn
+from runner.database.limits import Limits
+from runner.database.outcome import Ok, Rows
+from runner.database.profile import ErrorPattern, load_profile
+from runner.execution.verdict import CaseResult, Verdict
+
+UNDECIDED = {
+    "a preparing statement fails": (
+        "steps:\n  - killer: SELECT x FROM nowhere\n  - killer: SELECT 1 FROM DUAL\n    reply: ok",
+        "preparing failed: killer: SELECT x FROM nowhere is answered with error",
+    ),
+    "the last preparing statement fails": (
+        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - stranger: SELECT FROM\nends: [victim]",
+        "preparing failed: stranger: SELECT FROM",
+    ),
+    "a preparing login fails": ("steps:\n  - connect: no_one", "preparing failed: no_one: its login"),
+    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "nothing in flight"),
+    "who speaks is not connected": ("steps:\n  - late: SELECT 1\n    reply: ok", "late is not connected"),
+    "the id of who is not connected": (
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${late.id}'\n    reply: ok\nends: [late]",
+        "the id of late is not known",
+    ),
+    "a statement is over before it is seen": (
+        "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: later\n  - wait: {victim: blocked}",
+        "was over before it could be seen blocked",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), UNDECIDED.values(), ids=list(UNDECIDED))
+def test_a_case_that_the_target_had_no_fair_chance_in_is_inconclusive(bench: Bench, body: str, reason: str) -> None:
+    sessions = SESSIONS.rstrip("}") + "}, late: {user: killer, connect: false}, no_one: {create: false}}"
+    result = bench.run(body, sessions=sessions)
+    assert result.verdict is Verdict.INCONCLUSIVE, result.came
+    assert reason in result.reason
+
+
+def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: Bench) -> None:
+    result = bench.run(
+        "steps:\n  - killer: SELECT 1\n    reply: rows", sessions="{killer: {grants: [FLY TO THE MOON]}}"
+    )
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "preparing failed: GRANT FLY TO THE MOON TO KSC_" in result.reason
+    assert sent(result) == []
+
+
+PREPARING = {
+    "by the runner": ("steps:\n  - late: SELECT 1 FROM DUAL\n    reply: rows", "{late: {grants: [KSC_LATE]}}"),
+    "by a step": (
+        "steps:\n  - sys: GRANT KSC_LATE TO ${late.user}\n  - late: SELECT 1 FROM DUAL\n    reply: rows",
+        "{sys: {user: administrator}, late: {}}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "sessions"), PREPARING.values(), ids=list(PREPARING))
+def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
+    bench: Bench, body: str, sessions: str
+) -> None:
+    assert bench.run(body, sessions=sessions).verdict is Verdict.INCONCLUSIVE
+    passing = (ErrorPattern(1919, None, None),)
+    patient = dataclasses.replace(
+        bench,
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=passing),
+        limits=dataclasses.replace(bench.limits, retry=PATIENCE),
+    )
+    with somebody_else(bench.dsn) as (session, _):
+        late = threading.Timer(0.3, lambda: session.execute("CREATE ROLE KSC_LATE", PATIENCE))
+        late.start()
+        result = patient.run(body, sessions=sessions)
+        late.join()
+        session.execute("DROP ROLE KSC_LATE", PATIENCE)
+    assert result.verdict is Verdict.CONFORMS, result.reason
+    answers = [event.text for event in result.transcript if event.text.startswith("error")]
+    assert answers  # it was refused at first
+
+
+def test_what_is_in_the_way_for_good_is_inconclusive(bench: Bench) -> None:
+    body, sessions = PREPARING["by the runner"]
+    impatient = dataclasses.replace(
+        bench,
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=(ErrorPattern(None, None, None),)),
+        limits=dataclasses.replace(bench.limits, retry=0.2),
+    )
+    result = impatient.run(body, sessions=sessions)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "preparing failed: GRANT KSC_LATE" in result.reason
+
+
+def ending_sessions_of(bench: Bench, chosen: Callable[[dict[str, str | None]], bool], over: threading.Event) -> None:
+    """What somebody else does: ends the suite's sessions that fit, until one did, or the case is over."""
+    with somebody_else(bench.dsn) as (session, _):
+        while not over.is_set():
+            answer = session.execute("SHOW PROCESSLIST", PATIENCE)
+            assert isinstance(answer, Rows)
+            rows = [dict(zip(answer.columns, values, strict=True)) for values in answer.values]
+            ours = [row for row in rows if (row["USER"] or "").startswith("KSC_")]
+            if any("UPDATE" in (row["INFO"] or "") for row in ours) and (found := [row for row in ours if chosen(row)]):
+                for row in found:
+                    session.execute(f"ALTER SYSTEM KILL SESSION '{row['ID']}'", PATIENCE)
+                return
+
+
+WAITING = """\
+table: [[1, 0]]
+steps:
+  - holder: ${begin}
+  - holder: UPDATE ${table} SET val = 1 WHERE id = 1
+  - killer: UPDATE ${table} SET val = 2 WHERE id = 1
+    reply: ok
+"""
+
+INTERFERENCE: dict[str, Callable[[dict[str, str | None]], bool]] = {
+    "the session that holds the lock": lambda row: row["COMMAND"] == "Sleep",
+    "the session that waits": lambda row: row["COMMAND"] != "Sleep",
+}
+
+
+@pytest.mark.parametrize("chosen", INTERFERENCE.values(), ids=list(INTERFERENCE))
+def test_an_end_before_the_statement_under_test_was_sent_is_the_environments(
+    bench: Bench, chosen: Callable[[dict[str, str | None]], bool]
+) -> None:
+    over = threading.Event()
+    other = threading.Thread(target=ending_sessions_of, args=(bench, chosen, over))
+    other.start()
+    try:
+        result = bench.run(WAITING, sessions="{holder: {}, killer: {}}")
+    finally:
+        over.set()
+        other.join(PATIENCE)
+    assert result.verdict is Verdict.INCONCLUSIVE, f"{result.expected}; {result.came}"
+
+
+LESSER = Dsn("oceanbase", "LESSER", "pLesser", "127.0.0.1", 0)
+
+
+def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_path: Path) -> None:
+    oracle = load_profile("oceanbase-oracle")
+    everybodys = ("SELECT TABLE_NAME FROM DBA_TABLES WHERE TABLE_NAME LIKE '{prefix}%'",)
+    profile = dataclasses.replace(oracle, sql={**oracle.sql, "table_name": ("SYS.{name}",), "list_tables": everybodys})
+    granted = (
+        "CREATE SESSION, CREATE USER, DROP USER, GRANT ANY PRIVILEGE, GRANT ANY OBJECT PRIVILEGE, SELECT ANY DICTIONARY"
+    )
+    with simulator() as dsn, somebody_else(dsn) as (owner, _):
+        for statement in (
+            f"CREATE USER {LESSER.user} IDENTIFIED BY {LESSER.password}",
+            f"GRANT SELECT ANY DICTIONARY TO {LESSER.user}",
+            f"GRANT {granted}, ALTER SYSTEM, CREATE ANY TABLE, INSERT ANY TABLE TO {LESSER.user}",
+        ):
+            assert owner.execute(statement, PATIENCE) == Ok()
+
+        def own_tables() -> tuple[tuple[str | None, ...], ...]:
+            answer = owner.execute("SELECT TABLE_NAME FROM USER_TABLES", PATIENCE)
+            assert isinstance(answer, Rows)
+            return answer.values
+
+        def allow() -> None:
+            assert eventually(own_tables)
+            time.sleep(1)
+            owner.execute(f"GRANT DROP ANY TABLE TO {LESSER.user}", PATIENCE)
+
+        helper = threading.Thread(target=allow)
+        helper.start()
+        bench = Bench(tmp_path, dataclasses.replace(LESSER, port=dsn.port), profile=profile)
+        result = bench.run(f"table: [[1, 1]]\nsteps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
+        helper.join(PATIENCE)
+        assert (result.verdict, result.warnings) == (Verdict.CONFORMS, ()), result
+        assert own_tables() == ()
+
+
+def test_a_server_that_is_not_there_makes_a_case_inconclusive(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    result = Bench(tmp_path, Dsn("oceanbase", "SYS", "", "127.0.0.1", port)).run(f"steps:\n  - killer: {KILL}")
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "can't log in" in result.reason
+
+
+def test_a_server_that_ends_in_the_middle_is_no_crash_of_the_runner(tmp_path: Path) -> None:
+    with simulator() as dsn:
+        bench = Bench(tmp_path, dsn, Limits(connect=PATIENCE, statement=PATIENCE, settle=0.3, cleanup=PATIENCE))
+        results: list[CaseResult] = []
+        case = threading.Thread(
+            target=lambda: results.append(bench.run("steps:\n  - killer: ${sleep}\n    reply: rows"))
+        )
+        case.start()
+        with somebody_else(dsn) as (session, _):
+
+            def is_running() -> bool:
+                answer = session.execute("SHOW PROCESSLIST", PATIENCE)
+                return isinstance(answer, Rows) and any("SLEEP(" in (row[-1] or "") for row in answer.values)
+
+            assert eventually(is_running)
+    case.join(PATIENCE)
+    (result,) = results
+    assert result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+    assert result.warnings  # what could not be cleared away

@@ -1,0 +1,219 @@
+"""Single cases on a real server: what makes them conform, and what makes them deviate."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from case_bench import KILL, SESSIONS, Bench, sent, somebody_else
+
+from runner.database.profile import Exemption, load_profile
+from runner.execution.verdict import Verdict
+
+CONFORMING = {
+    "the named session ends": f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]",
+    "one of several replies": f"steps:\n  - killer: {KILL}\n    reply: [error, success]\nends: [victim]",
+    "counts": f"steps:\n  - killer: {KILL}\n    reply: {{ok: {{affected: 0, warnings: 0}}}}\nends: [victim]",
+    "an error": "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error",
+    "an error class": "steps:\n  - killer: ALTER SYSTEM KILL SESION 'abc'\n    reply: syntax",
+    "another error class": "steps:\n  - stranger: ALTER SYSTEM KILL SESSION '${killer.id}'\n    reply: privilege",
+    "rows": "steps:\n  - killer: SELECT 1, NULL FROM DUAL\n    reply: {rows: {values: [[1, null]]}}",
+    "the list": "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [ID, USER], sessions: "
+    '{victim: {USER: "${victim.user}", INFO: null}, killer: {COMMAND: Query}}}}',
+    "the same error": "steps:\n  - killer: SELECT\n    reply: error\n  - killer: SELECT 1 1\n    reply: same-error",
+    "a table": "table: [[1, 5], [2, 6]]\nsteps:\n  - stranger: SELECT val FROM ${table} ORDER BY id\n"
+    "    reply: {rows: {values: [[5], [6]]}}",
+    "a statement in flight": "steps:\n  - victim: ${sleep}\n    reply: later\n  - wait: {victim: running}\n"
+    f"  - killer: {KILL}\n    reply: ok\n  - await: victim\n    reply: [connection-lost, interrupted]\nends: [victim]",
+    "a wait for a lock": "table: [[1, 0]]\nsteps:\n  - killer: ${begin}\n"
+    "  - killer: UPDATE ${table} SET val = 1 WHERE id = 1\n  - victim: UPDATE ${table} SET val = 2 WHERE id = 1\n"
+    "    reply: later\n  - wait: {victim: blocked}\n  - killer: ROLLBACK\n  - await: victim\n    reply: ok",
+    "a statement in flight that nobody awaits": "steps:\n  - stranger: ${sleep}\n    reply: later\n"
+    f"  - killer: {KILL}\n    reply: ok\nends: [victim]",
+    "a prepared statement": f"steps:\n  - killer: {KILL}\n    prepared: true\n    reply: ok\nends: [victim]",
+    "the killer itself": "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${killer.id}'\n"
+    "    reply: [ok, connection-lost, error]\nends: [killer]",
+}
+
+
+@pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
+def test_a_case_that_is_right_conforms(bench: Bench, body: str) -> None:
+    result = bench.run(body)
+    assert (result.verdict, result.came, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
+    ends = body.rpartition("\nends: [")[2].removesuffix("]") if "\nends: [" in body else ""
+    assert ",".join(ending.session for ending in result.endings) == ends
+
+
+def test_a_login_in_the_middle_is_judged_like_a_statement(bench: Bench) -> None:
+    late = "late: {connect: false}, again: {user: late, connect: false}"
+    sessions = f"{{sys: {{user: administrator}}, {late}, no_one: {{create: false}}}}"
+    body = """\
+steps:
+  - connect: late
+    reply: ok
+  - connect: no_one
+    reply: login-refused
+  - connect: again
+    reply: ok
+    new_id_than: late"""
+    assert bench.run(body, sessions=sessions).verdict is Verdict.CONFORMS
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """A case that claims what the simulator does not do."""
+
+    body: str
+    expected: str
+    came: str
+    safety: bool = False
+
+
+DEVIATING = {
+    "an OK where an error was claimed": Wrong(
+        f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]",
+        "is answered with privilege",
+        "OK, 0 rows affected",
+    ),
+    "an error where an OK was claimed": Wrong(
+        f"steps:\n  - stranger: {KILL}\n    reply: ok\nends: [victim]", "is answered with ok", "[privilege]"
+    ),
+    "an error of another class": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: syntax",
+        "is answered with syntax",
+        "error ",
+    ),
+    "other counts": Wrong(
+        f"steps:\n  - killer: {KILL}\n    reply: {{ok: {{affected: 1}}}}\nends: [victim]",
+        "is answered with ok (1 affected)",
+        "OK, 0 rows affected",
+    ),
+    "rows where an OK was claimed": Wrong("steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: ok", "ok", "1 rows: 1"),
+    "other rows": Wrong(
+        "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: {rows: {values: [[2]]}}", "[['2']]", "1 rows: 1"
+    ),
+    "other columns": Wrong(
+        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [USER, ID]}}",
+        "columns USER, ID",
+        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
+    ),
+    "another field in the list": Wrong(
+        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {COMMAND: Query}}}}",
+        "a row of victim with COMMAND=Query",
+        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
+    ),
+    "another error than before": Wrong(
+        "steps:\n  - killer: SELECT FROM\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",
+        "is answered with same-error",
+        "error ",
+    ),
+    "same-error without an error before": Wrong(
+        "steps:\n  - killer: SELECT FROM\n    reply: same-error", "is answered with same-error", "error "
+    ),
+    "a session ends that should go on": Wrong(
+        f"steps:\n  - killer: {KILL}\n    reply: ok", "every session that is not to end goes on", "lost: victim ("
+    ),
+    "another session ends than the one that should": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [stranger]",
+        "the connection of stranger is gone within 0.3 s",
+        "stranger",
+    ),
+    "a session goes on that should end": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nends: [victim]",
+        "the connection of victim is gone within 0.3 s",
+        "victim",
+    ),
+    "a running session goes on that should end": Wrong(
+        "steps:\n  - victim: ${sleep}\n    reply: later\n  - wait: {victim: running}\n"
+        "  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nends: [victim]",
+        "the connection of victim is gone within 0.3 s",
+        "victim",
+    ),
+    "a session goes on that is waited for": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\n  - wait: {victim: gone}",
+        "the connection of victim is gone within 0.3 s",
+        "victim",
+    ),
+    "a session ends that no statement names": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: ok",
+        "every session that is not to end goes on",
+        "lost: victim (",
+        safety=True,
+    ),
+    "harm besides a wrong answer": Wrong(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: syntax",
+        "is answered with syntax",
+        "lost: victim (",
+        safety=True,
+    ),
+    "a login that should be refused": Wrong(
+        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - connect: again\n    reply: login-refused\nends: [victim]",
+        "again: its login is answered with login-refused",
+        "OK",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", DEVIATING.values(), ids=list(DEVIATING))
+def test_a_case_that_claims_something_else_deviates_with_what_was_expected_and_what_came(
+    bench: Bench, wrong: Wrong
+) -> None:
+    sessions = SESSIONS.rstrip("}") + "}, again: {user: killer, connect: false}}"
+    result = bench.settling_within(0.3).run(wrong.body, sessions=sessions)
+    assert result.verdict is Verdict.DEVIATES, result.reason
+    assert wrong.expected in result.expected
+    assert wrong.came in result.came
+    assert result.safety is wrong.safety
+
+
+def test_a_row_that_claims_a_session_that_does_not_answer_any_more_deviates(bench: Bench) -> None:
+    body = f"""\
+steps:
+  - killer: {KILL}
+    reply: ok
+  - wait: {{victim: gone}}
+  - killer: SHOW PROCESSLIST
+    reply: {{rows: {{sessions: {{victim: {{}}}}}}}}
+ends: [victim]"""
+    assert bench.run(body).verdict is Verdict.DEVIATES
+
+
+def test_a_statement_without_an_answer_deviates_at_the_limit(bench: Bench) -> None:
+    slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
+    result = slow.run("steps:\n  - killer: ${sleep}\n    reply: rows")
+    assert (result.verdict, result.came) == (Verdict.DEVIATES, "no reply within 0.3 s")
+
+
+def test_a_word_that_the_target_has_in_no_spelling_is_inconclusive(bench: Bench) -> None:
+    profile = load_profile("oceanbase-oracle")
+    mute = dataclasses.replace(bench, profile=dataclasses.replace(profile, words={"sleep": ("SNOOZE", "NAP")}))
+    result = mute.run("steps:\n  - killer: ${sleep}\n    reply: rows")
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "'sleep'" in result.reason
+
+
+def test_an_exempt_case_is_not_run(bench: Bench) -> None:
+    exemption = Exemption(frozenset(), frozenset({"the-case"}), "no such thing here")
+    profile = dataclasses.replace(load_profile("oceanbase-oracle"), exemptions=(exemption,))
+    result = dataclasses.replace(bench, profile=profile).run("steps:\n  - killer: SELECT FROM\n    reply: ok")
+    assert (result.verdict, result.reason) == (Verdict.NOT_APPLICABLE, "no such thing here")
+    assert result.transcript == ()
+
+
+def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Bench) -> None:
+    with somebody_else(bench.dsn) as (session, own):
+        profile = dataclasses.replace(
+            load_profile("oceanbase-oracle"),
+            spellings=(
+                dataclasses.replace(
+                    load_profile("seekdb").spellings[0],
+                    statement="UPDATE {what}",
+                    becomes=f"ALTER SYSTEM KILL SESSION '{own}'",
+                ),
+            ),
+        )
+        result = dataclasses.replace(bench, profile=profile).run(
+            "steps:\n  - killer: UPDATE it\n    reply: ok", sessions="{killer: {user: administrator}, plain: {}}"
+        )
+        assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
+        assert session.listen() is None
