@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, answered
+from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
@@ -99,10 +99,26 @@ class Player:
         while prepares and self._stage.target.profile.passes(answer) and poll.again():
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
+        if any(expect.listed for expect in step.reply):
+            answer = self._listed(line, answer, step.reply)
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
         self._judge(line.actor.name, line.text, answer, step.reply)
+
+    def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
+        """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""
+        poll = Poll(self._limits.settle)
+        since = self._stage.transcript.now_ms()
+        times = 0
+        while isinstance(answer, Rows) and not self.matcher.fits(answer, reply) and poll.again():
+            line.actor.online.send(line.text, prepared=line.prepared)
+            answer = line.actor.online.result(self._limits.statement)
+            times += 1
+        if times:
+            self._stage.transcript.add(line.actor.name, "note", f"asked {times} times more: a list may lag")
+            self._stage.transcript.add(line.actor.name, "hears", self._stage.shown(answer), since=since)
+        return answer
 
     def _say_together(self, steps: list[Say]) -> None:
         lines = [self._ready(step) for step in steps]

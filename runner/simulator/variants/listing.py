@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,14 @@ from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.wire import TYPE_DECIMAL, Column
 
 if TYPE_CHECKING:
-    from runner.simulator.sessions import Session
+    from runner.simulator.privileges import Privileges
+    from runner.simulator.sessions import Registry, Session
     from runner.simulator.settings import Settings
     from runner.simulator.values import Value
 
 INFO_LENGTH = 16
 PROXY = "10.1.2.3:2883"
+LAG_SECONDS = 0.7
 
 
 @lawful
@@ -85,6 +88,25 @@ class RowsInAnyOrder(ProcessList):
         rows = super().rows(asker, full=full)
         random.shuffle(rows)
         return rows
+
+
+@lawful
+class ListLags(ProcessList):
+    """The list is made anew every 0.7 seconds: others' sessions are shown as they were, or not yet, or still."""
+
+    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+        super().__init__(registry, privileges, settings)
+        self._made: dict[bool, tuple[float, list[tuple[Session, tuple[Value, ...]]]]] = {}
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        now = time.monotonic()
+        made, rows = self._made.get(full, (-LAG_SECONDS, []))
+        if now - made >= LAG_SECONDS:
+            rows = [(session, self.row(session, full=full)) for session in self.registry]
+            self._made[full] = (now, rows)
+        sees_all = self.sees_all(asker)
+        others = [row for session, row in rows if session is not asker and (sees_all or self.sees(asker, session))]
+        return [*others, self.row(asker, full=full)]
 
 
 @lawful_setting

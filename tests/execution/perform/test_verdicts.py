@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
-from case_bench import KILL, SESSIONS, Bench, sent, somebody_else
+from case_bench import KILL, SESSIONS, Bench, sent, simulator, somebody_else
 
 from runner.database.profile import Exemption, load_profile
 from runner.execution.verdict import Verdict
@@ -182,6 +183,27 @@ def test_a_statement_without_an_answer_deviates_at_the_limit(bench: Bench) -> No
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
     result = slow.run("steps:\n  - killer: ${sleep}\n    reply: rows")
     assert (result.verdict, result.came) == (Verdict.DEVIATES, "no reply within 0.3 s")
+
+
+LISTED = "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {INFO: null}}}}"
+
+
+def test_a_list_that_lags_is_asked_again_before_it_is_judged(tmp_path: Path) -> None:
+    with simulator("--variant", "list-lags") as dsn:
+        bench = Bench(tmp_path, dsn)
+        results = [bench.run(LISTED) for _ in range(3)]
+    assert [result.verdict for result in results] == [Verdict.CONFORMS] * 3, results
+    notes = [event.text for result in results for event in result.transcript if event.kind == "note"]
+    assert any("a list may lag" in note for note in notes)
+
+
+def test_a_list_that_never_shows_what_is_claimed_deviates_by_its_last_answer(bench: Bench) -> None:
+    result = bench.settling_within(0.3).run(LISTED.replace("null", "something else"))
+    assert result.verdict is Verdict.DEVIATES
+    assert len(sent(result)) == 1  # the transcript is no list of lists
+    heard = [event.text for event in result.transcript if event.kind == "hears" and not event.setup]
+    assert len(heard) == 2
+    assert heard[-1] in result.came
 
 
 def test_a_word_that_the_target_has_in_no_spelling_is_inconclusive(bench: Bench) -> None:
