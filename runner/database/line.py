@@ -16,7 +16,7 @@ _ERROR = 0xFF
 _CHUNK = 65536
 _LARGEST = 64 * 2**20  # bytes of memory that one answer may take, each read of PyMySQL's counted with what keeps it
 _PIECE = 100
-_MOST_UNASKED = 16  # chunks that are taken off the wire at one look; nothing lawful comes near
+_MOST_CHUNKS = 16  # that are taken off the wire at one look; nothing lawful that is unasked for comes near
 
 
 class TooLargeError(Exception):
@@ -100,6 +100,8 @@ class Line:
 
     def arrives(self, limit: float) -> bool:
         """Waits up to ``limit`` seconds until something is there to be read, or the server has hung up."""
+        if self._come:  # perhaps a part only, left by an earlier look: its rest may be here now
+            self._receive_all()
         return bool(self._come) or self.ended is not None or self._receive(limit)
 
     def overhear(self) -> str | None:
@@ -108,10 +110,8 @@ class Line:
         Returns:
             ``ended``.
         """
-        chunks = 0
-        while self.ended is None and chunks < _MOST_UNASKED and self._receive(0):
-            chunks += 1
-        if len(self._overheard) < _MOST_UNASKED * _CHUNK:
+        self._receive_all()
+        if len(self._overheard) < _MOST_CHUNKS * _CHUNK:
             self._overheard += self._come
         self._come.clear()
         return self.ended
@@ -141,6 +141,12 @@ class Line:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    def _receive_all(self) -> None:
+        """Takes what is here off the wire, without waiting, as much as one look may take."""
+        chunks = 0
+        while self.ended is None and chunks < _MOST_CHUNKS and self._receive(0):
+            chunks += 1
 
     def _receive(self, limit: float) -> bool:
         until = time.monotonic() + limit

@@ -176,6 +176,29 @@ def test_an_error_stays_the_last_word_of_a_server_that_leaves_the_next_statement
         assert session.hangup == Hangup("closed", KILLED)
 
 
+@pytest.mark.parametrize("first", [1, 4, 6], ids=["half a header", "a header", "half a packet"])
+def test_an_answer_that_comes_in_pieces_is_heard_while_nobody_takes_it(first: int) -> None:
+    whole = len(ERROR).to_bytes(3, "little") + b"\1" + ERROR
+    go = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.socket.sendall(whole[:first])
+        go.wait(PATIENCE)
+        peer.socket.sendall(whole[first:])
+
+    with connected(behave) as session:
+        session.send("SELECT 1")
+        assert eventually(lambda: arrived(session))
+        assert session.listen() is None
+        assert not session.answered
+        go.set()
+        assert eventually(lambda: session.answered)
+        assert eventually(session.listen)
+        assert session.hangup == Hangup("closed", KILLED)
+        assert session.result(PATIENCE) == KILLED
+
+
 def test_the_end_of_a_statement_in_flight_is_heard_while_nobody_takes_the_answer() -> None:
     go = threading.Event()
 
