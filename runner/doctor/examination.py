@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from runner.database.outcome import Rows, succeeded
+from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
@@ -26,6 +27,7 @@ _Made = TypeVar("_Made")
 _LOGINS = 3
 _ORACLE_BIT = 27
 _TLS_BIT = 11
+_LAG = 2.0  # seconds after which a list that does not show a session will not do so later either
 
 
 @dataclass
@@ -165,8 +167,7 @@ class Examination:
         found = identify(self.target, session, user, (), before)
         if found.id is None:
             return _Seen()
-        rows = self.target.process_list().with_id(found.id)
-        sees_others = bool(rows) if before is None else None
+        sees_others = self._is_listed(found.id) if before is None else None
         if sees_others is False:
             self._lack(needs.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions")
         own = self.target.process_list(session).with_id(found.id)
@@ -176,6 +177,14 @@ class Examination:
             host_is_client=None if session.local_address is None else host == session.local_address,
             sees_others=sees_others,
         )
+
+
+    def _is_listed(self, number: str) -> bool:
+        """Whether the administrator's list shows a session, at once or a moment later: lists may lag."""
+        poll = Poll(min(_LAG, self.target.limits.settle))
+        while not (listed := bool(self.target.process_list().with_id(number))) and poll.again():
+            pass
+        return listed
 
 
 def _is_idle(session: Session) -> bool:
