@@ -178,7 +178,6 @@ class Examination:
             sees_others=sees_others,
         )
 
-
     def _is_listed(self, number: str) -> bool:
         """Whether the administrator's list shows a session, at once or a moment later: lists may lag."""
         poll = Poll(min(_LAG, self.target.limits.settle))
