@@ -59,7 +59,7 @@ class Renderer:
                 str(hole.part)
             ]
         base = hole.number if hole.session is None else int(stage.id_of(hole.session))
-        number = (base or 0) + hole.plus
+        number = (base or 0) // hole.over + hole.plus
         if hole.unused:
             try:
                 number = unused(number, stage.target.process_list(), stage.actors)
@@ -84,4 +84,5 @@ class Renderer:
             return f"<a number that no session has, such as {value}>"
         if hole.session is None or hole.part != "id":
             return value
-        return f"<id of {hole.session}>" if not hole.plus else f"<id of {hole.session} + {hole.plus}>"
+        built = f" + {hole.plus}" if hole.plus else f" / {hole.over}" if hole.over > 1 else ""
+        return f"<id of {hole.session}{built}>"

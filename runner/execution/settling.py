@@ -48,6 +48,11 @@ class Settling:
     """When the last statement that can end sessions was sent or, better, answered: endings are timed from here."""
     _probes: dict[str, _Probe] = field(default_factory=dict)
 
+    @property
+    def settle(self) -> float:
+        """Seconds that a session of this case may take to be gone."""
+        return self.patience.settle * self.stage.case.settle_times
+
     def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
 
@@ -58,7 +63,7 @@ class Settling:
         if actor.name in self.endings:
             return self.endings[actor.name]
         session = actor.online
-        settle = self.patience.settle
+        settle = self.settle
         poll = poll or Poll(settle)
         was_idle = not session.busy  # a blocked session may linger, which says nothing of the target's speed
         while session.listen() is None:
@@ -91,30 +96,34 @@ class Settling:
                 self._unanswering([actor], _PROBE_LIMIT)
 
     def _await_row(self, actor: Actor, poll: Poll, settle: float) -> None:
+        if (state := self._row_after(actor, poll)) is not None:
+            raise DeviationError(
+                f"the row of {actor.name} leaves the list within {settle:g} s",
+                f"its connection is gone, but its row is still there ({state})",
+            )
+        self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
+
+    def _row_after(self, actor: Actor, poll: Poll) -> str | None:
+        """What the row of an ended session shows when ``poll`` is over; None as soon as there is none."""
         if actor.id is None:
             raise InconclusiveError(f"the id of {actor.name} is not known: {actor.unidentified}")
-        # An id that was given to a later session of the case is no trace of this one.
-        if any(other.id == actor.id and other.alive for other in self.stage.mates(actor)):
-            return
         while True:
+            # An id that was given to a later session of the case is no trace of this one.
+            if any(other.id == actor.id and other.alive for other in self.stage.mates(actor)):
+                return None
             shown = self.stage.look(actor, fresh=True)
             if shown is None:
                 raise InconclusiveError(f"nobody can see whether the row of {actor.name} is gone")
             rows = [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
             if not rows:
-                self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
-                return
+                return None
             if not poll.again():
-                state = ", ".join(str(part) for part in rows[0].activity)
-                raise DeviationError(
-                    f"the row of {actor.name} leaves the list within {settle:g} s",
-                    f"its connection is gone, but its row is still there ({state})",
-                )
+                return ", ".join(str(part) for part in rows[0].activity)
 
     def check_survivors(self, ended: Collection[str], *, watch: bool) -> None:
         """Checks that all sessions but the ended ones go on; ``watch``: also after as long as ending takes here.
 
-        A case may say how long to watch at least.
+        A case may say how long to watch at least; then the rows of the ended sessions must not be back either.
 
         Raises:
             DeviationError: one is gone, and a statement that can end sessions had been sent.
@@ -132,6 +141,11 @@ class Settling:
             while all(actor.alive for actor in survivors) and poll.again():
                 pass
             self.check(survivors)
+        for name in self.endings if self.stage.case.watch else ():
+            if (state := self._row_after(self.stage.actors[name], Poll(self.settle))) is not None:
+                raise DeviationError(
+                    f"the row of {name} stays away", f"it was gone from the list, and is there again ({state})"
+                )
 
     def check(self, survivors: Collection[Actor]) -> None:
         """Checks once that these sessions, and the administrator's, go on; see ``check_survivors``."""

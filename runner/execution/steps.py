@@ -160,7 +160,7 @@ class Player:
         if not actor.online.busy:
             raise InconclusiveError(f"{actor.name} has nothing in flight to be awaited ({step.place})")
         # What a session that is to end still has in flight has to be over when the settle time is.
-        limit = self._patience.settle if actor.name in self._stage.case.may_end else self._limits.statement
+        limit = self._settling.settle if actor.name in self._stage.case.may_end else self._limits.statement
         answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
         self._judge(actor.name, "its statement in flight", answer, step.reply)
 

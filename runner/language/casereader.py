@@ -92,6 +92,7 @@ class CaseReader:
             outcomes=outcomes,
             repeat=raw.get("repeat", 1),
             watch=raw.get("watch", 0),
+            settle_times=raw.get("settle_times", 1),
             place=self.document.place(*self.way),
             label=label,
         )

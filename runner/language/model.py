@@ -153,6 +153,7 @@ class Case:
 
     Attributes:
         watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
+        settle_times: how many settle times its sessions have to end.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Case:
     place: Place
     label: str = ""
     watch: int = 0
+    settle_times: int = 1
 
     @property
     def name(self) -> str:

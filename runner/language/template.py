@@ -1,7 +1,7 @@
 """Texts with ``${...}`` in them: session ids, user names, tables, words that the profile spells.
 
 ${victim.id}            the id that SHOW PROCESSLIST shows for the session
-${victim.id + 65536}    a number built from it
+${victim.id + 65536}    a number built from it; ${victim.id / 10} without its last digit
 ${victim.user}          its user; also .lower_user and .password
 ${unused 1}             the first number from 1 on that no session has at this moment
 ${unused victim.id + 1} the same, counted from a session's id
@@ -20,7 +20,7 @@ _HOLE = re.compile(r"\$\{([^}]*)\}")
 _INSIDE = re.compile(
     r"^\s*(?P<unused>unused\s+)?"
     r"(?:(?P<session>[a-z][a-z0-9_]*)\.(?P<part>id|user|lower_user|password)|(?P<word>[a-z][a-z0-9_]*)|(?P<number>[0-9]+))"
-    r"\s*(?:\+\s*(?P<plus>[0-9]+)\s*)?$"
+    r"\s*(?:\+\s*(?P<plus>[0-9]+)\s*|/\s*(?P<over>[1-9][0-9]*)\s*)?$"
 )
 
 
@@ -35,6 +35,12 @@ class Hole:
     word: str | None = None
     number: int | None = None
     plus: int = 0
+    over: int = 1
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it is another number than the session's id."""
+        return bool(self.plus) or self.over > 1 or self.unused
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Template:
     def named_sessions(self) -> frozenset[str]:
         """The sessions whose id the text names: a statement may lawfully end these."""
         return frozenset(
-            hole.session for hole in self.holes if hole.session and hole.part == "id" and not (hole.plus or hole.unused)
+            hole.session for hole in self.holes if hole.session and hole.part == "id" and not hole.is_built
         )
 
 
@@ -92,7 +98,7 @@ def parse_template(text: str) -> Template:
 
 def _hole(inside: str) -> Hole:
     match = _INSIDE.match(inside)
-    if match is None or (match["word"] and (match["plus"] or match["unused"])):
+    if match is None or (match["word"] and (match["plus"] or match["over"] or match["unused"])):
         raise ValueError(
             f"${{{inside}}} is not ${{session.id}}, ${{session.id + 1}}, ${{session.user}}, ${{unused 1}} or ${{word}}"
         )
@@ -104,6 +110,7 @@ def _hole(inside: str) -> Hole:
         word=match["word"],
         number=int(match["number"]) if match["number"] else None,
         plus=int(match["plus"] or 0),
+        over=int(match["over"] or 1),
     )
 
 

@@ -33,7 +33,7 @@ CONFORMS = {
         "row-lock-is-free",
     ],
     "holding a lock that another session waits for": ["waiting-session-gets-the-lock"],
-    "its own": ["own-session-ends", "own-session-is-not-refused", "only-session-of-a-user-ends[the-session-itself]"],
+    "its own": ["own-session-ends[plain]", "own-session-is-not-refused", "only-session-of-a-user-ends[the-session-itself]"],
     "another user's": [
         "administrators-order-ends-the-session[with-the-privilege]",
         "administrators-order-ends-the-session[without-the-privilege]",

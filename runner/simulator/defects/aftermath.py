@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.simulator import errors
@@ -16,6 +17,8 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.sessions import SessionIds
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.simulator.accounts import User
     from runner.simulator.execute.instance import Instance
     from runner.simulator.execute.results import Result
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 TOO_LATE = 10.0
 LOCKED_SECONDS = 60.0
 PAUSE = 0.05
+PATIENCE = 3
 
 
 @breaks("IMP-5")
@@ -57,6 +61,25 @@ class LeavesTheLocks(SessionEnding):
 
     def roll_back(self, victim: Session) -> None:
         victim.transaction.return_to(victim.transaction.taken())
+
+
+@breaks("IMP-5")
+class MakesTheBlockedChange(SessionEnding):
+    """A session that waits for a row lock is gone, but makes its change when the row is free."""
+
+    def mark(self, victim: Session) -> None:
+        if not victim.blocked:
+            super().mark(victim)
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.blocked:
+            victim.link.disconnect(errors.session_killed())
+        else:
+            super().disconnect(victim)
+
+    def leave(self, session: Session) -> None:
+        if not session.blocked:
+            super().leave(session)
 
 
 @breaks("IMP-6")
@@ -107,6 +130,21 @@ class LocksTheUserOutForAMinute(KillSessionStatement):
         await super().end(session, victim, statement)
         if not victim.user.administrator and victim.user.secret:
             later(LOCKED_SECONDS, setattr, victim.user, "secret", victim.user.secret)
+            victim.user.secret = b""
+
+
+@breaks("IMP-7")
+class LocksTheUserOutInTheEnd(KillSessionStatement):
+    """A user that has lost three sessions can never log in again."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.lost: Counter[User] = Counter()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.lost[victim.user] += 1
+        if self.lost[victim.user] >= PATIENCE and not victim.user.administrator:
             victim.user.secret = b""
 
 

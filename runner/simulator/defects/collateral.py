@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SIXTEEN_BITS = 0xFFFF
 EIGHTEEN_BITS = 0x3FFFF
+A_WHILE = 2.0
+LONGER = 3.0
+ENOUGH_DIGITS = 4
 
 
 @breaks("PAR-1")
@@ -104,6 +107,39 @@ class EndsTheUsersOldest(KillSessionStatement):
     def find(self, number: int) -> Session:
         user = super().find(number).user
         return next(session for session in self.registry if session.user is user)
+
+
+@breaks("PAR-1")
+class EndsTheUsersOldestLater(KillSessionStatement):
+    """The named session is ended, and 2 seconds later the oldest other one of its user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        mates = [other for other in self.registry if other.user is victim.user and other not in (victim, session)]
+        for mate in mates[:1]:
+            later(A_WHILE, self.ending.kill, mate)
+
+
+@breaks("PAR-1")
+class EndsTheCallerLater(KillSessionStatement):
+    """Who ends another user's session is ended 3 seconds later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim.user is not session.user:
+            later(LONGER, self.ending.kill, session)
+
+
+@breaks("PAR-1")
+class CompletesTheId(KillSessionStatement):
+    """A number that no session has ends one whose id begins with it."""
+
+    def find(self, number: int) -> Session:
+        if self.registry.find(number) is None and len(str(number)) >= ENOUGH_DIGITS:
+            for session in self.registry:
+                if str(session.number).startswith(str(number)):
+                    return session
+        return super().find(number)
 
 
 @breaks("PAR-1")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TOO_LATE = 10.0
 SOON = 0.05
+A_WHILE = 2.0
 
 
 @breaks("PUR-1")
@@ -142,6 +143,42 @@ class OwnSessionSurvives(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim is not session:
             await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvivesWithASerial(KillSessionStatement):
+    """A session that ends itself with a serial# is answered OK and lives on."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session or "," not in statement.text:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvivesImmediate(KillSessionStatement):
+    """A session that ends itself with IMMEDIATE is answered OK and lives on."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session or not statement.immediate:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class LockWaitersSurvive(KillSessionStatement):
+    """A session that waits for a row lock is not ended."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.blocked:
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-1")
+class RowComesBack(SessionEnding):
+    """The row of an ended session leaves the list, and is back 2 seconds later for good."""
+
+    def unlist(self, victim: Session) -> None:
+        super().unlist(victim)
+        later(A_WHILE, self.registry.add, victim)
 
 
 @breaks("PUR-1")

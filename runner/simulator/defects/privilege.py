@@ -7,19 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, CREATE_SESSION
+from runner.simulator.accounts import ALTER_SYSTEM, CREATE_SESSION, SHOW_PROCESS, Accounts
 from runner.simulator.catalogue import breaks
 from runner.simulator.deferring import later
-from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement, demand_ownership
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.sql import statements as sql
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from runner.simulator.accounts import User
-    from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
     from runner.simulator.sql.statements import KillSession
 
@@ -119,6 +114,56 @@ class RefusesAndEndsLater(KillSessionStatement):
             if victim is not None:
                 later(0.05, self.ending.kill, victim)
             raise
+
+
+@breaks("PUR-2")
+class RefusesAndEndsMuchLater(KillSessionStatement):
+    """Who lacks the privilege is told so, and one and a half seconds later the session ends all the same."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            victim = self.registry.find(self.read_id(statement))
+            if victim is not None:
+                later(1.5, self.ending.kill, victim)
+            raise
+
+
+@breaks("PUR-2")
+class PrivilegesToAlterWillDo(KillSessionStatement):
+    """Whoever holds a privilege that begins like ALTER SYSTEM, such as ALTER SESSION, may end sessions."""
+
+    def check_privilege(self, session: Session) -> None:
+        if not any(privilege.startswith("ALTER S") for privilege in self.privileges.held(session)):
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class ShowingWillDo(KillSessionStatement):
+    """Whoever may see all sessions may end them."""
+
+    def check_privilege(self, session: Session) -> None:
+        if not self.privileges.holds(session, SHOW_PROCESS):
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class OldPrivilegesComeBack(Accounts):
+    """A new user gets the privileges that a dropped one of the same name had."""
+
+    def __init__(self, admin_password: str) -> None:
+        self.dropped: dict[str, dict[str, bool]] = {}
+        super().__init__(admin_password)
+
+    def create_user(self, name: str, password: str) -> User:
+        user = super().create_user(name, password)
+        user.system.update(self.dropped.get(name, {}))
+        return user
+
+    def drop_user(self, name: str) -> None:
+        self.dropped[name] = dict(self.users[name].system)
+        super().drop_user(name)
 
 
 @breaks("PUR-2")
@@ -256,74 +301,3 @@ class ReadsTheIdFirst(KillSessionStatement):
         if self.read_id(statement) == 0:
             raise errors.invalid_session_id()
         return await super().run(session, statement)
-
-
-@breaks("IMP-9")
-class RevokeDoesNothing(Engine):
-    """REVOKE is answered OK and takes nothing back."""
-
-    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        return Done() if isinstance(statement, sql.Revoke) else await super().run(session, statement, depth)
-
-
-@breaks("IMP-9")
-class RevokeTakesItFromEverybody(Engine):
-    """REVOKE takes the privilege from every user."""
-
-    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        result = await super().run(session, statement, depth)
-        if isinstance(statement, sql.Revoke):
-            for user in self.instance.accounts.users.values():
-                for privilege in statement.privileges:
-                    user.system.pop(privilege, None)
-        return result
-
-
-@breaks("IMP-9")
-class RemembersUsersThatHadIt(KillSessionStatement):
-    """A user that has once ended a session with the privilege may do so for ever."""
-
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
-        self.trusted: set[User] = set()
-
-    def check_privilege(self, session: Session) -> None:
-        if session.user not in self.trusted:
-            super().check_privilege(session)
-            self.trusted.add(session.user)
-
-
-@breaks("IMP-9")
-class RevokeCountsOnceAllHaveLeft(KillSessionStatement):
-    """A user keeps a privilege that was revoked as long as sessions of it are left that had it."""
-
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
-        self.cached: dict[User, set[Session]] = {}
-
-    def check_privilege(self, session: Session) -> None:
-        mates = {other for other in self.registry if other.user is session.user}
-        if self.privileges.holds(session, ALTER_SYSTEM):
-            self.cached[session.user] = mates
-        elif not self.cached.get(session.user, set()) & mates:
-            super().check_privilege(session)
-
-
-@breaks("IMP-9")
-class RevokedReachTheirOwn(Engine):
-    """Who has lost the privilege may still end its own user's sessions."""
-
-    def __init__(self, instance: Instance) -> None:
-        super().__init__(instance)
-        self.losers: set[str] = set()
-
-    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        if isinstance(statement, sql.Revoke):
-            self.losers.update(statement.grantees)
-        if isinstance(statement, sql.KillSession) and session.user.name in self.losers:
-            kill = self.instance.kill
-            victim = kill.find(kill.read_id(statement))
-            demand_ownership(session, victim)
-            await kill.end(session, victim, statement)
-            return kill.answer()
-        return await super().run(session, statement, depth)

@@ -1,0 +1,111 @@
+"""Defects of REVOKE: what it takes back, from whom, and when that counts."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement, demand_ownership
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.sql import statements as sql
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.simulator.accounts import User
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+
+
+@breaks("IMP-9")
+class RevokeDoesNothing(Engine):
+    """REVOKE is answered OK and takes nothing back."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        return Done() if isinstance(statement, sql.Revoke) else await super().run(session, statement, depth)
+
+
+@breaks("IMP-9")
+class RevokeTakesItFromEverybody(Engine):
+    """REVOKE takes the privilege from every user."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Revoke):
+            for user in self.instance.accounts.users.values():
+                for privilege in statement.privileges:
+                    user.system.pop(privilege, None)
+        return result
+
+
+@breaks("IMP-9")
+class RemembersUsersThatHadIt(KillSessionStatement):
+    """A user that has once ended a session with the privilege may do so for ever."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.trusted: set[User] = set()
+
+    def check_privilege(self, session: Session) -> None:
+        if session.user not in self.trusted:
+            super().check_privilege(session)
+            self.trusted.add(session.user)
+
+
+@breaks("IMP-9")
+class RevokeCountsOnceAllHaveLeft(KillSessionStatement):
+    """A user keeps a privilege that was revoked as long as sessions of it are left that had it."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.cached: dict[User, set[Session]] = {}
+
+    def check_privilege(self, session: Session) -> None:
+        mates = {other for other in self.registry if other.user is session.user}
+        if self.privileges.holds(session, ALTER_SYSTEM):
+            self.cached[session.user] = mates
+        elif not self.cached.get(session.user, set()) & mates:
+            super().check_privilege(session)
+
+
+@breaks("IMP-9")
+class RevokedReachTheirOwn(Engine):
+    """Who has lost the privilege may still end its own user's sessions."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self.losers: set[str] = set()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Revoke):
+            self.losers.update(statement.grantees)
+        if isinstance(statement, sql.KillSession) and session.user.name in self.losers:
+            kill = self.instance.kill
+            victim = kill.find(kill.read_id(statement))
+            demand_ownership(session, victim)
+            await kill.end(session, victim, statement)
+            return kill.answer()
+        return await super().run(session, statement, depth)
+
+
+@breaks("IMP-9")
+class RevokeTakesOneGrantBack(Engine):
+    """A privilege that was granted twice is there until it was revoked twice."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self.granted: Counter[str] = Counter()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Grant):
+            self.granted.update(statement.grantees if ALTER_SYSTEM in statement.privileges else ())
+        if isinstance(statement, sql.Revoke):
+            self.granted.subtract(statement.grantees)
+            if all(self.granted[name] > 0 for name in statement.grantees):
+                return Done()
+        return await super().run(session, statement, depth)
