@@ -152,13 +152,13 @@ class Stage:
                 actor.id = number
                 self._note_id(actor, setup=True)
 
-    def connect(self, actor: Actor, *, setup: bool = False) -> Outcome:
-        """Logs a session in and finds its id, if it can be found."""
+    def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False) -> Outcome:
+        """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found."""
         before = None if actor.account.ours else self.target.process_list()
-        session = actor.session = Session(self._login(actor))
+        session = actor.session = Session(self._login(actor, typed))
         actor.id = None
         since = self.transcript.now_ms()
-        outcome = self._logged_in(actor, session.open(self.target.limits.connect), since, setup=setup)
+        outcome = self._logged_in(actor, session.open(self.target.limits.connect), since, typed=typed, setup=setup)
         if succeeded(outcome):
             taken = {mate.id for mate in self.mates(actor) if mate.id is not None and not mate.gone}
             found = identify(self.target, session, actor.account.user, taken, before)
@@ -166,12 +166,16 @@ class Stage:
             self._note_id(actor, setup=setup)
         return outcome
 
-    def _login(self, actor: Actor) -> Login:
+    def _login(self, actor: Actor, typed: str | None = None) -> Login:
         account = actor.account
-        return self.target.administrator if account.administrator else self.target.login(account.user, account.password)
+        if account.administrator:
+            return self.target.administrator
+        return self.target.login(typed or account.user, account.password)
 
-    def _logged_in(self, actor: Actor, outcome: Outcome, since: float, *, setup: bool) -> Outcome:
-        user = self.target.dsn.user if actor.account.administrator else actor.account.user
+    def _logged_in(
+        self, actor: Actor, outcome: Outcome, since: float, *, typed: str | None = None, setup: bool
+    ) -> Outcome:
+        user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
         self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
         if not succeeded(outcome) and actor.session is not None:
             actor.session.abandon()

@@ -191,8 +191,9 @@ class Player:
 
     def _connect(self, step: Connect) -> None:
         actor = self._stage.actors[step.session]
-        answer = self._stage.connect(actor)
-        if isinstance(answer, Lost) and answered(again := self._stage.connect(actor)):
+        typed = self._renderer.text(step.name) if step.name is not None else None
+        answer = self._stage.connect(actor, typed=typed)
+        if isinstance(answer, Lost) and answered(again := self._stage.connect(actor, typed=typed)):
             raise InconclusiveError(
                 f"{step.session}'s login was dropped ({answer}), and answered the second time: {again}"
             )

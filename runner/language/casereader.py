@@ -29,7 +29,7 @@ from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
 REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
-_STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "new_id_than"})
+_STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "as", "new_id_than"})
 _CASE_WORDS = frozenset({"table", "role"})
 
 
@@ -164,7 +164,9 @@ class CaseReader:
             way,
             raw,
             verb,
-            {"await": ("reply",), "wait": (), "connect": ("reply", "new_id_than")}.get(verb, ("reply", "prepared")),
+            {"await": ("reply",), "wait": (), "connect": ("reply", "as", "new_id_than")}.get(
+                verb, ("reply", "prepared")
+            ),
         )
         if verb == "wait":
             ((session, state),) = raw["wait"].items()
@@ -177,7 +179,8 @@ class CaseReader:
             older = raw.get("new_id_than")
             if older is not None:
                 self._known(older, names, (*way, "new_id_than"))
-            return Connect(self._known(raw["connect"], names, (*way, "connect")), reply, older, place)
+            typed = self._template((*way, "as"), raw["as"], names) if "as" in raw else None
+            return Connect(self._known(raw["connect"], names, (*way, "connect")), reply, older, place, typed)
         session = self._known(verb, names, (*way, verb))
         statement = self._template((*way, verb), raw[verb], names)
         self._check_guardable((*way, verb), statement)

@@ -122,12 +122,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class Connect:
-    """A session logs in; ``new_id_than`` names a session whose id it must not have."""
+    """A session logs in; ``new_id_than`` names a session whose id it must not have, ``name`` how its user is typed."""
 
     session: str
     reply: Reply
     new_id_than: str | None
     place: Place
+    name: Template | None = None
 
 
 Step = Say | Await | Wait | Connect

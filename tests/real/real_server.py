@@ -30,10 +30,15 @@ CONFORMS = {
         "change-is-rolled-back[insert]",
         "change-is-rolled-back[delete]",
         "committed-change-stays",
-        "row-lock-is-free",
+        "row-lock-is-free[by-a-change]",
+        "row-lock-is-free[for-a-change]",
     ],
     "holding a lock that another session waits for": ["waiting-session-gets-the-lock"],
-    "its own": ["own-session-ends[plain]", "own-session-is-not-refused", "only-session-of-a-user-ends[the-session-itself]"],
+    "its own": [
+        "own-session-ends[plain]",
+        "own-session-is-not-refused",
+        "only-session-of-a-user-ends[the-session-itself]",
+    ],
     "another user's": [
         "administrators-order-ends-the-session[with-the-privilege]",
         "administrators-order-ends-the-session[without-the-privilege]",
