@@ -139,6 +139,10 @@ STEPS = [
         "- connect: victim\n  reply: ok\n  new_id_than: killer",
         Connect("victim", (Expect("ok"),), "killer", HERE),
     ),
+    (
+        "- connect: victim\n  as: ${victim.lower_user}",
+        Connect("victim", (), None, HERE, parse_template("${victim.lower_user}")),
+    ),
 ]
 
 

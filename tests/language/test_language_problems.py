@@ -75,7 +75,7 @@ UNKNOWN_NAMES = [
         "whose unused id",
         step("@@killer: x ${unused zzz.id}"),
         "no session is called 'zzz'",
-        "known here: await, connect, killer",
+        "known here: as, await, connect, killer",
     ),
     Bad(
         "whose row",

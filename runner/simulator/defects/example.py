@@ -63,6 +63,17 @@ class GrantFails(Engine):
 
 
 @breaks("EXA-3")
+class GrantReplaces(Engine):
+    """A GRANT takes away what its user was granted before, CREATE SESSION included."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Grant):
+            for user in filter(None, map(self.instance.accounts.users.get, statement.grantees)):
+                user.system.clear()
+        return await super().run(session, statement, depth)
+
+
+@breaks("EXA-3")
 class ShowsNamesInSmallLetters(ProcessList):
     """The list shows names of users in small letters."""
 

@@ -266,6 +266,15 @@ class HoldersAreOutOfReach(KillSessionStatement):
             demand_ownership(session, victim)
 
 
+@breaks("PUR-3")
+class AdministratorIsOutOfReach(KillSessionStatement):
+    """A holder ends sessions of every user, but none of the administrator."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if victim.user.administrator:
+            demand_ownership(session, victim)
+
+
 @breaks("IMP-3")
 class MissingPrivilegeIsASyntaxError(KillSessionStatement):
     """Without the privilege the statement is a syntax error."""
