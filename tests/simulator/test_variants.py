@@ -66,7 +66,12 @@ def test_a_different_server_ends_the_named_session(variant: Variant) -> None:
         killer = server.connect(user, "u1")
         before = {int(row[0]) for row in run(killer, "SHOW PROCESSLIST")}
         victim = server.connect(user, "u1")
-        (named,) = {int(row[0]) for row in run(killer, "SHOW PROCESSLIST") if row[1] == user} - before
+
+        def new() -> set[int]:
+            return {int(row[0]) for row in run(killer, "SHOW PROCESSLIST") if row[1] == user} - before
+
+        assert eventually(new)
+        (named,) = new()
         run(killer, kill(named))
         assert eventually(lambda: is_lost(victim))
         assert eventually(lambda: named not in {int(row[0]) for row in run(killer, "SHOW PROCESSLIST")})

@@ -172,7 +172,7 @@ class LockWaitersSurvive(KillSessionStatement):
             await super().end(session, victim, statement)
 
 
-@breaks("PAR-1")
+@breaks("PUR-1")
 class RowComesBack(SessionEnding):
     """The row of an ended session leaves the list, and is back 2 seconds later for good."""
 
