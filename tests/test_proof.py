@@ -6,7 +6,6 @@ tests of this file have to share a worker: ``--dist loadfile``.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import pytest
@@ -18,7 +17,6 @@ from runner.proof import forks, matrix, prove
 
 CLAIMS = prove.claims()
 CASES = [case for path in case_files(forks.ROOT / "cases") for case in load_cases(path)]
-JOBS = 8 * (os.cpu_count() or 1)  # most of a proof is waiting for sessions that don't end
 
 
 def register() -> Register:
@@ -27,7 +25,7 @@ def register() -> Register:
 
 @cache
 def proofs() -> dict[str, prove.Proof]:
-    return {proof.claim.name: proof for proof in prove.prove_all(CLAIMS, register(), JOBS)}
+    return {proof.claim.name: proof for proof in prove.prove_all(CLAIMS, register(), prove.JOBS)}
 
 
 def said(proof: prove.Proof) -> str:

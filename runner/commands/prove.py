@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from runner.commands import CASES, USAGE_ERROR
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("names", nargs="*", help="defects and variants (default: all)")
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="how many at a time (default: %(default)s)"
+        "--jobs", type=int, default=prove.JOBS, metavar="N", help="how many at a time (default: %(default)s)"
     )
 
 

@@ -7,6 +7,7 @@ of the requirement that it breaks; a few meet all cases, and so does every varia
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,9 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
+
+JOBS = 14 * (os.cpu_count() or 1)
+"""Proofs at a time: most of one is waiting for sessions that don't end, or for harm that doesn't come."""
 
 _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
