@@ -185,6 +185,27 @@ def test_a_statement_without_an_answer_deviates_at_the_limit(bench: Bench) -> No
     assert (result.verdict, result.came) == (Verdict.DEVIATES, "no reply within 0.3 s")
 
 
+@pytest.mark.parametrize(("hole", "number"), [("${unused 70000 / 10}", "7000"), ("${victim.id / 1000000000}", "3")])
+def test_a_number_built_by_division_is_what_is_sent(bench: Bench, hole: str, number: str) -> None:
+    result = bench.run(f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{hole}'\n    reply: error")
+    assert (result.verdict, sent(result)) == (Verdict.CONFORMS, [f"ALTER SYSTEM KILL SESSION '{number}'"])
+
+
+@pytest.mark.parametrize(("times", "verdict"), [("", Verdict.DEVIATES), ("settle_times: 10\n", Verdict.CONFORMS)])
+def test_a_case_may_give_its_sessions_several_settle_times(tmp_path: Path, times: str, verdict: Verdict) -> None:
+    with simulator("--variant", "slow-end") as dsn:  # connection after 2 seconds, row after 3
+        bench = Bench(tmp_path, dsn).settling_within(1.5)
+        result = bench.run(f"{times}steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
+    assert result.verdict is verdict, result
+
+
+def test_a_row_that_comes_back_while_the_case_watches_deviates(tmp_path: Path) -> None:
+    with simulator("--defect", "row-comes-back") as dsn:
+        bench = Bench(tmp_path, dsn).settling_within(0.3)
+        result = bench.run(f"watch: 4\nsteps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
+    assert (result.verdict, result.expected) == (Verdict.DEVIATES, "the row of victim stays away")
+
+
 LISTED = "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {INFO: null}}}}"
 
 
