@@ -38,8 +38,14 @@ def test_a_defect_is_caught_for_the_requirement_that_it_breaks(name: str) -> Non
     assert proof.holds(register()), said(proof)
 
 
-@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if not claim.breaks])
+@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.kind == "variant"])
 def test_a_lawful_variant_is_not_accused(name: str) -> None:
+    proof = proofs()[name]
+    assert proof.holds(register()), said(proof)
+
+
+@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.kind == "environment"])
+def test_an_environment_that_keeps_cases_from_being_decided_makes_none_deviate(name: str) -> None:
     proof = proofs()[name]
     assert proof.holds(register()), said(proof)
 

@@ -9,6 +9,9 @@ from runner.language.model import Level, Register
 from runner.proof.prove import Proof
 
 
+_KINDS = {"variant": "is lawful    ", "environment": "undecidable  "}
+
+
 def unkilled(proofs: Iterable[Proof], cases: Iterable[str]) -> list[str]:
     """The cases that no defect makes deviate: they can't fail, or nobody has shown that they can."""
     killed = frozenset[str]().union(*(proof.killed for proof in proofs if proof.claim.breaks))
@@ -24,16 +27,19 @@ def score(proofs: Sequence[Proof], register: Register, killed: int, cases: int) 
         ]
         caught = sum(proof.holds(register) for proof in of_level)
         parts.append(f"{caught} of {len(of_level)} {level.value}-defects caught")
-    variants = [proof for proof in proofs if proof.claim.breaks is None]
-    parts.append(f"{sum(not proof.holds(register) for proof in variants)} of {len(variants)} lawful variants accused")
+    for kind, what in (("variant", "lawful variants accused"), ("environment", "environments misjudged")):
+        of_kind = [proof for proof in proofs if proof.claim.kind == kind]
+        parts.append(f"{sum(not proof.holds(register) for proof in of_kind)} of {len(of_kind)} {what}")
     return "; ".join([*parts, f"{killed} of {cases} cases shown to fail"])
 
 
 def line(proof: Proof, register: Register) -> str:
     """A proof as a row of the matrix."""
     verdict = "holds " if proof.holds(register) else "FAILS "
-    what = f"breaks {proof.claim.breaks:<6}" if proof.claim.breaks else "is lawful    "
+    what = f"breaks {proof.claim.breaks:<6}" if proof.claim.breaks else _KINDS[proof.claim.kind]
     own = [result for result in proof.results if result.requirement == proof.claim.breaks]
     deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
     score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed | proof.undecided)} accused"
+    if proof.claim.kind == "environment":
+        score = f"{len(proof.killed)} accused"
     return f"{verdict} {proof.claim.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s"

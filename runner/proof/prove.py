@@ -1,7 +1,10 @@
-"""Proves the suite on the simulator: every defect is caught for the requirement that it breaks, no variant is accused.
+"""Proves the suite on the simulator.
 
-Each proof is a simulator with one defect or variant, and the suite against it, as processes. A defect meets the cases
-of the requirement that it breaks; a few meet all cases, and so does every variant.
+Every defect deviates for the requirement that it breaks, no variant deviates or is inconclusive, and in an environment
+in which cases can't be decided some are inconclusive and none deviates.
+
+Each proof is a simulator with one of these, and the suite against it, as processes. A defect meets the cases of the
+requirement that it breaks; a few meet all cases, and so does every variant and environment.
 """
 
 from __future__ import annotations
@@ -47,16 +50,16 @@ _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-l
 
 @dataclass(frozen=True)
 class Claim:
-    """A defect, which breaks a requirement, or a variant, which breaks none."""
+    """A ``defect``, which breaks a requirement, a ``variant``, which breaks none, or an ``environment``.
+
+    Attributes:
+        kind: which of these; the simulator's option for it has that name.
+    """
 
     name: str
     says: str
-    breaks: str | None
-
-    @property
-    def kind(self) -> str:
-        """The simulator's option for it."""
-        return "defect" if self.breaks else "variant"
+    kind: str
+    breaks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ class Proof:
     def holds(self, register: Register) -> bool:
         """Whether the suite did what it is for: caught the defect for its requirement, or left the variant alone.
 
-        A target is accused by what is inconclusive too: there is nothing that a lawful one lacks.
+        A target is accused by what is inconclusive too: there is nothing that a lawful one lacks. In an environment
+        in which cases can't be decided, a run that decides them all is wrong as well.
         """
+        if self.claim.kind == "environment":
+            return not self.killed and bool(self.undecided) and self.code in {0, 1}
         if self.claim.breaks is None:
             return self.code == 0 and not self.undecided
         level = register.requirements[self.claim.breaks].level
@@ -94,11 +100,11 @@ class Proof:
 
 
 def claims() -> list[Claim]:
-    """All defects and variants that the simulator knows."""
+    """All defects, variants and environments that the simulator knows."""
     return [
-        Claim(row["name"], row["says"], row.get("breaks"))
-        for kind in ("defects", "variants")
-        for row in json.loads(_simulator(f"--list-{kind}", "--json"))
+        Claim(row["name"], row["says"], kind, row.get("breaks"))
+        for kind in ("defect", "variant", "environment")
+        for row in json.loads(_simulator(f"--list-{kind}s", "--json"))
     ]
 
 

@@ -44,8 +44,18 @@ class Variant:
     settings: SettingsChange
 
 
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A server, or something in front of it, on which some cases can't be decided: nothing may deviate there."""
+
+    name: str
+    says: str
+    parts: PartsChange
+
+
 DEFECTS: dict[str, Defect] = {}
 VARIANTS: dict[str, Variant] = {}
+ENVIRONMENTS: dict[str, Environment] = {}
 
 
 def breaks(requirement: str) -> Callable[[Piece], Piece]:
@@ -63,6 +73,13 @@ def lawful(piece: Piece) -> Piece:
     """Lists a piece as a variant."""
     variant = Variant(_name(piece), _says(piece), _parts_change(piece), _same_settings)
     _add(VARIANTS, variant.name, variant)
+    return piece
+
+
+def undecidable(piece: Piece) -> Piece:
+    """Lists a piece as an environment in which some cases are inconclusive and none deviates."""
+    environment = Environment(_name(piece), _says(piece), _parts_change(piece))
+    _add(ENVIRONMENTS, environment.name, environment)
     return piece
 
 

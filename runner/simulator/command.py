@@ -17,6 +17,7 @@ from urllib.parse import quote
 from runner.simulator.accounts import ADMINISTRATOR
 from runner.simulator.catalogue import unknown_name
 from runner.simulator.defects import DEFECTS
+from runner.simulator.environments import ENVIRONMENTS
 from runner.simulator.parts import Parts
 from runner.simulator.server import Server, raise_file_limit
 from runner.simulator.settings import Settings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
-    from runner.simulator.catalogue import Defect, Variant
+    from runner.simulator.catalogue import Defect, Environment, Variant
     from runner.simulator.entrance import Entrance
 
 
@@ -65,6 +66,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="be different in this way, which is lawful; may be given more than once",
     )
     add(
+        "--environment",
+        dest="environments",
+        action="append",
+        default=[],
+        type=_environment,
+        metavar="NAME",
+        help="be in this environment, in which some cases can't be decided; may be given more than once",
+    )
+    add(
         "--behind-proxy",
         dest="variants",
         action="append_const",
@@ -72,8 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stand behind a proxy, as behind ODP; the same as --variant behind-proxy",
     )
     lists = parser.add_mutually_exclusive_group()
-    for kind in (DEFECTS, VARIANTS):
-        names = "defects" if kind is DEFECTS else "variants"
+    for names, kind in (("defects", DEFECTS), ("variants", VARIANTS), ("environments", ENVIRONMENTS)):
         lists.add_argument(
             f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
         )
@@ -137,9 +146,9 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 
 def parts_from(options: argparse.Namespace) -> Parts:
-    """The parts that the options ask for: defects stand in front of variants."""
+    """The parts that the options ask for: defects stand in front of variants, those in front of environments."""
     parts = Parts()
-    for piece in (*options.variants, *options.defects):
+    for piece in (*options.environments, *options.variants, *options.defects):
         parts = piece.parts(parts)
     return parts
 
@@ -208,7 +217,7 @@ def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
         loop.call_soon_threadsafe(stop.set)
 
 
-def _list(entries: Iterable[Defect | Variant], *, as_json: bool) -> None:
+def _list(entries: Iterable[Defect | Environment | Variant], *, as_json: bool) -> None:
     rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "says": entry.says} for entry in entries]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -227,6 +236,12 @@ def _variant(name: str) -> Variant:
     if name not in VARIANTS:
         raise argparse.ArgumentTypeError(unknown_name("variant", name, VARIANTS))
     return VARIANTS[name]
+
+
+def _environment(name: str) -> Environment:
+    if name not in ENVIRONMENTS:
+        raise argparse.ArgumentTypeError(unknown_name("environment", name, ENVIRONMENTS))
+    return ENVIRONMENTS[name]
 
 
 def _port(text: str) -> int:

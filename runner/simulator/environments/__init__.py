@@ -1,0 +1,5 @@
+"""Environments in which some cases can't be decided, to see whether a test blames the server for them."""
+
+from runner.simulator.catalogue import ENVIRONMENTS
+
+__all__ = ["ENVIRONMENTS"]
