@@ -8,7 +8,6 @@ from runner.execution.verdict import Verdict
 from runner.language.model import Level, Register
 from runner.proof.prove import Proof
 
-
 _KINDS = {"variant": "is lawful    ", "environment": "undecidable  "}
 
 
