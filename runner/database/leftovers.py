@@ -168,6 +168,8 @@ def _end(target: Target, session: Trace) -> str:
     rows = target.process_list().with_id(session.id)
     if [_account(row) for row in rows] != [session.name]:
         return ""
+    if target.stopped or not target.is_tied():
+        return "not ended: the connection's own id is not in the process list, which may be another server's"
     statement = target.profile.statement("end_session", id=session.id)
     answer = target.administer(statement)
     return "" if succeeded(answer) else f"{statement}: {answer}"

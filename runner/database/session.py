@@ -246,6 +246,14 @@ class Session:
         """The thread id of the handshake, which need not be the session's id in the list."""
         return self.greeting.thread_id
 
+    def greeted_as(self, session_id: str) -> bool:
+        """Whether the handshake's thread id is this id of the process list, in the 32 bits that the handshake has.
+
+        Behind a proxy that numbers its clients itself it is not. Ids of 64 bits, as TiDB has them, are cut there.
+        """
+        thread_id = self.handshake_id
+        return thread_id is not None and session_id.isdecimal() and int(session_id) % 2**32 == thread_id
+
     @property
     def local_address(self) -> str | None:
         """This end of a TCP connection as ``ip:port``, as HOST in a process list may show it."""

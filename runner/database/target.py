@@ -42,6 +42,8 @@ class Target:
         """How often the administrator's session was found closed by the server."""
         self.sees_others = False
         """Whether the administrator's list was seen to show other users' sessions."""
+        self.stopped = ""
+        """Why no statement that can end a session may be sent to this target any more; empty while it may."""
         self.hosts_tell = dsn.unix_socket is None
         """Whether HOST in the list shows the clients' ends of their connections, as far as is known."""
 
@@ -179,6 +181,15 @@ class Target:
         if not isinstance(outcome, Rows):
             raise TargetError(f"{statement} is answered with {outcome}", outcome)
         return ProcessList.read(outcome)
+
+    def is_tied(self) -> bool:
+        """Whether the administrator's own session is listed under its thread id: then the list is its server's.
+
+        Raises:
+            TargetError: as ``process_list``.
+        """
+        shown = self.process_list()
+        return any(self.control.greeted_as(row.id) for row in shown.of_user(self.dsn.account))
 
     def word(self, name: str, session: Session) -> str:
         """How the target spells a word of the vocabulary: of several spellings, the first that a session may use.

@@ -12,6 +12,9 @@ TABLE = "table"
 OTHERS = "others"
 """The administrator's list shows other users' sessions: else nobody knows of a number that it is no session's."""
 
+ROUTE = "route"
+"""Ids can be found in the list, and it is the list of the server that runs the statements."""
+
 
 def privilege(name: str) -> str:
     """The need of a user who is granted this privilege."""
@@ -36,6 +39,8 @@ def _needs_of(case: Case) -> Iterator[str]:
     if case.table is not None:
         yield TABLE
     for step in case.steps:
+        if isinstance(step, Say) and step.statement.names_ids:
+            yield ROUTE
         for hole in step.statement.holes if isinstance(step, Say) else ():
             if hole.unused or hole.number is not None:
                 yield OTHERS

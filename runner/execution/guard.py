@@ -3,6 +3,10 @@
 The suite runs on servers that other people use, and a lenient server reads strange things as a session id: it cuts at a
 comma, casts ``12abc`` to 12, wraps at 32 bits. So a statement goes out only if every number that could be read in it is
 one of the suite's own sessions by a look at the list a moment ago, or is in that list not at all.
+
+A list is worth nothing if another server runs the statement than the one that showed it, as behind a load balancer or a
+proxy that splits reads from writes. So two lists are read, the administrator's and one on the very connection that will
+send the statement, and both have to show the sender's own session, and the session that it names.
 """
 
 from __future__ import annotations
@@ -13,60 +17,85 @@ from runner.database.naming import maker_of
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
 from runner.database.target import Target, TargetError
-from runner.execution.identity import identify
+from runner.execution.identity import identify, own_list
 from runner.execution.readings import SIGNED, UNSIGNED, readings
+from runner.execution.route import Look, sender_elsewhere, target_elsewhere
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
 from runner.language.computing import computed
 
 _HEADROOM = 1000
 _LEAVING = 2.0  # seconds in which somebody who is leaving is gone
+_HIDDEN = range(0b11 << 30, 1 << 32)
+"""Ids that OceanBase gives to connections of proxies, whose rows show the ids of the proxies' clients instead."""
+_NOBODYS = 1 << 30  # without this bit such a number is neither a connection's id nor a client's
 
 
-def check(statement: str, stage: Stage, guarded: str) -> None:
-    """Lets a statement pass, or raises; ``guarded`` is the register's word for those that end sessions.
+def check(statement: str, sender: Actor, stage: Stage, named: Collection[str], guarded: str) -> None:
+    """Lets a statement pass, or raises.
 
-    Where ids are small and used again, what looks like one may be that of somebody who is just leaving: then the list
-    is looked at again for a while.
+    Where ids are small and used again, what looks like one may be that of somebody who is just leaving, and a list may
+    lag: then the lists are read again for a while.
+
+    Args:
+        statement: what is about to be sent.
+        sender: the session that will send it.
+        stage: the sessions of the case.
+        named: the sessions whose ids the case names in it.
+        guarded: the register's word for statements that end sessions.
 
     Raises:
-        InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own, or
-            the server would compute which session it names.
+        InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own;
+            the server would compute which session it names; or the lists don't belong to the server that runs it.
     """
+    if stage.target.stopped:
+        raise InconclusiveError(f"not sent: {stage.target.stopped}")
     if (found := computed(statement, guarded)) is not None:
         raise InconclusiveError(f"not sent: with {found!r} in {statement!r}, the server computes whom it ends")
     poll = Poll(min(_LEAVING, stage.target.limits.settle))
-    while (foreign := _names_foreign(statement, stage)) is not None:
+    while (doubt := _doubt(statement, sender, stage, named)) is not None:
         if not poll.again():
-            raise InconclusiveError(
-                f"not sent: {statement!r} could be read as naming session {foreign}, which is somebody else's"
-            )
+            raise InconclusiveError(f"not sent: {doubt}")
 
 
-def _names_foreign(statement: str, stage: Stage) -> int | None:
-    """The first id of somebody else's session that a statement could be read as naming, by a look at the list now."""
+def _doubt(statement: str, sender: Actor, stage: Stage, named: Collection[str]) -> str | None:
+    """Why a statement must not be sent, by a look at the lists now; None if it may be."""
     try:
-        shown = stage.target.process_list()
+        control = stage.target.process_list()
+        asks = sender.session is not None and sender.alive and not sender.session.busy
+        own = own_list(stage.target, sender.online) if asks else None
     except TargetError as error:
         raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
-    # Only now: a connection that is still there after the look had its id when the look was taken.
-    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
-    unreadable = [row.id for row in shown.rows if row.number is None]
+    look = Look(control, stage.shows_others(control), own)
+    unreadable = [row.id for shown in look.lists for row in shown.rows if row.number is None]
     if unreadable:
         raise InconclusiveError(f"not sent: nobody knows which number the list's {unreadable[0]!r} is taken for")
-    complete = stage.shows_others(shown)
+    return (
+        sender_elsewhere(sender, look, stage)
+        or target_elsewhere(sender, look, stage, named)
+        or _names_foreign(statement, look, stage)
+    )
+
+
+def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
+    """Whether a statement could be read as naming a session of somebody else."""
+    # Only now: a connection that is still there after the look had its id when the look was taken.
+    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
     for number in sorted(readings(statement, _widths(own))):
         actor = own.get(number)
-        rows = [row for row in shown.rows if row.number == number]
-        if rows:
-            if not (_are_own(rows, actor, shown, stage.target.names.maker) or _looks_itself(rows, stage.target)):
-                return number
-        elif not complete and actor is not None:
+        listed = False
+        for shown in look.lists:
+            rows = [row for row in shown.rows if row.number == number]
+            listed |= bool(rows)
+            maker = stage.target.names.maker
+            if rows and not (_are_own(rows, actor, shown, maker) or _looks_itself(rows, stage.target)):
+                return f"{statement!r} could be read as naming session {number}, which is somebody else's"
+        if listed or look.complete:
+            continue
+        if actor is not None:
             _ask_its_user(number, actor, stage)
-        elif not complete and number != 0:
-            raise InconclusiveError(
-                f"not sent: the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
-            )
+        elif number != 0:
+            return f"the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
     return None
 
 
@@ -115,10 +144,17 @@ def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:
 
 
 def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
-    """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards."""
+    """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards.
+
+    Nor is it one of the ids that OceanBase's list hides; there, a number of the same size that nobody has is taken.
+    """
     taken = {row.number for row in shown.rows if row.number is not None}
     taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
     number = start
-    while near := [other for other in taken if abs(number - other) < _HEADROOM]:
+    while True:
+        if number in _HIDDEN:
+            number -= _NOBODYS
+        near = [other for other in taken if abs(number - other) < _HEADROOM]
+        if not near:
+            return number
         number = max(near) + _HEADROOM
-    return number

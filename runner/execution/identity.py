@@ -13,11 +13,11 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.database.outcome import Rows
+from runner.database.outcome import Rows, ServerError
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
 from runner.database.session import Session
-from runner.database.target import Target
+from runner.database.target import Target, TargetError
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,34 @@ class Identity:
 
     id: str | None
     trouble: str = ""
+
+
+@dataclass(frozen=True)
+class OwnList:
+    """A process list as the session that asked for it sees it.
+
+    Attributes:
+        own: the ids of the rows that show the very statement that was sent; empty where the list doesn't show it.
+    """
+
+    shown: ProcessList
+    own: frozenset[str]
+
+
+def own_list(target: Target, session: Session) -> OwnList:
+    """Reads the list on a session's own connection, so that its own row can be recognised by the statement in INFO.
+
+    Raises:
+        TargetError: the session gets no list.
+    """
+    mark, statement = _new_mark(), target.profile.statement("process_list")
+    answer = session.execute(f"{mark} {statement}", target.limits.statement)
+    if isinstance(answer, ServerError):  # it may not take a comment in front
+        answer = session.execute(statement, target.limits.statement)
+    if not isinstance(answer, Rows):
+        raise TargetError(f"{statement} is answered with {answer}", answer)
+    shown = ProcessList.read(answer)
+    return OwnList(shown, frozenset(row.id for row in shown.rows if _is_marked(row, mark)))
 
 
 def identify(
@@ -42,7 +70,7 @@ def identify(
             as this user, so that the new id needs a second sign; None for a user that is this run's own.
     """
     poll = Poll(target.limits.settle)
-    mark = f"/*{secrets.token_hex(4)}*/"
+    mark = _new_mark()
     statement = target.profile.statement("process_list")
     doubt = before is not None
     while True:
@@ -55,9 +83,11 @@ def identify(
         if not found and before is None:  # a list that lacks who asks is a finding of its own (EXA-4)
             found = [row for row in target.process_list().of_user(user) if row.id not in known]
         several = len({row.id for row in found}) > 1
-        if several and not doubt:
+        if (several or not found) and not doubt:
             doubt = True  # it asks again, in words of its own
             continue
+        if not found and (shared := {row.id for row in shown.of_user(user) if _is_marked(row, mark)}):
+            return Identity(shared.pop())  # another living session has this id, which is for the caller to judge
         likely = _own(found, mark, session) if several or before is not None else found
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return Identity(ids.pop())
@@ -77,6 +107,10 @@ def by_address(shown: ProcessList, session: Session, user: str) -> str | None:
     found = [row for row in shown.of_user(user) if row.get("host") == session.local_address is not None]
     ids = {row.id for row in found if row.number is not None}
     return ids.pop() if len(ids) == 1 else None
+
+
+def _new_mark() -> str:
+    return f"/*{secrets.token_hex(4)}*/"
 
 
 _LEAST = 10  # characters of the mark that a server which cuts INFO has to leave

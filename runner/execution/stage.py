@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from runner.database.outcome import Outcome, Rows, shorten, succeeded
+from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
@@ -15,6 +17,7 @@ from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
 
+_TWO_ROWS = 1.0  # seconds for a list that lags to show both rows of an id that two sessions have
 _LONGEST_LIST = 4000  # characters of this run's rows of a process list that a transcript shows
 
 
@@ -64,6 +67,10 @@ class Stage:
         self.actors: dict[str, Actor] = {}
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
+        self.targeted: set[str] = set()
+        """The sessions that such a statement has named."""
+        self._untied = False
+        """Whether one was sent on a connection whose thread id in the handshake is another than its id in the list."""
         self._control_losses = 0
 
     def set(self) -> None:
@@ -120,6 +127,30 @@ class Stage:
         return f"{columns}: {shorten(shown, _LONGEST_LIST)}" + (
             ", and others" if len(outcome.values) > len(rows) else ""
         )
+
+    def note_guarded(self, sender: Actor, named: Collection[str]) -> None:
+        """A statement that can end sessions is about to be sent; it names these sessions."""
+        self.said_guarded = True
+        self.targeted.update(named)
+        self._untied |= sender.id is None or not sender.online.greeted_as(sender.id)
+
+    def doubt_route(self, actor: Actor) -> None:
+        """A session that was to end is connected and listed still: may that be blamed on the server?
+
+        Not where nothing ties the ids of the list to the connections: the statement may have reached another server,
+        where the id is somebody else's. Then none is sent any more.
+
+        Raises:
+            InconclusiveError: nothing ties them.
+        """
+        if not self._untied:
+            return
+        self.target.stopped = (
+            f"a statement that named {actor.name} was accepted, and {actor.name} is connected and listed as before, "
+            "behind a proxy whose connections have other ids than the process list: the statement may have reached "
+            "another server than the one that shows the list. Name one server in the DSN"
+        )
+        raise InconclusiveError(self.target.stopped)
 
     # Logging in
 
@@ -187,6 +218,25 @@ class Stage:
             actor.account.ids.add(actor.id)
         text = f"its id in the list: {actor.id or 'unknown, ' + actor.unidentified}"
         self.transcript.add(actor.name, "note", text, setup=setup)
+        for other in self.actors.values():
+            if other is not actor and other.id is not None and other.id == actor.id and other.alive:
+                self._share(other, actor)
+
+    def _share(self, one: Actor, other: Actor) -> None:
+        """Two living sessions have one id: a fault of the server if it lists both, else something in between.
+
+        Raises:
+            InconclusiveError: the list shows one session, which both connections share, or two servers are behind them.
+        """
+        poll = Poll(min(_TWO_ROWS, self.target.limits.settle))
+        while len(self.target.process_list().with_id(str(one.id))) < 2:  # noqa: PLR2004 - a row each
+            if not poll.again():
+                self.target.stopped = (
+                    f"two connected sessions have the same id {one.id} in the process list, which shows one row: "
+                    "a proxy shares server sessions among connections, or connections lead to different servers. Name "
+                    "one server, or a proxy without connection sharing, in the DSN"
+                )
+                raise InconclusiveError(f"{one.name} and {other.name}: {self.target.stopped}")
 
     # Looking
 

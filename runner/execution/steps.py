@@ -32,6 +32,8 @@ class _Line:
     manual: str
     guarded: bool
     prepared: bool
+    named: frozenset[str]
+    """The sessions whose ids the case names in it."""
 
 
 class Player:
@@ -134,6 +136,7 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
+        named = step.statement.named_sessions()
         # Whatever carries an id may end its session, however it is spelled, or misspelt.
         guarded = (
             step.statement.names_ids
@@ -142,12 +145,12 @@ class Player:
             or (text != rendered.text and not self._vocabulary.is_harmless(text))
         )
         if guarded:
-            guard.check(text, self._stage, self._vocabulary.guarded)
-        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
+            guard.check(text, actor, self._stage, named, self._vocabulary.guarded)
+        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, named)
 
     def _send(self, line: _Line) -> None:
         if line.guarded:
-            self._stage.said_guarded = True
+            self._stage.note_guarded(line.actor, line.named)
             self._settling.start = time.monotonic()
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")

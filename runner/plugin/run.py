@@ -67,6 +67,8 @@ class Run:
         self.shares: Shares | None = None
         """The prepared accounts of the workers, if this process hands them out."""
         self._told_to_see = bool(worker_input.get("conformance_sees_others"))
+        self._stopped: str = worker_input.get("conformance_stopped", "")
+        """Why no statement that can end a session may be sent, if the examination has found a reason."""
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -212,6 +214,7 @@ class Run:
             )
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
             self._version = self.facts.version
+            self._stopped = target.stopped
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
@@ -250,6 +253,7 @@ class Run:
             "conformance_maker": maker,
             "conformance_version": self._version,
             "conformance_sees_others": self._sees_others,
+            "conformance_stopped": self._stopped,
         }
 
     @property
@@ -262,6 +266,7 @@ class Run:
         if self._performer is None:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
             self._target.sees_others = self._sees_others
+            self._target.stopped = self._stopped
             pool = Pool(self._target, self._accounts) if self._accounts is not None else None
             self._performer = Performer(self._target, find_register(case.place.path).vocabulary, pool)
         return self._performer

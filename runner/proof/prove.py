@@ -35,6 +35,7 @@ _RUN_LIMIT = 600.0
 _SHARES = {
     "slow-end": 14,
     "slow-statements": 14,
+    "list-lags": 8,
     "slow-login": 3,
     "row-leaves-first": 3,
     "closes-on-next-request": 3,

@@ -1,0 +1,109 @@
+"""Whether the process list that was read is that of the server which will run a session's statement.
+
+Behind a load balancer each connection may lead to another server, and a proxy that splits reads from writes reads the
+list on one server and runs the statement on another. Ids repeat there: the number that the list shows for a session of
+the suite is somebody else's on the other server. Two lists tell: the administrator's, and the one that is read on the
+very connection that will send the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from runner.database.processlist import ProcessList, Row
+from runner.execution.identity import OwnList
+from runner.execution.stage import Actor, Stage
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the process list shows a moment before a statement is sent.
+
+    Attributes:
+        control: the list as the administrator's session sees it.
+        complete: whether that list shows all users' sessions.
+        own: the list on the connection that will send the statement; None where that is closed already.
+    """
+
+    control: ProcessList
+    complete: bool
+    own: OwnList | None
+
+    @property
+    def lists(self) -> list[ProcessList]:
+        """Both lists."""
+        return [self.control] if self.own is None else [self.control, self.own.shown]
+
+
+def sender_elsewhere(sender: Actor, look: Look, stage: Stage) -> str | None:
+    """Whether a list that was read is another server's than the one that runs the sender's statements."""
+    own = look.own
+    if own is None:
+        return None  # its connection is closed: nothing that it sends reaches a server
+    if sender.id is None:
+        return f"the id of {sender.name}, which is to send it, is not known: {sender.unidentified}"
+    if own.own and sender.id not in own.own:
+        stage.target.stopped = (
+            f"the process list showed {sender.name} under the id {sender.id} and shows it under "
+            f"{', '.join(sorted(own.own))} now: a proxy may share server sessions among connections, or read the list "
+            "from another server. Name one server, or a proxy without connection sharing, in the DSN"
+        )
+        return stage.target.stopped
+    shown = look.control if look.complete or sender.account.administrator else own.shown
+    rows, own_rows = _rows_of(sender, shown), _rows_of(sender, own.shown)
+    if not rows:
+        return (
+            f"the process list that was read doesn't show {sender.name}, which is to send the statement (id "
+            f"{sender.id}, user {sender.account.user}): it may be another server's, as behind a load balancer"
+        )
+    return _differ(sender, rows, own_rows)
+
+
+def target_elsewhere(sender: Actor, look: Look, stage: Stage, named: Collection[str]) -> str | None:
+    """Whether a session that is named, and that nothing should have ended yet, is missing from a list."""
+    own = look.own
+    for target in (stage.actors[name] for name in sorted(named)):
+        if target is sender or target.id is None or target.name in stage.targeted or not target.alive:
+            continue
+        rows = _rows_of(target, look.control)
+        if not rows and (look.complete or target.account.administrator):
+            return f"the process list doesn't show {target.name} (id {target.id}, user {target.account.user})"
+        if own is None:
+            continue
+        own_rows = _rows_of(target, own.shown)
+        if not own_rows and (target.account is sender.account or sender.account.administrator):
+            return (
+                f"the process list that {sender.name} reads doesn't show {target.name} (id {target.id}, user "
+                f"{target.account.user}): they may be connected to different servers"
+            )
+        if (doubt := _differ(target, rows, own_rows)) is not None:
+            return doubt
+        if not rows and not own_rows and not (_is_direct(sender, own.shown) and _is_direct(target, None)):
+            return (
+                f"neither the administrator's nor {sender.name}'s process list shows {target.name}, and the "
+                "connections may lead to different servers: let the administrator see all users' sessions"
+            )
+    return None
+
+
+def _rows_of(actor: Actor, shown: ProcessList) -> list[Row]:
+    return [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
+
+
+def _differ(actor: Actor, rows: Collection[Row], others: Collection[Row]) -> str | None:
+    """Whether two lists show different sessions under an actor's id, by the client's end of the connection."""
+    hosts, other_hosts = {row.get("host") for row in rows}, {row.get("host") for row in others}
+    if not hosts or not other_hosts or hosts & other_hosts:
+        return None
+    return (
+        f"two process lists show different connections under the id {actor.id} of {actor.name}: they are two servers'"
+    )
+
+
+def _is_direct(actor: Actor, shown: ProcessList | None) -> bool:
+    """Whether a session's connection leads to the server itself, by its thread id and, if given, its row's HOST."""
+    session = actor.session
+    if session is None or actor.id is None or not session.greeted_as(actor.id):
+        return False
+    return shown is None or any(row.get("host") == session.local_address for row in _rows_of(actor, shown))
