@@ -18,6 +18,7 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.processlist import ProcessList
+from runner.simulator.frontend import FrontEnd
 from runner.simulator.privileges import Privileges
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.sql.kill import KillGrammar
@@ -37,6 +38,7 @@ class Parts:
     ending: type[SessionEnding] = SessionEnding
     engine: type[Engine] = Engine
     entrance: type[Entrance] = Entrance
+    front_end: type[FrontEnd] = FrontEnd
     ids: type[SessionIds] = SessionIds
     kill: type[KillSessionStatement] = KillSessionStatement
     kill_grammar: type[KillGrammar] = KillGrammar

@@ -31,7 +31,7 @@ class Server:
         self._settings = replace(settings, port=port_of(self.entrance.listener))
         self._instance = parts.assemble(self._settings)
         self._parts = parts
-        self._engine = parts.engine(self._instance)
+        self._front_end = parts.front_end(self._instance, parts.engine(self._instance), parts.connection)
         self._clients: dict[asyncio.Task[None], Channel] = {}
 
     async def serve(self, until: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ class Server:
         return Channel(self._welcome, self._settings.login_packet_limit)
 
     def _welcome(self, channel: Channel) -> None:
-        connection = self._parts.connection(self._instance, self._engine, channel)
+        connection = self._front_end.connect(channel)
         if len(self._clients) >= self._settings.session_limit:
             connection.turn_away(errors.too_many_connections())
             return

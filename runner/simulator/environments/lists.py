@@ -1,0 +1,58 @@
+"""Proxies in front of two servers that answer SHOW PROCESSLIST in their own way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.simulator.catalogue import undecidable
+from runner.simulator.environments.balancer import InTurn
+from runner.simulator.environments.cluster import HostOfTheProxy, Node, sibling
+from runner.simulator.parts import Parts, altered
+from runner.simulator.sessions import Registry
+from runner.simulator.variants.ids import SmallIds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.simulator.connection import Connection
+    from runner.simulator.execute.engine import Engine
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.sessions import Session
+
+
+class _Both(Registry):
+    """The sessions of two servers."""
+
+    def __init__(self, *registries: Registry) -> None:
+        super().__init__()
+        self._registries = registries
+
+    def __iter__(self) -> Iterator[Session]:
+        return (session for registry in self._registries for session in registry)
+
+
+class _ListOfBoth(InTurn):
+    def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
+        super().__init__(instance, engine, connection)
+        both = _Both(*(node.instance.registry for node in self.nodes))
+        shown = type(instance.process_list)(both, instance.privileges, instance.settings)
+        changed = [replace(node.instance, process_list=shown) for node in self.nodes]
+        self.nodes = tuple(Node(one, type(engine)(one)) for one in changed)
+
+
+class _ListOfTheFirst(InTurn):
+    def sibling(self, instance: Instance) -> Instance:
+        return replace(sibling(instance), process_list=instance.process_list)
+
+
+@undecidable
+def list_of_both_nodes(parts: Parts) -> Parts:
+    """A load balancer in front of two servers, whose lists show the sessions of both."""
+    return altered(parts, _ListOfBoth, SmallIds, HostOfTheProxy)
+
+
+@undecidable
+def list_of_the_first_node(parts: Parts) -> Parts:
+    """A load balancer in front of two servers, of which the second answers with the list of the first."""
+    return altered(parts, _ListOfTheFirst, SmallIds, HostOfTheProxy)

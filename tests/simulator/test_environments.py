@@ -1,0 +1,207 @@
+"""Every environment has a name, serves, and keeps somebody else's sessions."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from waiting import eventually
+
+from runner.simulator.catalogue import Environment
+from runner.simulator.environments import ENVIRONMENTS
+from runner.simulator.parts import Parts
+
+from .clients import Simulator, code, is_lost, kill, number, run, started, stopped, works
+from .test_defects import listed
+from .threads import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .clients import Connection
+
+FOREIGN = "SHOP"
+
+
+@contextmanager
+def environment(name: str, report: list[str] | None = None) -> Iterator[Simulator]:
+    """A server in an environment; ``report`` takes what it writes of foreign sessions that were killed."""
+    simulator = started("--environment", name)
+    words: list[str] = [] if report is None else report
+    try:
+        yield simulator
+    finally:
+        simulator.stack.close()
+        words += stopped(simulator).splitlines()
+    assert report is not None or words == []
+
+
+def ids(connection: Connection, user: str) -> set[int]:
+    """The ids of a user's sessions in the list that a client reads."""
+    return {int(row[0]) for row in run(connection, "SHOW PROCESSLIST") if row[1] == user}
+
+
+def test_the_list_names_each_environment_once() -> None:
+    lines = listed("--list-environments").stdout.splitlines()
+    assert [tuple(line.split("  ")) for line in lines] == [(name, each.says) for name, each in ENVIRONMENTS.items()]
+    assert [row["name"] for row in json.loads(listed("--list-environments", "--json").stdout)] == list(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("each", ENVIRONMENTS.values(), ids=lambda each: each.name)
+def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> None:
+    assert each.says.endswith(".")
+    with served(each.parts(Parts())) as server:
+        user = server.new_user("U1")
+        clients = [server.connect(user, "u1") for _ in range(4)]
+        assert all(map(works, clients))
+        admin = server.connect()
+        run(admin, "CREATE TABLE T (ID INT)")
+        for client in (admin, server.connect()):
+            run(client, "INSERT INTO T VALUES (1)")
+        assert run(server.connect(), "SELECT COUNT(*) FROM T") == [(2,)]
+        assert len(ids(admin, FOREIGN)) >= 30
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
+    report: list[str] = []
+    with environment(name, report) as sim:
+        admin = sim.connect()
+        run(admin, "START TRANSACTION")  # splitters read and write on one server now
+        named = sorted(ids(admin, FOREIGN))[15]  # one of a kind that both servers have
+        run(admin, kill(named))
+    assert report == [f"simulator: foreign session {named} was killed"]
+
+
+def test_two_nodes_give_the_same_ids_and_show_their_own_sessions() -> None:
+    with environment("two-nodes-alone") as sim:
+        clients = [sim.connect() for _ in range(4)]
+        assert number(clients[0]) == number(clients[1])
+        assert number(clients[2]) == number(clients[3]) == number(clients[0]) + 1
+        assert [ids(client, "SYS") for client in clients] == [{number(clients[0]), number(clients[2])}] * 4
+
+
+def test_a_kill_on_the_other_node_ends_who_has_the_id_there() -> None:
+    with environment("two-nodes-alone") as sim:
+        victim, killer, mate = sim.connect(), sim.connect(), sim.connect()
+        assert number(killer) == number(victim)
+        other = sim.connect()
+        assert number(other) == number(mate)
+        run(killer, kill(mate))
+        assert is_lost(other)
+        assert works(mate)
+
+
+def test_a_balancer_that_greets_itself() -> None:
+    with environment("two-nodes-with-own-greeting") as sim:
+        clients = [sim.connect() for _ in range(3)]
+        assert [number(client) for client in clients] == [1, 2, 3]
+        assert not {1, 2, 3} & ids(clients[0], "SYS")
+
+
+def test_a_balancer_that_prefers_one_node() -> None:
+    with environment("two-nodes-mostly-the-first") as sim:
+        clients = [sim.connect() for _ in range(5)]
+        assert [len(ids(client, "SYS")) for client in clients] == [4, 4, 4, 4, 1]
+
+
+def test_distinct_ids() -> None:
+    with environment("two-nodes-with-distinct-ids") as sim:
+        first, second = sim.connect(), sim.connect()
+        assert number(first) < 1_000_000 < number(second)
+        assert code(second, kill(first)) == 600
+
+
+def test_a_splitter_reads_on_one_server_and_writes_on_the_other() -> None:
+    with environment("splitter") as sim:
+        client = sim.connect()
+        (reads,) = ids(client, "SYS")
+        run(client, "/* a comment */ START TRANSACTION")
+        (writes,) = ids(client, "SYS")
+        run(client, "COMMIT")
+        assert ids(client, "SYS") == {reads}
+        assert number(client) == 1
+        assert 1 not in (reads, writes)
+        run(client, "SET AUTOCOMMIT = 0")
+        assert ids(client, "SYS") == {writes}
+
+
+def test_a_splitter_without_transactions() -> None:
+    with environment("splitter-without-transactions") as sim:
+        client = sim.connect()
+        before = ids(client, "SYS")
+        run(client, "START TRANSACTION")
+        assert ids(client, "SYS") == before
+
+
+def test_a_client_of_a_splitter_loses_its_connection_with_one_of_its_sessions() -> None:
+    with environment("splitter") as sim:
+        killer, victim = sim.connect(), sim.connect_new()
+        run(killer, "START TRANSACTION")
+        (named,) = ids(killer, "U0")
+        run(killer, kill(named))
+        assert is_lost(victim)
+        run(killer, "COMMIT")
+        assert eventually(lambda: not ids(killer, "U0"))
+
+
+@pytest.mark.parametrize(("name", "reads"), [("reader", True), ("writer", False)])
+def test_a_splitter_that_greets_as_one_of_its_servers(name: str, reads: bool) -> None:
+    with environment(f"splitter-greeting-of-the-{name}") as sim:
+        client = sim.connect()
+        if not reads:
+            run(client, "START TRANSACTION")
+        assert ids(client, "SYS") == {number(client)}
+
+
+def test_idle_clients_share_a_session() -> None:
+    with environment("shared-connections") as sim:
+        first, second = sim.connect(), sim.connect()
+        assert ids(first, "SYS") == ids(second, "SYS")
+        before = ids(first, "SYS")
+        run(first, "START TRANSACTION")
+        run(second, "SELECT 1 FROM DUAL")
+        assert len(ids(first, "SYS")) == 2
+        run(first, "COMMIT")
+        assert before < ids(first, "SYS")
+
+
+def test_a_shared_session_that_is_killed_is_replaced_unless_a_client_has_it() -> None:
+    with environment("shared-connections") as sim:
+        user = sim.new_user()
+        first, second, killer = sim.connect_as(user), sim.connect_as(user), sim.connect()
+        run(first, "SELECT 1 FROM DUAL")
+        (idle,) = ids(killer, user)
+        run(killer, kill(idle))
+        assert works(first)
+        run(second, "START TRANSACTION")
+        (held,) = ids(killer, user)
+        run(killer, kill(held))
+        assert is_lost(second)
+        assert works(first)
+
+
+def test_a_client_keeps_its_session_for_a_while() -> None:
+    with environment("shared-connections-after-a-while") as sim:
+        user = sim.new_user()
+        admin, first, second = sim.connect(), sim.connect_as(user), sim.connect_as(user)
+        run(first, "SELECT 1 FROM DUAL")
+        own = ids(admin, user)
+
+        def has_taken_it() -> bool:
+            run(second, "SELECT 1 FROM DUAL")
+            return ids(admin, user) == own
+
+        assert eventually(has_taken_it)
+
+
+def test_lists_of_two_nodes() -> None:
+    with environment("list-of-both-nodes") as sim:
+        clients = [sim.connect() for _ in range(4)]
+        shown = [int(row[0]) for row in run(clients[0], "SHOW PROCESSLIST") if row[1] == "SYS"]
+        assert sorted(shown) == sorted(map(number, clients))
+    with environment("list-of-the-first-node") as sim:
+        first, second = sim.connect(), sim.connect()
+        assert ids(second, "SYS") == {number(first)}
