@@ -174,12 +174,12 @@ class Examination:
         if found.id is None:
             self._stop(f"a session's own id can't be found in the process list: {found.trouble}")
             return _Seen()
-        sees_others = self._is_listed(found.id) if before is None else None
+        sees_others = self._is_listed(found.id, user) if before is None else None
         if sees_others is False:
             self._lack(needs.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions")
         own = self.target.process_list(session).with_id(found.id)
         host = own[0].get("host") if own else None
-        self._examine_route(Connected(session, found.id, user), before, login, table, complete=sees_others is not False)
+        self._examine_route(user, before is not None, login, table, complete=sees_others is not False)
         return _Seen(
             handshake_id_is_session_id=session.greeted_as(found.id),
             host_is_client=None if session.local_address is None else host == session.local_address,
@@ -187,24 +187,31 @@ class Examination:
         )
 
     def _examine_route(
-        self, first: Connected, before: ProcessList | None, login: Login, table: str | None, *, complete: bool
+        self, user: str, administrator: bool, login: Login, table: str | None, *, complete: bool
     ) -> None:
-        """Opens a second session of the same user, and looks whether both lead to the server that shows the list."""
-        before = self.target.process_list() if before is not None else None
-        session = Session(login)
+        """Opens two new sessions of one user, and looks whether both lead to the server that shows the list.
+
+        New ones: where a proxy shares server sessions, a session that has switched autocommit off may keep its own.
+        """
+        opened: list[Connected] = []
+        sessions = [Session(login), Session(login)]
         try:
-            if not self._open(session):
-                return  # a limit of sessions, maybe: cases that need two find out themselves
-            found = identify(self.target, session, first.user, {first.id}, before)
-            if found.id is None:
-                self._stop(f"a second session's own id can't be found in the process list: {found.trouble}")
-                return
-            second = Connected(session, found.id, first.user)
+            for session in sessions:
+                before = self.target.process_list() if administrator else None
+                if not self._open(session):
+                    return  # a limit of sessions, maybe: cases that need two find out themselves
+                found = identify(self.target, session, user, {each.id for each in opened}, before)
+                if found.id is None:
+                    self._stop(f"a session's own id can't be found in the process list: {found.trouble}")
+                    return
+                opened.append(Connected(session, found.id, user))
+            first, second = opened
             trouble = RouteExamination(self.target, first, second, complete, table).trouble()
         except TargetError as error:
             trouble = f"a session of the examination can't read the process list: {error}"
         finally:
-            session.close()
+            for session in sessions:
+                session.close()
         if trouble is not None:
             self._stop(trouble)
 
@@ -213,11 +220,12 @@ class Examination:
         self.target.stopped = trouble
         self._lack(needs.ROUTE, trouble)
 
-    def _is_listed(self, number: str) -> bool:
+    def _is_listed(self, number: str, user: str) -> bool:
         """Whether the administrator's list shows a session, at once or a moment later: lists may lag."""
         poll = Poll(min(_LAG, self.target.limits.settle))
-        while not (listed := bool(self.target.process_list().with_id(number))) and poll.again():
-            pass
+        while not (listed := any(row.id == number for row in self.target.process_list().of_user(user))):
+            if not poll.again():
+                break
         return listed
 
 

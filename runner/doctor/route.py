@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from runner.database.outcome import Ok, succeeded
 from runner.database.poll import Poll
-from runner.database.processlist import Row
+from runner.database.processlist import ProcessList, Row
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 from runner.execution.identity import own_list
@@ -85,14 +85,14 @@ class RouteExamination:
     def _missing(self) -> str | None:
         for one, other in ((self.first, self.second), (self.second, self.first)):
             shown = own_list(self.target, one.session).shown
-            if not _rows(shown.rows, other):
+            if not _rows(shown, other):
                 return f"the process list of session {one.id} doesn't show session {other.id} of the same user"
             if not self.complete:
                 continue
-            listed = _rows(self.target.process_list().rows, one)
+            listed = _rows(self.target.process_list(), one)
             if not listed:
                 return f"the administrator's process list doesn't show session {one.id}, which is connected"
-            if not {row.get("host") for row in listed} & {row.get("host") for row in _rows(shown.rows, one)}:
+            if not {row.get("host") for row in listed} & {row.get("host") for row in _rows(shown, one)}:
                 return f"two process lists show different connections under the id {one.id}"
         return None
 
@@ -134,8 +134,8 @@ class RouteExamination:
 
     def _watcher_rows(self) -> list[Row]:
         shown = self.target.process_list() if self.complete else own_list(self.target, self.first.session).shown
-        return _rows(shown.rows, self.second)
+        return _rows(shown, self.second)
 
 
-def _rows(rows: tuple[Row, ...], each: Connected) -> list[Row]:
-    return [row for row in rows if row.id == each.id]
+def _rows(shown: ProcessList, each: Connected) -> list[Row]:
+    return [row for row in shown.of_user(each.user) if row.id == each.id]
