@@ -16,7 +16,7 @@ from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
-from runner.language.model import Case, Vocabulary
+from runner.language.model import Case, Say, Vocabulary
 
 
 class Performer:
@@ -46,6 +46,8 @@ class Performer:
         because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
         if because is not None:
             return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
+        if self._target.stopped and _names_ids(case):
+            return replace(_blank(case), reason=f"not run: {self._target.stopped}")
         counted: Counter[str] = Counter()
         endings: list[Ending] = []
         start = time.monotonic()
@@ -162,6 +164,10 @@ class _Run:
         except InconclusiveError:
             if not self._stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one
+
+
+def _names_ids(case: Case) -> bool:
+    return any(isinstance(step, Say) and step.statement.names_ids for step in case.steps)
 
 
 def _blank(case: Case) -> CaseResult:
