@@ -17,24 +17,25 @@ from runner.execution.identity import identify
 from runner.execution.readings import SIGNED, UNSIGNED, readings
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
-from runner.language.computing import computed
+from runner.language.model import Vocabulary
+from runner.language.shape import fault
 
 _HEADROOM = 1000
 _LEAVING = 2.0  # seconds in which somebody who is leaving is gone
 
 
-def check(statement: str, stage: Stage, guarded: str) -> None:
-    """Lets a statement pass, or raises; ``guarded`` is the register's word for those that end sessions.
+def check(statement: str, stage: Stage, vocabulary: Vocabulary) -> None:
+    """Lets a statement pass, or raises; the register's vocabulary says which words may be in it.
 
     Where ids are small and used again, what looks like one may be that of somebody who is just leaving: then the list
     is looked at again for a while.
 
     Raises:
         InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own, or
-            the server would compute which session it names.
+            nobody can tell, as the statement has none of the allowed shapes.
     """
-    if (found := computed(statement, guarded)) is not None:
-        raise InconclusiveError(f"not sent: with {found!r} in {statement!r}, the server computes whom it ends")
+    if (found := fault(statement, vocabulary, stage.target.profile.spelled_words)) is not None:
+        raise InconclusiveError(f"not sent: {statement!r}: {found}")
     poll = Poll(min(_LEAVING, stage.target.limits.settle))
     while (foreign := _names_foreign(statement, stage)) is not None:
         if not poll.again():

@@ -142,7 +142,7 @@ class Player:
             or (text != rendered.text and not self._vocabulary.is_harmless(text))
         )
         if guarded:
-            guard.check(text, self._stage, self._vocabulary.guarded)
+            guard.check(text, self._stage, self._vocabulary)
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
 
     def _send(self, line: _Line) -> None:
