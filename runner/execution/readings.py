@@ -50,10 +50,10 @@ def _written(match: re.Match[str]) -> set[int]:
 
 
 def _fitted(numbers: set[int], minus: str, widths: Collection[int]) -> set[int]:
-    """Numbers as they are, below zero, stopped at the largest or smallest that there is, and wrapped."""
+    """Numbers as they are, stopped at the largest or smallest that there is, below zero, and wrapped."""
     largest = max(numbers)
+    numbers = numbers | {2**width - 1 for width in widths if largest >= 2**width}
     if minus:
         below = {-number for number in numbers} | {-(2**width) for width in SIGNED if largest >= 2**width}
         numbers = numbers | {0} | {number % 2**width for number in below for width in UNSIGNED}
-    numbers = numbers | {2**width - 1 for width in widths if largest >= 2**width}
     return numbers | {number % 2**width for number in numbers for width in widths}
