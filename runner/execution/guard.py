@@ -119,6 +119,8 @@ def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
     """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards."""
     taken = {row.number for row in shown.rows if row.number is not None}
     taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
+    if start == 0 and 0 not in taken:
+        return 0  # no login ever gets it, however small its neighbours are
     number = start
     while near := [other for other in taken if abs(number - other) < _HEADROOM]:
         number = max(near) + _HEADROOM

@@ -35,8 +35,11 @@ def readings(statement: str, widths: Collection[int] = (*SIGNED, *UNSIGNED)) -> 
 
 
 def _may_lack_number(text: str) -> bool:
-    """Whether a server that reads a text, or one of its parts, from the start finds no digit: that is read as 0."""
-    return not all(re.match(r"\s*[+-]?[0-9]", part) for part in text.split(","))
+    """Whether a server that reads a text, or one of its parts, from the start may find no digit: that is read as 0.
+
+    Every server skips blanks; some neither skip a tab nor know a sign.
+    """
+    return not all(re.match(" *[0-9]", part) for part in text.split(","))
 
 
 def _written(match: re.Match[str]) -> set[int]:

@@ -87,8 +87,8 @@ REFUSED = {
     "five parts": "KILL '1, 2, 3, 4, 5'",
     "a statement in an open text": "BEGIN EXECUTE IMMEDIATE 'KILL 12",
     # characters
-    "Arabic digits": "KILL '65537', '١', '65537",
-    "wide digits": "KILL '１２'",
+    "Arabic digits": "KILL '65537', '\u0661', '65537",
+    "wide digits": "KILL '\uff11\uff12'",
     "a wide blank": "KILL\u3000'12'",
     "a blank that doesn't break": "KILL '12\u00a0'",
     "a null character": "KILL '12\0'",
