@@ -14,6 +14,7 @@ from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
+from runner.execution.spelling import is_guarded
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
 from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
@@ -134,13 +135,7 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
-        # Whatever carries an id may end its session, however it is spelled, or misspelt.
-        guarded = (
-            step.statement.names_ids
-            or any(map(self._vocabulary.guards, (rendered.text, text)))
-            # The reader has checked what the case says, but not what the profile makes of it.
-            or (text != rendered.text and not self._vocabulary.is_harmless(text))
-        )
+        guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
         if guarded:
             guard.check(text, self._stage, self._vocabulary)
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
