@@ -54,14 +54,13 @@ _PART = rf"{_BLANKS}(?: [+-]?{_DIGITS} | @{_DIGITS} | {_WORD} )?{_BLANKS}"
 _IDS = re.compile(rf"{_BLANKS}(?: {_ALONE} ){_BLANKS} | {_PART}(?: ,{_PART} ){{0,3}}", re.VERBOSE)
 """A text of ids: one that is written unusually, or up to four parts."""
 
-COMPUTING = frozenset(
-    """
+_COMPUTING = """
     AND OR NOT XOR DIV MOD IS IN LIKE RLIKE REGEXP BETWEEN CASE COLLATE BINARY INTERVAL ESCAPE SOUNDS MEMBER
     TRUE FALSE NULL UNKNOWN DEFAULT INF INFINITY NAN UID ROWNUM LEVEL SYSDATE SYSTIMESTAMP LOCALTIME LOCALTIMESTAMP
     CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER UTC_DATE UTC_TIME UTC_TIMESTAMP
     SELECT FROM WHERE USING ALL USER ID
-    """.split()
-)
+"""
+COMPUTING = frozenset(_COMPUTING.split())
 """Words with which SQL computes, stands for a number, or names sessions by something else than their id."""
 
 
@@ -153,9 +152,9 @@ def _misfit(statement: str, at: int) -> Fault:
 
 
 def _misplaced(match: re.Match[str], kind: str, before: str) -> Fault:
-    after = "at its start" if before == "start" else f"after a {before}"
+    after = "at the start of" if before == "start" else f"after a {before} in"
     what = f"a {kind}, {_short(match[0])} (character {match.start() + 1}), is not allowed {after}"
-    return Fault(f"{what} in a statement that can end sessions", _SHAPES)
+    return Fault(f"{what} a statement that can end sessions", _SHAPES)
 
 
 def _short(text: str) -> str:

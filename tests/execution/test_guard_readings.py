@@ -109,8 +109,26 @@ def test_where_no_number_is_zero_is_read(argument: str) -> None:
 
 @pytest.mark.parametrize(
     "argument",
-    ["', 5'", "'5, '", "'5, abc'", "'5, @6'", "'abc5'", "'\"5\"'", "5'", "'0'", "'00'", "'5, 0'", "'5.0'", "'5+0'"]
-    + ["'-5'", "'+5'", "'\t5'", "'4294967296'", "'0000000000000000000000000000005'", "'09'"],
+    [
+        "', 5'",
+        "'5, '",
+        "'5, abc'",
+        "'5, @6'",
+        "'abc5'",
+        "'\"5\"'",
+        "5'",
+        "'0'",
+        "'00'",
+        "'5, 0'",
+        "'5.0'",
+        "'5+0'",
+        "'-5'",
+        "'+5'",
+        "'\t5'",
+        "'4294967296'",
+        "'0000000000000000000000000000005'",
+        "'09'",
+    ],
 )
 def test_zero_is_read_where_a_text_may_lack_a_number_or_holds_one_that_comes_to_it(argument: str) -> None:
     assert 0 in readings(f"ALTER SYSTEM KILL SESSION {argument}")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from case_bench import LIMITS, PATIENCE, Bench, sent, simulator, somebody_else
+from guarded_texts import ANY_TEXT, accepted, all_readers, arguments
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from guarded_texts import ANY_TEXT, accepted, all_readers, arguments
 from waiting import eventually
 
 from runner.database.dsn import Dsn
