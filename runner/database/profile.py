@@ -120,6 +120,12 @@ class Profile:
                 return spelled + statement[len(body) :]
         return statement
 
+    @cached_property
+    def spelled_words(self) -> frozenset[str]:
+        """The words of its own spellings, in which nothing is filled in yet."""
+        texts = (re.sub(r"\{\w*\}", " ", spelling.becomes) for spelling in self.spellings)
+        return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]+", text))
+
     def classes_of(self, error: ServerError) -> list[str]:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]

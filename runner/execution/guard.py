@@ -22,7 +22,8 @@ from runner.execution.readings import SIGNED, UNSIGNED, readings
 from runner.execution.route import Look, sender_elsewhere, target_elsewhere
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
-from runner.language.computing import computed
+from runner.language.model import Vocabulary
+from runner.language.shape import fault
 
 _HEADROOM = 1000
 _LEAVING = 2.0  # seconds in which somebody who is leaving is gone
@@ -31,7 +32,7 @@ _HIDDEN = range(0b11 << 30, 1 << 32)
 _NOBODYS = 1 << 30  # without this bit such a number is neither a connection's id nor a client's
 
 
-def check(statement: str, sender: Actor, stage: Stage, named: Collection[str], guarded: str) -> None:
+def check(statement: str, sender: Actor, stage: Stage, named: Collection[str], vocabulary: Vocabulary) -> None:
     """Lets a statement pass, or raises.
 
     Where ids are small and used again, what looks like one may be that of somebody who is just leaving, and a list may
@@ -42,16 +43,17 @@ def check(statement: str, sender: Actor, stage: Stage, named: Collection[str], g
         sender: the session that will send it.
         stage: the sessions of the case.
         named: the sessions whose ids the case names in it.
-        guarded: the register's word for statements that end sessions.
+        vocabulary: the register's, which tells the words that may be in it.
 
     Raises:
         InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own;
-            the server would compute which session it names; or the lists don't belong to the server that runs it.
+            nobody can tell, as the statement has none of the allowed shapes; or the lists that were read don't belong
+            to the server that will run it.
     """
     if stage.target.stopped:
         raise InconclusiveError(f"not sent: {stage.target.stopped}")
-    if (found := computed(statement, guarded)) is not None:
-        raise InconclusiveError(f"not sent: with {found!r} in {statement!r}, the server computes whom it ends")
+    if (found := fault(statement, vocabulary, stage.target.profile.spelled_words)) is not None:
+        raise InconclusiveError(f"not sent: {statement!r}: {found}")
     poll = Poll(min(_LEAVING, stage.target.limits.settle))
     while (doubt := _doubt(statement, sender, stage, named)) is not None:
         if not poll.again():
@@ -89,7 +91,10 @@ def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
             listed |= bool(rows)
             maker = stage.target.names.maker
             if rows and not (_are_own(rows, actor, shown, maker) or _looks_itself(rows, stage.target)):
-                return f"{statement!r} could be read as naming session {number}, which is somebody else's"
+                doubt = f"{statement!r} could be read as naming session {number}, which is somebody else's"
+                if number == 0:  # a thread of the server's own, which doesn't leave
+                    raise InconclusiveError(f"not sent: {doubt}")
+                return doubt
         if listed or look.complete:
             continue
         if actor is not None:
@@ -150,6 +155,8 @@ def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
     """
     taken = {row.number for row in shown.rows if row.number is not None}
     taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
+    if start == 0 and 0 not in taken:
+        return 0  # no login ever gets it, however small its neighbours are
     number = start
     while True:
         if number in _HIDDEN:

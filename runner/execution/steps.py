@@ -14,6 +14,7 @@ from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
+from runner.execution.spelling import is_guarded
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
 from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
@@ -137,15 +138,9 @@ class Player:
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
         named = step.statement.named_sessions()
-        # Whatever carries an id may end its session, however it is spelled, or misspelt.
-        guarded = (
-            step.statement.names_ids
-            or any(map(self._vocabulary.guards, (rendered.text, text)))
-            # The reader has checked what the case says, but not what the profile makes of it.
-            or (text != rendered.text and not self._vocabulary.is_harmless(text))
-        )
+        guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
         if guarded:
-            guard.check(text, actor, self._stage, named, self._vocabulary.guarded)
+            guard.check(text, actor, self._stage, named, self._vocabulary)
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, named)
 
     def _send(self, line: _Line) -> None:

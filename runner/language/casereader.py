@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.language.computing import computed
 from runner.language.model import (
     ADMINISTRATOR,
     Await,
@@ -25,6 +24,7 @@ from runner.language.model import (
 )
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import REGISTER_NAME
+from runner.language.shape import fault
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
@@ -190,11 +190,14 @@ class CaseReader:
         """Checks that the guard can tell whose sessions a statement could end."""
         vocabulary = self.register.vocabulary
         if statement.names_ids or vocabulary.guards(statement.literal):
-            found = computed(statement.literal, vocabulary.guarded)
-            if found is not None:
+            if names := [hole.text for hole in statement.holes if hole.word or hole.part not in {"id", None}]:
                 raise self._fail(
-                    way, f"with {found!r} in it, the server computes which session ends", "name sessions as ${name.id}"
+                    way,
+                    f"${{{names[0]}}} is not allowed in a statement that can end sessions",
+                    "only ${name.id}, ${unused 1} and their like are",
                 )
+            if (found := fault(statement.literal, vocabulary)) is not None:
+                raise self._fail(way, found.what, found.hint)
         elif not statement.is_word and not vocabulary.is_harmless(statement.literal):
             raise self._fail(
                 way,

@@ -197,6 +197,7 @@ class Vocabulary:
         errors: error classes that a reply may name; profiles hold their codes.
         words: names that a statement may hold as ``${name}``; profiles spell them.
         guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
+        guarded_words: the words that such a statement may hold (upper case); none: all with which SQL doesn't compute.
         harmless: how statements begin that can end no session; none: nobody knows, all that aren't guarded are trusted.
     """
 
@@ -204,6 +205,7 @@ class Vocabulary:
     words: Mapping[str, str]
     guarded: str
     harmless: tuple[str, ...] = ()
+    guarded_words: frozenset[str] = frozenset()
 
     def guards(self, statement: str) -> bool:
         """Whether a statement holds the guarded word, also in a name like KILL_SESSION."""

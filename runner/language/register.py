@@ -47,5 +47,12 @@ def read_register(path: Path) -> Register:
         name: Requirement(name, Level(row["level"]), row["says"]) for name, row in data["requirements"].items()
     }
     return Register(
-        requirements, Vocabulary(data["errors"], data["words"], data["guarded"], tuple(data.get("harmless", ())))
+        requirements,
+        Vocabulary(
+            data["errors"],
+            data["words"],
+            data["guarded"],
+            tuple(data.get("harmless", ())),
+            frozenset(data.get("guarded_words", ())),
+        ),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runner.execution.spelling import check_spellings
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
 from runner.language.load import case_files, is_case_file, refuse_duplicates
@@ -57,6 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
     _check_known(run, [])
+    _check_spellings(run, cases)
     run.check_accounts(cases, planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
@@ -73,6 +75,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
+
+
+def _check_spellings(run: Run, cases: list[Case]) -> None:
+    """Checks the profile against the cases: what it makes of their guarded statements has to be allowed too."""
+    try:
+        for case in cases:
+            check_spellings(run.profile, [case], find_register(case.place.path).vocabulary)
+    except SourceError as error:
+        raise pytest.UsageError(f"--profile: {error}") from error
 
 
 def _check_known(run: Run, files: list[Path]) -> None:

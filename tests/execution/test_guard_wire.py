@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_bench import LIMITS, PATIENCE, Bench, simulator, somebody_else
-from hypothesis import HealthCheck, given, settings
+from case_bench import LIMITS, PATIENCE, Bench, sent, simulator, somebody_else
+from guarded_texts import ANY_TEXT, accepted, all_readers, arguments
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_guard_property import all_readers, arguments, held
 from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows
-from runner.database.profile import load_profile
+from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.patience import Patience
@@ -79,13 +79,13 @@ def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
         yield {int(own): session for session, own in found}
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
     tap: tuple[Tap, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
 ) -> None:
     wire, _ = tap
-    argument = data.draw(arguments(st.sampled_from(sorted(foreign))).filter(lambda text: not held(f"KILL {text}")))
+    argument = data.draw(arguments(st.sampled_from(sorted(foreign))).filter(lambda text: accepted(f"KILL {text}")))
     said = f"ALTER SYSTEM KILL SESSION {argument}"
     read = {number for _, number in all_readers(said)}
     wire.heard.clear()
@@ -97,6 +97,27 @@ def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
         assert (result.verdict, b"KILL" in wire.heard) == (Verdict.INCONCLUSIVE, False), said
     for number, session in foreign.items():
         assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows), (said, number)
+
+
+@settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(text=ANY_TEXT.filter(lambda text: not accepted(f"KILL {text}")))
+@example("0x1F")
+@example("'65537' '\u0661' '65537")
+@example("(SELECT MAX(ID) FROM SESSIONS)")
+@example("USER app")
+def test_a_statement_that_a_profile_respells_in_no_allowed_shape_is_never_sent(
+    tap: tuple[Tap, Dsn], tmp_path: Path, text: str
+) -> None:
+    wire, _ = tap
+    profile = load_profile("oceanbase-oracle")
+    spelling = Spelling("ALTER SYSTEM KILL SESSION '{id}'", f"KILL {text}")
+    wire.heard.clear()
+    result = Bench(tmp_path, wire.dsn, profile=replace(profile, spellings=(spelling,))).run(
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: [ok, error]",
+        sessions="{killer: {user: administrator}, victim: {user: administrator}}",
+    )
+    assert (result.verdict, sent(result), b"KILL" in wire.heard) == (Verdict.INCONCLUSIVE, [], False)
+    assert result.reason.startswith("not sent: ")
 
 
 @pytest.mark.parametrize("said", ["'${victim.id}'", "'${stranger.id}, ${victim.id}'", "'${victim.id + 4294967296}'"])

@@ -221,11 +221,11 @@ def test_a_hole_is_read_as_said(tmp_path: Path, said: str, meant: Hole) -> None:
 
 
 NAMED = [
-    ("'${victim.id}'", {"victim"}),
-    ("'${victim.id}, ${killer.id}'", {"victim", "killer"}),
-    ("'${victim.id + 1}'", set()),
-    ("'${victim.id / 10}'", set()),
-    ("'${unused victim.id}'", set()),
+    ("KILL '${victim.id}'", {"victim"}),
+    ("KILL '${victim.id}, ${killer.id}'", {"victim", "killer"}),
+    ("KILL '${victim.id + 1}'", set()),
+    ("KILL '${victim.id / 10}'", set()),
+    ("KILL '${unused victim.id}'", set()),
     ("'${victim.user}'", set()),
     ("nobody", set()),
 ]
@@ -296,7 +296,7 @@ cases:
       victim: {}
       mate: {user: "${who}"}
     steps:
-      - ${who}: '${${who}.id}'
+      - ${who}: KILL ${${who}.id}
         reply: later
       - await: ${who}
         reply: {rows: {values: [["${who}"]], columns: ["${who}"], sessions: {"${who}": {USER: "${who}"}}}}
@@ -313,7 +313,7 @@ cases:
     assert case.sessions[0].grants == ("GRANT victim",)
     assert case.sessions[2].same_user_as == "victim"
     assert isinstance(said, Say)
-    assert (said.session, said.statement.text) == ("victim", "${victim.id}")
+    assert (said.session, said.statement.text) == ("victim", "KILL ${victim.id}")
     assert isinstance(awaited, Await)
     listed = (ListedSession("victim", (("USER", parse_template("victim")),)),)
     assert awaited.reply == (Expect("rows", values=(("victim",),), columns=("victim",), listed=listed),)

@@ -215,3 +215,17 @@ def test_a_profile_of_ones_own_is_used(tmp_path: Path) -> None:
     done = run(*own(tmp_path), "--profile", str(profile))
     assert done.code == 0
     assert "the server under my desk: conforms" in done.screen
+
+
+def test_a_profile_that_spells_a_guarded_statement_in_no_allowed_shape_is_refused_before_any_case(
+    tmp_path: Path,
+) -> None:
+    profile = tmp_path / "mine.yaml"
+    seekdb = (ROOT / "runner/profiles/seekdb.yaml").read_text("utf-8")
+    profile.write_text(seekdb.replace("becomes: \"KILL '{id}'\"", 'becomes: "KILL (0x{id})"'), "utf-8")
+    done = run("cases/forms.yaml", "--profile", str(profile))
+    assert done.code == 4
+    assert "cases/forms.yaml:" in done.screen
+    assert "the profile seekdb spells this as 'KILL (0x1)'" in done.screen
+    assert "change the spelling" in done.screen
+    assert done.shows_no_internals()
