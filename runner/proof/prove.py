@@ -30,6 +30,8 @@ from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 JOBS = 14 * (os.cpu_count() or 1)
 """Proofs at a time: most of one is waiting for sessions that don't end, or for harm that doesn't come."""
 
+_FOREIGN_KILLED = 3
+"""A simulator's exit code if a session was killed that its environment keeps."""
 _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
 _SHARES = {
@@ -64,13 +66,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of a claim: the run's exit code and the cases that deviated."""
+    """What came of a claim: the run's exit code and the cases that deviated.
+
+    Attributes:
+        harmless: whether no session was killed that the environment keeps, somebody else's.
+    """
 
     claim: Claim
     code: int
     results: tuple[CaseResult, ...]
     seconds: float
     screen: str
+    harmless: bool = True
 
     @property
     def killed(self) -> frozenset[str]:
@@ -86,10 +93,11 @@ class Proof:
         """Whether the suite did what it is for: caught the defect for its requirement, or left the variant alone.
 
         A target is accused by what is inconclusive too: there is nothing that a lawful one lacks. In an environment
-        in which cases can't be decided, a run that decides them all is wrong as well.
+        in which cases can't be decided, a run that decides them all is wrong as well, and so is one that killed
+        somebody else's session.
         """
         if self.claim.kind == "environment":
-            return not self.killed and bool(self.undecided) and self.code in {0, 1}
+            return self.harmless and not self.killed and bool(self.undecided) and self.code in {0, 1}
         if self.claim.breaks is None:
             return self.code == 0 and not self.undecided
         level = register.requirements[self.claim.breaks].level
@@ -127,13 +135,14 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         ]
         codes = [run.exit_code(_RUN_LIMIT) for run in runs]
     finally:
-        simulator.stop()
+        stopped = simulator.stop()
     return Proof(
         claim,
         code=next(filter(None, codes), 0),
         results=tuple(result for stem in stems for result in _read(stem.with_suffix(".json"))),
         seconds=round(time.monotonic() - start, 1),
         screen="".join(stem.with_suffix(".txt").read_text(encoding="utf-8", errors="replace") for stem in stems),
+        harmless=stopped != _FOREIGN_KILLED,
     )
 
 

@@ -47,6 +47,11 @@ class Cluster(FrontEnd):
         user = instance.accounts.create_user(FOREIGN_USER, FOREIGN_USER)
         self._foreign = [ForeignSessions(node.instance, user) for node in self.nodes]
 
+    @property
+    def foreign_killed(self) -> int:
+        """On both servers."""
+        return sum(sessions.killed for sessions in self._foreign)
+
     def sibling(self, instance: Instance) -> Instance:
         """Another server with the same users, roles and tables."""
         return sibling(instance)

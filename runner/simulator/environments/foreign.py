@@ -21,11 +21,13 @@ log = logging.getLogger("simulator")
 class _Client:
     """The client of a foreign session."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, of: ForeignSessions) -> None:
         self._number = number
+        self._of = of
 
     def disconnect(self, last_word: errors.SqlError | None) -> None:  # noqa: ARG002 - nobody reads it
         """Reports that the session was killed: a line on the standard error, which tests count."""
+        self._of.killed += 1
         log.error("foreign session %d was killed", self._number)
 
 
@@ -36,6 +38,7 @@ class ForeignSessions:
         self._instance = instance
         self._user = user
         self._sessions: deque[Session] = deque()
+        self.killed = 0
         for _ in range(KEPT):
             self.log_in()
 
@@ -43,7 +46,7 @@ class ForeignSessions:
         """One more session; the answer is its id."""
         instance, user = self._instance, self._user
         number = instance.ids.of(user, instance.ids.new())
-        session = Session(number, user, frozenset(), f"10.0.0.7:{number}", user.name, _Client(number))
+        session = Session(number, user, frozenset(), f"10.0.0.7:{number}", user.name, _Client(number, self))
         instance.registry.add(session)
         self._sessions.append(session)
         if len(self._sessions) > KEPT:

@@ -149,6 +149,11 @@ class Sharing(FrontEnd):
         self._pool = self.pool()
         self._foreign = ForeignSessions(instance, instance.accounts.create_user(FOREIGN_USER, FOREIGN_USER))
 
+    @property
+    def foreign_killed(self) -> int:
+        """On the one server."""
+        return self._foreign.killed
+
     def connect(self, channel: Channel) -> Connection:
         """A client of the proxy."""
         self._foreign.log_in()
