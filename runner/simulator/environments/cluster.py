@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.simulator.environments.foreign import KEPT, ForeignSessions
+from runner.simulator.environments.foreign import FOREIGN_USER, KEPT, ForeignSessions
 from runner.simulator.execute.kill import PlainKill
 from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.frontend import FrontEnd
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
 
-FOREIGN_USER = "SHOP"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 10_000  # below the ports that a system gives to its clients: none of these is a client's by chance
 PORTS = 20_000

@@ -6,13 +6,18 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+from runner.simulator.frontend import FrontEnd
 from runner.simulator.sessions import Session
 
 if TYPE_CHECKING:
     from runner.simulator import errors
     from runner.simulator.accounts import User
+    from runner.simulator.channel import Channel
+    from runner.simulator.connection import Connection
+    from runner.simulator.execute.engine import Engine
     from runner.simulator.execute.instance import Instance
 
+FOREIGN_USER = "SHOP"
 KEPT = 30
 
 log = logging.getLogger("simulator")
@@ -54,3 +59,25 @@ class ForeignSessions:
             instance.ending.leave(oldest)
             instance.ids.give_back(user, oldest.number)
         return number
+
+
+class WithForeignSessions(FrontEnd):
+    """One server, where somebody else logs in whenever a client comes."""
+
+    def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
+        super().__init__(instance, engine, connection)
+        self._foreign = ForeignSessions(instance, instance.accounts.create_user(FOREIGN_USER, FOREIGN_USER))
+
+    @property
+    def foreign_killed(self) -> int:
+        """On the one server."""
+        return self._foreign.killed
+
+    def connect(self, channel: Channel) -> Connection:
+        """The connection of a new client."""
+        self.mix()
+        return super().connect(channel)
+
+    def mix(self) -> None:
+        """A foreign session gets an id between those of the clients."""
+        self._foreign.log_in()
