@@ -44,6 +44,8 @@ _SHARES = {
     "behind-proxy-until-next-request": 3,
 }
 """Variants that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+_SHARES_IN_AN_ENVIRONMENT = 4
+"""Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
@@ -125,7 +127,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
         options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
-        stems = [folder / f"{claim.name}-{number}" for number in range(_SHARES.get(claim.name, 1))]
+        stems = [folder / f"{claim.name}-{number}" for number in range(_shares(claim))]
         runs = [
             ForkedSuite(
                 [*_share(number, len(stems)), *options, "--report", f"{stem}.json"],
@@ -144,6 +146,10 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         screen="".join(stem.with_suffix(".txt").read_text(encoding="utf-8", errors="replace") for stem in stems),
         harmless=stopped != _FOREIGN_KILLED,
     )
+
+
+def _shares(claim: Claim) -> int:
+    return _SHARES_IN_AN_ENVIRONMENT if claim.kind == "environment" else _SHARES.get(claim.name, 1)
 
 
 def _share(number: int, shares: int) -> list[str]:
@@ -178,7 +184,7 @@ def prove_all(
     """Proves claims, ``jobs`` at a time; ``said`` hears of each as it is done."""
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder, ThreadPoolExecutor(jobs) as pool:
         # The long ones first, so that none is left alone at the end.
-        ordered = sorted(wanted, key=lambda claim: (-_SHARES.get(claim.name, 0), claim.breaks is not None))
+        ordered = sorted(wanted, key=lambda claim: (-_shares(claim), claim.breaks is not None))
         proofs = []
         for proof in pool.map(lambda claim: prove(claim, register, Path(folder)), ordered):
             said(proof)

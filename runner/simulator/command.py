@@ -73,7 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_environment,
         metavar="NAME",
-        help="be in this environment, in which some cases can't be decided; may be given more than once",
+        help="be in this environment, in which some cases can't be decided; the exit code is 3 if a session was killed "
+        "that the environment keeps, somebody else's",
     )
     add(
         "--behind-proxy",

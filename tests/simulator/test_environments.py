@@ -13,6 +13,7 @@ from waiting import eventually
 from runner.simulator.catalogue import Environment
 from runner.simulator.environments import ENVIRONMENTS
 from runner.simulator.parts import Parts
+from runner.simulator.variants import VARIANTS
 
 from .clients import Simulator, code, is_lost, kill, number, run, started, stopped, works
 from .test_defects import listed
@@ -86,6 +87,14 @@ def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
         named = sorted(ids(admin, FOREIGN))[15]  # one of a kind that both servers have
         run(admin, kill(named))
     assert report == [f"simulator: foreign session {named} was killed"]
+
+
+@pytest.mark.parametrize("variant", ["scattered-ids", "falling-ids", "foreign-traffic", "behind-proxy"])
+@pytest.mark.parametrize("name", ["two-nodes", "splitter", "shared-connections"])
+def test_a_variant_in_an_environment(name: str, variant: str) -> None:
+    different = VARIANTS[variant].parts(ENVIRONMENTS[name].parts(Parts()))
+    with served(different) as server:
+        assert all(works(server.connect()) for _ in range(4))
 
 
 def test_two_nodes_give_the_same_ids_and_show_their_own_sessions() -> None:
