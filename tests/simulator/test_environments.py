@@ -266,3 +266,13 @@ def test_lists_of_two_nodes() -> None:
     with environment("list-of-the-first-node") as sim:
         first, second = sim.connect(), sim.connect()
         assert ids(second, "SYS") == {number(first)}
+
+
+def test_users_get_one_of_two_servers_each() -> None:
+    with environment("two-nodes-by-user") as sim:
+        admin = sim.connect()
+        users = [sim.new_user("SHOW PROCESS") for _ in range(6)]
+        beside = [bool(ids(sim.connect_as(user), "SYS")) for user in users]
+        assert set(beside) == {True, False}
+        assert [bool(ids(sim.connect_as(user), "SYS")) for user in users] == beside
+        assert works(admin)

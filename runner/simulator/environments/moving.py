@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.simulator.catalogue import undecidable
-from runner.simulator.environments.cluster import HostOfTheProxy
+from runner.simulator.environments.cluster import Cluster, HostOfTheProxy
 from runner.simulator.environments.splitter import SplitConnection, Splitter
 from runner.simulator.environments.statements import Leg, ProxiedConnection, proxy_of
 from runner.simulator.parts import Parts, altered
@@ -68,7 +68,7 @@ class _Moving(ProxiedConnection):
         return client
 
 
-class _MovesClients(Splitter):
+class _MovesClients(Cluster):
     _turn = 1
 
     def connect(self, channel: Channel) -> Connection:
