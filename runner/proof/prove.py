@@ -42,8 +42,9 @@ _SHARES = {
     "closes-on-next-request": 3,
     "error-on-next-request": 3,
     "behind-proxy-until-next-request": 3,
+    "cached-list": 14,
 }
-"""Variants that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+"""Variants and environments that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
 _SHARES_IN_AN_ENVIRONMENT = 4
 """Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
@@ -149,7 +150,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
 
 
 def _shares(claim: Claim) -> int:
-    return _SHARES_IN_AN_ENVIRONMENT if claim.kind == "environment" else _SHARES.get(claim.name, 1)
+    return _SHARES.get(claim.name, _SHARES_IN_AN_ENVIRONMENT if claim.kind == "environment" else 1)
 
 
 def _share(number: int, shares: int) -> list[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runner.simulator.settings import Settings
     from runner.simulator.values import Value
 
-CACHED_SECONDS = 2.0
+CACHED_SECONDS = 1.5
 
 
 class _Both(Registry):
@@ -83,5 +83,5 @@ def list_of_the_first_node(parts: Parts) -> Parts:
 
 @undecidable
 def cached_list(parts: Parts) -> Parts:
-    """A proxy that answers SHOW PROCESSLIST for 2 seconds as it was before; ids of ended sessions are given again."""
+    """A proxy that answers SHOW PROCESSLIST for 1.5 seconds as before; ids of ended sessions are given again."""
     return altered(parts, WithForeignSessions, _Cached, SmallIdsReused)
