@@ -44,7 +44,7 @@ _SHARES = {
     "behind-proxy-until-next-request": 3,
     "cached-list": 14,
 }
-"""Variants and environments that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+"""Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
 _SHARES_IN_AN_ENVIRONMENT = 4
 """Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
