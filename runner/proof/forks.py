@@ -48,10 +48,11 @@ class ForkedSimulator:
             self.stop()
             raise RuntimeError("the simulator did not start")
 
-    def stop(self) -> None:
-        """Ends it and waits until it is gone."""
+    def stop(self) -> int:
+        """Ends it and waits until it is gone; the answer is its exit code, negative if it had to be killed."""
         self._stdin.close()
         _await(self._process, _STOP_LIMIT)
+        return -1 if self._process.exitcode is None else self._process.exitcode
 
 
 class ForkedSuite:

@@ -40,5 +40,5 @@ def line(proof: Proof, register: Register) -> str:
     deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
     score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed | proof.undecided)} accused"
     if proof.claim.kind == "environment":
-        score = f"{len(proof.killed)} accused"
+        score = f"{len(proof.killed)} accused" if proof.harmless else "harmed"
     return f"{verdict} {proof.claim.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s"

@@ -30,6 +30,8 @@ from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 JOBS = 14 * (os.cpu_count() or 1)
 """Proofs at a time: most of one is waiting for sessions that don't end, or for harm that doesn't come."""
 
+_FOREIGN_KILLED = 3
+"""A simulator's exit code if a session was killed that its environment keeps."""
 _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
 _SHARES = {
@@ -41,8 +43,11 @@ _SHARES = {
     "closes-on-next-request": 3,
     "error-on-next-request": 3,
     "behind-proxy-until-next-request": 3,
+    "cached-list": 14,
 }
-"""Variants that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+"""Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
+_SHARES_IN_AN_ENVIRONMENT = 4
+"""Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
@@ -65,13 +70,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of a claim: the run's exit code and the cases that deviated."""
+    """What came of a claim: the run's exit code and the cases that deviated.
+
+    Attributes:
+        harmless: whether no session was killed that the environment keeps, somebody else's.
+    """
 
     claim: Claim
     code: int
     results: tuple[CaseResult, ...]
     seconds: float
     screen: str
+    harmless: bool = True
 
     @property
     def killed(self) -> frozenset[str]:
@@ -87,10 +97,11 @@ class Proof:
         """Whether the suite did what it is for: caught the defect for its requirement, or left the variant alone.
 
         A target is accused by what is inconclusive too: there is nothing that a lawful one lacks. In an environment
-        in which cases can't be decided, a run that decides them all is wrong as well.
+        in which cases can't be decided, a run that decides them all is wrong as well, and so is one that killed
+        somebody else's session.
         """
         if self.claim.kind == "environment":
-            return not self.killed and bool(self.undecided) and self.code in {0, 1}
+            return self.harmless and not self.killed and bool(self.undecided) and self.code in {0, 1}
         if self.claim.breaks is None:
             return self.code == 0 and not self.undecided
         level = register.requirements[self.claim.breaks].level
@@ -118,7 +129,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
         options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
-        stems = [folder / f"{claim.name}-{number}" for number in range(_SHARES.get(claim.name, 1))]
+        stems = [folder / f"{claim.name}-{number}" for number in range(_shares(claim))]
         runs = [
             ForkedSuite(
                 [*_share(number, len(stems)), *options, "--report", f"{stem}.json"],
@@ -128,14 +139,19 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         ]
         codes = [run.exit_code(_RUN_LIMIT) for run in runs]
     finally:
-        simulator.stop()
+        stopped = simulator.stop()
     return Proof(
         claim,
         code=next(filter(None, codes), 0),
         results=tuple(result for stem in stems for result in _read(stem.with_suffix(".json"))),
         seconds=round(time.monotonic() - start, 1),
         screen="".join(stem.with_suffix(".txt").read_text(encoding="utf-8", errors="replace") for stem in stems),
+        harmless=stopped != _FOREIGN_KILLED,
     )
+
+
+def _shares(claim: Claim) -> int:
+    return _SHARES.get(claim.name, _SHARES_IN_AN_ENVIRONMENT if claim.kind == "environment" else 1)
 
 
 def _share(number: int, shares: int) -> list[str]:
@@ -170,7 +186,7 @@ def prove_all(
     """Proves claims, ``jobs`` at a time; ``said`` hears of each as it is done."""
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder, ThreadPoolExecutor(jobs) as pool:
         # The long ones first, so that none is left alone at the end.
-        ordered = sorted(wanted, key=lambda claim: (-_SHARES.get(claim.name, 0), claim.breaks is not None))
+        ordered = sorted(wanted, key=lambda claim: (-_shares(claim), claim.breaks is not None))
         proofs = []
         for proof in pool.map(lambda claim: prove(claim, register, Path(folder)), ordered):
             said(proof)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 CANNOT_START = 4
+FOREIGN_KILLED = 3
 LARGEST_PORT = 0xFFFF
 LONGEST_LIMIT = 10**9
 
@@ -72,7 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_environment,
         metavar="NAME",
-        help="be in this environment, in which some cases can't be decided; may be given more than once",
+        help="be in this environment, in which some cases can't be decided; the exit code is 3 if a session was killed "
+        "that the environment keeps, somebody else's",
     )
     add(
         "--behind-proxy",
@@ -172,7 +174,11 @@ def run(
     until_stdin_closes: bool = False,
     parts: Parts | None = None,
 ) -> int:
-    """Runs a server until it is told to stop; the answer is the exit code."""
+    """Runs a server until it is told to stop.
+
+    Returns:
+        The exit code: 3 if a session was killed that an environment keeps and that no client opened.
+    """
     logging.basicConfig(format="simulator: %(message)s", stream=sys.stderr)
     with suppress(OSError, ValueError):  # then it is as many clients as it is
         raise_file_limit()
@@ -184,7 +190,7 @@ def run(
         return CANNOT_START
     with suppress(KeyboardInterrupt):  # where the loop cannot handle signals
         asyncio.run(_serve(server, settings, until_stdin_closes=until_stdin_closes))
-    return 0
+    return FOREIGN_KILLED if server.foreign_killed else 0
 
 
 async def _serve(server: Server, settings: Settings, *, until_stdin_closes: bool) -> None:

@@ -25,6 +25,11 @@ class FrontEnd:
         self.engine = engine
         self.connection = connection
 
+    @property
+    def foreign_killed(self) -> int:
+        """How many sessions were killed that an environment keeps, and that no client opened."""
+        return 0
+
     def connect(self, channel: Channel) -> Connection:
         """The connection of a new client."""
         return self.connection(self.instance, self.engine, channel)

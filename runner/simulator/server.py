@@ -34,6 +34,11 @@ class Server:
         self._front_end = parts.front_end(self._instance, parts.engine(self._instance), parts.connection)
         self._clients: dict[asyncio.Task[None], Channel] = {}
 
+    @property
+    def foreign_killed(self) -> int:
+        """How many sessions were killed that an environment keeps, and that no client opened."""
+        return self._front_end.foreign_killed
+
     async def serve(self, until: asyncio.Event, ready: Callable[[], None]) -> None:
         """Serves clients until the event is set; `ready` is called once they can connect."""
         loop = asyncio.get_running_loop()

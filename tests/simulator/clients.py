@@ -178,8 +178,8 @@ def started(*options: str) -> Simulator:
     return Simulator(dsn.port, dsn.password, process)
 
 
-def stopped(simulator: Simulator) -> str:
+def stopped(simulator: Simulator, exit_code: int = 0) -> str:
     """Stops a server as its parent's end would; the answer is what it said on the way."""
     _, words = simulator.process.communicate(timeout=PATIENCE)
-    assert simulator.process.returncode == 0
+    assert simulator.process.returncode == exit_code
     return words

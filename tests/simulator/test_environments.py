@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from waiting import eventually
 from runner.simulator.catalogue import Environment
 from runner.simulator.environments import ENVIRONMENTS
 from runner.simulator.parts import Parts
+from runner.simulator.variants import VARIANTS
 
 from .clients import Simulator, code, is_lost, kill, number, run, started, stopped, works
 from .test_defects import listed
@@ -34,8 +36,20 @@ def environment(name: str, report: list[str] | None = None) -> Iterator[Simulato
         yield simulator
     finally:
         simulator.stack.close()
-        words += stopped(simulator).splitlines()
+        words += stopped(simulator, 0 if report is None else 3).splitlines()
     assert report is not None or words == []
+
+
+def own_id(connection: Connection) -> int:
+    """The id of the session in which a client's statement runs."""
+    return int(run(connection, "SELECT USERENV('SID') FROM DUAL")[0][0])
+
+
+def mark_one_server(connection: Connection) -> None:
+    """Kills a foreign session on one of two servers: their lists differ from now on."""
+    run(connection, "START TRANSACTION")
+    run(connection, kill(sorted(ids(connection, FOREIGN))[15]))
+    run(connection, "COMMIT")
 
 
 def ids(connection: Connection, user: str) -> set[int]:
@@ -73,6 +87,14 @@ def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
         named = sorted(ids(admin, FOREIGN))[15]  # one of a kind that both servers have
         run(admin, kill(named))
     assert report == [f"simulator: foreign session {named} was killed"]
+
+
+@pytest.mark.parametrize("variant", ["scattered-ids", "falling-ids", "foreign-traffic", "behind-proxy"])
+@pytest.mark.parametrize("name", ["two-nodes", "splitter", "shared-connections"])
+def test_a_variant_in_an_environment(name: str, variant: str) -> None:
+    different = VARIANTS[variant].parts(ENVIRONMENTS[name].parts(Parts()))
+    with served(different) as server:
+        assert all(works(server.connect()) for _ in range(4))
 
 
 def test_two_nodes_give_the_same_ids_and_show_their_own_sessions() -> None:
@@ -185,16 +207,55 @@ def test_a_shared_session_that_is_killed_is_replaced_unless_a_client_has_it() ->
 
 def test_a_client_keeps_its_session_for_a_while() -> None:
     with environment("shared-connections-after-a-while") as sim:
-        user = sim.new_user()
-        admin, first, second = sim.connect(), sim.connect_as(user), sim.connect_as(user)
-        run(first, "SELECT 1 FROM DUAL")
-        own = ids(admin, user)
+        first, second = sim.connect(), sim.connect()
 
-        def has_taken_it() -> bool:
-            run(second, "SELECT 1 FROM DUAL")
-            return ids(admin, user) == own
+        def takes_it_over() -> bool:
+            held = own_id(first)
+            time.sleep(0.6)
+            return own_id(second) == held
 
-        assert eventually(has_taken_it)
+        assert eventually(takes_it_over)
+
+
+def test_shared_sessions_of_two_nodes() -> None:
+    with environment("shared-connections-of-two-nodes", []) as sim:
+        first, second = sim.connect(), sim.connect()
+        mark_one_server(first)
+        run(first, "START TRANSACTION")
+        run(second, "START TRANSACTION")
+        run(first, "COMMIT")
+        run(second, "COMMIT")
+        assert ids(first, FOREIGN) != ids(first, FOREIGN)
+
+
+def test_statements_go_to_two_servers_in_turn() -> None:
+    with environment("statements-in-turn", []) as sim:
+        client = sim.connect()
+        mark_one_server(client)
+        first, second, again = (ids(client, FOREIGN) for _ in range(3))
+        assert first == again != second
+        run(client, "START TRANSACTION")
+        assert ids(client, "SYS") == ids(client, "SYS")
+
+
+def test_a_client_that_is_moved_has_another_id() -> None:
+    with environment("moving-sessions") as sim:
+        client = sim.connect()
+        assert ids(client, "SYS") == {number(client)}
+        assert eventually(lambda: number(client) not in ids(client, "SYS"))
+        run(client, "START TRANSACTION")
+        kept = ids(client, "SYS")
+        assert all(ids(client, "SYS") == kept for _ in range(5))
+
+
+def test_a_list_that_is_cached() -> None:
+    with environment("cached-list") as sim:
+        admin, client = sim.connect(), sim.connect()
+        run(client, "SELECT 1 FROM DUAL")
+        before = ids(admin, "SYS")
+        late = sim.connect()
+        assert number(late) not in before
+        assert eventually(lambda: number(late) in ids(admin, "SYS"))
 
 
 def test_lists_of_two_nodes() -> None:
@@ -205,3 +266,13 @@ def test_lists_of_two_nodes() -> None:
     with environment("list-of-the-first-node") as sim:
         first, second = sim.connect(), sim.connect()
         assert ids(second, "SYS") == {number(first)}
+
+
+def test_users_get_one_of_two_servers_each() -> None:
+    with environment("two-nodes-by-user") as sim:
+        admin = sim.connect()
+        users = [sim.new_user("SHOW PROCESS") for _ in range(6)]
+        beside = [bool(ids(sim.connect_as(user), "SYS")) for user in users]
+        assert set(beside) == {True, False}
+        assert [bool(ids(sim.connect_as(user), "SYS")) for user in users] == beside
+        assert works(admin)

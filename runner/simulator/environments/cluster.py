@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.simulator.environments.foreign import KEPT, ForeignSessions
+from runner.simulator.environments.foreign import FOREIGN_USER, KEPT, ForeignSessions
 from runner.simulator.execute.kill import PlainKill
 from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.frontend import FrontEnd
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
 
-FOREIGN_USER = "SHOP"
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 10_000  # below the ports that a system gives to its clients: none of these is a client's by chance
 PORTS = 20_000
@@ -46,6 +45,11 @@ class Cluster(FrontEnd):
         self.nodes: tuple[Node, ...] = (Node(instance, engine), Node(other, type(engine)(other)))
         user = instance.accounts.create_user(FOREIGN_USER, FOREIGN_USER)
         self._foreign = [ForeignSessions(node.instance, user) for node in self.nodes]
+
+    @property
+    def foreign_killed(self) -> int:
+        """On both servers."""
+        return sum(sessions.killed for sessions in self._foreign)
 
     def sibling(self, instance: Instance) -> Instance:
         """Another server with the same users, roles and tables."""

@@ -1,24 +1,33 @@
-"""Proxies in front of two servers that answer SHOW PROCESSLIST in their own way."""
+"""Proxies that answer SHOW PROCESSLIST in their own way."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.simulator.catalogue import undecidable
 from runner.simulator.environments.balancer import InTurn
 from runner.simulator.environments.cluster import HostOfTheProxy, Node, sibling
+from runner.simulator.environments.foreign import WithForeignSessions
+from runner.simulator.execute.processlist import ProcessList
 from runner.simulator.parts import Parts, altered
 from runner.simulator.sessions import Registry
-from runner.simulator.variants.ids import SmallIds
+from runner.simulator.variants.ids import SmallIds, SmallIdsReused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runner.simulator.accounts import User
     from runner.simulator.connection import Connection
     from runner.simulator.execute.engine import Engine
     from runner.simulator.execute.instance import Instance
+    from runner.simulator.privileges import Privileges
     from runner.simulator.sessions import Session
+    from runner.simulator.settings import Settings
+    from runner.simulator.values import Value
+
+CACHED_SECONDS = 1.5
 
 
 class _Both(Registry):
@@ -46,6 +55,20 @@ class _ListOfTheFirst(InTurn):
         return replace(sibling(instance), process_list=instance.process_list)
 
 
+class _Cached(ProcessList):
+    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+        super().__init__(registry, privileges, settings)
+        self._answers: dict[tuple[User, bool], tuple[float, list[tuple[Value, ...]]]] = {}
+
+    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        now = time.monotonic()
+        since, rows = self._answers.get((asker.user, full), (now - CACHED_SECONDS, []))
+        if now - since >= CACHED_SECONDS:
+            since, rows = now, super().rows(asker, full=full)
+            self._answers[asker.user, full] = since, rows
+        return rows
+
+
 @undecidable
 def list_of_both_nodes(parts: Parts) -> Parts:
     """A load balancer in front of two servers, whose lists show the sessions of both."""
@@ -56,3 +79,9 @@ def list_of_both_nodes(parts: Parts) -> Parts:
 def list_of_the_first_node(parts: Parts) -> Parts:
     """A load balancer in front of two servers, of which the second answers with the list of the first."""
     return altered(parts, _ListOfTheFirst, SmallIds, HostOfTheProxy)
+
+
+@undecidable
+def cached_list(parts: Parts) -> Parts:
+    """A proxy that answers SHOW PROCESSLIST for 1.5 seconds as before; ids of ended sessions are given again."""
+    return altered(parts, WithForeignSessions, _Cached, SmallIdsReused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -10,10 +11,9 @@ from typing import TYPE_CHECKING
 from runner.simulator import errors
 from runner.simulator.catalogue import undecidable
 from runner.simulator.deferring import later
-from runner.simulator.environments.cluster import FOREIGN_USER, HostOfTheProxy, Node
-from runner.simulator.environments.foreign import ForeignSessions
+from runner.simulator.environments.cluster import Cluster, HostOfTheProxy, Node
+from runner.simulator.environments.foreign import WithForeignSessions
 from runner.simulator.environments.statements import Leg, ProxiedConnection, proxy_of
-from runner.simulator.frontend import FrontEnd
 from runner.simulator.parts import Parts, altered
 from runner.simulator.variants.ids import SmallIds
 
@@ -84,9 +84,9 @@ class _OnlyOne(Pool):
 class SharingConnection(ProxiedConnection):
     """Has a server session while a statement runs, and while a transaction is open."""
 
-    def __init__(self, proxy: Instance, node: Node, pool: Pool, channel: Channel) -> None:
-        super().__init__(proxy, node.engine, channel)
-        self._node = node
+    def __init__(self, proxy: Instance, engine: Engine, nodes: Iterator[Node], pool: Pool, channel: Channel) -> None:
+        super().__init__(proxy, engine, channel)
+        self._nodes = nodes
         self._pool = pool
         self._held: Leg | None = None
 
@@ -98,7 +98,7 @@ class SharingConnection(ProxiedConnection):
 
     def leg(self, client: Session, text: str) -> Leg:  # noqa: ARG002 - any one serves
         """The one that the client has, or one from the pool, or a new one."""
-        leg = self._held = self._held or self._pool.take(client.user) or self.open(self._node, client)
+        leg = self._held = self._held or self._pool.take(client.user) or self.open(next(self._nodes), client)
         leg.session.link = self
         leg.session.roles, leg.session.schema = client.roles, client.schema
         return leg
@@ -136,8 +136,8 @@ class _After(SharingConnection):
                 self._pool.give(leg)
 
 
-class Sharing(FrontEnd):
-    """Clients share the sessions of one server, where somebody else's sessions are, too."""
+class Sharing(WithForeignSessions):
+    """Clients share the sessions of one server."""
 
     pool: type[Pool] = Pool
     client: type[SharingConnection] = SharingConnection
@@ -145,14 +145,25 @@ class Sharing(FrontEnd):
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         self._proxy = proxy_of(instance)
-        self._node = Node(instance, engine)
+        self._nodes = itertools.repeat(Node(instance, engine))
         self._pool = self.pool()
-        self._foreign = ForeignSessions(instance, instance.accounts.create_user(FOREIGN_USER, FOREIGN_USER))
 
     def connect(self, channel: Channel) -> Connection:
         """A client of the proxy."""
-        self._foreign.log_in()
-        return self.client(self._proxy, self._node, self._pool, channel)
+        self.mix()
+        return self.client(self._proxy, self.engine, self._nodes, self._pool, channel)
+
+
+class _SharingTwoNodes(Cluster):
+    def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
+        super().__init__(instance, engine, connection)
+        self._proxy = proxy_of(instance)
+        self._turns = itertools.cycle(self.nodes)
+        self._pool = _InTurn()
+
+    def connect(self, channel: Channel) -> Connection:
+        self.mix()
+        return SharingConnection(self._proxy, self.engine, self._turns, self._pool, channel)
 
 
 class _SharingInTurn(Sharing):
@@ -189,3 +200,9 @@ def shared_connections_one_for_each_user(parts: Parts) -> Parts:
 def shared_connections_after_a_while(parts: Parts) -> Parts:
     """A proxy with shared server sessions; a client that is idle for half a second gives its session back."""
     return altered(parts, _SharingAfterAWhile, SmallIds, HostOfTheProxy)
+
+
+@undecidable
+def shared_connections_of_two_nodes(parts: Parts) -> Parts:
+    """A proxy with shared server sessions on two servers that number them alike."""
+    return altered(parts, _SharingTwoNodes, SmallIds, HostOfTheProxy)
