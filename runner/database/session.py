@@ -83,6 +83,8 @@ class Session:
         """What came once and was no reply: from there on no answer can be told from another."""
         self.hangup: Hangup | None = None
         self.greeting = Greeting()
+        self._used = time.monotonic()
+        """When the last statement was sent, or its answer was read."""
 
     def open(self, limit: float) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds.
@@ -90,6 +92,7 @@ class Session:
         A refusal is a ServerError; who is turned away, whoever it is, is Lost.
         """
         outcome = outcome_of(lambda: self._connect(limit), limit)
+        self._used = time.monotonic()
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
     def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
@@ -148,6 +151,7 @@ class Session:
         """Sends a statement; ``result`` takes the answer."""
         assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
         self.listen()  # what came before is no answer to this
+        self._used = time.monotonic()
         self._in_flight = self._connection.hear_prepared if prepared else self._connection.hear
         if self._line is not None:
             self._line.deadline = time.monotonic() + _SENDING
@@ -190,6 +194,7 @@ class Session:
                 self._connection.go_back(line, expected)
             else:
                 self._answer = answer
+                self._used = time.monotonic()
         return self._answer is not None
 
     def _lost(self, outcome: Lost) -> Lost:
@@ -227,6 +232,11 @@ class Session:
         if manner is not None:
             self._hang_up(manner)
         return self.hangup
+
+    @property
+    def idle(self) -> float:
+        """Seconds since its last statement was sent or answered."""
+        return time.monotonic() - self._used
 
     def close(self) -> None:
         """Says goodbye and closes the socket; never raises, and waits for nothing."""

@@ -62,7 +62,7 @@ class Observer:
         poll = Poll(self._patience.settle)
         may_end = [actor for name in sorted(self._stage.case.may_end) if (actor := self._stage.actors[name]).session]
         while hoped and _lost(may_end) not in hoped and poll.again():
-            self._settling.probe_silent(may_end)
+            self._settling.look_for_ends(may_end)
         ended, trace = _lost(may_end), ""
         for actor in may_end:
             if actor.name in ended:

@@ -10,20 +10,22 @@ from runner.database.target import Target
 _PAUSE = 0.25  # seconds between looks
 _QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
 _EVERY = 40  # cases, between looks that take longer
+_TOGETHER = 10  # times as long as one outage may last, all outages of a run may
 
 
 class Outage:
     """One a worker.
 
     When a case came to nothing, the target is looked at: can the administrator log in, is a probe answered? If not, the
-    next case waits until it can be used again, as a server that restarts can in a moment. Once a run has waited
-    long enough, cases are not begun any more, but the target is looked at now and then: whoever comes back late gets
-    its fair chance for the cases that are left.
+    next case waits until it can be used again, as a server that restarts can in a moment. A server that comes back may
+    be waited for several times. Once a run has waited long enough, cases are not begun any more, but the target is
+    looked at now and then: whoever comes back late gets its fair chance for the cases that are left.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._left = target.limits.outage
+        self._left_together = _TOGETHER * target.limits.outage
         self._trouble: str | None = None
         self._since = ""
         self._look_took = 0.0
@@ -33,6 +35,11 @@ class Outage:
     def reason(self) -> str:
         """Since when the target can't be used, and how that shows."""
         return f"the target can't be used since {self._since} ({self._trouble})"
+
+    @property
+    def trouble(self) -> str:
+        """How it showed when the target could not be used; empty if it can be used."""
+        return self._trouble or ""
 
     def begun(self) -> bool:
         """Looks whether the target can be used at this moment; false if it can."""
@@ -44,6 +51,7 @@ class Outage:
         elif trouble is None and self._trouble is not None:
             self._target.close()  # a session of the time before may be dead without anybody having heard it
             self._trouble = None
+            self._left = min(self._target.limits.outage, self._left_together)
         return trouble is not None
 
     def over(self) -> bool:
@@ -56,5 +64,6 @@ class Outage:
                 return True
             time.sleep(_PAUSE)
             self._left -= time.monotonic() - start
+            self._left_together -= time.monotonic() - start
         self._passed_over += 1
         return (self._look_took < _QUICK or self._passed_over % _EVERY == 0) and not self.begun()

@@ -10,6 +10,9 @@ _UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target th
 _LEAST_WATCH = 0.03  # seconds; for harm that comes later there are cases that say how long to watch
 _CHANCES = 3
 _SHORT = 1.0
+_SILENT = 0.25  # seconds of listening to a connection whose row is gone, before it is asked whether it is still there
+_SOON = 0.02
+_LEARNT = 2  # ends that were seen at a request only, and no more that were seen before one
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Patience:
     _not_ended: int = 0
     _answered: bool = False
     _not_answered: int = 0
+    _at_request: int = 0
+    _unasked: int = 0
 
     @property
     def settle(self) -> float:
@@ -49,6 +54,23 @@ class Patience:
         """A session's connection was gone after so long."""
         self.longest_end = max(self.longest_end, seconds)
         self._ended = True
+        self._unasked += 1
+
+    @property
+    def silence(self) -> float:
+        """How long to listen to a connection whose row is gone: not long where it only closes at a request."""
+        return _SOON if self._at_request >= max(_LEARNT, self._unasked) else _SILENT
+
+    @property
+    def quick(self) -> float:
+        """How long to listen to a connection before the list is read too: as long as ends take here."""
+        return min(_SILENT, 1.25 * self.longest_end) if self._unasked else _SOON
+
+    def note_end_at_request(self, seconds: float) -> None:
+        """A session's row was gone after so long, and its connection closed when a statement was sent on it."""
+        self.longest_end = max(self.longest_end, seconds)
+        self._ended = True
+        self._at_request += 1
 
     def note_no_end(self) -> None:
         """A session that was to end was still connected when its time was over."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.database.target import Target, TargetError
 from runner.execution.accounts import Pool, unfit
+from runner.execution.idling import Idling
 from runner.execution.observing import Observer
 from runner.execution.outage import Outage
 from runner.execution.patience import Patience
@@ -17,6 +18,8 @@ from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
 from runner.language.model import Case, Say, Vocabulary
+
+_DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may have caused at once
 
 
 class Performer:
@@ -31,9 +34,12 @@ class Performer:
     def __init__(self, target: Target, vocabulary: Vocabulary, pool: Pool | None = None) -> None:
         self._target = target
         self._pool = pool
-        self._vocabulary = vocabulary
-        self._patience = Patience(target.limits)
+        self._means = _Means(target, vocabulary, Patience(target.limits), Idling(target), pool)
         self._outage = Outage(target)
+        self._crashes = False
+        """Whether it was confirmed that a statement under test makes the target crash."""
+        self._uncleared: list[Stage] = []
+        """What could not be removed, since the target could not be used at that moment."""
 
     def perform(self, case: Case) -> CaseResult:
         """Runs a case as often as it says, and judges it; never raises for what the target does.
@@ -63,60 +69,121 @@ class Performer:
         """Runs a case, and looks at the target if it came to nothing."""
         if not self._outage.over():
             return replace(_blank(case), reason=f"not run: {self._outage.reason}", unreached=True)
-        first, missing = self._run(case)
-        if first.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
-            return replace(first, reason=f"{first.reason}; {self._outage.reason}", unreached=True)
-        return self._confirmed(case, first, missing=missing) if first.verdict is Verdict.DEVIATES else first
+        self._clear_again()
+        first = self._run(case)
+        if first.result.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
+            reason = f"{first.result.reason}; {self._outage.reason}"
+            return replace(first.result, reason=reason, unreached=True)
+        return self._confirmed(case, first) if first.result.verdict is Verdict.DEVIATES else first.result
 
-    def _confirmed(self, case: Case, first: CaseResult, *, missing: bool) -> CaseResult:
+    def _confirmed(self, case: Case, first: _Finding) -> CaseResult:
         """What a target or a network in trouble would do too has to come twice to be a deviation."""
         troubled = self._outage.begun()
-        if not (missing or troubled):
-            return first
+        if not (first.missing or troubled):
+            return first.result
+        if troubled and first.direct and self._crashes:
+            return self._crash(first)
         if not self._outage.over():
-            return self._undecided(first, f"but {self._outage.reason}", unreached=True)
-        second, _ = self._run(case)
-        troubled_again = second.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun()
-        warnings = (*first.warnings, *second.warnings)
-        if second.verdict is Verdict.DEVIATES and not troubled_again:
-            return replace(second, warnings=warnings)
-        but = f"but not again when the case was repeated, which {second.verdict.value}: {second.came or second.reason}"
-        return self._undecided(
-            replace(first, warnings=warnings), but.removesuffix(": "), unreached=troubled or troubled_again
+            return self._undecided(first.result, f"but {self._outage.reason}", unreached=True)
+        self._clear_again()
+        second = self._run(case)
+        warnings = (*first.result.warnings, *second.result.warnings)
+        result = self._compared(
+            replace(first, result=replace(first.result, warnings=warnings)), second, was_out=troubled
+        )
+        return replace(result, warnings=warnings)
+
+    def _compared(self, first: _Finding, second: _Finding, *, was_out: bool) -> CaseResult:
+        """What two runs of one case come to; ``was_out``: whether the target could not be used after the first."""
+        deviates = second.result.verdict is Verdict.DEVIATES
+        out = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun()
+        if deviates and not out:
+            return second.result
+        if deviates and was_out and first.direct and second.direct:
+            self._crashes = True
+            return self._crash(second)
+        if deviates:
+            but = f"and when the case was repeated, {second.result.came}; but {self._outage.reason}"
+        else:
+            but = (
+                f"but not again when the case was repeated, which {second.result.verdict.value}: {second.result.reason}"
+            )
+        return self._undecided(first.result, but.removesuffix(": "), unreached=was_out or out)
+
+    def _crash(self, finding: _Finding) -> CaseResult:
+        """A target that can't be used any more right after the statement under test: it harms everybody (IMP-10)."""
+        came = f"right after the statement the target could not be used ({self._outage.trouble}), each time it was sent"
+        return replace(
+            finding.result,
+            expected="the server goes on after the statement",
+            came=f"{finding.result.came}; {came}",
+            safety=True,
         )
 
-    def _run(self, case: Case) -> tuple[CaseResult, bool]:
-        run = _Run(case, self._target, self._vocabulary, self._patience, self._pool)
-        return run.result(), run.missing
+    def _clear_again(self) -> None:
+        """Removes what cases have left on a target that could not be used when they were over."""
+        left, self._uncleared = self._uncleared, []
+        for stage in left:
+            if stage.provisions.clear():
+                self._uncleared.append(stage)
+
+    def _run(self, case: Case) -> _Finding:
+        run = _Run(case, self._means)
+        finding = run.finding()
+        if finding.result.warnings:
+            self._uncleared.append(run.stage)
+        return finding
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
         reason = f"{result.came}, {but}"
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", came="", unreached=unreached)
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What every run of a case of one register needs, and what was learnt of the target."""
+
+    target: Target
+    vocabulary: Vocabulary
+    patience: Patience
+    idling: Idling
+    pool: Pool | None
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What one run of a case came to.
+
+    Attributes:
+        missing: whether it deviates by what did not come, or by a lost connection.
+        direct: whether that was seen right after a statement that can end sessions.
+    """
+
+    result: CaseResult
+    missing: bool
+    direct: bool
+
+
 class _Run:
     """One run of one case."""
 
-    def __init__(
-        self, case: Case, target: Target, vocabulary: Vocabulary, patience: Patience, pool: Pool | None
-    ) -> None:
+    def __init__(self, case: Case, means: _Means) -> None:
         self._case = case
-        self.missing = False
-        """Whether it deviates by what did not come, or by a lost connection."""
         self._transcript = Transcript()
-        self._stage = Stage(case, target, self._transcript, pool)
-        self._settling = Settling(self._stage, patience)
-        self._player = Player(self._stage, self._settling, patience, vocabulary)
-        self._observer = Observer(self._stage, self._settling, patience, self._player.matcher)
+        self.stage = Stage(case, means.target, self._transcript, means.pool)
+        self._settling = Settling(self.stage, means.patience, means.idling)
+        self._player = Player(self.stage, self._settling, means.patience, means.vocabulary)
+        self._observer = Observer(self.stage, self._settling, means.patience, self._player.matcher)
 
-    def result(self) -> CaseResult:
+    def finding(self) -> _Finding:
         """Plays the case and judges it; whatever comes, clears up."""
-        result = _blank(self._case)
+        result, missing, direct = _blank(self._case), False, False
         try:
-            self._stage.set()
+            self.stage.set()
             result = self._judged(result)
         except DeviationError as error:
-            self.missing = error.missing
+            missing = error.missing
+            direct = self.stage.said_guarded and self._settling.elapsed < _DIRECTLY
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, came=error.came, safety=error.safety
             )
@@ -125,14 +192,15 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"the suite failed: {error!r}")
         finally:
-            left = self._stage.clear()
-        return replace(
+            left = self.stage.clear()
+        result = replace(
             result,
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
             warnings=tuple(left),
-            identifiers=self._stage.identifiers(),
+            identifiers=self.stage.identifiers(),
         )
+        return _Finding(result, missing, direct)
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:
@@ -141,13 +209,13 @@ class _Run:
                 outcome = self._observer.outcome(self._player.observed)
                 return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
             for name in sorted(self._case.ends):
-                self._settling.await_end(self._stage.actors[name])
+                self._settling.await_end(self.stage.actors[name])
         except DeviationError as error:
             self._add_harm(error)
             raise
         except (InconclusiveError, TargetError):
             # Where the statement under test has done harm, that is why the case could not go on.
-            if self._stage.said_guarded:
+            if self.stage.said_guarded:
                 self._settling.check_survivors(self._case.may_end, watch=False)
             raise
         self._settling.check_survivors(self._case.ends, watch=not self._case.ends)
@@ -162,7 +230,7 @@ class _Run:
                 came, safety = f"{error.came}; {harm.came}", error.safety or harm.safety
                 raise DeviationError(error.expected, came, safety=safety, missing=True) from error
         except InconclusiveError:
-            if not self._stage.said_guarded:
+            if not self.stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one
 
 

@@ -102,6 +102,7 @@ class Provisions:
     def clear(self) -> list[str]:
         """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed."""
         profile = self._target.profile
+        self._cut_off = False
         left: list[str] = []
         if self.table is not None:
             statements = profile.statements("drop_table", table=self.table, name=self._table_name)

@@ -2,31 +2,36 @@
 
 No look is final by itself: a session that should end is looked for until the settle time is over, a session that
 should go on has to answer a statement after the ends were seen.
+
+Nothing is sent on the connection of an idle session that should end before its row has left the list: a server that
+only marks a session, and ends it at its client's next statement, would end it because of the suite's own question.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, succeeded
 from runner.database.poll import Poll
+from runner.execution.idling import Idling
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 
-_FIRST_PROBE = 0.25  # seconds of listening before a silent connection is asked whether it is still there
 _SLOWEST_PROBE = 1.0
 _PROBE_LIMIT = 1.0  # seconds for the answer of a session that should be ending
+_LATE = 0.2  # seconds from which on the end of an idle session may be that of an idle timeout
+_KEPT_ACTIVE = 0.5  # seconds of idling after which a session that has to go on is sent a statement
 
 
 @dataclass
 class _Probe:
     """When a connection that is silent is asked next: some servers close it only then."""
 
-    due: float = field(default_factory=lambda: time.monotonic() + _FIRST_PROBE)
-    pause: float = _FIRST_PROBE
+    due: float
+    pause: float
 
     def is_due(self) -> bool:
         """Whether to ask now; if so, the next time is later by twice the pause."""
@@ -38,87 +43,200 @@ class _Probe:
 
 
 @dataclass
+class _End:
+    """What was seen so far of the end of a session; times are in seconds since the statement.
+
+    Attributes:
+        was_idle: whether no statement was in flight. A blocked session may linger: that tells nothing of the speed.
+        begun: when it was first looked at, by the clock.
+        connection, row: when they were seen gone.
+        idle: for how many seconds the session had been idle when its connection closed.
+        state: what its row showed last.
+        probe: when its connection is asked; not before its row is gone.
+        asked: whether a statement was sent on its connection since the row is gone.
+    """
+
+    was_idle: bool
+    begun: float = field(default_factory=time.monotonic)
+    connection: float | None = None
+    row: float | None = None
+    idle: float = 0.0
+    state: str = ""
+    probe: _Probe | None = None
+    asked: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether connection and row are gone."""
+        return self.connection is not None and self.row is not None
+
+
+@dataclass
 class Settling:
     """The looks at the sessions of one run of a case."""
 
     stage: Stage
     patience: Patience
+    idling: Idling
     endings: dict[str, Ending] = field(default_factory=dict)
     start: float = field(default_factory=time.monotonic)
     """When the last statement that can end sessions was sent or, better, answered: endings are timed from here."""
-    _probes: dict[str, _Probe] = field(default_factory=dict)
+    _ends: dict[str, _End] = field(default_factory=dict)
 
     @property
     def settle(self) -> float:
         """Seconds that a session of this case may take to be gone."""
         return self.patience.settle * self.stage.case.settle_times
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the last statement that can end sessions."""
+        return max(0.0, time.monotonic() - self.start)
+
     def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
 
         Raises:
             DeviationError: one of them is still there then.
-            InconclusiveError: nobody can see whether the row is gone.
+            InconclusiveError: nobody can see whether the row is gone, or an idle timeout may have ended the session.
         """
         if actor.name in self.endings:
             return self.endings[actor.name]
-        session = actor.online
         settle = self.settle
         poll = poll or Poll(settle)
-        was_idle = not session.busy  # a blocked session may linger, which says nothing of the target's speed
-        while session.listen() is None:
-            self.probe_silent([actor])
-            if session.listen() is None and not poll.again():
-                self.patience.note_no_end()
-                how = "its statement is still in flight" if session.busy else "and answers statements"
-                raise DeviationError(
-                    f"the connection of {actor.name} is gone within {settle:g} s",
-                    f"{actor.name} is connected, {how}",
-                    missing=session.busy,
-                )
-        connection = max(0.0, time.monotonic() - self.start)
-        if was_idle:
-            self.patience.note_end(connection)
-        manner = str(session.hangup)
-        self.stage.transcript.add(actor.name, "ends", f"connection {manner}")
-        self._await_row(actor, poll, settle)
-        row = max(0.0, time.monotonic() - self.start)
+        end = self._end_of(actor)
+        while not self._look(actor, end).is_over and poll.again():
+            self.keep_active()
+        if not end.is_over:
+            self._fail(actor, end, settle)
+        self._refuse_idle_timeout(actor, end)
+        if end.was_idle:
+            self._note_speed(end)
         actor.gone = True
-        self.endings[actor.name] = Ending(actor.name, manner, round(connection * 1000, 1), round(row * 1000, 1))
+        manner = str(actor.online.hangup) + (", at its next statement" if end.asked else "")
+        connection = None if end.asked or end.connection is None else round(end.connection * 1000, 1)
+        row = None if end.row is None else round(end.row * 1000, 1)
+        self.endings[actor.name] = Ending(actor.name, manner, connection, row)
         return self.endings[actor.name]
 
-    def probe_silent(self, actors: Collection[Actor]) -> None:
-        """Asks idle sessions that have been silent for a while whether they are still there."""
+    def look_for_ends(self, actors: Collection[Actor]) -> None:
+        """Looks once at sessions that may end, as ``await_end`` does."""
         for actor in actors:
-            session = actor.session
-            idle = session is not None and actor.alive and (not session.busy or session.answered)
-            if idle and self._probes.setdefault(actor.name, _Probe()).is_due():
-                self._unanswering([actor], _PROBE_LIMIT)
+            if actor.alive:
+                self._look(actor, self._end_of(actor))
+        self.keep_active()
 
-    def _await_row(self, actor: Actor, poll: Poll, settle: float) -> None:
-        if (state := self._row_after(actor, poll)) is not None:
+    def keep_active(self) -> None:
+        """Sends a statement on the connections of idle sessions that have to go on, so that no idle timeout ends them.
+
+        Raises:
+            DeviationError: as ``check``.
+            InconclusiveError: as ``check``.
+        """
+        idle = [
+            actor
+            for actor in self._survivors(self.stage.case.may_end)
+            if actor.session is not None and not actor.session.busy and actor.session.idle > _KEPT_ACTIVE
+        ]
+        if idle:
+            self.check(idle)
+
+    def _end_of(self, actor: Actor) -> _End:
+        if actor.name not in self._ends:
+            self._ends[actor.name] = _End(was_idle=not actor.online.busy)
+        return self._ends[actor.name]
+
+    def _look(self, actor: Actor, end: _End) -> _End:
+        self._listen(actor, end)
+        if end.connection is None and time.monotonic() - end.begun < self.patience.quick:
+            return end  # most servers close it at once: the list need not be read before
+        if end.row is None:
+            state = self._row_state(actor)
+            if state is not None:
+                end.state = state
+                return end
+            end.row = self.elapsed
+            self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
+        session = actor.online
+        if end.connection is None and (not session.busy or session.answered):
+            pause = self.patience.silence
+            end.probe = end.probe or _Probe(time.monotonic() + pause, pause)
+            if end.probe.is_due():
+                end.asked = True
+                self._unanswering([actor], _PROBE_LIMIT)
+            self._listen(actor, end)
+        return end
+
+    def _listen(self, actor: Actor, end: _End) -> None:
+        session = actor.online
+        if end.connection is None and session.listen() is not None:
+            end.connection, end.idle = self.elapsed, session.idle
+            how = ", when a statement was sent on it" if end.asked else ""
+            self.stage.transcript.add(actor.name, "ends", f"connection {session.hangup}{how}")
+
+    def _fail(self, actor: Actor, end: _End, settle: float) -> None:
+        """Raises what it means that the settle time is over."""
+        if end.connection is not None:
             raise DeviationError(
                 f"the row of {actor.name} leaves the list within {settle:g} s",
-                f"its connection is gone, but its row is still there ({state})",
+                f"its connection is gone, but its row is still there ({end.state})",
             )
-        self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
+        if end.row is None:
+            self.stage.doubt_route(actor)
+        self.patience.note_no_end()
+        busy = actor.online.busy and not actor.online.answered
+        state = f"{actor.name} is connected, its statement is still in flight"
+        if not busy:  # from here on a statement may end it: that is told, too
+            silent = bool(self._unanswering([actor], _PROBE_LIMIT))
+            state = f"{actor.name} is connected, and answers statements"
+            if silent and end.row is None:
+                state = (
+                    f"{actor.name} is connected and listed until a statement is sent on its connection ({end.state})"
+                )
+            elif silent:
+                state = f"{actor.name} is connected, and doesn't answer statements"
+        row = "its row is gone, but " if end.row is not None else ""
+        raise DeviationError(f"the connection of {actor.name} is gone within {settle:g} s", row + state, missing=busy)
+
+    def _refuse_idle_timeout(self, actor: Actor, end: _End) -> None:
+        if not end.was_idle or end.asked or end.connection is None or end.connection < _LATE:
+            return
+        closed = self.idling.closes_within(end.idle)
+        if closed is not None:
+            raise InconclusiveError(
+                f"{actor.name} ended after {end.idle:.1f} s without a statement, and sessions that no statement names "
+                f"are closed after {closed:.1f} s here: an idle timeout. Raise it above the settle time"
+            )
+
+    def _note_speed(self, end: _End) -> None:
+        if end.asked:
+            self.patience.note_end_at_request(end.row or 0.0)
+        else:
+            self.patience.note_end(end.connection or 0.0)
+
+    def _row_state(self, actor: Actor) -> str | None:
+        """What the row of a session that should end shows; None if there is none any more."""
+        if actor.id is None:
+            raise InconclusiveError(f"the id of {actor.name} is not known: {actor.unidentified}")
+        # An id that was given to a later session of the case is no trace of this one.
+        if any(other.id == actor.id and other.alive for other in self.stage.mates(actor)):
+            return None
+        shown = self.stage.look(actor, fresh=True)
+        if shown is None:
+            raise InconclusiveError(f"nobody can see whether the row of {actor.name} is gone")
+        rows = [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
+        return ", ".join(str(part) for part in rows[0].activity) if rows else None
 
     def _row_after(self, actor: Actor, poll: Poll) -> str | None:
         """What the row of an ended session shows when ``poll`` is over; None as soon as there is none."""
-        if actor.id is None:
-            raise InconclusiveError(f"the id of {actor.name} is not known: {actor.unidentified}")
-        while True:
-            # An id that was given to a later session of the case is no trace of this one.
-            if any(other.id == actor.id and other.alive for other in self.stage.mates(actor)):
-                return None
-            shown = self.stage.look(actor, fresh=True)
-            if shown is None:
-                raise InconclusiveError(f"nobody can see whether the row of {actor.name} is gone")
-            rows = [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
-            if not rows:
-                return None
-            if not poll.again():
-                return ", ".join(str(part) for part in rows[0].activity)
+        while (state := self._row_state(actor)) is not None and poll.again():
+            pass
+        return state
+
+    def _survivors(self, ended: Collection[str]) -> Iterator[Actor]:
+        for actor in self.stage.actors.values():
+            if actor.name not in ended and actor.session is not None and not actor.gone:
+                yield actor
 
     def check_survivors(self, ended: Collection[str], *, watch: bool) -> None:
         """Checks that all sessions but the ended ones go on; ``watch``: also after as long as ending takes here.
@@ -129,17 +247,13 @@ class Settling:
             DeviationError: one is gone, and a statement that can end sessions had been sent.
             InconclusiveError: one is gone, and none had been sent.
         """
-        survivors = [
-            actor
-            for actor in self.stage.actors.values()
-            if actor.name not in ended and actor.session is not None and not actor.gone
-        ]
+        survivors = list(self._survivors(ended))
         self.check(survivors)
         seconds = max(self.patience.watch if watch else 0, self.stage.case.watch)
         if seconds:
             poll = Poll(seconds)
             while all(actor.alive for actor in survivors) and poll.again():
-                pass
+                self.keep_active()
             self.check(survivors)
         for name in self.endings if self.stage.case.watch else ():
             if (state := self._row_after(self.stage.actors[name], Poll(self.settle))) is not None:
@@ -149,6 +263,7 @@ class Settling:
 
     def check(self, survivors: Collection[Actor]) -> None:
         """Checks once that these sessions, and the administrator's, go on; see ``check_survivors``."""
+        idle = {actor.name: actor.session.idle for actor in survivors if actor.session is not None}
         lost = self._unanswering(survivors, self.stage.target.limits.statement)
         control = self.stage.control_lost()
         if not lost and not control:
@@ -162,6 +277,9 @@ class Settling:
             raise InconclusiveError(
                 f"the target dropped {' and '.join(names)} before the statement under test was sent"
             )
+        self._refuse_timed_out(
+            lost, control=control, idle=max((idle.get(actor.name, 0.0) for actor in lost), default=0.0)
+        )
         unnamed = any(actor.name not in self.stage.case.named for actor in lost)
         raise DeviationError(
             "every session that is not to end goes on",
@@ -169,6 +287,18 @@ class Settling:
             safety=control or unnamed,
             missing=True,
         )
+
+    def _refuse_timed_out(self, lost: Collection[Actor], *, control: bool, idle: float) -> None:
+        closed = any(actor.session is not None and actor.session.hangup is not None for actor in lost)
+        if control or not closed or idle < _LATE:
+            return
+        timeout = self.idling.closes_within(idle)
+        if timeout is not None:
+            names = " and ".join(actor.name for actor in lost)
+            raise InconclusiveError(
+                f"{names} ended after {idle:.1f} s without a statement, and sessions that no statement names are "
+                f"closed after {timeout:.1f} s here: an idle timeout. Raise it above 10 s"
+            )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
         """Which of these sessions are gone, silent or interrupted; all idle ones are asked at the same time.

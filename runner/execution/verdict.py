@@ -90,11 +90,12 @@ class Ending:
     Attributes:
         manner: what its client saw.
         connection_ms, row_ms: milliseconds from the statement's answer until its connection and its row were seen gone.
+            No duration is known of a connection that closed only when the suite sent a statement on it.
     """
 
     session: str
     manner: str
-    connection_ms: float
+    connection_ms: float | None
     row_ms: float | None = None
 
 

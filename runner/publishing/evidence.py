@@ -128,6 +128,8 @@ def _came(result: CaseResult) -> Iterator[str]:
 
 def _ending(ending: Ending) -> str:
     row = f", its row after {wording.milliseconds(ending.row_ms)}" if ending.row_ms is not None else ""
+    if ending.connection_ms is None:
+        return f"{ending.session} ended ({ending.manner}): its connection closed at the next statement{row}"
     gone = wording.milliseconds(ending.connection_ms)
     return f"{ending.session} ended ({ending.manner}): its connection was seen gone after {gone}{row}"
 

@@ -162,7 +162,7 @@ def timings(subjects: Sequence[Subject], observed: Iterable[Observation]) -> lis
 def _timing(ends: Iterable[tuple[Subject, list[Ending]]]) -> tuple[Timing, ...]:
     rows = []
     for subject, endings in ends:
-        connection = Spread.of([end.connection_ms for end in endings])
+        connection = Spread.of([end.connection_ms for end in endings if end.connection_ms is not None])
         if connection is not None:
             row = Spread.of([end.row_ms for end in endings if end.row_ms is not None])
             rows.append(Timing(subject, len(endings), connection, row))

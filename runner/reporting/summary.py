@@ -186,5 +186,5 @@ def observations(results: list[CaseResult]) -> Iterator[str]:
 
 
 def _lags(result: CaseResult) -> str:
-    gone = sorted(max(ending.connection_ms, ending.row_ms or 0) for ending in result.endings)
+    gone = sorted(max(ending.connection_ms or 0, ending.row_ms or 0) for ending in result.endings)
     return f"; gone after {gone[len(gone) // 2]:g} ms (median), {gone[-1]:g} ms (longest)" if len(gone) > 1 else ""

@@ -23,6 +23,7 @@ from runner.database.outcome import Ok, Rows
 from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
+from runner.execution.idling import Idling
 from runner.execution.patience import Patience
 from runner.execution.settling import Settling
 from runner.execution.stage import Stage
@@ -139,7 +140,9 @@ def test_an_id_that_a_foreign_session_took_over_is_not_named(tmp_path: Path, sai
         heir = taker(dsn, victim, stack)
         wire.heard.clear()
         patience = Patience(LIMITS)
-        player = Player(stage, Settling(stage, patience), patience, find_register(case.place.path).vocabulary)
+        player = Player(
+            stage, Settling(stage, patience, Idling(target)), patience, find_register(case.place.path).vocabulary
+        )
         with pytest.raises(InconclusiveError, match=r"not sent: .*somebody else's"):
             player.play(case.steps)
         assert b"KILL" not in wire.heard
