@@ -208,8 +208,7 @@ class _Run:
             if self._case.outcomes:
                 outcome = self._observer.outcome(self._player.observed)
                 return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
-            for name in sorted(self._case.ends):
-                self._settling.await_end(self.stage.actors[name])
+            self._settling.await_all([self.stage.actors[name] for name in sorted(self._case.ends)])
         except DeviationError as error:
             self._add_harm(error)
             raise

@@ -23,6 +23,7 @@ from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 _SLOWEST_PROBE = 1.0
 _PROBE_LIMIT = 1.0  # seconds for the answer of a session that should be ending
 _LATE = 0.2  # seconds from which on the end of an idle session may be that of an idle timeout
+_AT_ONCE = 0.001  # seconds from the first look at a session in which what is seen was so before
 _KEPT_ACTIVE = 0.5  # seconds of idling after which a session that has to go on is sent a statement
 
 
@@ -119,6 +120,20 @@ class Settling:
         self.endings[actor.name] = Ending(actor.name, manner, connection, row)
         return self.endings[actor.name]
 
+    def await_all(self, actors: Collection[Actor]) -> None:
+        """Waits until all of these sessions are gone, looking at them together; see ``await_end``.
+
+        Raises:
+            DeviationError: as ``await_end``.
+            InconclusiveError: as ``await_end``.
+        """
+        poll = Poll(self.settle)
+        ends = [(actor, self._end_of(actor)) for actor in actors if actor.name not in self.endings]
+        while any(not self._look(actor, end).is_over for actor, end in ends) and poll.again():
+            self.keep_active()
+        for actor in actors:
+            self.await_end(actor, poll)
+
     def look_for_ends(self, actors: Collection[Actor]) -> None:
         """Looks once at sessions that may end, as ``await_end`` does."""
         for actor in actors:
@@ -148,6 +163,8 @@ class Settling:
 
     def _look(self, actor: Actor, end: _End) -> _End:
         self._listen(actor, end)
+        if end.is_over:
+            return end
         if end.connection is None and time.monotonic() - end.begun < self.patience.quick:
             return end  # most servers close it at once: the list need not be read before
         if end.row is None:
@@ -209,10 +226,12 @@ class Settling:
             )
 
     def _note_speed(self, end: _End) -> None:
+        # What was gone at the first look, which may have come late, tells nothing of the time that it took.
         if end.asked:
-            self.patience.note_end_at_request(end.row or 0.0)
-        else:
-            self.patience.note_end(end.connection or 0.0)
+            self.patience.note_end_at_request(end.row if end.row is not None and end.state else 0.0)
+        elif end.connection is not None:
+            late = end.begun + _AT_ONCE > self.start + end.connection
+            self.patience.note_end(0.0 if late else end.connection)
 
     def _row_state(self, actor: Actor) -> str | None:
         """What the row of a session that should end shows; None if there is none any more."""
