@@ -35,25 +35,37 @@ class Provisions:
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
 
-    def account(self, spec: SessionSpec) -> Account:
+    def account(self, spec: SessionSpec, begins_like: Account | None = None) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
+
+        Args:
+            begins_like: the account with whose name the new user's name begins.
 
         Raises:
             InconclusiveError: the target refuses, or no prepared account is free.
         """
         if self._pool is not None:
             return self._pool.lend(spec)
-        account = Account(self._target.names.new(), new_password())
+        names = self._target.names
+        account = Account(names.new() if begins_like is None else names.extended(begins_like.user), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
         self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
             return account
-        profile = self._target.profile
-        for statement in profile.statements("create_user", user=account.user, password=account.password):
-            self._prepare(statement)
+        self.create(account)
         for privilege in spec.grants:
             self.grant(account, privilege)
         return account
+
+    def create(self, account: Account) -> None:
+        """Creates an account's user, with the right to log in and nothing else.
+
+        Raises:
+            InconclusiveError: the target refuses.
+        """
+        profile = self._target.profile
+        for statement in profile.statements("create_user", user=account.user, password=account.password):
+            self._prepare(statement)
 
     def grant(self, account: Account, privilege: str) -> None:
         """Grants a privilege.

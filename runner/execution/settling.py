@@ -53,6 +53,11 @@ class Settling:
         """Seconds that a session of this case may take to be gone."""
         return self.patience.settle * self.stage.case.settle_times
 
+    def begin_anew(self, actor: Actor) -> None:
+        """A session has connected again: what was seen of its earlier end says nothing about this connection."""
+        self.endings.pop(actor.name, None)
+        self._probes.pop(actor.name, None)
+
     def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
 
