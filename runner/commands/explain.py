@@ -70,7 +70,7 @@ def _explain_case(case: Case) -> None:
         print(f"  ends: {', '.join(sorted(case.ends)) or 'nothing'}; every other session goes on")
 
 
-def _described(step: Step) -> str:
+def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of step
     match step:
         case Say():
             prepares = " (prepared only)" if step.prepares else ""

@@ -136,7 +136,7 @@ class Connection(pymysql.Connection):
         return Ok()
 
     def execute(self) -> Outcome:
-        """Sends COM_STMT_EXECUTE, without parameters, for what was prepared last; ``hear_prepared`` reads the answer."""
+        """Sends COM_STMT_EXECUTE for what was prepared last; ``hear_prepared`` reads the answer."""
         self._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", self._prepared, 0, 1))
         return Ok()
 

@@ -39,6 +39,7 @@ class Provisions:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
 
         Args:
+            spec: the session.
             begins_like: the account with whose name the new user's name begins.
 
         Raises:

@@ -195,7 +195,9 @@ class CaseReader:
                         f"before it: {step.session}: a statement, and prepare: true",
                     )
 
-    def _step(self, way: Path_, raw: Mapping[str, Any], names: list[str]) -> Step:
+    def _step(  # noqa: PLR0911 - a return for each kind of step
+        self, way: Path_, raw: Mapping[str, Any], names: list[str]
+    ) -> Step:
         place = self.document.place(*self.way, *way)
         speakers = [key for key in raw if key not in _STEP_WORDS]
         verbs = [key for key in raw if key in _VERBS] + speakers
@@ -242,7 +244,8 @@ class CaseReader:
         steps = self._steps(way, raw["steps"], names)
         if any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
             raise self._fail(
-                (*way, "steps"), "a step that is repeated says reply: any, and only one answer can be recorded",
+                (*way, "steps"),
+                "a step that is repeated says reply: any, and only one answer can be recorded",
                 "name the lawful replies, or write that step behind the repeat",
             )
         return Repeat(raw["repeat"], steps, place)
