@@ -153,11 +153,12 @@ class CaseReader:
                     did_you_mean(user, [*specs, ADMINISTRATOR]),
                 )
             base_name = spec.get("name_extends")
-            if base_name is not None and (base_name not in specs or specs[base_name].same_user_as == ADMINISTRATOR):
+            ours = [name for name, spec in specs.items() if spec.same_user_as != ADMINISTRATOR]
+            if base_name is not None and base_name not in ours:
                 raise self.document.fail(
                     (*base, name, "name_extends"),
                     f"no earlier session of a user of the case is called {base_name!r}",
-                    did_you_mean(base_name, specs),
+                    did_you_mean(base_name, ours),
                 )
             if user is not None and not {"grants", "create", "name_extends"}.isdisjoint(spec):
                 raise self.document.fail(
