@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from case_bench import KILL, Bench, sent
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.verdict import Verdict
 
 ALSO_LATER = "{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
 LATER = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer, connect: false}, stranger: {}}"
@@ -13,10 +13,6 @@ steps:
   - killer: {KILL}
     prepare: true
 """
-
-
-def heard(result: CaseResult, name: str) -> list[str]:
-    return [event.text for event in result.transcript if event.kind == "hears" and event.actor == name]
 
 
 def test_steps_are_repeated_with_a_new_connection_each_time(bench: Bench) -> None:
@@ -105,9 +101,9 @@ steps:
     assert result.reason.startswith("preparing failed: killer: ALTER SYSTEM KILL SESSION")
 
 
-def test_a_prepared_statement_passes_the_guard_again_before_it_is_executed(bench: Bench) -> None:
-    """Its victim has left in between; nobody says whose the number is by then."""
-    body = f"{PREPARES}  - sys: {KILL}\n  - wait: {{victim: gone}}\n  - execute: killer\n    reply: unknown-session\nends: [victim]"
+def test_what_was_prepared_is_executed_when_its_victim_has_left(bench: Bench) -> None:
+    between = f"  - sys: {KILL}\n  - wait: {{victim: gone}}\n"
+    body = f"{PREPARES}{between}  - execute: killer\n    reply: unknown-session\nends: [victim]"
     result = bench.run(body, sessions=ALSO_LATER)
     assert result.verdict is Verdict.CONFORMS, result
 
