@@ -58,7 +58,8 @@ def _explain_case(case: Case) -> None:
     for spec in case.sessions:
         user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a user of its own"
         granted = f", granted {', '.join(spec.grants)}" if spec.grants else ""
-        print(f"  session {spec.name} {user}{granted}{'' if spec.connect else ', connects later'}")
+        named = f", whose name begins with that of {spec.name_extends}'s user" if spec.name_extends else ""
+        print(f"  session {spec.name} {user}{named}{granted}{'' if spec.connect else ', connects later'}")
     for number, step in enumerate(case.steps, 1):
         print(f"  {number}. {_described(step)}")
         for inner in step.steps if isinstance(step, Repeat) else ():

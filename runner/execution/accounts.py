@@ -104,7 +104,7 @@ def unfit(case: Case, *, administrator: bool) -> str | None:
     if not all(spec.create for spec in case.sessions) or any(isinstance(step, Create) for step in steps):
         return "its steps create a user, and with prepared accounts none is created"
     if any(spec.name_extends for spec in case.sessions):
-        return "it needs users with names of a certain kind, and those of prepared accounts are given"
+        return "its users have names that begin alike, and those of prepared accounts are given"
     acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
     for step in steps:
         if not isinstance(step, Say):
