@@ -16,7 +16,7 @@ OTHERWISE = {
         "it can't be prepared, or another error",
         "the same ids",
     ),
-    "view-with-ids-of-its-own": ("the privilege is missing", "it is executed", "other ids"),
+    "view-with-ids-of-its-own": ("the privilege is missing", "it is executed", "other ids, or not all of them"),
     "no-view-of-sessions": ("the privilege is missing", "it is executed", "no such view"),
 }
 
