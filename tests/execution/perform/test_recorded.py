@@ -42,3 +42,16 @@ def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(tmp_pa
     assert undecided == expected
     assert run.results(verdict="deviates") == []
     assert all("CREATE ROLE" in row["reason"] for row in run.results(verdict="inconclusive"))
+
+
+def test_twenty_sessions_end_where_damage_that_adds_up_is_looked_for(tmp_path: Path) -> None:
+    run = run_suite(tmp_path / "record.json", "-k", "twent")
+    assert run.code == 0, run.screen
+    rows = [row for row in run.results() if row["place"].startswith("cases/accumulation.yaml")]
+    for row in rows:
+        said = [event["text"] for event in row["transcript"] if event["kind"] == "says" and "KILL" in event["text"]]
+        assert len(said) >= 20, row["name"]
+        if row["requirement"] in {"PUR-1", "IMP-7"}:
+            ends = [event for event in row["transcript"] if event["kind"] == "ends" and "connection" in event["text"]]
+            assert len(ends) >= 20, row["name"]
+    assert {row["requirement"] for row in rows} == {"PUR-1", "IMP-7", "IMP-8"}
