@@ -34,6 +34,8 @@ class Provisions:
         self._cut_off = False
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
+        self.role_taken = False
+        """Whether a statement with the role's name was not refused: otherwise there is hardly a role of that name."""
 
     def account(self, spec: SessionSpec, begins_like: Account | None = None) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
@@ -121,7 +123,7 @@ class Provisions:
             left += self._drop(statements, lambda: self._listed("list_tables", self._table_name) is not False)
         if (role := self._role) is not None:
             statements = profile.statements("drop_role", role=role)
-            left += self._drop(statements, lambda: self._listed("list_roles", role) is not False)
+            left += self._drop(statements, lambda: self._role_exists(role))
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._exists, account))
@@ -166,6 +168,10 @@ class Provisions:
             self._cut_off = not answered(answer)
             return True if self._cut_off else None
         return any((row[0] or "").upper() == name for row in answer.values)
+
+    def _role_exists(self, role: str) -> bool:
+        listed = self._listed("list_roles", role)
+        return self.role_taken if listed is None else listed
 
     def _exists(self, account: Account) -> bool:
         listed = self._listed("list_users", account.user)

@@ -127,6 +127,8 @@ class Player:
         while prepares and self._stage.target.profile.passes(answer) and poll.again():
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
+        if any(hole.word == "role" for hole in step.statement.holes):
+            self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
         if lists := self._lists(step.reply):
             answer = self._listed(line, answer, lists)
         if line.guarded:

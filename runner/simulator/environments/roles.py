@@ -24,3 +24,13 @@ class NoRoles(Engine):
         if isinstance(statement, sql.CreateRole):
             raise errors.syntax_error("ROLE", 1)
         return await super().run(session, statement, depth)
+
+
+@undecidable
+class NoRolesAndNoListOfThem(NoRoles):
+    """CREATE ROLE is a syntax error, and DBA_ROLES no table."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Select) and statement.table is not None and statement.table[1] == "DBA_ROLES":
+            raise errors.no_such_table()
+        return await super().run(session, statement, depth)

@@ -32,8 +32,9 @@ def test_what_was_prepared_beforehand_and_the_view_of_sessions_are_recorded(vari
     assert tuple(next(iter(run.result(name)["observed"])) for name in names) == OTHERWISE[variant]
 
 
-def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(tmp_path: Path) -> None:
-    with simulator("--environment", "no-roles") as dsn:
+@pytest.mark.parametrize("environment", ["no-roles", "no-roles-and-no-list-of-them"])
+def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(environment: str, tmp_path: Path) -> None:
+    with simulator("--environment", environment) as dsn:
         shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
         run = run_suite(tmp_path / "record.json", "--requirement", "PUR-2", "--dsn", shown)
     undecided = {row["case_id"] for row in run.results(verdict="inconclusive")}
@@ -42,6 +43,7 @@ def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(tmp_pa
     assert undecided == expected
     assert run.results(verdict="deviates") == []
     assert all("CREATE ROLE" in row["reason"] for row in run.results(verdict="inconclusive"))
+    assert not any(row["warnings"] for row in run.results()), "no role is said to be left that never was"
 
 
 def test_twenty_sessions_end_where_damage_that_adds_up_is_looked_for(tmp_path: Path) -> None:
