@@ -45,17 +45,6 @@ class PreparedWithThePrivilege(Connection):
 
 
 @lawful
-class KillIsNotPrepared(Connection):
-    """ALTER SYSTEM KILL SESSION can't be prepared, as many a server can't prepare such statements."""
-
-    def _prepare(self, session: Session, text: str) -> None:
-        if "KILL" in text.upper():
-            self._refuse(errors.not_preparable())
-        else:
-            super()._prepare(session, text)
-
-
-@lawful
 class NoViewOfSessions(Engine):
     """There is no view of sessions besides SHOW PROCESSLIST."""
 

@@ -11,7 +11,7 @@ from suite import ROOT, run_suite
 OTHERWISE = {
     "": ("the privilege is missing", "it is executed", "the same ids"),
     "prepared-with-the-privilege": ("it is executed", "it is executed", "the same ids"),
-    "kill-is-not-prepared": (
+    "takes-no-prepared-kill": (
         "it can't be prepared, or another error",
         "it can't be prepared, or another error",
         "the same ids",
