@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.commands import CASES, USAGE_ERROR
 from runner.language.load import case_files, load_cases
-from runner.language.model import Await, Case, Connect, Register, Reply, Say, Step, Wait
+from runner.language.model import Await, Case, Connect, Create, Execute, Register, Repeat, Reply, Say, Step, Wait
 from runner.language.problems import did_you_mean
 from runner.language.register import REGISTER_NAME, read_register
 
@@ -58,9 +58,12 @@ def _explain_case(case: Case) -> None:
     for spec in case.sessions:
         user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a user of its own"
         granted = f", granted {', '.join(spec.grants)}" if spec.grants else ""
-        print(f"  session {spec.name} {user}{granted}{'' if spec.connect else ', connects later'}")
+        named = f", whose name begins with that of {spec.name_extends}'s user" if spec.name_extends else ""
+        print(f"  session {spec.name} {user}{named}{granted}{'' if spec.connect else ', connects later'}")
     for number, step in enumerate(case.steps, 1):
         print(f"  {number}. {_described(step)}")
+        for inner in step.steps if isinstance(step, Repeat) else ():
+            print(f"     - {_described(inner)}")
     if case.outcomes:
         for outcome in case.outcomes:
             print(f"  known outcome: {outcome.name}")
@@ -68,16 +71,24 @@ def _explain_case(case: Case) -> None:
         print(f"  ends: {', '.join(sorted(case.ends)) or 'nothing'}; every other session goes on")
 
 
-def _described(step: Step) -> str:
+def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of step
     match step:
         case Say():
-            return f"{step.session}> {step.statement.text}" + (" (reply: later)" if step.later else _reply(step.reply))
+            prepares = " (prepared only)" if step.prepares else ""
+            reply = " (reply: later)" if step.later else _reply(step.reply)
+            return f"{step.session}> {step.statement.text}{prepares}{reply}"
+        case Execute():
+            return f"{step.session} executes what it has prepared" + _reply(step.reply)
         case Await():
             return f"the answer to {step.session}" + _reply(step.reply)
         case Connect():
             return f"{step.session} logs in" + _reply(step.reply)
         case Wait():
             return f"wait until {step.session} is {step.state}"
+        case Create():
+            return f"the user of {step.session} is created"
+        case Repeat():
+            return f"{step.times} times:"
 
 
 def _reply(reply: Reply) -> str:

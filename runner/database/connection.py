@@ -42,6 +42,7 @@ class Connection(pymysql.Connection):
     _sock: Any
     _rfile: Any
     _next_seq_id: int
+    _prepared: int
 
     def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
         settings: dict[str, Any] = {
@@ -111,25 +112,38 @@ class Connection(pymysql.Connection):
         return Ok()
 
     def hear(self) -> Outcome:
-        """Reads the answer to what was said."""
+        """Reads the answer to what was said; where a server sends several (nobody asked for that), the last one."""
         self._read_query_result()
+        while self._result.has_next:
+            self._read_query_result()
         result = self._result
         if result.description is None:
             return Ok(result.affected_rows, result.warning_count)
         columns = tuple(column[0] for column in result.description)
         return Rows(columns, tuple(tuple(_text(value) for value in row) for row in result.rows))
 
+    # Nor does it offer prepared statements.
+
     def prepare(self, statement: str) -> Outcome:
-        """COM_STMT_PREPARE, and COM_STMT_EXECUTE without parameters, neither of which PyMySQL offers."""
+        """Prepares a statement, for ``execute``: COM_STMT_PREPARE, and its answer."""
         self._execute_command(COMMAND.COM_STMT_PREPARE, statement)
         head = self._read_packet().get_all_data()
-        (statement_id,) = _STATEMENT_ID.unpack_from(head)
+        (self._prepared,) = _STATEMENT_ID.unpack_from(head)
         columns, parameters = struct.unpack_from("<HH", head, 5)
         for count in (parameters, columns):
             for _ in range(count + 1 if count else 0):  # definitions, then an EOF packet
                 self._read_packet()
-        self._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement_id, 0, 1))
         return Ok()
+
+    def execute(self) -> Outcome:
+        """Sends COM_STMT_EXECUTE for what was prepared last; ``hear_prepared`` reads the answer."""
+        self._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", self._prepared, 0, 1))
+        return Ok()
+
+    def prepare_and_execute(self, statement: str) -> Outcome:
+        """Prepares a statement and sends its execution; ``hear_prepared`` reads the answer."""
+        self.prepare(statement)
+        return self.execute()
 
     def hear_prepared(self) -> Outcome:
         """Reads the answer to what was prepared and executed.

@@ -40,6 +40,10 @@ class Names:
         now = _base36(int(time.time())).rjust(_SECONDS, "0")
         return f"{PREFIX}{now}{self.maker}_{next(self._numbers)}"
 
+    def extended(self, name: str) -> str:
+        """A name that begins with one of ours; as many digits behind it as no number has by itself."""
+        return f"{name}{next(self._numbers):05}"
+
 
 def born(name: str) -> int | None:
     """The Unix time at which a name was made, or None if the suite didn't make it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -31,6 +31,9 @@ _HOLES = {
     "drop_table": frozenset({"table", "name"}),
 }
 """What is filled in, by purpose; the others are sent as they stand."""
+
+_ALSO_SAID = {"drop_role": "DROP ROLE {role}", "drop_user": "DROP USER {user} CASCADE"}
+"""Purposes for which the cases send statements too, and how they spell these."""
 
 DEFAULT_PROFILE = "oceanbase-oracle"
 FORMAT = 1
@@ -180,13 +183,21 @@ def _read(path: Path) -> Profile:
         words={name: _several(value) for name, value in data["words"].items()},
         errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
         try_again=_patterns(document, ("try_again",), data.get("try_again", ())),
-        spellings=tuple(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())),
+        spellings=(*(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())), *_implied(data)),
         exemptions=tuple(
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
             for row in data.get("not_applicable", ())
         ),
         mends=data.get("mends", {}),
     )
+
+
+def _implied(data: Mapping[str, Any]) -> Iterator[Spelling]:
+    """The spellings of statements of the cases that the runner sends for itself too, and that ``sql`` spells."""
+    for purpose, statement in _ALSO_SAID.items():
+        own = _several(data["sql"][purpose])
+        if len(own) == 1 and own[0] != statement:
+            yield Spelling(statement, own[0])
 
 
 def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:

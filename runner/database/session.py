@@ -149,17 +149,35 @@ class Session:
 
     def send(self, statement: str, *, prepared: bool = False) -> None:
         """Sends a statement; ``result`` takes the answer."""
+        connection = self._connection
+        if prepared:
+            self._send(lambda: connection.prepare_and_execute(statement), connection.hear_prepared)
+        else:
+            self._send(lambda: connection.say(statement), connection.hear)
+
+    def prepare(self, statement: str, limit: float) -> Outcome:
+        """Prepares a statement for ``send_prepared``, and waits ``limit`` seconds for the answer."""
+        connection = self._connection
+        self._send(lambda: connection.prepare(statement), connection.hear_prepared, limit)
+        if self._answer is None:
+            self._answer = Ok()
+        return self.result(limit)
+
+    def send_prepared(self) -> None:
+        """Sends the execution of the statement that was prepared last; ``result`` takes the answer."""
+        self._send(self._connection.execute, self._connection.hear_prepared)
+
+    def _send(self, say: Callable[[], Outcome], hear: Callable[[], Outcome], limit: float = _SENDING) -> None:
         assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
         self.listen()  # what came before is no answer to this
         self._used = time.monotonic()
-        self._in_flight = self._connection.hear_prepared if prepared else self._connection.hear
+        self._in_flight = hear
         if self._line is not None:
-            self._line.deadline = time.monotonic() + _SENDING
+            self._line.deadline = time.monotonic() + limit
         if self._unreadable is not None:
             self._answer = self._unreadable
             return
-        say = self._connection.prepare if prepared else self._connection.say
-        sent = outcome_of(lambda: say(statement), _SENDING)
+        sent = outcome_of(say, limit)
         self._answer = None if isinstance(sent, Ok) else sent
 
     def result(self, limit: float) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.language.model import ADMINISTRATOR, Case, Say
+from runner.language.model import ADMINISTRATOR, Case, Say, flat
 
 USERS = "users"
 TABLE = "table"
@@ -38,7 +38,7 @@ def _needs_of(case: Case) -> Iterator[str]:
         yield from map(privilege, spec.grants)
     if case.table is not None:
         yield TABLE
-    for step in case.steps:
+    for step in flat(case.steps):
         if isinstance(step, Say) and step.statement.names_ids:
             yield ROUTE
         for hole in step.statement.holes if isinstance(step, Say) else ():

@@ -14,7 +14,7 @@ from runner.database.processlist import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 from runner.execution.verdict import InconclusiveError
-from runner.language.model import ADMINISTRATOR, Case, Say, SessionSpec
+from runner.language.model import ADMINISTRATOR, Case, Create, Say, SessionSpec, flat
 
 _CHANGES_USERS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
 
@@ -100,11 +100,13 @@ def unfit(case: Case, *, administrator: bool) -> str | None:
         case: the case.
         administrator: whether the DSN's user may do what the cases have the administrator do.
     """
-    for spec in case.sessions:
-        if not spec.create:
-            return "its steps create a user, and with prepared accounts none is created"
+    steps = tuple(flat(case.steps))
+    if not all(spec.create for spec in case.sessions) or any(isinstance(step, Create) for step in steps):
+        return "its steps create a user, and with prepared accounts none is created"
+    if any(spec.name_extends for spec in case.sessions):
+        return "its users have names that begin alike, and those of prepared accounts are given"
     acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
-    for step in case.steps:
+    for step in steps:
         if not isinstance(step, Say):
             continue
         if (change := _CHANGES_USERS.search(step.statement.text)) is not None:

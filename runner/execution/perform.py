@@ -17,7 +17,7 @@ from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
-from runner.language.model import Case, Say, Vocabulary
+from runner.language.model import Case, Say, Vocabulary, flat
 
 _DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may have caused at once
 
@@ -234,7 +234,7 @@ class _Run:
 
 
 def _names_ids(case: Case) -> bool:
-    return any(isinstance(step, Say) and step.statement.names_ids for step in case.steps)
+    return any(isinstance(step, Say) and step.statement.names_ids for step in flat(case.steps))
 
 
 def _blank(case: Case) -> CaseResult:

@@ -34,26 +34,41 @@ class Provisions:
         self._cut_off = False
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
+        self.role_taken = False
+        """Whether a statement with the role's name was not refused: otherwise there is hardly a role of that name."""
 
-    def account(self, spec: SessionSpec) -> Account:
+    def account(self, spec: SessionSpec, begins_like: Account | None = None) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
+
+        Args:
+            spec: the session.
+            begins_like: the account with whose name the new user's name begins.
 
         Raises:
             InconclusiveError: the target refuses, or no prepared account is free.
         """
         if self._pool is not None:
             return self._pool.lend(spec)
-        account = Account(self._target.names.new(), new_password())
+        names = self._target.names
+        account = Account(names.new() if begins_like is None else names.extended(begins_like.user), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
         self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
             return account
-        profile = self._target.profile
-        for statement in profile.statements("create_user", user=account.user, password=account.password):
-            self._prepare(statement)
+        self.create(account)
         for privilege in spec.grants:
             self.grant(account, privilege)
         return account
+
+    def create(self, account: Account) -> None:
+        """Creates an account's user, with the right to log in and nothing else.
+
+        Raises:
+            InconclusiveError: the target refuses.
+        """
+        profile = self._target.profile
+        for statement in profile.statements("create_user", user=account.user, password=account.password):
+            self._prepare(statement)
 
     def grant(self, account: Account, privilege: str) -> None:
         """Grants a privilege.
@@ -109,7 +124,7 @@ class Provisions:
             left += self._drop(statements, lambda: self._listed("list_tables", self._table_name) is not False)
         if (role := self._role) is not None:
             statements = profile.statements("drop_role", role=role)
-            left += self._drop(statements, lambda: self._listed("list_roles", role) is not False)
+            left += self._drop(statements, lambda: self._role_exists(role))
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._exists, account))
@@ -154,6 +169,10 @@ class Provisions:
             self._cut_off = not answered(answer)
             return True if self._cut_off else None
         return any((row[0] or "").upper() == name for row in answer.values)
+
+    def _role_exists(self, role: str) -> bool:
+        listed = self._listed("list_roles", role)
+        return self.role_taken if listed is None else listed
 
     def _exists(self, account: Account) -> bool:
         listed = self._listed("list_users", account.user)

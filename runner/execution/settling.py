@@ -94,6 +94,11 @@ class Settling:
         """Seconds since the last statement that can end sessions."""
         return max(0.0, time.monotonic() - self.start)
 
+    def begin_anew(self, actor: Actor) -> None:
+        """A session has connected again: what was seen of its earlier end says nothing about this connection."""
+        self.endings.pop(actor.name, None)
+        self._ends.pop(actor.name, None)
+
     def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runner.database.profile import Profile
-from runner.language.model import Case, Say, Vocabulary
+from runner.language.model import Case, Say, Vocabulary, flat
 from runner.language.problems import SourceError
 from runner.language.shape import fault
 from runner.language.template import Template
@@ -36,7 +36,7 @@ def check_spellings(profile: Profile, cases: Iterable[Case], vocabulary: Vocabul
     for case in cases:
         if profile.exempts(case.requirement.id, case.id, case.name) is not None:
             continue
-        for step in case.steps:
+        for step in flat(case.steps):
             if not isinstance(step, Say):
                 continue
             statement = step.statement.literal

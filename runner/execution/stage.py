@@ -89,7 +89,9 @@ class Stage:
     def _account(self, spec: SessionSpec) -> Account:
         if spec.same_user_as == ADMINISTRATOR:
             return Account(self.target.dsn.account, "", ours=False, administrator=True)
-        return self.provisions.account(spec) if spec.same_user_as is None else self.actors[spec.same_user_as].account
+        if spec.same_user_as is not None:
+            return self.actors[spec.same_user_as].account
+        return self.provisions.account(spec, self.actors[spec.name_extends].account if spec.name_extends else None)
 
     def clear(self) -> list[str]:
         """Closes the sessions and removes all that was made; says what could not be removed."""
@@ -184,10 +186,16 @@ class Stage:
                 self._note_id(actor, setup=True)
 
     def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False) -> Outcome:
-        """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found."""
+        """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found.
+
+        One that is still connected is closed first: a case has at most one connection of each of its sessions.
+        """
+        if actor.session is not None:
+            actor.session.close()
         before = None if actor.account.ours else self.target.process_list()
+        self.targeted.discard(actor.name)
         session = actor.session = Session(self._login(actor, typed))
-        actor.id = None
+        actor.id, actor.gone = None, False
         since = self.transcript.now_ms()
         outcome = self._logged_in(actor, session.open(self.target.limits.connect), since, typed=typed, setup=setup)
         if succeeded(outcome):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable, answered
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
@@ -17,7 +17,21 @@ from runner.execution.settling import Settling
 from runner.execution.spelling import is_guarded
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
-from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
+from runner.language.model import (
+    ANYTHING,
+    SUCCESS,
+    Await,
+    Connect,
+    Create,
+    Execute,
+    Repeat,
+    Reply,
+    Say,
+    Step,
+    Vocabulary,
+    Wait,
+    flat,
+)
 
 _PREPARES: Reply = (SUCCESS,)
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
@@ -35,6 +49,8 @@ class _Line:
     prepared: bool
     named: frozenset[str]
     """The sessions whose ids the case names in it."""
+    refused: Outcome | None = None
+    """What the server answered instead of preparing it."""
 
 
 class Player:
@@ -59,6 +75,8 @@ class Player:
         """What came where a step says ``reply: any``."""
         self._last_error: Outcome | None = None
         self._idle: dict[str, object] = {}
+        self._prepared: dict[str, _Line] = {}
+        """The statement that a session has prepared last."""
         self._under_test: set[str] = set()
         """Sessions whose last statement can end sessions."""
 
@@ -89,11 +107,21 @@ class Player:
                 self._connect(step)
             case Wait():
                 self._wait(step)
+            case Execute():
+                self._execute(step)
+            case Create():
+                self._stage.provisions.create(self._stage.actors[step.session].account)
+            case Repeat():
+                for _ in range(step.times):
+                    self.play(step.steps)
 
     # Saying and hearing
 
     def _say(self, step: Say) -> None:
         line = self._ready(step)
+        if step.prepares:
+            self._prepare(line, step.reply)
+            return
         since = self._stage.transcript.now_ms()
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
@@ -102,12 +130,20 @@ class Player:
         while prepares and self._stage.target.profile.passes(answer) and poll.again():
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
-        if any(expect.listed for expect in step.reply):
-            answer = self._listed(line, answer, step.reply)
+        if any(hole.word == "role" for hole in step.statement.holes):
+            self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
+        if lists := self._lists(step.reply):
+            answer = self._listed(line, answer, lists)
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
         self._judge(line.actor.name, line.text, answer, step.reply)
+
+    def _lists(self, reply: Reply) -> Reply:
+        """The alternatives of a reply, or of the case's outcomes, that say what a list shows."""
+        outcomes = self._stage.case.outcomes if ANYTHING in reply else ()
+        alternatives = (*reply, *itertools.chain.from_iterable(outcome.reply for outcome in outcomes))
+        return tuple(expect for expect in alternatives if expect.listed)
 
     def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
         """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""
@@ -125,7 +161,7 @@ class Player:
 
     def _say_together(self, steps: list[Say]) -> None:
         lines = [self._ready(step) for step in steps]
-        waited_for = {step.session for step in self._stage.case.steps if isinstance(step, Wait)}
+        waited_for = {step.session for step in flat(self._stage.case.steps) if isinstance(step, Wait)}
         for line in lines:
             if line.actor.name in waited_for:
                 self._idle[line.actor.name] = self._stage.activity(line.actor)
@@ -137,21 +173,55 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
-        named = step.statement.named_sessions()
         guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
-        if guarded:
-            guard.check(text, actor, self._stage, named, self._vocabulary)
-        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, named)
+        named = step.statement.named_sessions()
+        line = _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, named)
+        self._check(line)
+        return line
 
-    def _send(self, line: _Line) -> None:
+    def _check(self, line: _Line) -> None:
+        if line.guarded:
+            guard.check(line.text, line.actor, self._stage, line.named, self._vocabulary)
+
+    def _prepare(self, line: _Line, reply: Reply) -> None:
+        """Has a session prepare a statement; a server that would execute it at once passes the guard like any."""
+        self._begins(line)
+        name = line.actor.name
+        since = self._stage.transcript.now_ms()
+        self._stage.transcript.add(name, "note", f"prepares, to execute it later: {line.text}")
+        answer = line.actor.online.prepare(line.text, self._limits.statement)
+        self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
+        self._judge(name, line.text, answer, reply)
+        self._prepared[name] = line if isinstance(answer, Ok) else replace(line, refused=answer)
+
+    def _execute(self, step: Execute) -> None:
+        line = self._prepared[step.session]
+        answer = line.refused
+        if answer is None:
+            self._check(line)  # the list may have changed since it was prepared
+            since = self._stage.transcript.now_ms()
+            self._send(line, executes=True)
+            answer = self._hear(line.actor, since, self._patience.statement)
+            if line.guarded:
+                self._settling.start = time.monotonic()
+        self._judge(step.session, line.text, answer, step.reply)
+
+    def _send(self, line: _Line, *, executes: bool = False) -> None:
+        self._begins(line)
+        self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
+        if executes:
+            line.actor.online.send_prepared()
+        else:
+            line.actor.online.send(line.text, prepared=line.prepared)
+
+    def _begins(self, line: _Line) -> None:
+        """Notes, right before it is sent, that a statement is under way."""
         if line.guarded:
             self._stage.note_guarded(line.actor, line.named)
             self._settling.start = time.monotonic()
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
         (self._under_test.add if line.guarded else self._under_test.discard)(line.actor.name)
-        self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
-        line.actor.online.send(line.text, prepared=line.prepared)
 
     def _await(self, step: Await) -> None:
         actor = self._stage.actors[step.session]
@@ -190,6 +260,8 @@ class Player:
     def _connect(self, step: Connect) -> None:
         actor = self._stage.actors[step.session]
         typed = self._renderer.text(step.name) if step.name is not None else None
+        self._settling.begin_anew(actor)
+        self._prepared.pop(actor.name, None)
         answer = self._stage.connect(actor, typed=typed)
         if isinstance(answer, Lost) and answered(again := self._stage.connect(actor, typed=typed)):
             raise InconclusiveError(

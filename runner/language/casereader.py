@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,25 +12,38 @@ from runner.language.model import (
     Await,
     Case,
     Connect,
+    Create,
+    Execute,
     Expect,
     Level,
     ListedSession,
     Outcome,
     Register,
+    Repeat,
     Reply,
     Say,
     SessionSpec,
     Step,
     Wait,
+    flat,
 )
-from runner.language.problems import SourceError, did_you_mean
+from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.register import REGISTER_NAME
 from runner.language.shape import fault
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
 REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
-_STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "as", "new_id_than"})
+_VERBS = {
+    "await": ("reply",),
+    "connect": ("reply", "as", "new_id_than"),
+    "create": (),
+    "execute": ("reply",),
+    "repeat": ("steps",),
+    "wait": (),
+}
+"""What a step does that sends no new statement, and which words may go with it."""
+_STEP_WORDS = frozenset({"reply", "prepared", "prepare", *_VERBS, *itertools.chain.from_iterable(_VERBS.values())})
 _CASE_WORDS = frozenset({"table", "role"})
 
 
@@ -66,7 +80,8 @@ class CaseReader:
         requirement = self.register.requirements[raw["requirement"]]
         sessions = self._sessions()
         names = [spec.name for spec in sessions]
-        steps = tuple(self._step(("steps", index), step, names) for index, step in enumerate(raw["steps"]))
+        steps = self._steps((), raw["steps"], names)
+        self._check_executing(steps)
         ends = frozenset(self._known(name, names, ("ends",)) for name in raw.get("ends", ()))
         outcomes = tuple(
             Outcome(
@@ -108,9 +123,11 @@ class CaseReader:
             raise self._fail(("repeat",), "only a case that observes can repeat", "use parameters, or leave it out")
         if "ends" in self.raw and outcomes:
             raise self._fail(("ends",), "a case that observes says in its outcomes what ends", "move it there")
-        if not outcomes and any(expect.kind == "any" for step in steps for expect in getattr(step, "reply", ())):
+        if not outcomes and any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
             raise self._fail(("steps",), "a step says reply: any, which can't fail", "name the lawful replies")
-        open_steps = sum(any(expect.kind == "any" for expect in step.reply) for step in steps if hasattr(step, "reply"))
+        open_steps = sum(
+            any(expect.kind == "any" for expect in step.reply) for step in flat(steps) if hasattr(step, "reply")
+        )
         if outcomes and any(outcome.reply for outcome in outcomes) and open_steps != 1:
             raise self._fail(
                 ("observe",),
@@ -135,9 +152,19 @@ class CaseReader:
                     f"no earlier session is called {user!r}",
                     did_you_mean(user, [*specs, ADMINISTRATOR]),
                 )
-            if user is not None and ("grants" in spec or "create" in spec):
+            base_name = spec.get("name_extends")
+            ours = [name for name, spec in specs.items() if spec.same_user_as != ADMINISTRATOR]
+            if base_name is not None and base_name not in ours:
                 raise self.document.fail(
-                    (*base, name), "a session of another one's user has no grants of its own", f"grant them to {user!r}"
+                    (*base, name, "name_extends"),
+                    f"no earlier session of a user of the case is called {base_name!r}",
+                    did_you_mean(base_name, ours),
+                )
+            if user is not None and not {"grants", "create", "name_extends"}.isdisjoint(spec):
+                raise self.document.fail(
+                    (*base, name),
+                    "a session of another one's user has no grants and no name of its own",
+                    f"say them of {user!r}",
                 )
             root = specs[user].same_user_as or user if user in specs else user
             specs[name] = SessionSpec(
@@ -146,28 +173,47 @@ class CaseReader:
                 tuple(spec.get("grants", ())),
                 spec.get("connect", True) and spec.get("create", True),
                 spec.get("create", True),
+                base_name,
             )
         return tuple(specs.values())
 
-    def _step(self, way: Path_, raw: Mapping[str, Any], names: list[str]) -> Step:
+    def _steps(self, way: Path_, raw: Sequence[Mapping[str, Any]], names: list[str]) -> tuple[Step, ...]:
+        return tuple(self._step((*way, "steps", index), step, names) for index, step in enumerate(raw))
+
+    def _check_executing(self, steps: tuple[Step, ...]) -> None:
+        """Checks that what is executed was prepared, since its session connected last."""
+        preparing: set[str] = set()
+        for step in flat(steps):
+            match step:
+                case Say(prepares=True):
+                    preparing.add(step.session)
+                case Connect():
+                    preparing.discard(step.session)
+                case Execute() if step.session not in preparing:
+                    raise SourceError(
+                        step.place,
+                        f"{step.session} has prepared nothing that it could execute",
+                        f"before it: {step.session}: a statement, and prepare: true",
+                    )
+
+    def _step(  # noqa: PLR0911 - a return for each kind of step
+        self, way: Path_, raw: Mapping[str, Any], names: list[str]
+    ) -> Step:
         place = self.document.place(*self.way, *way)
         speakers = [key for key in raw if key not in _STEP_WORDS]
-        verbs = [key for key in ("await", "wait", "connect") if key in raw] + speakers
+        verbs = [key for key in raw if key in _VERBS] + speakers
         if len(verbs) != 1:
             raise self._fail(
                 (*way, verbs[1]) if verbs else way,
                 f"a step does one thing, this one {'does ' + str(len(verbs)) if verbs else 'does none'}",
-                "a session's name with its statement, or one of await, wait, connect",
+                f"a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         verb = verbs[0]
-        self._only(
-            way,
-            raw,
-            verb,
-            {"await": ("reply",), "wait": (), "connect": ("reply", "as", "new_id_than")}.get(
-                verb, ("reply", "prepared")
-            ),
-        )
+        self._only(way, raw, verb, _VERBS.get(verb, ("reply", "prepared", "prepare")))
+        if verb == "repeat":
+            return self._repeat(way, raw, names, place)
+        if verb == "create":
+            return Create(self._known(raw["create"], names, (*way, "create")), place)
         if verb == "wait":
             ((session, state),) = raw["wait"].items()
             return Wait(self._known(session, names, (*way, "wait", session)), state, place)
@@ -175,6 +221,8 @@ class CaseReader:
         reply = () if later or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
         if verb == "await":
             return Await(self._known(raw["await"], names, (*way, "await")), reply, place)
+        if verb == "execute":
+            return Execute(self._known(raw["execute"], names, (*way, "execute")), reply, place)
         if verb == "connect":
             older = raw.get("new_id_than")
             if older is not None:
@@ -184,7 +232,24 @@ class CaseReader:
         session = self._known(verb, names, (*way, verb))
         statement = self._template((*way, verb), raw[verb], names)
         self._check_guardable((*way, verb), statement)
-        return Say(session, statement, reply, later, raw.get("prepared", False), place)
+        prepares = raw.get("prepare", False)
+        if prepares and ("prepared" in raw or later):
+            raise self._fail(
+                (*way, "prepare"), "what is only prepared has its answer now", "leave prepared and reply: later out"
+            )
+        return Say(session, statement, reply, later, raw.get("prepared", False), place, prepares)
+
+    def _repeat(self, way: Path_, raw: Mapping[str, Any], names: list[str], place: Place) -> Repeat:
+        if "steps" not in raw:
+            raise self._fail((*way, "repeat"), "nothing is repeated", "add steps: the list of them")
+        steps = self._steps(way, raw["steps"], names)
+        if any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
+            raise self._fail(
+                (*way, "steps"),
+                "a step that is repeated says reply: any, and only one answer can be recorded",
+                "name the lawful replies, or write that step behind the repeat",
+            )
+        return Repeat(raw["repeat"], steps, place)
 
     def _check_guardable(self, way: Path_, statement: Template) -> None:
         """Checks that the guard can tell whose sessions a statement could end."""

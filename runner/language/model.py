@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.language.problems import Place
@@ -39,6 +39,7 @@ class SessionSpec:
         same_user_as: another session's name, ``administrator``, or None for a user of its own.
         connect: whether it logs in before the first step.
         create: whether the runner creates the user; otherwise the steps do.
+        name_extends: the session with whose user's name this user's name begins, or None.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SessionSpec:
     grants: tuple[str, ...] = ()
     connect: bool = True
     create: bool = True
+    name_extends: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,29 @@ ANYTHING = Expect("any")
 
 @dataclass(frozen=True)
 class Say:
-    """A session sends a statement; ``later`` leaves the reply to an Await."""
+    """A session sends a statement.
+
+    Attributes:
+        later: whether the reply is left to an Await.
+        prepared: whether it is sent as a prepared statement.
+        prepares: whether it is prepared only; an Execute executes it.
+    """
 
     session: str
     statement: Template
     reply: Reply
     later: bool
     prepared: bool
+    place: Place
+    prepares: bool = False
+
+
+@dataclass(frozen=True)
+class Execute:
+    """A session executes the statement that it has prepared."""
+
+    session: str
+    reply: Reply
     place: Place
 
 
@@ -131,7 +149,33 @@ class Connect:
     name: Template | None = None
 
 
-Step = Say | Await | Wait | Connect
+@dataclass(frozen=True)
+class Create:
+    """The user of a session is created, with the right to log in and nothing else."""
+
+    session: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Steps that are done several times."""
+
+    times: int
+    steps: tuple[Step, ...]
+    place: Place
+
+
+Step = Say | Execute | Await | Wait | Connect | Create | Repeat
+
+
+def flat(steps: Iterable[Step]) -> Iterator[Step]:
+    """Steps in their order, with those that are repeated in place of their Repeat, each once."""
+    for step in steps:
+        if isinstance(step, Repeat):
+            yield from flat(step.steps)
+        else:
+            yield step
 
 
 @dataclass(frozen=True)
@@ -185,7 +229,7 @@ class Case:
     @property
     def named(self) -> frozenset[str]:
         """Sessions whose id a statement of the case names, or that the case says may end."""
-        said = (step.statement.named_sessions() for step in self.steps if isinstance(step, Say))
+        said = (step.statement.named_sessions() for step in flat(self.steps) if isinstance(step, Say))
         return self.may_end.union(*said)
 
 

@@ -31,6 +31,16 @@ def test_no_name_is_given_twice_and_all_tell_their_maker() -> None:
     assert all(name.startswith(PREFIX) and maker_of(name) == names.maker for name in made)
 
 
+def test_a_longer_name_begins_with_another_and_is_nobodys_else() -> None:
+    names = Names()
+    made = [names.new() for _ in range(500)]
+    longer = [names.extended(name) for name in made]
+    assert all(long.startswith(name) for long, name in zip(longer, made, strict=True))
+    assert len({*made, *longer, *(names.new() for _ in range(10_000))}) == 11_000
+    assert all(maker_of(name) == names.maker and born(name) is not None and len(name) <= 30 for name in longer)
+    assert names.extended(made[0]) != longer[0]
+
+
 def test_processes_that_start_together_make_different_names() -> None:
     program = "from runner.database.naming import Names\nprint(Names().new())"
     processes = [

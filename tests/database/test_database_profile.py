@@ -54,6 +54,19 @@ def own(folder: Path, text: str = OWN) -> Path:
     return path
 
 
+def test_the_cases_drop_roles_and_users_as_the_runner_does(tmp_path: Path) -> None:
+    text = OWN.replace("drop_role: DROP ROLE {role}", "drop_role: DROP ROLE IF EXISTS {role}")
+    profile = load_profile(str(own(tmp_path, text)))
+    assert profile.spell("DROP ROLE A") == "DROP ROLE IF EXISTS A"
+    assert profile.spell("DROP USER A CASCADE;") == "DROP USER A;"
+    assert load_profile("oceanbase-oracle").spell("DROP USER A CASCADE") == "DROP USER A CASCADE"
+
+
+def test_a_spelling_of_the_profile_comes_before_the_runners_statement(tmp_path: Path) -> None:
+    text = OWN.replace("spellings:", 'spellings:\n  - {statement: "DROP USER {u} CASCADE", becomes: "REMOVE {u}"}')
+    assert load_profile(str(own(tmp_path, text))).spell("DROP USER A CASCADE") == "REMOVE A"
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_of_the_suite_loads_under_its_name(name: str) -> None:
     assert load_profile(name).name == name

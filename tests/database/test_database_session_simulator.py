@@ -214,3 +214,18 @@ def test_the_server_is_reached_over_ipv6_however_host_and_user_are_written(
     assert isinstance(shown, Rows)
     assert shown.values[0][shown.columns.index("HOST")] == session.local_address
     session.close()
+
+
+def test_a_statement_is_prepared_and_executed_later(session: Session) -> None:
+    assert session.prepare("COMMIT", PATIENCE) == Ok()
+    assert not session.busy
+    assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
+    session.send_prepared()
+    assert session.result(PATIENCE) == Ok()
+
+
+def test_a_statement_that_is_none_is_refused_when_it_is_prepared(session: Session) -> None:
+    refused = session.prepare("COMIT", PATIENCE)
+    assert isinstance(refused, ServerError)
+    assert refused.code == 900
+    assert session.execute("COMMIT", PATIENCE) == Ok()

@@ -149,6 +149,45 @@ def test_an_id_that_a_foreign_session_took_over_is_not_named(tmp_path: Path, sai
         assert isinstance(heir.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
 
 
+EXECUTES = b"\x0a\0\0\0\x17"
+"""How the packet begins that executes a prepared statement without parameters."""
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["still-there", "taken-over"])
+def test_what_was_prepared_is_not_executed_once_a_foreign_session_took_over_its_id(
+    tmp_path: Path, *, taken: bool
+) -> None:
+    with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:
+        wire = Tap(dsn)
+        stack.callback(wire.close)
+        path = case_file(tmp_path, "'${victim.id}'", "{}")
+        text = path.read_text("utf-8").replace("reply: ok", "prepare: true\n      - {execute: killer, reply: ok}")
+        path.write_text(text, "utf-8")
+        (case,) = load_cases(path)
+        target = Target(wire.dsn, load_profile("oceanbase-oracle"), LIMITS)
+        stack.callback(target.close)
+        stage = Stage(case, target, Transcript())
+        stack.callback(stage.clear)
+        stage.set()
+        patience = Patience(LIMITS)
+        player = Player(
+            stage, Settling(stage, patience, Idling(target)), patience, find_register(case.place.path).vocabulary
+        )
+        player.play(case.steps[:1])
+        if not taken:
+            player.play(case.steps[1:])
+            assert EXECUTES in wire.heard
+            return
+        victim = stage.id_of("victim")
+        other, _ = stack.enter_context(somebody_else(dsn))
+        assert other.execute(f"ALTER SYSTEM KILL SESSION '{victim}'", PATIENCE) == Ok()
+        heir = taker(dsn, victim, stack)
+        with pytest.raises(InconclusiveError, match=r"not sent: .*somebody else's"):
+            player.play(case.steps[1:])
+        assert EXECUTES not in wire.heard
+        assert isinstance(heir.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
+
+
 def taker(dsn: Dsn, wanted: str, stack: contextlib.ExitStack) -> Session:
     """A foreign session that gets this id, which rests for a second first."""
     found: list[Session] = []

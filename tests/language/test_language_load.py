@@ -12,10 +12,13 @@ from runner.language.model import (
     Await,
     Case,
     Connect,
+    Create,
+    Execute,
     Expect,
     Level,
     ListedSession,
     Outcome,
+    Repeat,
     Requirement,
     Say,
     SessionSpec,
@@ -408,3 +411,42 @@ def test_case_files_are_the_yaml_files_of_the_cases_folder_but_the_register(tmp_
         path.write_text(VALID, encoding="utf-8")
     assert case_files(tmp_path / "cases") == [tmp_path / "cases" / name for name in ("a.yaml", "b.yaml", "more/c.yaml")]
     assert not is_case_file(Path("/elsewhere/profiles/x.yaml"))
+
+
+def test_steps_can_be_repeated(tmp_path: Path) -> None:
+    step = load_step(tmp_path, "- repeat: 3\n  steps:\n    - connect: victim\n    - victim: KILL '${victim.id}'")
+    assert isinstance(step, Repeat)
+    assert step.times == 3
+    connect, say = step.steps
+    assert isinstance(connect, Connect)
+    assert isinstance(say, Say)
+    assert (connect.session, say.session) == ("victim", "victim")
+
+
+def test_what_is_repeated_names_sessions_as_other_steps_do(tmp_path: Path) -> None:
+    body = "requirement: MUS-1\nsteps:\n  - repeat: 2\n    steps:\n      - killer: KILL '${victim.id}'"
+    assert load_one(tmp_path, body).named == {"victim"}
+
+
+def test_a_statement_is_prepared_now_and_executed_later(tmp_path: Path) -> None:
+    body = (
+        "requirement: MUS-1\nsteps:\n  - {killer: \"KILL '${victim.id}'\", prepare: true}\n"
+        "  - {execute: killer, reply: ok}\nends: [victim]"
+    )
+    say, execute = load_one(tmp_path, body).steps
+    assert isinstance(say, Say)
+    assert (say.prepares, say.prepared, say.reply) == (True, False, ())
+    assert isinstance(execute, Execute)
+    assert (execute.session, execute.reply) == ("killer", (Expect("ok"),))
+
+
+def test_a_user_is_created_by_a_step(tmp_path: Path) -> None:
+    step = load_step(tmp_path, "- create: victim")
+    assert isinstance(step, Create)
+    assert step.session == "victim"
+
+
+def test_a_users_name_can_begin_like_anothers(tmp_path: Path) -> None:
+    body = "requirement: MUS-1\nsteps:\n  - killer: SELECT 1"
+    case = load_one(tmp_path, body, "{killer: {}, other: {name_extends: killer}}")
+    assert [spec.name_extends for spec in case.sessions] == [None, "killer"]

@@ -61,6 +61,8 @@ UNKNOWN_NAMES = [
     Bad("a misspelt await", step("@@awaits: killer"), "no session is called 'awaits'", "did you mean 'await'?"),
     Bad("who is awaited", step("@@await: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
     Bad("who is waited for", step("wait: {@@victm: gone}"), "no session is called 'victm'", "mean 'victim'?"),
+    Bad("who executes", step("@@execute: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
+    Bad("who is created", step("@@create: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
     Bad("who connects", step("@@connect: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
     Bad(
         "whose id was another",
@@ -75,7 +77,7 @@ UNKNOWN_NAMES = [
         "whose unused id",
         step("@@killer: x ${unused zzz.id}"),
         "no session is called 'zzz'",
-        "known here: as, await, connect, killer",
+        "known here: as, await, connect, create",
     ),
     Bad(
         "whose row",
@@ -135,9 +137,9 @@ HOLES = [
 ]
 
 STEPS = [
-    Bad("no verb", step("@@reply: ok"), "a step does one thing, this one does none", "await, wait, connect"),
+    Bad("no verb", step("@@reply: ok"), "a step does one thing, this one does none", "await, connect, create"),
     Bad("two speakers", step("{killer: x, @@victim: y}"), "this one does 2", "a session's name with its statement"),
-    Bad("speaker and await", step("{@@killer: x, await: victim}"), "this one does 2", "await, wait, connect"),
+    Bad("speaker and await", step("{@@killer: x, await: victim}"), "this one does 2", "await, connect, create"),
     Bad("three verbs", step("{await: killer, @@wait: {victim: gone}, connect: victim}"), "this one does 3"),
     Bad("wait and reply", step("{wait: {victim: gone}, @@reply: ok}"), "'reply' doesn't go with 'wait'"),
     Bad("await and prepared", step("{await: victim, @@prepared: true}"), "'prepared' doesn't go with 'await'"),
@@ -155,6 +157,28 @@ STEPS = [
         "which can't fail",
         "lawful",
     ),
+    Bad("nothing to repeat", step("@@repeat: 3"), "nothing is repeated", "add steps"),
+    Bad("steps without repeat", step("{killer: x, @@steps: [{killer: y}]}"), "'steps' doesn't go with 'killer'"),
+    Bad("repeat and reply", step("{repeat: 3, steps: [{killer: y}], @@reply: ok}"), "'reply' doesn't go with 'repeat'"),
+    Bad("a repeated step", step("{repeat: 3, steps: [{@@kiler: y}]}"), "no session is called 'kiler'", "'killer'"),
+    Bad(
+        "any in what is repeated",
+        one_case(
+            "requirement: OBS-1\nsteps:\n  - {repeat: 2, @@steps: [{killer: x, reply: any}]}\nobserve: {s: {reply: ok}}"
+        ),
+        "a step that is repeated says reply: any",
+        "behind the repeat",
+    ),
+    Bad("prepare and later", step("{killer: x, @@prepare: true, reply: later}"), "what is only prepared", "leave"),
+    Bad("prepare and prepared", step("{killer: x, @@prepare: true, prepared: true}"), "what is only prepared", "leave"),
+    Bad("execute of nothing", step("@@execute: killer"), "killer has prepared nothing", "prepare: true"),
+    Bad(
+        "execute after a new login",
+        step("{killer: x, prepare: true}\n  - connect: killer\n  - @@execute: killer"),
+        "killer has prepared nothing",
+        "prepare: true",
+    ),
+    Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' doesn't go with 'create'"),
     Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "no reply is called 'later'"),
 ]
 
@@ -206,13 +230,31 @@ SESSIONS = [
         "a mate with grants",
         sessions("{killer: {}, @@victim: {user: killer, grants: [x]}}"),
         "a session of another one's user has no grants",
-        "grant them to 'killer'",
+        "say them of 'killer'",
     ),
     Bad(
         "a mate to create",
         sessions("{killer: {}, @@victim: {user: killer, create: false}}"),
         "a session of another one's user",
         "'killer'",
+    ),
+    Bad(
+        "a mate with a name",
+        sessions("{killer: {}, @@victim: {user: killer, name_extends: killer}}"),
+        "a session of another one's user",
+        "'killer'",
+    ),
+    Bad(
+        "a name like nobody's",
+        sessions("{killer: {}, victim: {@@name_extends: kiler}}"),
+        "no earlier session of a user of the case is called 'kiler'",
+        "did you mean 'killer'?",
+    ),
+    Bad(
+        "a name like the administrator's",
+        sessions("{killer: {}, sys: {user: administrator}, victim: {@@name_extends: sys}}"),
+        "no earlier session of a user of the case is called 'sys'",
+        "known here",
     ),
     Bad(
         "none at all",
@@ -278,6 +320,8 @@ TYPES = [
     Bad("a statement", step("@@killer: {a: b}"), "expected text", "The statement"),
     Bad("an empty statement", step("@@killer: ''"), "must not be empty", "The statement"),
     Bad("prepared", step("{killer: x, @@prepared: yes}"), "doesn't fit", "prepared statement"),
+    Bad("repeat once", step("{@@repeat: 1, steps: [{killer: x}]}"), "1", "How often the steps"),
+    Bad("repeat nothing", step("{repeat: 2, @@steps: []}"), "must not be empty", "that are repeated"),
     Bad("wait", step("@@wait: victim"), "expected a mapping", "Waits until"),
     Bad("wait for what", step("wait: {@@victim: dead}"), "expected running or blocked or gone"),
     Bad("no reply", step("{killer: x, @@reply: }"), "null doesn't fit", "What the server may answer"),

@@ -138,6 +138,7 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
         "privilege-through-a-role[created]": "its steps CREATE something",
         "whole-example[another]": "its steps create a user",
         "row-lock-is-free[by-a-change]": "needs a table, and WATCHER may not create one",
+        "name-that-begins-like-a-holders": "its users have names that begin alike",
     }.items():
         assert part in undecided.pop(name)
     assert {"its steps", "the administrator", "needs a table"} == {

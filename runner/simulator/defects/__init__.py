@@ -2,6 +2,7 @@
 
 from runner.simulator.catalogue import DEFECTS
 from runner.simulator.defects import (
+    accumulation,
     aftermath,
     answers,
     collateral,
@@ -12,13 +13,16 @@ from runner.simulator.defects import (
     liveness,
     privilege,
     revoke,
+    roles,
     serial,
+    several,
     syntax,
     unknown,
 )
 
 __all__ = [
     "DEFECTS",
+    "accumulation",
     "aftermath",
     "answers",
     "collateral",
@@ -29,7 +33,9 @@ __all__ = [
     "liveness",
     "privilege",
     "revoke",
+    "roles",
     "serial",
+    "several",
     "syntax",
     "unknown",
 ]

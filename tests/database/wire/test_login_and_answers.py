@@ -10,7 +10,7 @@ from pathlib import Path
 from wire_server import PATIENCE, Peer, client, serving
 
 from runner.database.dsn import Dsn
-from runner.database.outcome import Lost, Ok, Rows, ServerError
+from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
 from wire.sessions import answering, connected
 
 
@@ -122,3 +122,34 @@ def test_values_of_every_type_come_as_text_and_null_as_none() -> None:
         assert session.execute("SHOW PROCESSLIST", PATIENCE) == Rows(
             ("ID", "N", "S", "D"), (("3221.00", "12", None, "never"),)
         )
+
+
+def test_of_several_answers_to_one_text_the_last_one_counts() -> None:
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, bytes([0, 5, 0]) + (2 | 8).to_bytes(2, "little") + bytes(2))  # OK, and more to come
+        peer.ok(2, affected=7)
+        peer.hear()
+        peer.send(1, bytes([0, 5, 0]) + (2 | 8).to_bytes(2, "little") + bytes(2))
+        peer.send(2, b"\xff" + (1227).to_bytes(2, "little") + b"#42000no privilege")
+        peer.hear()
+        peer.ok(1)
+
+    with connected(behave) as session:
+        assert session.execute("COMMIT; UPDATE", PATIENCE) == Ok(affected=7)
+        assert session.execute("COMMIT; KILL", PATIENCE) == ServerError(1227, "42000", "no privilege")
+        assert session.execute("SELECT 1", PATIENCE) == Ok()
+
+
+def test_a_server_that_does_not_answer_a_preparation_is_heard_no_more() -> None:
+    released = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        released.wait(PATIENCE)
+
+    with connected(behave) as session:
+        outcome = session.prepare("COMMIT", 0.05)
+        released.set()
+    assert isinstance(outcome, NoReply)
+    assert session.busy

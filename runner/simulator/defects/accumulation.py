@@ -1,0 +1,184 @@
+"""Defects that come only after many statements."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.deferring import later
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.simulator.accounts import User
+    from runner.simulator.execute.instance import Instance
+    from runner.simulator.execute.results import Result
+    from runner.simulator.sessions import Session
+    from runner.simulator.sql import statements as sql
+
+
+class _CountsEnds(KillSessionStatement):
+    """Does something once a user has lost so many sessions."""
+
+    most: ClassVar[int]
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.lost: Counter[User] = Counter()
+
+    def counts(self, session: Session, victim: Session) -> bool:  # noqa: ARG002 - for those that look
+        return not victim.user.administrator
+
+    def strike(self, user: User) -> None:
+        """What comes then: the user can't log in any more."""
+        user.secret = b""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.lost[victim.user] += self.counts(session, victim)
+        if self.lost[victim.user] >= self.most:
+            self.strike(victim.user)
+
+
+@breaks("IMP-7")
+class LocksTheUserOutAfterFive(_CountsEnds):
+    """A user that has lost five sessions can never log in again."""
+
+    most = 5
+
+
+@breaks("IMP-7")
+class LocksTheUserOutAfterTen(_CountsEnds):
+    """A user that has lost ten sessions can never log in again."""
+
+    most = 10
+
+
+@breaks("IMP-7")
+class LocksTheUserOutAfterFifteen(_CountsEnds):
+    """A user that has lost fifteen sessions can never log in again."""
+
+    most = 15
+
+
+@breaks("IMP-7")
+class LocksTheUserOutAfterTwenty(_CountsEnds):
+    """A user that has lost twenty sessions can never log in again."""
+
+    most = 20
+
+
+@breaks("IMP-7")
+class LocksOutWhoEndsItselfTenTimes(_CountsEnds):
+    """A user of whom ten sessions have ended themselves can never log in again."""
+
+    most = 10
+
+    def counts(self, session: Session, victim: Session) -> bool:
+        return session is victim
+
+
+@breaks("IMP-7")
+class LocksOutWhomTheAdministratorEndsTenTimes(_CountsEnds):
+    """A user of whom the administrator has ended ten sessions can never log in again."""
+
+    most = 10
+
+    def counts(self, session: Session, victim: Session) -> bool:
+        return session.user.administrator and not victim.user.administrator
+
+
+@breaks("IMP-7")
+class ConnectionsRunOut(_CountsEnds):
+    """After twenty ends of one user's sessions only the administrator can log in: their connections still count."""
+
+    most = 20
+
+    def strike(self, user: User) -> None:  # noqa: ARG002 - whosever they were
+        for other in self.privileges.accounts.users.values():
+            if not other.administrator:
+                other.secret = b""
+
+
+@breaks("PUR-1")
+class TwentiethKillDoesNothing(KillSessionStatement):
+    """The twentieth session that one session ends is answered OK for, and goes on."""
+
+    most = 20
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.ended: Counter[Session] = Counter()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        self.ended[session] += 1
+        if self.ended[session] < self.most:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class SeventhKillDoesNothing(TwentiethKillDoesNothing):
+    """From the seventh on, the sessions that one session ends are answered OK for, and go on."""
+
+    most = 7
+
+
+class _CountsRefusals(Engine):
+    """Does something once a session was refused KILL ten times."""
+
+    most = 10
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self.refused: Counter[Session] = Counter()
+
+    def strike(self, session: Session) -> None:
+        raise NotImplementedError
+
+    async def execute(self, session: Session, text: str) -> Result:
+        try:
+            return await super().execute(session, text)
+        except errors.SqlError:
+            self.refused[session] += "KILL" in text.upper()
+            if self.refused[session] >= self.most:
+                self.strike(session)
+            raise
+
+
+@breaks("IMP-8")
+class LocksOutWhoWasRefusedTenTimes(_CountsRefusals):
+    """The user of a session that was refused ten times can never log in again."""
+
+    def strike(self, session: Session) -> None:
+        session.user.secret = b""
+
+
+@breaks("IMP-8")
+class DisconnectsWhoWasRefusedTenTimes(_CountsRefusals):
+    """A session that was refused ten times is disconnected."""
+
+    def strike(self, session: Session) -> None:
+        later(0, self.instance.ending.kill, session)
+
+
+@breaks("IMP-8")
+class GivesInAfterTenRefusals(KillSessionStatement):
+    """A session that was refused ten times for the missing privilege is not asked for it any more."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.refused: Counter[Session] = Counter()
+
+    def check_privilege(self, session: Session) -> None:
+        try:
+            super().check_privilege(session)
+        except errors.SqlError:
+            self.refused[session] += 1
+            if self.refused[session] <= 10:  # noqa: PLR2004 - as its name says
+                raise

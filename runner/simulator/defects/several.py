@@ -1,0 +1,90 @@
+"""Defects of texts with several statements in them, which no client has enabled."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.tokens import tokens_of
+
+if TYPE_CHECKING:
+    from runner.simulator.sessions import Session
+
+
+def _statements_of(text: str) -> list[str]:
+    """The statements of a text, as semicolons outside quotes part them."""
+    ends = [token.start for token in tokens_of(text) if token.value == ";"]
+    parts = [text[start:end].strip() for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(text)])]  # noqa: B905 - as many
+    return [part for part in parts if part]
+
+
+class _RunsSeveral(Engine):
+    """Runs the statements of a text one after the other; the answer is the last one's."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        statements = _statements_of(text) if "BEGIN" not in text.upper() else [text]
+        if len(statements) < 2:  # noqa: PLR2004 - one, or none
+            return await super().execute(session, text)
+        return await self.execute_several(session, statements)
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        raise NotImplementedError
+
+    async def unchecked(self, session: Session, text: str) -> Result:
+        """Executes a statement; where it is KILL, whoever sends it."""
+        statement = self.parse(text)
+        if not isinstance(statement, sql.KillSession):
+            return await super().execute(session, text)
+        kill = self.instance.kill
+        await kill.end(session, kill.find(kill.read_id(statement)), statement)
+        return kill.answer()
+
+
+@breaks("SYN-6")
+class RunsEveryStatementOfAText(_RunsSeveral):
+    """All statements of a text are executed, each as by itself, until one fails."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result: Result = Done()
+        for statement in statements:
+            result = await super().execute(session, statement)
+        return result
+
+
+@breaks("SYN-6")
+class RunsTheLastStatementOfAText(_RunsSeveral):
+    """Of all statements of a text the last one is executed and answered."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        return await super().execute(session, statements[-1])
+
+
+@breaks("PUR-2")
+class OnlyTheFirstStatementIsChecked(_RunsSeveral):
+    """Of all statements of a text only the first one's privilege is checked; all are executed."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result = await super().execute(session, statements[0])
+        for statement in statements[1:]:
+            result = await self.unchecked(session, statement)
+        return result
+
+
+@breaks("PUR-2")
+class StatementsOfATextAreNotChecked(_RunsSeveral):
+    """The statements of a text are all executed, errors are passed over, and nobody asks for a privilege."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result: Result = Done()
+        for statement in statements:
+            try:
+                result = await self.unchecked(session, statement)
+            except errors.SqlError:
+                result = Done()
+        return result

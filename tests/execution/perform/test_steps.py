@@ -1,0 +1,135 @@
+"""Single cases on a real server: steps that are repeated, prepared and executed later, and users that steps create."""
+
+from __future__ import annotations
+
+from case_bench import KILL, Bench, sent
+
+from runner.execution.verdict import Verdict
+
+ALSO_LATER = "{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
+LATER = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer, connect: false}, stranger: {}}"
+PREPARES = f"""\
+steps:
+  - killer: {KILL}
+    prepare: true
+"""
+
+
+def test_steps_are_repeated_with_a_new_connection_each_time(bench: Bench) -> None:
+    body = f"""\
+steps:
+  - repeat: 20
+    steps:
+      - connect: victim
+      - killer: {KILL}
+        reply: ok
+      - wait: {{victim: gone}}
+ends: [victim]"""
+    result = bench.run(body, sessions=LATER)
+    assert result.verdict is Verdict.CONFORMS, result
+    kills = [text for text in sent(result) if "KILL" in text]
+    assert len(set(kills)) == 20, "each connection has an id of its own"
+    assert [ending.session for ending in result.endings] == ["victim"], "the last end is the one that counts"
+
+
+def test_a_claim_that_fails_in_a_later_round_deviates(bench: Bench) -> None:
+    body = f"""\
+steps:
+  - connect: victim
+  - repeat: 2
+    steps:
+      - killer: {KILL}
+        reply: ok
+      - wait: {{victim: gone}}
+ends: [victim]"""
+    result = bench.run(body, sessions=LATER)
+    assert result.verdict is Verdict.DEVIATES
+    assert result.came.startswith("error 600")
+
+
+def test_a_session_that_connects_again_is_not_connected_twice(bench: Bench) -> None:
+    body = """\
+steps:
+  - repeat: 3
+    steps:
+      - connect: victim
+  - victim: SHOW PROCESSLIST
+    reply: {rows: {sessions: {victim: {}}}}
+  - killer: SELECT COUNT(*) FROM GV$OB_PROCESSLIST
+    reply: {rows: {values: [["2"]]}}"""
+    result = bench.run(body, sessions="{killer: {}, victim: {user: killer, connect: false}}")
+    assert result.verdict is Verdict.CONFORMS, result
+
+
+def test_what_was_prepared_is_executed_later(bench: Bench) -> None:
+    result = bench.run(f"{PREPARES}  - execute: killer\n    reply: ok\nends: [victim]")
+    assert result.verdict is Verdict.CONFORMS, result
+    assert [ending.session for ending in result.endings] == ["victim"]
+    assert [text for text in sent(result) if "KILL" in text] == [
+        event.text.partition(": ")[2] for event in result.transcript if event.text.startswith("prepares")
+    ]
+
+
+def test_what_is_only_prepared_ends_nothing(bench: Bench) -> None:
+    result = bench.run(f"{PREPARES}    reply: ok")
+    assert result.verdict is Verdict.CONFORMS, result
+    assert sent(result) == []
+
+
+def test_what_can_not_be_prepared_is_answered_with_that_error_when_it_is_executed(bench: Bench) -> None:
+    body = """\
+steps:
+  - killer: ALTER SYSTEM KILL SESSION '${victim.id}' NOW
+    prepare: true
+    reply: [ok, error]
+  - execute: killer
+    reply: syntax"""
+    result = bench.run(body)
+    assert result.verdict is Verdict.CONFORMS, result
+    assert sent(result) == [], "nothing is executed"
+
+
+def test_a_step_that_prepares_and_claims_nothing_has_to_succeed(bench: Bench) -> None:
+    body = """\
+steps:
+  - killer: ALTER SYSTEM KILL SESSION '${victim.id}' NOW
+    prepare: true
+  - execute: killer
+    reply: ok"""
+    result = bench.run(body)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reason.startswith("preparing failed: killer: ALTER SYSTEM KILL SESSION")
+
+
+def test_what_was_prepared_is_executed_when_its_victim_has_left(bench: Bench) -> None:
+    between = f"  - sys: {KILL}\n  - wait: {{victim: gone}}\n"
+    body = f"{PREPARES}{between}  - execute: killer\n    reply: unknown-session\nends: [victim]"
+    result = bench.run(body, sessions=ALSO_LATER)
+    assert result.verdict is Verdict.CONFORMS, result
+
+
+def test_a_dropped_user_is_created_anew_and_logs_in_without_its_grants(bench: Bench) -> None:
+    body = """\
+steps:
+  - sys: DROP USER ${killer.user} CASCADE
+  - create: killer
+  - connect: killer
+    reply: ok
+  - killer: ALTER SYSTEM KILL SESSION '${stranger.id}'
+    reply: privilege"""
+    result = bench.run(body, sessions="{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, stranger: {}}")
+    assert result.verdict is Verdict.CONFORMS, result
+
+
+def test_a_user_that_is_there_can_not_be_created_which_decides_nothing(bench: Bench) -> None:
+    result = bench.run("steps:\n  - create: victim", sessions="{killer: {}, victim: {}}")
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reason.startswith("preparing failed: CREATE USER")
+
+
+def test_a_users_name_begins_with_anothers(bench: Bench) -> None:
+    body = "steps:\n  - longer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {longer: {}}}}"
+    result = bench.run(body, sessions="{shorter: {}, longer: {name_extends: shorter}}")
+    assert result.verdict is Verdict.CONFORMS, result
+    users = {name: value for name, value in result.identifiers.items() if name.startswith("user of")}
+    assert users["user of longer"].startswith(users["user of shorter"])
