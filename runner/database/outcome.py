@@ -48,6 +48,8 @@ class Lost:
 
     how: str
     missing: str = ""
+    turned_away: bool = False
+    """Whether the server said that it takes no client at the moment, whoever it is."""
 
     def __str__(self) -> str:
         return f"no {self.missing} ({self.how})" if self.missing else f"connection lost ({self.how})"

@@ -106,7 +106,7 @@ class Session:
             case Unreadable(how):
                 return Unreadable(f"{how}, in place of the {missing}")
             case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
-                return Lost(f"turned away: {error}", missing)
+                return Lost(f"turned away: {error}", missing, turned_away=True)
             case other:
                 return other
 

@@ -144,7 +144,7 @@ class Target:
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
         logged_in = self._control is not None
         match outcome:
-            case Lost(missing="handshake", how=how) if how.startswith("turned away"):
+            case Lost(missing="handshake", turned_away=True):
                 return "it takes no more clients: end some of them, or raise its limit"
             case Lost(missing="handshake") | NoReply(missing="handshake"):
                 return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.database.outcome import Outcome, Rows, shorten, succeeded
+from runner.database.errorkinds import ErrorKind, kind_of
+from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
@@ -65,6 +66,9 @@ class Stage:
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
         self._control_losses = 0
+        self._logged_in_once: list[Session] = []
+        self._most_connected = 0
+        """How many sessions of the case the server has had at the same time."""
 
     def set(self) -> None:
         """Makes all that the case declares, and logs its sessions in.
@@ -166,6 +170,20 @@ class Stage:
             self._note_id(actor, setup=setup)
         return outcome
 
+    @property
+    def _connected(self) -> int:
+        return sum(session.listen() is None for session in self._logged_in_once)
+
+    def refused_although_it_had_more(self, login: Outcome) -> bool:
+        """Whether a login is refused for want of room on a server that had more sessions of the case before.
+
+        Then room is not what the environment lacks: sessions that ended have left something behind.
+        """
+        full = (isinstance(login, Lost) and login.turned_away) or (
+            isinstance(login, ServerError) and kind_of(login) is ErrorKind.SHORTAGE
+        )
+        return full and self._connected < self._most_connected
+
     def _login(self, actor: Actor, typed: str | None = None) -> Login:
         account = actor.account
         if account.administrator:
@@ -177,7 +195,12 @@ class Stage:
     ) -> Outcome:
         user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
         self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
-        if not succeeded(outcome) and actor.session is not None:
+        if actor.session is None:
+            return outcome
+        if succeeded(outcome):
+            self._logged_in_once.append(actor.session)
+            self._most_connected = max(self._most_connected, self._connected)
+        else:
             actor.session.abandon()
             actor.session = None
         return outcome

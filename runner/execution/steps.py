@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered
+from runner.database.outcome import NoReply, Outcome, Rows, ServerError, Unreadable
 from runner.database.poll import Poll
 from runner.execution import guard
+from runner.execution.judgement import AnswerClass, Judgement, StepKind, answer_class, judge
 from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
@@ -32,6 +33,8 @@ class _Line:
     manual: str
     guarded: bool
     prepared: bool
+    kind: StepKind
+    """What it is for, if a step claims something of its answer."""
 
 
 class Player:
@@ -56,8 +59,8 @@ class Player:
         """What came where a step says ``reply: any``."""
         self._last_error: Outcome | None = None
         self._idle: dict[str, object] = {}
-        self._under_test: set[str] = set()
-        """Sessions whose last statement can end sessions."""
+        self._kinds: dict[str, StepKind] = {}
+        """What the last statement of each session is for, if a step claims something of its answer."""
 
     def play(self, steps: Sequence[Step]) -> None:
         """Plays steps in order.
@@ -95,8 +98,7 @@ class Player:
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
         poll = Poll(self._limits.retry)
-        prepares = not step.reply and not line.guarded
-        while prepares and self._stage.target.profile.passes(answer) and poll.again():
+        while not line.guarded and self._passes(answer, step.reply) and poll.again():
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
         if any(expect.listed for expect in step.reply):
@@ -104,7 +106,11 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
-        self._judge(line.actor.name, line.text, answer, step.reply)
+        self._judge(line.actor.name, line.text, answer, step.reply, line.kind)
+
+    def _passes(self, answer: Outcome, reply: Reply) -> bool:
+        """Whether an answer is not what is claimed and goes away when the statement is sent again."""
+        return self._stage.target.profile.passes(answer) and not self.matcher.fits(answer, reply)
 
     def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
         """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""
@@ -143,7 +149,9 @@ class Player:
         )
         if guarded:
             guard.check(text, self._stage, self._vocabulary.guarded)
-        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
+        about = guarded or self._stage.case.requirement.is_about(rendered.text)
+        kind = StepKind.UNDER_TEST if about else StepKind.LOOKS
+        return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, kind)
 
     def _send(self, line: _Line) -> None:
         if line.guarded:
@@ -151,7 +159,7 @@ class Player:
             self._settling.start = time.monotonic()
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
-        (self._under_test.add if line.guarded else self._under_test.discard)(line.actor.name)
+        self._kinds[line.actor.name] = line.kind
         self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
         line.actor.online.send(line.text, prepared=line.prepared)
 
@@ -162,30 +170,46 @@ class Player:
         # What a session that is to end still has in flight has to be over when the settle time is.
         limit = self._settling.settle if actor.name in self._stage.case.may_end else self._limits.statement
         answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
-        self._judge(actor.name, "its statement in flight", answer, step.reply)
+        self._judge(actor.name, "its statement in flight", answer, step.reply, self._kinds[actor.name])
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
         answer = actor.online.result(limit)
         self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
 
-    def _judge(self, name: str, statement: str, answer: Outcome, reply: Reply) -> None:
-        if not reply:
-            if not self.matcher.fits(answer, _PREPARES):
-                raise InconclusiveError(f"preparing failed: {name}: {statement} is answered with {answer}")
-            return
-        if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
-            raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
-        if not self.matcher.fits(answer, reply, self._last_error):
-            raise DeviationError(
-                f"{name}: {statement} is answered with {describe(reply)}",
-                self.matcher.shown(answer),
-                missing=not answered(answer),
-            )
+    def _judge(  # noqa: PLR0913 - what came, and all that decides what it means
+        self, name: str, statement: str, answer: Outcome, reply: Reply, kind: StepKind, as_class: AnswerClass | None = None
+    ) -> None:
+        """Does what the table of judgements says; ``as_class`` is the answer's class where its text does not tell it."""
+        fits = self.matcher.fits(answer, reply or _PREPARES, self._last_error)
+        if ANYTHING in reply:
+            fits = not isinstance(answer, Unreadable)
+            kind = kind if fits else StepKind.PREPARES  # what is only observed deviates by no answer
+        came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
+        kind = kind if reply else StepKind.PREPARES
+        judgement = judge(kind, came, sent_guarded=self._stage.said_guarded)
+        if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
+            judgement = Judgement.INCONCLUSIVE
+        match judgement:
+            case Judgement.GOES_ON:
+                pass
+            case Judgement.INCONCLUSIVE:
+                preparing = "" if reply else "preparing failed: "
+                raise InconclusiveError(f"{preparing}{name}: {statement} is answered with {self.matcher.shown(answer)}")
+            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+                raise DeviationError(
+                    f"{name}: {statement} is answered with {describe(reply or _PREPARES)}",
+                    self.matcher.shown(answer),
+                    missing=judgement is Judgement.DEVIATES_TWICE,
+                )
         if ANYTHING in reply:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
+
+    def _goes_on(self, name: str) -> bool:
+        """Whether a session is to go on, and has just sent a statement that ends none."""
+        return name not in self._stage.case.may_end and self._kinds.get(name) is not StepKind.UNDER_TEST
 
     # Logging in and waiting
 
@@ -193,11 +217,10 @@ class Player:
         actor = self._stage.actors[step.session]
         typed = self._renderer.text(step.name) if step.name is not None else None
         answer = self._stage.connect(actor, typed=typed)
-        if isinstance(answer, Lost) and answered(again := self._stage.connect(actor, typed=typed)):
-            raise InconclusiveError(
-                f"{step.session}'s login was dropped ({answer}), and answered the second time: {again}"
-            )
-        self._judge(step.session, "its login", answer, step.reply)
+        refused = self._stage.refused_although_it_had_more(answer)
+        self._judge(
+            step.session, "its login", answer, step.reply, StepKind.LOGIN, AnswerClass.LOST if refused else None
+        )
         if step.new_id_than is not None:
             mine, other = self._stage.id_of(step.session), self._stage.id_of(step.new_id_than)
             if mine == other:

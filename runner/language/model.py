@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runner.language.problems import Place
@@ -24,11 +24,31 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True)
 class Requirement:
-    """A row of the register."""
+    """A row of the register.
+
+    Attributes:
+        about: how statements begin that the requirement itself is about, besides the guarded ones. All others only
+            prepare a test or look at its effect.
+    """
 
     id: str
     level: Level
     says: str
+    about: tuple[str, ...] = ()
+
+    def is_about(self, statement: str) -> bool:
+        """Whether a statement is one that the requirement is about."""
+        return begins(statement, self.about)
+
+
+def begins(statement: str, starts: Iterable[str]) -> bool:
+    """Whether a statement begins with one of these words, in any letter case and white space."""
+    words = _words(statement)
+    return any(words.startswith(f"{start.casefold()} ") for start in starts)
+
+
+def _words(statement: str) -> str:
+    return " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
 
 
 @dataclass(frozen=True)
@@ -212,10 +232,7 @@ class Vocabulary:
 
     def is_harmless(self, statement: str) -> bool:
         """Whether it is one statement that begins as one does which ends no session."""
-        words = " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
-        return not self.harmless or (
-            ";" not in words and any(words.startswith(f"{start.casefold()} ") for start in self.harmless)
-        )
+        return not self.harmless or (";" not in _words(statement) and begins(statement, self.harmless))
 
 
 @dataclass(frozen=True)

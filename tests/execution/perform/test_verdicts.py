@@ -104,12 +104,13 @@ DEVIATING = {
         "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
     ),
     "another error than before": Wrong(
-        "steps:\n  - killer: SELECT FROM\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: error\n"
+        "  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: same-error",
         "is answered with same-error",
         "error ",
     ),
     "same-error without an error before": Wrong(
-        "steps:\n  - killer: SELECT FROM\n    reply: same-error", "is answered with same-error", "error "
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: same-error", "is answered with same-error", "error "
     ),
     "a session ends that should go on": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: ok", "every session that is not to end goes on", "lost: victim ("
