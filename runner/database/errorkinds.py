@@ -77,9 +77,12 @@ _SHORTAGE = _Mark(
     text=re.compile(
         r"""\btoo\ many\ (?:connections|open\ files|clients|sessions)\b | \bout\ of\ (?:memory|disk|resources?|space)\b
         | \b(?:disk|tablespace|file\ ?system)\b .{0,40}? \bfull\b | \bno\ space\ left\b | \bErrcode:\ 28\b
-        | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota) | \bmaximum\ number\ of\ sessions\b
-        | \bno\ memory\b | \bmax\ connect\ timeout\b | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
-        | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b | \bservice\ (?:is\ )?(?:temporarily\ )?unavailable\b
+        | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota)
+        | \bmaximum\ number\ of\ sessions\b
+        | \bno\ memory\b | \bmax\ connect\ timeout\b
+        | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
+        | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
+        | \bservice\ (?:is\ )?(?:temporarily\ )?unavailable\b
         | \btemporarily\ unavailable\b | \bno\ (?:available|alive)\ (?:backends?|nodes?|servers?)\b
         | \b(?:ORA|OBE)-(?:00018|00020|04030|04031|01653|01652)\b
         """,
@@ -89,11 +92,32 @@ _SHORTAGE = _Mark(
 _CONFLICT = _Mark(
     codes=frozenset(
         # lock wait timeout, deadlock, a write conflict, read only, shutdown
-        {1205, 1213, 1290, 1792, 1836, 1874, 1053, 1079, 3572, 3100, 8002, 8022, 8028, 9007, 30006, 16000, 1033, 1089, 1090}
+        {
+            1205,
+            1213,
+            1290,
+            1792,
+            1836,
+            1874,
+            1053,
+            1079,
+            3572,
+            3100,
+            8002,
+            8022,
+            8028,
+            9007,
+            30006,
+            16000,
+            1033,
+            1089,
+            1090,
+        }
     ),
     sqlstates=("40", "25006", "57P"),
     text=re.compile(
-        r"""\block\ wait\ timeout\b | \bdeadlock\b | \bwrite\ conflict\b | \btry\ (?:again|restarting)\b | \bplease\ retry\b
+        r"""\block\ wait\ timeout\b | \bdeadlock\b | \bwrite\ conflict\b | \btry\ (?:again|restarting)\b
+        | \bplease\ retry\b
         | \bread[- ]only\b | \bshutdown\ in\ progress\b | \bshutting\ down\b | \bcould\ not\ serialize\b
         | \b(?:ORA|OBE)-(?:00054|00060|30006|16000|08177|01033|01089|01090)\b
         """,
@@ -113,3 +137,18 @@ def kind_of(error: ServerError) -> ErrorKind:
         if mark.fits(error):
             return kind
     return ErrorKind.OTHER
+
+
+_FULL = _Mark(
+    codes=frozenset({1040, 1203, 1226}),
+    sqlstates=("08004", "53300"),
+    text=re.compile(
+        r"\btoo many (?:connections|clients|sessions)\b|\bmaximum number of sessions\b|\b(?:ORA|OBE)-000(?:18|20)\b",
+        re.IGNORECASE,
+    ),
+)
+
+
+def is_full(error: ServerError) -> bool:
+    """Whether the server takes no more connections: of everybody, or of this user."""
+    return _FULL.fits(error)

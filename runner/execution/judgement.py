@@ -84,7 +84,7 @@ BEFORE: Mapping[AnswerClass, Judgement] = MappingProxyType({AnswerClass.INTERRUP
 """What differs for steps that prepare, as long as no statement that can end sessions was sent in the case."""
 
 
-def answer_class(answer: Outcome, profile: Profile, *, fits: bool) -> AnswerClass:  # noqa: PLR0911 - one for each class
+def answer_class(answer: Outcome, profile: Profile, *, fits: bool) -> AnswerClass:
     """The class of an answer; ``fits`` tells whether it is what the step claims."""
     if fits:
         return AnswerClass.FITS

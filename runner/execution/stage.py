@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.database.errorkinds import ErrorKind, kind_of
+from runner.database.errorkinds import is_full
 from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
@@ -76,6 +76,7 @@ class Stage:
         Raises:
             InconclusiveError: the target refused some of it.
         """
+        self.target.find_probe(self.target.control)
         for spec in self.case.sessions:
             self.actors[spec.name] = Actor(spec, self._account(spec))
         if self.case.table is not None:
@@ -179,9 +180,7 @@ class Stage:
 
         Then room is not what the environment lacks: sessions that ended have left something behind.
         """
-        full = (isinstance(login, Lost) and login.turned_away) or (
-            isinstance(login, ServerError) and kind_of(login) is ErrorKind.SHORTAGE
-        )
+        full = (isinstance(login, Lost) and login.turned_away) or (isinstance(login, ServerError) and is_full(login))
         return full and self._connected < self._most_connected
 
     def _login(self, actor: Actor, typed: str | None = None) -> Login:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.outcome import NoReply, Outcome, Rows, ServerError, Unreadable
+from runner.database.outcome import NoReply, Outcome, Rows, ServerError
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.judgement import AnswerClass, Judgement, StepKind, answer_class, judge
@@ -17,7 +17,7 @@ from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, InconclusiveError
-from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
+from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Expect, Reply, Say, Step, Vocabulary, Wait
 
 _PREPARES: Reply = (SUCCESS,)
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
@@ -106,7 +106,7 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
-        self._judge(line.actor.name, line.text, answer, step.reply, line.kind)
+        self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
 
     def _passes(self, answer: Outcome, reply: Reply) -> bool:
         """Whether an answer is not what is claimed and goes away when the statement is sent again."""
@@ -170,23 +170,31 @@ class Player:
         # What a session that is to end still has in flight has to be over when the settle time is.
         limit = self._settling.settle if actor.name in self._stage.case.may_end else self._limits.statement
         answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
-        self._judge(actor.name, "its statement in flight", answer, step.reply, self._kinds[actor.name])
+        self._judge(actor.name, "its statement in flight", answer, step.reply, kind=self._kinds[actor.name])
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
         answer = actor.online.result(limit)
         self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
 
-    def _judge(  # noqa: PLR0913 - what came, and all that decides what it means
-        self, name: str, statement: str, answer: Outcome, reply: Reply, kind: StepKind, as_class: AnswerClass | None = None
+    def _judge(
+        self,
+        name: str,
+        statement: str,
+        answer: Outcome,
+        reply: Reply,
+        *,
+        kind: StepKind,
+        as_class: AnswerClass | None = None,
     ) -> None:
-        """Does what the table of judgements says; ``as_class`` is the answer's class where its text does not tell it."""
+        """Does what the table of judgements says; ``as_class``: the answer's class where its text does not tell it."""
         fits = self.matcher.fits(answer, reply or _PREPARES, self._last_error)
-        if ANYTHING in reply:
-            fits = not isinstance(answer, Unreadable)
-            kind = kind if fits else StepKind.PREPARES  # what is only observed deviates by no answer
         came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
-        kind = kind if reply else StepKind.PREPARES
+        if (ANYTHING in reply or Expect("error") in reply) and came is AnswerClass.FITS:
+            # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
+            plain = answer_class(answer, self._stage.target.profile, fits=False)
+            came = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else came
+        kind = kind if reply and ANYTHING not in reply else StepKind.PREPARES
         judgement = judge(kind, came, sent_guarded=self._stage.said_guarded)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
             judgement = Judgement.INCONCLUSIVE
@@ -219,7 +227,12 @@ class Player:
         answer = self._stage.connect(actor, typed=typed)
         refused = self._stage.refused_although_it_had_more(answer)
         self._judge(
-            step.session, "its login", answer, step.reply, StepKind.LOGIN, AnswerClass.LOST if refused else None
+            step.session,
+            "its login",
+            answer,
+            step.reply,
+            kind=StepKind.LOGIN,
+            as_class=AnswerClass.LOST if refused else None,
         )
         if step.new_id_than is not None:
             mine, other = self._stage.id_of(step.session), self._stage.id_of(step.new_id_than)

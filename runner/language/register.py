@@ -44,7 +44,8 @@ def read_register(path: Path) -> Register:
     document = read_document(path, "register.schema.json", FORMAT)
     data = document.data
     requirements = {
-        name: Requirement(name, Level(row["level"]), row["says"], tuple(row.get("about", ()))) for name, row in data["requirements"].items()
+        name: Requirement(name, Level(row["level"]), row["says"], tuple(row.get("about", ())))
+        for name, row in data["requirements"].items()
     }
     return Register(
         requirements, Vocabulary(data["errors"], data["words"], data["guarded"], tuple(data.get("harmless", ())))
