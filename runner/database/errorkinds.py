@@ -152,3 +152,11 @@ _FULL = _Mark(
 def is_full(error: ServerError) -> bool:
     """Whether the server takes no more connections: of everybody, or of this user."""
     return _FULL.fits(error)
+
+
+_SETTING = re.compile(r"\b(?:set names|character[_ ]set\w*|charset|collation\w*|encoding|variable)\b", re.IGNORECASE)
+
+
+def is_unknown_setting(error: ServerError) -> bool:
+    """Whether a server refuses to set the character set because it does not know it, or no such statement."""
+    return kind_of(error) is ErrorKind.UNSUPPORTED or _SETTING.search(error.message) is not None

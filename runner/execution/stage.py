@@ -157,13 +157,18 @@ class Stage:
                 actor.id = number
                 self._note_id(actor, setup=True)
 
-    def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False) -> Outcome:
-        """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found."""
+    def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False, claimed: bool = False) -> Outcome:
+        """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found.
+
+        Where a step claims something of the login, and a statement that can end sessions was sent before, it has to
+        succeed at once.
+        """
         before = None if actor.account.ours else self.target.process_list()
         session = actor.session = Session(self._login(actor, typed))
         actor.id = None
         since = self.transcript.now_ms()
-        outcome = self._logged_in(actor, session.open(self.target.limits.connect), since, typed=typed, setup=setup)
+        opened = session.open(self.target.limits.connect, once=claimed and self.said_guarded)
+        outcome = self._logged_in(actor, opened, since, typed=typed, setup=setup)
         if succeeded(outcome):
             taken = {mate.id for mate in self.mates(actor) if mate.id is not None and not mate.gone}
             found = identify(self.target, session, actor.account.user, taken, before)
@@ -193,6 +198,8 @@ class Stage:
         self, actor: Actor, outcome: Outcome, since: float, *, typed: str | None = None, setup: bool
     ) -> Outcome:
         user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
+        if actor.session is not None and actor.session.broken_off is not None:
+            self.transcript.add(actor.name, "note", f"its first login: {actor.session.broken_off}", setup=setup)
         self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
         if actor.session is None:
             return outcome

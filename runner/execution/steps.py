@@ -224,7 +224,7 @@ class Player:
     def _connect(self, step: Connect) -> None:
         actor = self._stage.actors[step.session]
         typed = self._renderer.text(step.name) if step.name is not None else None
-        answer = self._stage.connect(actor, typed=typed)
+        answer = self._stage.connect(actor, typed=typed, claimed=bool(step.reply))
         refused = self._stage.refused_although_it_had_more(answer)
         self._judge(
             step.session,

@@ -25,6 +25,12 @@ from runner.language.problems import Place
 from runner.language.template import Hole, parse_template
 
 
+def test_a_byte_order_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, VALID)
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert {case.id for case in load_cases(path)} == {"first-case", "second-case"}
+
+
 def test_a_case_becomes_a_value_with_everything_that_the_file_says(tmp_path: Path) -> None:
     path = write(
         tmp_path,
