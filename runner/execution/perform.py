@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from runner.database.target import Target, TargetError
 from runner.execution.accounts import Pool, unfit
+from runner.execution.applicability import not_applicable
 from runner.execution.observing import Observer
 from runner.execution.outage import Outage
 from runner.execution.patience import Patience
@@ -40,7 +41,7 @@ class Performer:
 
         While the target can't be used at all, a case is not begun.
         """
-        because = self._target.profile.exempts(case.requirement.id, case.id, case.name)
+        because = not_applicable(case, self._target.profile, self._vocabulary)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
         because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
@@ -130,6 +131,7 @@ class _Run:
             transcript=tuple(self._transcript.events),
             warnings=tuple(left),
             identifiers=self._stage.identifiers(),
+            respelled=dict(self._player.respelled),
         )
 
     def _judged(self, blank: CaseResult) -> CaseResult:

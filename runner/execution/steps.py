@@ -57,6 +57,8 @@ class Player:
         self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text, stage.shown)
         self.observed: Outcome | None = None
         """What came where a step says ``reply: any``."""
+        self.respelled: dict[str, str] = {}
+        """Statements that the profile spells otherwise, and what was sent instead."""
         self._last_error: Outcome | None = None
         self._idle: dict[str, object] = {}
         self._kinds: dict[str, StepKind] = {}
@@ -140,6 +142,8 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
+        if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
+            self.respelled[spelling.statement] = spelling.becomes
         # Whatever carries an id may end its session, however it is spelled, or misspelt.
         guarded = (
             step.statement.names_ids

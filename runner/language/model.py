@@ -29,12 +29,14 @@ class Requirement:
     Attributes:
         about: how statements begin that the requirement itself is about, besides the guarded ones. All others only
             prepare a test or look at its effect.
+        verbatim: whether it is about the very words of the statement, so that it can't be met by another one.
     """
 
     id: str
     level: Level
     says: str
     about: tuple[str, ...] = ()
+    verbatim: bool = False
 
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one that the requirement is about."""

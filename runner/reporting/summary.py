@@ -174,6 +174,17 @@ def exemptions(results: list[CaseResult]) -> Iterator[str]:
         yield f"not applicable, {_cases(number)}: {reason}"
 
 
+def respellings(results: Iterable[CaseResult]) -> dict[tuple[str, str], int]:
+    """The statements that the profile spelled otherwise, what was sent instead, and in how many cases."""
+    return dict(Counter(pair for result in results for pair in result.respelled.items()))
+
+
+def respelled(results: Iterable[CaseResult]) -> Iterator[str]:
+    """A line for every statement that was sent as another one."""
+    for (statement, sent), number in respellings(results).items():
+        yield f"respelled, {_cases(number)}: {statement} -> {sent}"
+
+
 def observations(results: list[CaseResult]) -> Iterator[str]:
     """A line for every case that observed something."""
     for result in results:
