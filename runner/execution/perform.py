@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from runner.database.naming import without_passwords
 from runner.database.target import Target, TargetError
 from runner.execution.accounts import Pool, unfit
 from runner.execution.applicability import not_applicable
@@ -127,9 +128,12 @@ class _Run:
             left = self._stage.clear()
         return replace(
             result,
+            reason=without_passwords(result.reason),
+            expected=without_passwords(result.expected),
+            came=without_passwords(result.came),
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
-            warnings=tuple(left),
+            warnings=tuple(map(without_passwords, left)),
             identifiers=self._stage.identifiers(),
             respelled=dict(self._player.respelled),
         )

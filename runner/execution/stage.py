@@ -119,8 +119,11 @@ class Stage:
             for row, values in zip(ProcessList.read(outcome).rows, outcome.values, strict=True)
             if row.id in own
         )
-        rows = [tuple(value for index, value in enumerate(values) if index not in time_at) for _, values in listed]
-        columns = ", ".join(column for index, column in enumerate(outcome.columns) if index not in time_at)
+        rows = [
+            tuple("<seconds>" if index in time_at and value else value for index, value in enumerate(values))
+            for _, values in listed
+        ]
+        columns = ", ".join(outcome.columns)
         shown = "; ".join(", ".join("NULL" if value is None else value for value in row) for row in rows)
         return f"{columns}: {shorten(shown, _LONGEST_LIST)}" + (
             ", and others" if len(outcome.values) > len(rows) else ""

@@ -90,14 +90,15 @@ class Expect:
     kind: str
     affected: int | None = None
     warnings: int | None = None
-    values: tuple[tuple[str | None, ...], ...] | None = None
+    values: tuple[tuple[Template | None, ...], ...] | None = None
     columns: tuple[str, ...] = ()
     listed: tuple[ListedSession, ...] = ()
 
     def __str__(self) -> str:
         details = [f"{self.affected} affected"] if self.affected is not None else []
         details += [f"{self.warnings} warnings"] if self.warnings is not None else []
-        details += [f"{[list(row) for row in self.values]}"] if self.values is not None else []
+        if self.values is not None:
+            details.append(f"{[[value and value.text for value in row] for row in self.values]}")
         details += [f"columns {', '.join(self.columns)}"] if self.columns else []
         for listed in self.listed:
             shown = ", ".join(f"{column}={wanted.text if wanted else 'NULL'}" for column, wanted in listed.fields)

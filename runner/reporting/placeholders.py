@@ -17,8 +17,6 @@ from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult
 
 _EXAMPLE = re.compile(r"(?<=that no session has), such as [0-9]+")
-_PASSWORD = re.compile(r"\bp[0-9a-f]{16}\b")
-"""What ``naming.new_password`` makes."""
 _HOLE = re.compile(r"<(?:id of [^<>]+|a number that no session has(?:, such as [0-9]+)?)>")
 _NUMBER = re.compile(r"(?<![\w.:-])[0-9]+(?!\w|[.:][0-9])")
 _LONG = 6
@@ -115,10 +113,10 @@ class _Names:
         return f"<{name}>"
 
     def _name(self, text: str) -> str:
-        """A text with placeholders for names, addresses and passwords."""
+        """A text with placeholders for names and addresses."""
         if self._pattern is not None:
             text = self._pattern.sub(lambda match: f"<{self._texts[(match.lastindex or 0) - 1][0]}>", text)
-        return _PASSWORD.sub("<password>", text)
+        return text
 
 
 def by_hand(manual: str) -> str:

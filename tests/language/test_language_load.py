@@ -167,7 +167,10 @@ REPLIES = [
     ("{ok: {affected: 0}}", (Expect("ok", affected=0),)),
     ("{ok: {affected: 2, warnings: 1}}", (Expect("ok", affected=2, warnings=1),)),
     ("{ok: {warnings: 0}}", (Expect("ok", warnings=0),)),
-    ('{rows: {values: [["1", null], [2, x]]}}', (Expect("rows", values=(("1", None), ("2", "x"))),)),
+    (
+        '{rows: {values: [["1", null], [2, x]]}}',
+        (Expect("rows", values=((parse_template("1"), None), (parse_template("2"), parse_template("x")))),),
+    ),
     ("{rows: {values: []}}", (Expect("rows", values=()),)),
     ("{rows: {columns: [ID, USER]}}", (Expect("rows", columns=("ID", "USER")),)),
     ("{rows: {sessions: {victim: {}}}}", (Expect("rows", listed=(ListedSession("victim", ()),)),)),
@@ -322,7 +325,7 @@ cases:
     assert (said.session, said.statement.text) == ("victim", "${victim.id}")
     assert isinstance(awaited, Await)
     listed = (ListedSession("victim", (("USER", parse_template("victim")),)),)
-    assert awaited.reply == (Expect("rows", values=(("victim",),), columns=("victim",), listed=listed),)
+    assert awaited.reply == (Expect("rows", values=((parse_template("victim"),),), columns=("victim",), listed=listed),)
     assert isinstance(waited, Wait)
     assert waited.session == "victim"
     assert isinstance(connected, Connect)
