@@ -11,8 +11,9 @@ import pymysql
 from pymysql.constants import CLIENT, COMMAND
 
 from runner.database.dsn import Dsn
+from runner.database.errorkinds import is_unknown_setting
 from runner.database.line import Line
-from runner.database.outcome import Ok, Outcome, Rows
+from runner.database.outcome import Ok, Outcome, Rows, ServerError
 from runner.database.tls import tls_context, tls_trouble
 
 _STATEMENT_ID = struct.Struct("<xI")
@@ -32,7 +33,12 @@ class LoginError(Exception):
 
 
 class Connection(pymysql.Connection):
-    """A connection that says no more at a login than it has to, for servers that don't know SET NAMES too."""
+    """A connection that sends no more at a login than it has to, and takes the server's version as a text.
+
+    Attributes:
+        version: what the greeting calls the server's version, if there was a greeting.
+        first_statement: what is sent after the login, as soon as it is sent.
+    """
 
     # What PyMySQL's connection has and its types leave out.
     _execute_command: Callable[[int, str | bytes], None]
@@ -43,6 +49,7 @@ class Connection(pymysql.Connection):
     _rfile: Any
     _next_seq_id: int
     _prepared: int
+    server_version: str
 
     def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
         settings: dict[str, Any] = {
@@ -57,6 +64,8 @@ class Connection(pymysql.Connection):
             "defer_connect": True,
         }
         super().__init__(**settings)
+        self.version: str | None = None
+        self.first_statement = ""
         self._secure = dsn.unix_socket is not None
         self.ssl = dsn.tls is not None
         if dsn.tls is not None:
@@ -64,12 +73,24 @@ class Connection(pymysql.Connection):
             self.ctx = _Upgrade(tls_context(dsn.tls))
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
-        """Says SET NAMES; a server that refuses it is none the worse: the handshake has said the character set."""
+        """Sends SET NAMES. A server that does not know it has the character set from the handshake.
+
+        Any other error is an answer to the login: such as that the session was interrupted.
+        """
+        self.first_statement = f"SET NAMES {charset}"
         try:
             super().set_character_set(charset, collation)
         except pymysql.MySQLError as error:
-            if getattr(error, "sqlstate", None) is None:
+            sqlstate = getattr(error, "sqlstate", None)
+            if sqlstate is None or not is_unknown_setting(ServerError(error.args[0], sqlstate, str(error.args[-1]))):
                 raise
+
+    def _get_server_information(self) -> None:
+        super()._get_server_information()  # type: ignore[misc]  # the types leave it out
+        self.version = self.server_version
+        # PyMySQL takes the text up to the first dot for a number, to know whether the server is older than MySQL 5;
+        # none that speaks this protocol is, and many call their versions otherwise.
+        self.server_version = "5.0"
 
     def _request_authentication(self) -> None:
         offered: int = self.server_capabilities  # type: ignore[attr-defined]  # the types leave it out

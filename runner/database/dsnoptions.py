@@ -108,7 +108,7 @@ def read_passfile(path: str) -> str:
     """
     where = f"the DSN's passfile {path!r}"
     try:
-        with open(path, encoding="utf-8", opener=_open_at_once) as stream:
+        with open(path, encoding="utf-8-sig", opener=_open_at_once) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise DsnError(f"{where} is no regular file; name a file whose first line is the password")

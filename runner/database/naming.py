@@ -68,6 +68,14 @@ def new_password() -> str:
     return "p" + secrets.token_hex(8)
 
 
+_PASSWORD = re.compile(r"\bp[0-9a-f]{16}\b", re.IGNORECASE)
+
+
+def without_passwords(text: str) -> str:
+    """A text in which every password that the suite has made is replaced: texts go to screens, records and reports."""
+    return _PASSWORD.sub("<password>", text)
+
+
 def _base36(number: int) -> str:
     text = ""
     while number:

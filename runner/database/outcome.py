@@ -32,14 +32,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class ServerError:
-    """An error packet."""
+    """An error packet; ``during`` is the statement of a login's own that it answers, if it answers one."""
 
     code: int
     sqlstate: str
     message: str
+    during: str = ""
 
     def __str__(self) -> str:
-        return f"error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
+        during = f"to the login's {self.during}: " if self.during else ""
+        return f"{during}error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Lost:
 
     how: str
     missing: str = ""
+    turned_away: bool = False
+    during: str = ""
+    """``turned_away``: the server said that it takes no client at the moment; ``during``: as in an error."""
 
     def __str__(self) -> str:
         return f"no {self.missing} ({self.how})" if self.missing else f"connection lost ({self.how})"

@@ -117,11 +117,14 @@ class Profile:
     def spell(self, statement: str) -> str:
         """A statement of the cases as this server is sent it."""
         body = statement.rstrip().removesuffix(";")
-        for spelling in self.spellings:
-            spelled = spelling.apply(body)
-            if spelled is not None:
-                return spelled + statement[len(body) :]
-        return statement
+        spelling = self.spelling_of(statement)
+        spelled = spelling.apply(body) if spelling is not None else None
+        return statement if spelled is None else spelled + statement[len(body) :]
+
+    def spelling_of(self, statement: str) -> Spelling | None:
+        """The spelling that a statement of the cases has here, if it isn't its own."""
+        body = statement.rstrip().removesuffix(";")
+        return next((spelling for spelling in self.spellings if spelling.apply(body) is not None), None)
 
     @cached_property
     def spelled_words(self) -> frozenset[str]:

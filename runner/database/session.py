@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymysql.constants import COMMAND
@@ -26,6 +26,7 @@ from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unr
 
 _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds for the thread of a login, which keeps the limit itself, to say how far it came
+_MORE_LOGINS = 2  # after one that failed at its first statement
 _TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
 
 
@@ -85,31 +86,52 @@ class Session:
         self.greeting = Greeting()
         self._used = time.monotonic()
         """When the last statement was sent, or its answer was read."""
+        self.broken_off: Outcome | None = None
+        """How an earlier try to log in failed, if one did at its first statement."""
 
-    def open(self, limit: float) -> Outcome:
+    def open(self, limit: float, *, once: bool = False) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds.
 
-        A refusal is a ServerError; who is turned away, whoever it is, is Lost.
+        A refusal is a ServerError; who is turned away, whoever it is, is Lost. A login that fails at its first
+        statement is tried again, as that may be the effect of what was sent before in another session.
+
+        Args:
+            limit: the seconds.
+            once: whether it is tried once only, as the login itself is what is looked at.
         """
+        outcome = self._opened(limit)
+        for _ in range(0 if once else _MORE_LOGINS):
+            if not (isinstance(outcome, Lost | ServerError) and outcome.during):
+                break
+            self.abandon()
+            self.broken_off = outcome
+            outcome = self._opened(limit)
+        return outcome
+
+    def _opened(self, limit: float) -> Outcome:
         outcome = outcome_of(lambda: self._connect(limit), limit)
         self._used = time.monotonic()
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
     def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
         """Says how far a login came."""
-        line, greeted = self._line, getattr(self._connection, "server_version", None) is not None
+        line, greeted = self._line, getattr(self._connection, "version", None) is not None
         missing = "answer to the login" if greeted else "handshake"
+        during = str(getattr(self._connection, "first_statement", ""))
+        missing = f"answer to the login's {during}" if during else missing
         if line is None:
             missing = "connection to the socket" if self._login.dsn.unix_socket else "TCP connection"
         match self._read_right(outcome) if line is not None else outcome:
             case NoReply():
                 return NoReply(limit, missing)
             case Lost(how):
-                return Lost(how, missing)
+                return Lost(how, missing, during=during)
             case Unreadable(how):
                 return Unreadable(f"{how}, in place of the {missing}")
+            case ServerError() as error if during:
+                return replace(error, during=during)
             case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
-                return Lost(f"turned away: {error}", missing)
+                return Lost(f"turned away: {error}", missing, turned_away=True)
             case other:
                 return other
 
@@ -298,6 +320,6 @@ class Session:
         line.mark()
         connection.connect(line)
         self.greeting = Greeting(
-            connection.get_server_info(), connection.server_capabilities, connection.thread_id(), line.cipher
+            connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
         )
         return Ok()

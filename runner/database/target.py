@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from runner.database.dsn import Dsn
+from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.limits import Limits
 from runner.database.naming import Names
 from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
@@ -35,6 +36,7 @@ class Target:
         self.names = names or Names()
         self._control: Session | None = None
         self._spelled: dict[str, str] = {}
+        self._probe: str | None = None
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
         self._slowest = 0.0
@@ -98,20 +100,20 @@ class Target:
     def trouble(self) -> str | None:
         """Why nobody can use the target at this moment: a new login of the administrator and a probe, both brief."""
         session = Session(self.administrator)
-        probe = self.profile.statement("probe")
         try:
             outcome = session.open(self.brief)
             if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
                 # It may allow its administrator so many sessions and no more.
-                outcome = self._control.execute(probe, self.brief)
+                outcome = self._control.execute(self.probe, self.brief)
             elif succeeded(outcome):
-                outcome = session.execute(probe, self.brief)
+                self.find_probe(session, self.brief)
+                outcome = session.execute(self.probe, self.brief)
             else:
                 return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
         finally:
             session.close()
         self._silent = isinstance(outcome, NoReply)
-        return None if succeeded(outcome) else f"{probe} is answered with {outcome}"
+        return None if succeeded(outcome) else f"{self.probe} is answered with {outcome}"
 
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
@@ -130,23 +132,39 @@ class Target:
             TargetError: it can't; the message says how far it went, and what to do.
         """
         try:
-            self._probe()
+            self._check_probe()
             self.process_list()
         except TargetError as error:
             if isinstance(error.outcome, GivenUp):
                 raise  # that says itself what to do
             raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
 
-    def _probe(self) -> None:
-        probe = self.profile.statement("probe")
-        outcome = self.administer(probe)
+    @property
+    def probe(self) -> str:
+        """The statement that every session may run, to see that it goes on."""
+        return self._probe or self.profile.statement("probe")
+
+    def find_probe(self, session: Session, limit: float | None = None) -> None:
+        """Finds, once, which of the profile's probes the server knows; ``session`` tries them out."""
+        probes = self.profile.statements("probe") if self._probe is None else []
+        for probe in probes[:-1]:
+            outcome = session.execute(probe, limit or self._within(self.limits.statement))
+            if isinstance(outcome, ServerError) and kind_of(outcome) is ErrorKind.UNSUPPORTED:
+                continue
+            self._probe = probe if succeeded(outcome) else None
+            return
+        self._probe = probes[-1] if probes else self._probe
+
+    def _check_probe(self) -> None:
+        self.find_probe(self.control)
+        outcome = self.administer(self.probe)
         if not succeeded(outcome):
-            raise TargetError(f"{probe} is answered with {outcome}", outcome)
+            raise TargetError(f"{self.probe} is answered with {outcome}", outcome)
 
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
         logged_in = self._control is not None
         match outcome:
-            case Lost(missing="handshake", how=how) if how.startswith("turned away"):
+            case Lost(missing="handshake", turned_away=True):
                 return "it takes no more clients: end some of them, or raise its limit"
             case Lost(missing="handshake") | NoReply(missing="handshake"):
                 return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from runner.database.naming import without_passwords
 from runner.database.outcome import Rows, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
@@ -152,7 +153,9 @@ class Examination:
         if need not in self._lacks:
             administrator = self.target.dsn.account
             name = need.partition(" ")[2]
-            self._lacks[need] = Lack(what, self.wanted.cost(need), mend.format(administrator=administrator, name=name))
+            self._lacks[need] = Lack(
+                without_passwords(what), self.wanted.cost(need), mend.format(administrator=administrator, name=name)
+            )
 
     # What a session shows
 

@@ -94,7 +94,7 @@ class Family:
 
 _FAMILIES = (
     Family("seekdb", "seekdb", r"seekdb \(r([0-9]+(?:\.[0-9]+)+)\)"),
-    Family("OceanBase", "oceanbase", r"oceanbase(?:_ce)?[ -]v?([0-9]+(?:\.[0-9]+)+)"),
+    Family("OceanBase", "oceanbase", r"oceanbase(?:_ce)?[ _-]v?([0-9]+(?:\.[0-9]+)+)"),
     Family("MariaDB", "mariadb", r"^(?:5\.5\.5-)?([0-9]\S*)"),
     Family("MySQL", "mysql", r"^([0-9]\S*)"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.database.outcome import shorten
 from runner.database.profile import profile_names
 from runner.doctor.facts import Facts, Lack
 
@@ -14,7 +15,8 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     """All lines of ``doctor``; ``cases`` is how many there are."""
     yield f"target      {facts.target}, profile {facts.profile}"
     product = f", {facts.product}" if facts.product else ""
-    yield f"server      {facts.flavour} {facts.version} (handshake {facts.handshake_version}{product})"
+    handshake = shorten(facts.handshake_version) or "without a version"
+    yield f"server      {_version(facts)} (handshake {handshake}{product})"
     yield f"connection  {_connection(facts)}"
     yield f"login       {facts.connect_ms:g} ms"
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
@@ -33,7 +35,7 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
 
 def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
-    yield f"server: {facts.flavour} {facts.version}, {_connection(facts)}, login {facts.connect_ms:g} ms"
+    yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
     yield from _other_profile(facts)
     for lack in facts.lacks:
         yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")
@@ -44,6 +46,10 @@ def _other_profile(facts: Facts) -> Iterator[str]:
     fitting = facts.flavour.casefold()
     if fitting in profile_names() and fitting != facts.profile:
         yield f"note: this is {facts.flavour}; its statements are spelled by --profile {fitting}"
+
+
+def _version(facts: Facts) -> str:
+    return f"{facts.flavour} {shorten(facts.version)}".strip()
 
 
 def _connection(facts: Facts) -> str:

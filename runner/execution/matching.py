@@ -66,7 +66,9 @@ class Matcher:
                 return isinstance(outcome, ServerError) and error_class in self._profile.classes_of(outcome)
 
     def _rows_fit(self, rows: Rows, expect: Expect) -> bool:
-        if expect.values is not None and expect.values != rows.values:
+        if expect.values is not None and rows.values != tuple(
+            tuple(None if value is None else self._render(value) for value in row) for row in expect.values
+        ):
             return False
         if rows.columns[: len(expect.columns)] != expect.columns:
             return False

@@ -6,8 +6,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from runner.database.naming import without_passwords
 from runner.database.target import Target, TargetError
 from runner.execution.accounts import Pool, unfit
+from runner.execution.applicability import not_applicable
 from runner.execution.idling import Idling
 from runner.execution.observing import Observer
 from runner.execution.outage import Outage
@@ -46,7 +48,7 @@ class Performer:
 
         While the target can't be used at all, a case is not begun.
         """
-        because = self._target.profile.exempts(case.requirement.id, case.id, case.name)
+        because = not_applicable(case, self._target.profile, self._means.vocabulary)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
         because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
@@ -195,10 +197,14 @@ class _Run:
             left = self.stage.clear()
         result = replace(
             result,
+            reason=without_passwords(result.reason),
+            expected=without_passwords(result.expected),
+            came=without_passwords(result.came),
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
-            warnings=tuple(left),
+            warnings=tuple(map(without_passwords, left)),
             identifiers=self.stage.identifiers(),
+            respelled=dict(self._player.respelled),
         )
         return _Finding(result, missing, direct)
 

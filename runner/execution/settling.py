@@ -330,7 +330,7 @@ class Settling:
         Raises:
             InconclusiveError: one of them sends what is no answer: nobody can tell whether it goes on.
         """
-        probe = self.stage.target.profile.statement("probe")
+        probe = self.stage.target.probe
         lost, asked = [], []
         for actor in actors:
             if actor.session is None or actor.session.listen() is not None:

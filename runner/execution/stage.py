@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.database.outcome import Outcome, Rows, shorten, succeeded
+from runner.database.errorkinds import is_full
+from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
@@ -72,6 +73,9 @@ class Stage:
         self._untied = False
         """Whether one was sent on a connection whose thread id in the handshake is another than its id in the list."""
         self._control_losses = 0
+        self._logged_in_once: list[Session] = []
+        self._most_connected = 0
+        """How many sessions of the case the server has had at the same time."""
 
     def set(self) -> None:
         """Makes all that the case declares, and logs its sessions in.
@@ -79,6 +83,7 @@ class Stage:
         Raises:
             InconclusiveError: the target refused some of it.
         """
+        self.target.find_probe(self.target.control)
         for spec in self.case.sessions:
             self.actors[spec.name] = Actor(spec, self._account(spec))
         if self.case.table is not None:
@@ -123,8 +128,11 @@ class Stage:
             for row, values in zip(ProcessList.read(outcome).rows, outcome.values, strict=True)
             if row.id in own
         )
-        rows = [tuple(value for index, value in enumerate(values) if index not in time_at) for _, values in listed]
-        columns = ", ".join(column for index, column in enumerate(outcome.columns) if index not in time_at)
+        rows = [
+            tuple("<seconds>" if index in time_at and value else value for index, value in enumerate(values))
+            for _, values in listed
+        ]
+        columns = ", ".join(outcome.columns)
         shown = "; ".join(", ".join("NULL" if value is None else value for value in row) for row in rows)
         return f"{columns}: {shorten(shown, _LONGEST_LIST)}" + (
             ", and others" if len(outcome.values) > len(rows) else ""
@@ -185,10 +193,12 @@ class Stage:
                 actor.id = number
                 self._note_id(actor, setup=True)
 
-    def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False) -> Outcome:
+    def connect(self, actor: Actor, *, typed: str | None = None, setup: bool = False, claimed: bool = False) -> Outcome:
         """Logs a session in, its user's name as ``typed``, and finds its id, if it can be found.
 
-        One that is still connected is closed first: a case has at most one connection of each of its sessions.
+        One that is still connected is closed first: a case has at most one connection of each of its sessions. Where a
+        step claims something of the login, and a statement that can end sessions was sent before, it has to succeed at
+        once.
         """
         if actor.session is not None:
             actor.session.close()
@@ -197,13 +207,26 @@ class Stage:
         session = actor.session = Session(self._login(actor, typed))
         actor.id, actor.gone = None, False
         since = self.transcript.now_ms()
-        outcome = self._logged_in(actor, session.open(self.target.limits.connect), since, typed=typed, setup=setup)
+        opened = session.open(self.target.limits.connect, once=claimed and self.said_guarded)
+        outcome = self._logged_in(actor, opened, since, typed=typed, setup=setup)
         if succeeded(outcome):
             taken = {mate.id for mate in self.mates(actor) if mate.id is not None and not mate.gone}
             found = identify(self.target, session, actor.account.user, taken, before)
             actor.id, actor.unidentified = found.id, found.trouble
             self._note_id(actor, setup=setup)
         return outcome
+
+    @property
+    def _connected(self) -> int:
+        return sum(session.listen() is None for session in self._logged_in_once)
+
+    def refused_although_it_had_more(self, login: Outcome) -> bool:
+        """Whether a login is refused for want of room on a server that had more sessions of the case before.
+
+        Then room is not what the environment lacks: sessions that ended have left something behind.
+        """
+        full = (isinstance(login, Lost) and login.turned_away) or (isinstance(login, ServerError) and is_full(login))
+        return full and self._connected < self._most_connected
 
     def _login(self, actor: Actor, typed: str | None = None) -> Login:
         account = actor.account
@@ -215,8 +238,15 @@ class Stage:
         self, actor: Actor, outcome: Outcome, since: float, *, typed: str | None = None, setup: bool
     ) -> Outcome:
         user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
+        if actor.session is not None and actor.session.broken_off is not None:
+            self.transcript.add(actor.name, "note", f"its first login: {actor.session.broken_off}", setup=setup)
         self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
-        if not succeeded(outcome) and actor.session is not None:
+        if actor.session is None:
+            return outcome
+        if succeeded(outcome):
+            self._logged_in_once.append(actor.session)
+            self._most_connected = max(self._most_connected, self._connected)
+        else:
             actor.session.abandon()
             actor.session = None
         return outcome

@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable, answered
+from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError
 from runner.database.poll import Poll
 from runner.execution import guard
+from runner.execution.judgement import AnswerClass, Judgement, StepKind, answer_class, judge
 from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
@@ -24,6 +25,7 @@ from runner.language.model import (
     Connect,
     Create,
     Execute,
+    Expect,
     Repeat,
     Reply,
     Say,
@@ -49,6 +51,8 @@ class _Line:
     prepared: bool
     named: frozenset[str]
     """The sessions whose ids the case names in it."""
+    kind: StepKind
+    """What it is for, if a step claims something of its answer."""
     refused: Outcome | None = None
     """What the server answered instead of preparing it."""
 
@@ -73,12 +77,14 @@ class Player:
         self.matcher = Matcher(stage.target.profile, stage.id_of, self._renderer.text, stage.shown)
         self.observed: Outcome | None = None
         """What came where a step says ``reply: any``."""
+        self.respelled: dict[str, str] = {}
+        """Statements that the profile spells otherwise, and what was sent instead."""
         self._last_error: Outcome | None = None
         self._idle: dict[str, object] = {}
         self._prepared: dict[str, _Line] = {}
         """The statement that a session has prepared last."""
-        self._under_test: set[str] = set()
-        """Sessions whose last statement can end sessions."""
+        self._kinds: dict[str, StepKind] = {}
+        """What the last statement of each session is for, if a step claims something of its answer."""
 
     def play(self, steps: Sequence[Step]) -> None:
         """Plays steps in order.
@@ -126,8 +132,7 @@ class Player:
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
         poll = Poll(self._limits.retry)
-        prepares = not step.reply and not line.guarded
-        while prepares and self._stage.target.profile.passes(answer) and poll.again():
+        while not line.guarded and self._passes(answer, step.reply) and poll.again():
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
         if any(hole.word == "role" for hole in step.statement.holes):
@@ -137,7 +142,11 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
-        self._judge(line.actor.name, line.text, answer, step.reply)
+        self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
+
+    def _passes(self, answer: Outcome, reply: Reply) -> bool:
+        """Whether an answer is not what is claimed and goes away when the statement is sent again."""
+        return self._stage.target.profile.passes(answer) and not self.matcher.fits(answer, reply)
 
     def _lists(self, reply: Reply) -> Reply:
         """The alternatives of a reply, or of the case's outcomes, that say what a list shows."""
@@ -173,9 +182,19 @@ class Player:
         rendered = self._renderer.render(step.statement, actor.online)
         profile = self._stage.target.profile
         text = profile.spell(rendered.text)
+        if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
+            self.respelled[spelling.statement] = spelling.becomes
         guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
-        named = step.statement.named_sessions()
-        line = _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared, named)
+        about = guarded or self._stage.case.requirement.is_about(rendered.text)
+        line = _Line(
+            actor,
+            text,
+            profile.spell(rendered.manual),
+            guarded,
+            step.prepared,
+            step.statement.named_sessions(),
+            StepKind.UNDER_TEST if about else StepKind.LOOKS,
+        )
         self._check(line)
         return line
 
@@ -191,7 +210,7 @@ class Player:
         self._stage.transcript.add(name, "note", f"prepares, to execute it later: {line.text}")
         answer = line.actor.online.prepare(line.text, self._limits.statement)
         self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
-        self._judge(name, line.text, answer, reply)
+        self._judge(name, line.text, answer, reply, kind=line.kind)
         self._prepared[name] = line if isinstance(answer, Ok) else replace(line, refused=answer)
 
     def _execute(self, step: Execute) -> None:
@@ -204,7 +223,7 @@ class Player:
             answer = self._hear(line.actor, since, self._patience.statement)
             if line.guarded:
                 self._settling.start = time.monotonic()
-        self._judge(step.session, line.text, answer, step.reply)
+        self._judge(step.session, line.text, answer, step.reply, kind=line.kind)
 
     def _send(self, line: _Line, *, executes: bool = False) -> None:
         self._begins(line)
@@ -221,7 +240,7 @@ class Player:
             self._settling.start = time.monotonic()
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
-        (self._under_test.add if line.guarded else self._under_test.discard)(line.actor.name)
+        self._kinds[line.actor.name] = line.kind
 
     def _await(self, step: Await) -> None:
         actor = self._stage.actors[step.session]
@@ -230,30 +249,54 @@ class Player:
         # What a session that is to end still has in flight has to be over when the settle time is.
         limit = self._settling.settle if actor.name in self._stage.case.may_end else self._limits.statement
         answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
-        self._judge(actor.name, "its statement in flight", answer, step.reply)
+        self._judge(actor.name, "its statement in flight", answer, step.reply, kind=self._kinds[actor.name])
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
         answer = actor.online.result(limit)
         self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
 
-    def _judge(self, name: str, statement: str, answer: Outcome, reply: Reply) -> None:
-        if not reply:
-            if not self.matcher.fits(answer, _PREPARES):
-                raise InconclusiveError(f"preparing failed: {name}: {statement} is answered with {answer}")
-            return
-        if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
-            raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
-        if not self.matcher.fits(answer, reply, self._last_error):
-            raise DeviationError(
-                f"{name}: {statement} is answered with {describe(reply)}",
-                self.matcher.shown(answer),
-                missing=not answered(answer),
-            )
+    def _judge(
+        self,
+        name: str,
+        statement: str,
+        answer: Outcome,
+        reply: Reply,
+        *,
+        kind: StepKind,
+        as_class: AnswerClass | None = None,
+    ) -> None:
+        """Does what the table of judgements says; ``as_class``: the answer's class where its text does not tell it."""
+        fits = self.matcher.fits(answer, reply or _PREPARES, self._last_error)
+        came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
+        if (ANYTHING in reply or Expect("error") in reply) and came is AnswerClass.FITS:
+            # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
+            plain = answer_class(answer, self._stage.target.profile, fits=False)
+            came = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else came
+        kind = kind if reply and ANYTHING not in reply else StepKind.PREPARES
+        judgement = judge(kind, came, sent_guarded=self._stage.said_guarded)
+        if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
+            judgement = Judgement.INCONCLUSIVE
+        match judgement:
+            case Judgement.GOES_ON:
+                pass
+            case Judgement.INCONCLUSIVE:
+                preparing = "" if reply else "preparing failed: "
+                raise InconclusiveError(f"{preparing}{name}: {statement} is answered with {self.matcher.shown(answer)}")
+            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+                raise DeviationError(
+                    f"{name}: {statement} is answered with {describe(reply or _PREPARES)}",
+                    self.matcher.shown(answer),
+                    missing=judgement is Judgement.DEVIATES_TWICE,
+                )
         if ANYTHING in reply:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
+
+    def _goes_on(self, name: str) -> bool:
+        """Whether a session is to go on, and has just sent a statement that ends none."""
+        return name not in self._stage.case.may_end and self._kinds.get(name) is not StepKind.UNDER_TEST
 
     # Logging in and waiting
 
@@ -262,12 +305,16 @@ class Player:
         typed = self._renderer.text(step.name) if step.name is not None else None
         self._settling.begin_anew(actor)
         self._prepared.pop(actor.name, None)
-        answer = self._stage.connect(actor, typed=typed)
-        if isinstance(answer, Lost) and answered(again := self._stage.connect(actor, typed=typed)):
-            raise InconclusiveError(
-                f"{step.session}'s login was dropped ({answer}), and answered the second time: {again}"
-            )
-        self._judge(step.session, "its login", answer, step.reply)
+        answer = self._stage.connect(actor, typed=typed, claimed=bool(step.reply))
+        refused = self._stage.refused_although_it_had_more(answer)
+        self._judge(
+            step.session,
+            "its login",
+            answer,
+            step.reply,
+            kind=StepKind.LOGIN,
+            as_class=AnswerClass.LOST if refused else None,
+        )
         if step.new_id_than is not None:
             mine, other = self._stage.id_of(step.session), self._stage.id_of(step.new_id_than)
             if mine == other:

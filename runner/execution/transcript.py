@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from runner.database.naming import without_passwords
+
 
 @dataclass(frozen=True)
 class Event:
@@ -43,4 +45,5 @@ class Transcript:
         """Notes an event now; ``since`` is the ``now_ms`` from which it took."""
         now = self.now_ms()
         took = None if since is None else round(now - since, 1)
+        text, manual = without_passwords(text), without_passwords(manual)
         self.events.append(Event(now, session, kind, text, took, manual, setup))

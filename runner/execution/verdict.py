@@ -106,6 +106,8 @@ class CaseResult:
     Attributes:
         identifiers: what stands in the texts as ``<id of victim>``, ``<user of victim>`` and the like: another run has
             others, and two runs can be compared without them.
+        respelled: statements of the case that the profile spells otherwise, and what was sent instead; with holes as
+            the profile names them.
         listing: what the list of known deviations says of it, if it does; the verdict is what came all the same.
     """
 
@@ -127,6 +129,7 @@ class CaseResult:
     transcript: tuple[Event, ...] = ()
     warnings: tuple[str, ...] = ()
     identifiers: dict[str, str] = field(default_factory=dict)
+    respelled: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     listing: Listing | None = None
 

@@ -307,7 +307,10 @@ class CaseReader:
             "rows",
             values=None
             if rows is None
-            else tuple(tuple(None if value is None else str(value) for value in row) for row in rows),
+            else tuple(
+                tuple(None if value is None else self._template(way, str(value), names) for value in row)
+                for row in rows
+            ),
             columns=tuple(details.get("columns", ())),
             listed=listed,
         )

@@ -24,11 +24,33 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True)
 class Requirement:
-    """A row of the register."""
+    """A row of the register.
+
+    Attributes:
+        about: how statements begin that the requirement itself is about, besides the guarded ones. All others only
+            prepare a test or look at its effect.
+        verbatim: whether it is about the very words of the statement, so that it can't be met by another one.
+    """
 
     id: str
     level: Level
     says: str
+    about: tuple[str, ...] = ()
+    verbatim: bool = False
+
+    def is_about(self, statement: str) -> bool:
+        """Whether a statement is one that the requirement is about."""
+        return begins(statement, self.about)
+
+
+def begins(statement: str, starts: Iterable[str]) -> bool:
+    """Whether a statement begins with one of these words, in any letter case and white space."""
+    words = _words(statement)
+    return any(words.startswith(f"{start.casefold()} ") for start in starts)
+
+
+def _words(statement: str) -> str:
+    return " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
 
 
 @dataclass(frozen=True)
@@ -70,14 +92,15 @@ class Expect:
     kind: str
     affected: int | None = None
     warnings: int | None = None
-    values: tuple[tuple[str | None, ...], ...] | None = None
+    values: tuple[tuple[Template | None, ...], ...] | None = None
     columns: tuple[str, ...] = ()
     listed: tuple[ListedSession, ...] = ()
 
     def __str__(self) -> str:
         details = [f"{self.affected} affected"] if self.affected is not None else []
         details += [f"{self.warnings} warnings"] if self.warnings is not None else []
-        details += [f"{[list(row) for row in self.values]}"] if self.values is not None else []
+        if self.values is not None:
+            details.append(f"{[[value and value.text for value in row] for row in self.values]}")
         details += [f"columns {', '.join(self.columns)}"] if self.columns else []
         for listed in self.listed:
             shown = ", ".join(f"{column}={wanted.text if wanted else 'NULL'}" for column, wanted in listed.fields)
@@ -258,10 +281,7 @@ class Vocabulary:
 
     def is_harmless(self, statement: str) -> bool:
         """Whether it is one statement that begins as one does which ends no session."""
-        words = " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
-        return not self.harmless or (
-            ";" not in words and any(words.startswith(f"{start.casefold()} ") for start in self.harmless)
-        )
+        return not self.harmless or (";" not in _words(statement) and begins(statement, self.harmless))
 
 
 @dataclass(frozen=True)

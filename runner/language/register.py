@@ -44,7 +44,10 @@ def read_register(path: Path) -> Register:
     document = read_document(path, "register.schema.json", FORMAT)
     data = document.data
     requirements = {
-        name: Requirement(name, Level(row["level"]), row["says"]) for name, row in data["requirements"].items()
+        name: Requirement(
+            name, Level(row["level"]), row["says"], tuple(row.get("about", ())), verbatim=row.get("verbatim", False)
+        )
+        for name, row in data["requirements"].items()
     }
     return Register(
         requirements,

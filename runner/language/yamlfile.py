@@ -80,7 +80,7 @@ def read_document(path: Path, schema: str, newest: int, *, secret: bool = False)
         SourceError: the file can't be read, is broken YAML, says a key twice, or doesn't fit the schema.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
     except OSError as error:
         raise SourceError(Place(path), f"can't be read: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:

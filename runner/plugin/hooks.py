@@ -22,7 +22,17 @@ from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.workers import planned_workers
-from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally, untrue
+from runner.reporting.summary import (
+    conclusion,
+    exemptions,
+    findings,
+    leftovers,
+    observations,
+    respelled,
+    table,
+    tally,
+    untrue,
+)
 
 _PYTESTS_DEFAULT = "fE"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
@@ -248,7 +258,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         write("")
         for line in observations(results):
             write(line)
-    for line in (*exemptions(results), *findings(results, width)):
+    for line in (*exemptions(results), *respelled(results), *findings(results, width)):
         write(line)
     for line in (*leftovers(results), *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)

@@ -19,6 +19,7 @@ from runner.publishing import observations, texts, wording
 from runner.publishing.evidence import Evidence, Preparations, evidence
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.subjects import Subject
+from runner.reporting.summary import respellings
 
 _ROOMY = 5
 """Up to so many targets, the matrix has words beside the signs."""
@@ -125,6 +126,7 @@ def target(subject: Subject) -> str:
         levels=levels,
         preparations=preparations.all,
         deviations=_deviations(subject),
+        respellings=respellings(subject.record.results),
         reasons={
             verdict: _reasons(subject.record.results, verdict)
             for verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)

@@ -15,6 +15,7 @@ from runner.publishing import texts, wording
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.observations import observations
 from runner.publishing.subjects import Subject
+from runner.reporting.summary import respellings
 
 _LONGEST = 300
 _MOST_FINDINGS = 30
@@ -50,6 +51,7 @@ def markdown_report(subjects: Sequence[Subject]) -> str:
             rows=requirement_rows(subjects, {}),
             findings={subject.slug: _findings(subject.record.results) for subject in subjects},
             most=_MOST_FINDINGS,
+            respellings={subject.slug: respellings(subject.record.results) for subject in subjects},
             differing=[entry for entry in observations(subjects) if entry.differs],
         )
     )

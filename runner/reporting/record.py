@@ -150,7 +150,7 @@ def _document(path: Path) -> Any:
     try:
         if path.stat().st_size > _LARGEST:
             raise RecordError(f"{path}: has more than {_LARGEST} bytes, which no record has")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ _CELL = 26
 _MOST_FINDINGS = 12
 _MOST_LEFTOVERS = 3
 _ORDER = {level: place for place, level in enumerate(Level)}
-_SPECIFIC = re.compile(r"KSC_\w+|\bp[0-9a-f]{16}\b|[0-9]{2,}")  # names, passwords and ids differ from case to case
+_SPECIFIC = re.compile(r"KSC_\w+|[0-9]{2,}")  # names and ids differ from case to case
 _HEAD = {
     Level.MUST: "must (the page states it)",
     Level.SHOULD: "should (the page shows or implies it; binding with --strict)",
@@ -172,6 +172,17 @@ def exemptions(results: list[CaseResult]) -> Iterator[str]:
             reasons[result.reason] = reasons.get(result.reason, 0) + 1
     for reason, number in reasons.items():
         yield f"not applicable, {_cases(number)}: {reason}"
+
+
+def respellings(results: Iterable[CaseResult]) -> dict[tuple[str, str], int]:
+    """The statements that the profile spelled otherwise, what was sent instead, and in how many cases."""
+    return dict(Counter(pair for result in results for pair in result.respelled.items()))
+
+
+def respelled(results: Iterable[CaseResult]) -> Iterator[str]:
+    """A line for every statement that was sent as another one."""
+    for (statement, sent), number in respellings(results).items():
+        yield f"respelled, {_cases(number)}: {statement} -> {sent}"
 
 
 def observations(results: list[CaseResult]) -> Iterator[str]:

@@ -94,7 +94,7 @@ class Connection:
     async def _log_in(self) -> Session:
         number = self._number = self._instance.ids.new()
         scramble = bytes(1 + byte % 127 for byte in os.urandom(20))  # text on the wire: no zero, seven bits
-        self._channel.greet(greeting(self._instance.ids.in_greeting(number), scramble))
+        self._channel.greet(greeting(self._instance.settings.version, self._instance.ids.in_greeting(number), scramble))
         login = read_login(await self._channel.receive())
         token = login.token
         if login.method != NATIVE_PASSWORD:

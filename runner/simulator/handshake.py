@@ -18,7 +18,6 @@ from runner.simulator.wire import (
     to_text,
 )
 
-VERSION = "5.7.25-OceanBase-simulator"
 NATIVE_PASSWORD = b"mysql_native_password"
 
 # Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, named authentication.
@@ -48,12 +47,12 @@ class Login:
     method: bytes
 
 
-def greeting(shown_id: int, scramble: bytes) -> bytes:
+def greeting(version: str, shown_id: int, scramble: bytes) -> bytes:
     """The server's first packet."""
     return b"".join(
         (
             b"\x0a",
-            VERSION.encode("ascii"),
+            version.encode("utf-8"),
             b"\x00",
             struct.pack("<I", shown_id & 0xFFFFFFFF),
             scramble[:8],

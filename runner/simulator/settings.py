@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VERSION = "5.7.25-OceanBase-simulator"
 STAND_ALONE_PASSWORD = "simulator"  # noqa: S105 - a server for tests on the local machine; printed in its DSN anyway
 
 
@@ -15,6 +16,7 @@ class Settings:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         admin_password: The password of the administrator, SYS.
+        version: The server's version in the greeting.
         error_prefix: The three letters in front of an error's number: ORA, or OBE as newer servers have it.
         own_kill_answers_ok: Whether a session that ends itself gets an OK before its connection closes.
         owner_check: Whether a holder of ALTER SYSTEM that is no administrator reaches its own user's sessions only.
@@ -29,6 +31,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 0
     admin_password: str = STAND_ALONE_PASSWORD
+    version: str = VERSION
     error_prefix: str = "ORA"
     own_kill_answers_ok: bool = False
     owner_check: bool = False

@@ -233,6 +233,7 @@ FILES = {
     f"{SECRET}\r\nmore\n": SECRET,
     " p:@/# \n": " p:@/# ",
     "\u00e4": "\u00e4",
+    f"\ufeff{SECRET}\n": SECRET,
 }
 
 

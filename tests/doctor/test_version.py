@@ -18,6 +18,8 @@ from runner.doctor.facts import flavour_and_version
         ("5.7.25-OceanBase_CE-v4.3.5.1", None, ("OceanBase", "4.3.5.1")),
         ("5.7.25-OceanBase-simulator", "OceanBase simulator", ("OceanBase", "5.7.25-OceanBase-simulator")),
         ("8.4.6", "MySQL Community Server - GPL", ("MySQL", "8.4.6")),
+        ("OceanBase_4.2.1.8", None, ("OceanBase", "4.2.1.8")),
+        ("v0.4.0-MatrixOne", None, ("unknown", "v0.4.0-MatrixOne")),
         ("9.9-something", None, ("unknown", "9.9-something")),
         ("", "", ("unknown", "")),
     ],

@@ -28,7 +28,7 @@ SENTENCES = {
     "resets at each answer": "no (handshake|TCP connection) .*reset",
     "dribbles": "no handshake within 1 s",
     "answers with rows without end": "SELECT 1 FROM DUAL is answered with (an unreadable reply|no reply within 1 s)",
-    "answers with a huge error": "SELECT 1 FROM DUAL is answered with error 1064 .*; does the profile",
+    "answers with a huge error": "SELECT 1 is answered with error 1064 .*; does the profile",
 }
 
 

@@ -28,6 +28,12 @@ from runner.language.problems import Place
 from runner.language.template import Hole, parse_template
 
 
+def test_a_byte_order_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, VALID)
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert {case.id for case in load_cases(path)} == {"first-case", "second-case"}
+
+
 def test_a_case_becomes_a_value_with_everything_that_the_file_says(tmp_path: Path) -> None:
     path = write(
         tmp_path,
@@ -164,7 +170,10 @@ REPLIES = [
     ("{ok: {affected: 0}}", (Expect("ok", affected=0),)),
     ("{ok: {affected: 2, warnings: 1}}", (Expect("ok", affected=2, warnings=1),)),
     ("{ok: {warnings: 0}}", (Expect("ok", warnings=0),)),
-    ('{rows: {values: [["1", null], [2, x]]}}', (Expect("rows", values=(("1", None), ("2", "x"))),)),
+    (
+        '{rows: {values: [["1", null], [2, x]]}}',
+        (Expect("rows", values=((parse_template("1"), None), (parse_template("2"), parse_template("x")))),),
+    ),
     ("{rows: {values: []}}", (Expect("rows", values=()),)),
     ("{rows: {columns: [ID, USER]}}", (Expect("rows", columns=("ID", "USER")),)),
     ("{rows: {sessions: {victim: {}}}}", (Expect("rows", listed=(ListedSession("victim", ()),)),)),
@@ -319,7 +328,7 @@ cases:
     assert (said.session, said.statement.text) == ("victim", "KILL ${victim.id}")
     assert isinstance(awaited, Await)
     listed = (ListedSession("victim", (("USER", parse_template("victim")),)),)
-    assert awaited.reply == (Expect("rows", values=(("victim",),), columns=("victim",), listed=listed),)
+    assert awaited.reply == (Expect("rows", values=((parse_template("victim"),),), columns=("victim",), listed=listed),)
     assert isinstance(waited, Wait)
     assert waited.session == "victim"
     assert isinstance(connected, Connect)

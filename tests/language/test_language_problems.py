@@ -86,6 +86,12 @@ UNKNOWN_NAMES = [
         "did you mean 'victim'?",
     ),
     Bad(
+        "whose user in a value",
+        step('{killer: x, @@reply: {rows: {values: [["${victm.user}"]]}}}'),
+        "no session is called 'victm'",
+        "did you mean 'victim'?",
+    ),
+    Bad(
         "whose user in a row",
         step('{killer: x, @@reply: {rows: {sessions: {victim: {A: "${victm.user}"}}}}}'),
         "no session is called 'victm'",

@@ -14,7 +14,7 @@ from suite import SuiteRun
 _GONE = 20.0  # seconds for a server to notice that its last clients have left; MariaDB wakes sleepers every 5
 
 CONFORMS = {
-    "idle": ["idle-session-ends", "used-session-ends", "plain-form", "answers-in-time[its-victim-idles]"],
+    "idle": ["idle-session-ends", "used-session-ends", "answers-in-time[its-victim-idles]"],
     "running": [
         "running-session-ends",
         "statement-in-flight-is-interrupted",

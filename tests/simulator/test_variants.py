@@ -59,7 +59,19 @@ def test_a_variant_is_said_in_one_sentence(variant: Variant) -> None:
     assert variant.says.endswith(".")
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
+NOT_FOR_PYMYSQL = {
+    *(name for name in VARIANTS if "version-with" in name),
+    "empty-version",
+    "does-not-know-set-names",
+}
+"""PyMySQL alone, as these tests use it, takes a version for a number and can't do without SET NAMES."""
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [variant for name, variant in VARIANTS.items() if name not in NOT_FOR_PYMYSQL],
+    ids=lambda variant: variant.name,
+)
 def test_a_different_server_ends_the_named_session(variant: Variant) -> None:
     with served(variant.parts(Parts()), variant.settings(Settings())) as server:
         user = server.new_user("U1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.simulator import errors
-from runner.simulator.handshake import VERSION
+from runner.simulator.settings import VERSION
 
 if TYPE_CHECKING:
     from runner.simulator.sessions import Session

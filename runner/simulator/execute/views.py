@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.simulator.execute.variables import PRODUCT
-from runner.simulator.handshake import VERSION
+from runner.simulator.settings import VERSION
 from runner.simulator.wire import TYPE_DECIMAL, Column
 
 if TYPE_CHECKING:

@@ -80,6 +80,40 @@ class TerseSyntaxErrors(Engine):
             raise errors.SqlError(error.code, error.sqlstate, "invalid SQL statement") from None
 
 
+@lawful_setting
+def version_with_a_letter_in_front(settings: Settings) -> Settings:
+    """The greeting's version begins with a letter."""
+    return replace(settings, version="v0.4.0-MatrixOne")
+
+
+@lawful_setting
+def version_with_a_name_in_front(settings: Settings) -> Settings:
+    """The greeting's version begins with the product's name."""
+    return replace(settings, version="OceanBase_4.2.1.8")
+
+
+@lawful_setting
+def version_without_a_number(settings: Settings) -> Settings:
+    """The greeting's version has no number, and letters beyond ASCII."""
+    return replace(settings, version="dëv.größte")
+
+
+@lawful_setting
+def empty_version(settings: Settings) -> Settings:
+    """The greeting's version is empty."""
+    return replace(settings, version="")
+
+
+@lawful
+class DoesNotKnowSetNames(Engine):
+    """The first statement that clients send, SET NAMES, is unknown."""
+
+    def parse(self, text: str) -> sql.Statement:
+        if text.upper().startswith("SET NAMES"):
+            raise errors.SqlError(1193, errors.GENERAL, "Unknown system variable 'NAMES'", oracle=False)
+        return super().parse(text)
+
+
 @lawful
 class SlowStatements(Engine):
     """Every statement takes 200 ms longer."""

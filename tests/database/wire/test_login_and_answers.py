@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from wire_server import PATIENCE, Peer, client, serving
+import pytest
+from wire_server import PATIENCE, Peer, client, outcome_of_login, serving
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
@@ -32,6 +34,84 @@ def test_a_server_that_turns_clients_away_in_its_greeting_has_refused_nobodys_lo
         outcome = session.open(PATIENCE)
         session.close()
     assert str(outcome) == "no handshake (turned away: error 1040 (08004): Too many)"
+
+
+def first_statement_answered_with(*errors: bytes | None) -> Callable[[Peer], None]:
+    """Answers the first statements of logins with these, for None by closing the connection; later ones with OK."""
+    left = list(errors)
+
+    def behave(peer: Peer) -> None:
+        peer.greet()
+        peer.receive_login()
+        peer.ok(peer.after_login)
+        assert peer.read().startswith(b"\x03SET NAMES")
+        error = left.pop(0) if left else b"\0\0\0\2\0\0\0"
+        if error is not None:
+            peer.send(1, error)
+            peer.hear()
+
+    return behave
+
+
+def refusal(code: int, sqlstate: str, message: str) -> bytes:
+    return b"\xff" + code.to_bytes(2, "little") + f"#{sqlstate}{message}".encode()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal(1193, "HY000", "Unknown system variable 'NAMES'"),
+        refusal(1115, "42000", "Unknown character set: 'utf8mb4'"),
+        refusal(1064, "42000", "You have an error in your SQL syntax"),
+        refusal(1105, "HY000", "SET NAMES is not supported"),
+        refusal(1231, "42000", "Variable 'character_set_client' can't be set to the value of 'utf8mb4'"),
+    ],
+)
+def test_a_server_that_does_not_know_the_first_statement_of_a_login_is_logged_in_to(error: bytes) -> None:
+    with serving(first_statement_answered_with(error)) as dsn:
+        assert outcome_of_login(dsn) == Ok()
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            refusal(1317, "70100", "Query execution was interrupted"),
+            "to the login's SET NAMES utf8mb4: error 1317 (70100): Query execution was interrupted",
+        ),
+        (
+            refusal(1927, "08S01", "Connection was killed"),
+            "to the login's SET NAMES utf8mb4: error 1927 (08S01): Connection was killed",
+        ),
+        (None, "no answer to the login's SET NAMES utf8mb4 (closed)"),
+    ],
+)
+def test_any_other_end_of_the_first_statement_is_an_end_of_the_login(answer: bytes | None, shown: str) -> None:
+    with serving(first_statement_answered_with(answer)) as dsn:
+        session = client(dsn)
+        assert str(session.open(PATIENCE, once=True)) == shown
+        session.close()
+    with serving(first_statement_answered_with(answer)) as dsn:
+        session = client(dsn)
+        assert session.open(PATIENCE) == Ok()
+        assert str(session.broken_off) == shown
+        session.close()
+
+
+@pytest.mark.parametrize("version", [b"v0.4.0-MatrixOne", b"OceanBase_4.2.1.8", b"", b"8", b"\xff\x01%s"])
+def test_a_servers_version_is_any_text(version: bytes) -> None:
+    with serving(lambda peer: log_in(peer, version)) as dsn:
+        session = client(dsn)
+        assert session.open(PATIENCE) == Ok()
+        assert session.greeting.version == version.decode("latin-1")
+        session.close()
+
+
+def log_in(peer: Peer, version: bytes) -> None:
+    peer.greet(version=version)
+    peer.receive_login()
+    peer.ok(peer.after_login)
+    peer.hear()
 
 
 def test_nobody_at_the_address_is_lost_with_the_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -96,20 +97,21 @@ DEVIATING = {
     "other columns": Wrong(
         "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [USER, ID]}}",
         "columns USER, ID",
-        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
+        "ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ",
     ),
     "another field in the list": Wrong(
         "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {COMMAND: Query}}}}",
         "a row of victim with COMMAND=Query",
-        "ID, USER, HOST, DB, COMMAND, STATE, INFO: ",
+        "ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ",
     ),
     "another error than before": Wrong(
-        "steps:\n  - killer: SELECT FROM\n    reply: error\n  - killer: SELECT x FROM nowhere\n    reply: same-error",
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: error\n"
+        "  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: same-error",
         "is answered with same-error",
         "error ",
     ),
     "same-error without an error before": Wrong(
-        "steps:\n  - killer: SELECT FROM\n    reply: same-error", "is answered with same-error", "error "
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: same-error", "is answered with same-error", "error "
     ),
     "a session ends that should go on": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: ok", "every session that is not to end goes on", "lost: victim ("
@@ -260,3 +262,24 @@ def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Be
         )
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
         assert session.listen() is None
+
+
+def test_values_of_rows_may_hold_what_only_the_run_knows(bench: Bench) -> None:
+    body = "steps:\n  - killer: SELECT '${victim.user}' FROM DUAL\n    reply: {rows: {values: [['${victim.user}']]}}"
+    assert bench.run(body).verdict is Verdict.CONFORMS
+
+
+def test_no_text_of_a_result_holds_a_password(bench: Bench) -> None:
+    sessions = "{sys: {user: administrator}, made: {create: false}}"
+    said = "CREATE USER ${made.user} IDENTIFIED BY ${made.password} ${made.password}"
+    result = bench.run(f"steps:\n  - sys: {said}", sessions=sessions)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "IDENTIFIED BY <password> <password>" in result.reason
+    assert not re.search(r"\bp[0-9a-f]{16}\b", repr(result))
+
+
+def test_a_process_list_is_shown_with_its_times(bench: Bench) -> None:
+    result = bench.run("steps:\n  - killer: SHOW PROCESSLIST\n    reply: rows")
+    (heard,) = [event.text for event in result.transcript if event.kind == "hears" and not event.setup]
+    assert heard.startswith("ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ")
+    assert "<seconds>" in heard

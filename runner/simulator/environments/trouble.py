@@ -1,0 +1,58 @@
+"""Servers in trouble of their own, which they report: no statement under test is the cause."""
+
+# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.simulator import errors
+from runner.simulator.catalogue import undecidable
+from runner.simulator.execute.engine import Engine
+from runner.simulator.sql import statements as sql
+
+if TYPE_CHECKING:
+    from runner.simulator.execute.results import Result
+    from runner.simulator.sessions import Session
+
+
+@undecidable
+class DiskFull(Engine):
+    """Changes of a table are refused, for the disk is full."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Update | sql.Delete):
+            raise errors.SqlError(
+                1021, errors.GENERAL, "Disk full (/tmp/x); waiting for someone to free some space", oracle=False
+            )
+        return await super().run(session, statement, depth)
+
+
+@undecidable
+class OutOfMemoryForTheStatement(Engine):
+    """The statement under test is refused for want of memory, every time."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.KillSession):
+            raise errors.SqlError(
+                1041,
+                errors.GENERAL,
+                "Out of memory; check if mysqld or some other process uses all available memory",
+                oracle=False,
+            )
+        return await super().run(session, statement, depth)
+
+
+@undecidable
+class ReadOnlyServer(Engine):
+    """Tables are read only: what the cases have changed in them can't be changed."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Update | sql.Delete | sql.Insert):
+            raise errors.SqlError(
+                1290,
+                errors.GENERAL,
+                "The server is running with the --read-only option so it cannot execute this statement",
+                oracle=False,
+            )
+        return await super().run(session, statement, depth)

@@ -1,0 +1,68 @@
+"""Placeholders stand where ids stand, however small the ids are, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.execution.transcript import Event
+from runner.execution.verdict import CaseResult, Verdict
+from runner.language.model import Level
+from runner.reporting.placeholders import with_placeholders
+
+IDENTIFIERS = {"id of victim": "30", "id of mate": "1", "id of other": "1094", "address of victim": "127.0.0.1:30"}
+SENT = Event(1.0, "killer", "says", "KILL '30'", manual="KILL '<id of victim>'")
+UNUSED = Event(1.0, "killer", "says", "KILL '1647'", manual="KILL '<a number that no session has, such as 1647>'")
+BUILT = Event(1.0, "killer", "says", "KILL '10030'", manual="KILL '100<id of victim>'")
+SUM = Event(1.0, "killer", "says", "KILL '65566'", manual="KILL '<id of victim + 65536>'")
+
+
+def shown(text: str, *events: Event) -> str:
+    """A text of a case with sessions 30 (victim), 1 and 1094, after what was sent."""
+    result = CaseResult(
+        "a", "a", "PUR-1", Level.MUST, "title", "place", Verdict.DEVIATES,
+        came=text,
+        transcript=events or (SENT,),
+        identifiers=IDENTIFIERS,
+    )  # fmt: skip
+    return with_placeholders(result).came
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("error 1094 (HY000): Unknown thread id: 1094", "error 1094 (HY000): Unknown thread id: <id of other>"),
+        ("error 30 (00030): ORA-00030: no session 30", "error 30 (00030): ORA-00030: no session <id of victim>"),
+        ("error 1064 (42000): near '30'' at line 1", "error 1064 (42000): near '<id of victim>'' at line 1"),
+        ("OK, 1 rows affected", "OK, 1 rows affected"),
+        ("OK, 0 rows affected, 1 warnings", "OK, 0 rows affected, 1 warnings"),
+        ("1 rows: 1, 30; lost: mate (closed)", "1 rows: 1, 30; lost: mate (closed)"),
+        ("no reply within 30 s", "no reply within 30 s"),
+        ("ID, USER: 30, A, 127.0.0.1:30; 1, B", "ID, USER: <id of victim>, A, <address of victim>; <id of mate>, B"),
+        ("row 30 gone from the list", "row <id of victim> gone from the list"),
+        ("error 600 (HY000): -30, 1.30, 30.1 and 130", "error 600 (HY000): -30, 1.30, 30.1 and 130"),
+        ("killer: KILL '30' is answered with ok", "killer: KILL '<id of victim>' is answered with ok"),
+        ("error 1 (HY000): 4294967326 is too large", "error 1 (HY000): <number 1> is too large"),
+    ],
+)  # fmt: skip
+def test_ids_are_replaced_by_their_place(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "expected"),
+    [
+        (UNUSED, "Unknown thread id: 1647", "Unknown thread id: <a number that no session has>"),
+        (BUILT, "Unknown thread id: 10030", "Unknown thread id: 100<id of victim>"),
+        (SUM, "Unknown thread id: 65566", "Unknown thread id: <id of victim + 65536>"),
+    ],
+)
+def test_a_number_that_was_sent_is_called_as_the_case_calls_it(event: Event, text: str, expected: str) -> None:
+    assert shown(f"error 1094 (HY000): {text}", event) == f"error 1094 (HY000): {expected}"
+
+
+def test_numbers_of_the_case_stay_in_a_statement_with_the_same_number_as_an_id() -> None:
+    statement = Event(
+        1.0, "other", "says", "UPDATE t SET val = 30 WHERE id = 1", manual="UPDATE t SET val = 30 WHERE id = 1"
+    )
+    text = f"other: {statement.text} is answered with rows"
+    assert shown(text, statement) == text
