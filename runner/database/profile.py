@@ -97,6 +97,8 @@ class Profile:
     exemptions: tuple[Exemption, ...]
     mends: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
+    document: Document | None = field(default=None, compare=False, repr=False)
+    """The file, for the places of its names."""
 
     def statements(self, purpose: str, **values: object) -> list[str]:
         """The statements for a purpose of the runner's own, filled in."""
@@ -180,6 +182,7 @@ def _read(path: Path) -> Profile:
             for row in data.get("not_applicable", ())
         ),
         mends=data.get("mends", {}),
+        document=document,
     )
 
 

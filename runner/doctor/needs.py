@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.language.model import ADMINISTRATOR, Case, Say
+from runner.language.model import ADMINISTRATOR, Case, Say, Wait
 
 USERS = "users"
 TABLE = "table"
@@ -23,6 +23,11 @@ def word(name: str) -> str:
     return f"word {name}"
 
 
+def error_class(name: str) -> str:
+    """The need of a class of errors that the profile defines: without it, nobody can tell whether an error is one."""
+    return f"error-class {name}"
+
+
 def needs_of(case: Case) -> frozenset[str]:
     """All that a case needs."""
     return frozenset(_needs_of(case))
@@ -36,6 +41,9 @@ def _needs_of(case: Case) -> Iterator[str]:
     if case.table is not None:
         yield TABLE
     for step in case.steps:
+        for expect in () if isinstance(step, Wait) else step.reply:
+            if expect.error_class is not None:
+                yield error_class(expect.error_class)
         for hole in step.statement.holes if isinstance(step, Say) else ():
             if hole.unused or hole.number is not None:
                 yield OTHERS

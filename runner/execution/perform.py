@@ -16,7 +16,7 @@ from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
-from runner.language.model import Case, Vocabulary
+from runner.language.model import Case
 
 
 class Performer:
@@ -24,14 +24,12 @@ class Performer:
 
     Args:
         target: the server.
-        vocabulary: the words that the cases share.
         pool: the prepared accounts to run them with, if no users are to be created.
     """
 
-    def __init__(self, target: Target, vocabulary: Vocabulary, pool: Pool | None = None) -> None:
+    def __init__(self, target: Target, pool: Pool | None = None) -> None:
         self._target = target
         self._pool = pool
-        self._vocabulary = vocabulary
         self._patience = Patience(target.limits)
         self._outage = Outage(target)
 
@@ -84,7 +82,7 @@ class Performer:
         )
 
     def _run(self, case: Case) -> tuple[CaseResult, bool]:
-        run = _Run(case, self._target, self._vocabulary, self._patience, self._pool)
+        run = _Run(case, self._target, self._patience, self._pool)
         return run.result(), run.missing
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
@@ -95,16 +93,14 @@ class Performer:
 class _Run:
     """One run of one case."""
 
-    def __init__(
-        self, case: Case, target: Target, vocabulary: Vocabulary, patience: Patience, pool: Pool | None
-    ) -> None:
+    def __init__(self, case: Case, target: Target, patience: Patience, pool: Pool | None) -> None:
         self._case = case
         self.missing = False
         """Whether it deviates by what did not come, or by a lost connection."""
         self._transcript = Transcript()
         self._stage = Stage(case, target, self._transcript, pool)
         self._settling = Settling(self._stage, patience)
-        self._player = Player(self._stage, self._settling, patience, vocabulary)
+        self._player = Player(self._stage, self._settling, patience, case.vocabulary)
         self._observer = Observer(self._stage, self._settling, patience, self._player.matcher)
 
     def result(self) -> CaseResult:

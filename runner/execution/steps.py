@@ -177,6 +177,8 @@ class Player:
         if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
             raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
         if not self.matcher.fits(answer, reply, self._last_error):
+            if (why := self.matcher.undecided(answer, reply)) is not None:
+                raise InconclusiveError(f"{name}: {statement} is answered with {answer}, but {why}")
             raise DeviationError(
                 f"{name}: {statement} is answered with {describe(reply)}",
                 self.matcher.shown(answer),

@@ -9,6 +9,7 @@ from typing import Any
 from runner.language.computing import computed
 from runner.language.model import (
     ADMINISTRATOR,
+    REPLY_WORDS,
     Await,
     Case,
     Connect,
@@ -28,7 +29,6 @@ from runner.language.register import REGISTER_NAME
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
-REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
 _STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "as", "new_id_than"})
 _CASE_WORDS = frozenset({"table", "role"})
 
@@ -94,6 +94,7 @@ class CaseReader:
             watch=raw.get("watch", 0),
             settle_times=raw.get("settle_times", 1),
             place=self.document.place(*self.way),
+            vocabulary=self.register.vocabulary,
             label=label,
         )
 

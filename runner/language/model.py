@@ -13,6 +13,9 @@ from runner.language.template import Template
 ADMINISTRATOR = "administrator"
 """The user whom the DSN names, as cases call it."""
 
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
+"""The replies that every register has; the others are its error classes."""
+
 
 class Level(enum.Enum):
     """How binding a requirement is; only the register says which one a requirement has."""
@@ -71,6 +74,11 @@ class Expect:
     values: tuple[tuple[str | None, ...], ...] | None = None
     columns: tuple[str, ...] = ()
     listed: tuple[ListedSession, ...] = ()
+
+    @property
+    def error_class(self) -> str | None:
+        """The error class of the register that this reply names, if it names one."""
+        return None if self.kind in REPLY_WORDS else self.kind
 
     def __str__(self) -> str:
         details = [f"{self.affected} affected"] if self.affected is not None else []
@@ -149,47 +157,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One runnable case: parameters are filled in, every name is checked.
-
-    Attributes:
-        watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
-        settle_times: how many settle times its sessions have to end.
-    """
-
-    id: str
-    requirement: Requirement
-    title: str
-    note: str
-    sessions: tuple[SessionSpec, ...]
-    table: tuple[tuple[int, int], ...] | None
-    steps: tuple[Step, ...]
-    ends: frozenset[str]
-    outcomes: tuple[Outcome, ...]
-    repeat: int
-    place: Place
-    label: str = ""
-    watch: int = 0
-    settle_times: int = 1
-
-    @property
-    def name(self) -> str:
-        """The id with the parameters' labels, as pytest shows it."""
-        return f"{self.id}[{self.label}]" if self.label else self.id
-
-    @property
-    def may_end(self) -> frozenset[str]:
-        """Sessions that end or may end; every other session has to go on."""
-        return self.ends.union(*(outcome.ends or frozenset() for outcome in self.outcomes))
-
-    @property
-    def named(self) -> frozenset[str]:
-        """Sessions whose id a statement of the case names, or that the case says may end."""
-        said = (step.statement.named_sessions() for step in self.steps if isinstance(step, Say))
-        return self.may_end.union(*said)
-
-
-@dataclass(frozen=True)
 class Vocabulary:
     """The words that the cases share (cases/requirements.yaml).
 
@@ -219,8 +186,56 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class Case:
+    """One runnable case: parameters are filled in, every name is checked.
+
+    Attributes:
+        vocabulary: its register's; another register's guarded word must never judge its statements.
+        watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
+        settle_times: how many settle times its sessions have to end.
+    """
+
+    id: str
+    requirement: Requirement
+    title: str
+    note: str
+    sessions: tuple[SessionSpec, ...]
+    table: tuple[tuple[int, int], ...] | None
+    steps: tuple[Step, ...]
+    ends: frozenset[str]
+    outcomes: tuple[Outcome, ...]
+    repeat: int
+    place: Place
+    vocabulary: Vocabulary = field(compare=False, repr=False)
+    label: str = ""
+    watch: int = 0
+    settle_times: int = 1
+
+    @property
+    def name(self) -> str:
+        """The id with the parameters' labels, as pytest shows it."""
+        return f"{self.id}[{self.label}]" if self.label else self.id
+
+    @property
+    def may_end(self) -> frozenset[str]:
+        """Sessions that end or may end; every other session has to go on."""
+        return self.ends.union(*(outcome.ends or frozenset() for outcome in self.outcomes))
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Sessions whose id a statement of the case names, or that the case says may end."""
+        said = (step.statement.named_sessions() for step in self.steps if isinstance(step, Say))
+        return self.may_end.union(*said)
+
+
+@dataclass(frozen=True)
 class Register:
-    """All requirements by id, in the page's order, and the vocabulary of the cases."""
+    """All requirements by id, in the page's order, and the vocabulary of the cases.
+
+    Attributes:
+        places: where each requirement stands, by its id.
+    """
 
     requirements: Mapping[str, Requirement] = field(default_factory=dict)
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}, ""))
+    places: Mapping[str, Place] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from runner.language.model import (
     Wait,
 )
 from runner.language.problems import Place
+from runner.language.register import find_register
 from runner.language.template import Hole, parse_template
 
 
@@ -68,6 +69,7 @@ cases:
             outcomes=(),
             repeat=1,
             place=Place(path, 4, 5),
+            vocabulary=find_register(path).vocabulary,
             label="",
         )
     ]
