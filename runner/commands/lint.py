@@ -19,7 +19,7 @@ from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.register import read_register
-from runner.language.suite import Suite, suite_of
+from runner.language.suite import Suite, folders_of, suite_of
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -66,6 +66,10 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     """The cases of these files, and what is wrong with them."""
     cases: list[Case] = []
     problems: list[SourceError] = []
+    try:
+        folders_of(files)
+    except SourceError as error:
+        return [], [error]
     for path in files:
         try:
             cases += load_cases(path)

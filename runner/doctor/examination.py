@@ -104,11 +104,10 @@ class Examination:
     def _look_for_gaps(self) -> None:
         """Notes what the cases name and the profile doesn't define."""
         profile = self.target.profile
+        sections = {"word": ("words", profile.words), "error-class": ("errors", profile.errors)}
         for need in sorted(self.wanted.all()):
             kind, _, name = need.partition(" ")
-            section, defined = {"word": ("words", profile.words), "error-class": ("errors", profile.errors)}.get(
-                kind, ("", {name: ()})
-            )
+            section, defined = sections.get(kind, ("", (name,)))
             if name not in defined:
                 what = f"the profile {profile.name!r} doesn't define the {kind.replace('-', ' ')} {name!r}"
                 mend = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"

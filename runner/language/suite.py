@@ -60,13 +60,23 @@ def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_ca
     Raises:
         SourceError: a file can't be used, a register is in another one's folder, or an id stands for two things.
     """
-    folders = tuple(dict.fromkeys(map(register_folder, files)))
-    refuse_nested(folders)
+    folders = folders_of(files)
     registers = tuple(read_register(folder / REGISTER_NAME) for folder in folders)
     _refuse_collisions(registers)
     cases = tuple(case for folder in folders for path in case_files(folder) for case in read(path))
     refuse_duplicates(cases)
     return Suite(folders, registers, cases)
+
+
+def folders_of(files: Iterable[Path]) -> tuple[Path, ...]:
+    """The folders of the registers that case files answer to.
+
+    Raises:
+        SourceError: a file has no register, or a register is in another one's folder.
+    """
+    folders = tuple(dict.fromkeys(map(register_folder, files)))
+    refuse_nested(folders)
+    return folders
 
 
 def suite_in(folders: Sequence[Path]) -> Suite:

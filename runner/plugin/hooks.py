@@ -14,7 +14,7 @@ from runner.gating.judging import Complaint, complaints
 from runner.language.load import is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
-from runner.language.suite import Suite
+from runner.language.suite import Suite, folders_of
 from runner.plugin import recording
 from runner.plugin.ci import tell
 from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files, suite_of_run
@@ -25,6 +25,7 @@ from runner.plugin.workers import planned_workers
 from runner.reporting.summary import conclusion, exemptions, findings, leftovers, observations, table, tally, untrue
 
 _PYTESTS_DEFAULT = "fE"
+_UNUSABLE = "the cases can't be used"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
@@ -93,6 +94,10 @@ def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
     """Reads the case files, chosen or not, and says all that is wrong with them."""
     problems: list[str] = []
     cases: list[Case] = []
+    try:
+        folders_of(files)
+    except SourceError as error:
+        raise pytest.UsageError(f"{_UNUSABLE}\n{error}") from error
     for path in files:
         try:
             cases += cached_cases(path)
@@ -105,7 +110,7 @@ def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
         problems.append(str(error))
         suite = None
     if suite is None:
-        raise pytest.UsageError("the cases can't be used\n" + "\n".join(problems))
+        raise pytest.UsageError("\n".join((_UNUSABLE, *problems)))
     known = suite.requirements
     for name in wanted:
         if name not in known:
