@@ -45,11 +45,12 @@ def run(options: argparse.Namespace) -> int:
         if not found:
             print(f"{path}: no such file, and no folder with case files", file=sys.stderr)
             return USAGE_ERROR
-        if path.is_dir() or (kind := kind_of(path)) is Kind.CASES:
+        kind = Kind.CASES if path.is_dir() else kind_of(path)
+        if kind is Kind.CASES:
             files += found
         else:
             others.append((kind, str(path)))
-        print(f"{path}: {len(found)} case files" if path.is_dir() else f"{path}: {kind_of(path).title}")
+        print(f"{path}: {len(found)} case file{'s' * (len(found) != 1)}" if path.is_dir() else f"{path}: {kind.title}")
     cases, problems = _read_cases(files)
     if not problems and others:
         # What they name is looked up in the cases, which have to be right for that.
