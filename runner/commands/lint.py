@@ -19,7 +19,7 @@ from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.register import read_register
-from runner.language.suite import Suite, folders_of, suite_of
+from runner.language.suite import Suite, folders_of, own_suite, suite_of
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -98,8 +98,8 @@ def _register(name: str, _: Suite) -> list[SourceError]:
     return []
 
 
-def _accounts(name: str, _: Suite) -> list[SourceError]:
-    read_accounts(Path(name))
+def _accounts(name: str, suite: Suite) -> list[SourceError]:
+    read_accounts(Path(name), suite.privileges | own_suite().privileges)
     return []
 
 

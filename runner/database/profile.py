@@ -126,6 +126,15 @@ class Profile:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
 
+    def undefined(self, error_class: str) -> str | None:
+        """What to add to the profile if it doesn't define a class of errors, or None; an empty list defines one."""
+        if error_class in self.errors:
+            return None
+        return (
+            f"the profile {self.name!r} doesn't define the error class {error_class!r}: "
+            f"add errors: {{{error_class}: [\u2026]}}"
+        )
+
     def passes(self, outcome: Outcome) -> bool:
         """Whether an answer is an error that goes away when its statement is sent again."""
         return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.try_again)

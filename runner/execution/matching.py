@@ -40,17 +40,12 @@ class Matcher:
     def undecided(self, outcome: Outcome, reply: Reply) -> str | None:
         """Why nobody can tell whether an outcome fits, or None.
 
-        It is an error, and an alternative names a class of errors that the profile doesn't define. An empty list
-        defines one: then no error belongs to it.
+        It is an error, and an alternative names a class of errors that the profile doesn't define.
         """
         if not isinstance(outcome, ServerError):
             return None
-        classes = (expect.error_class for expect in reply if expect.error_class is not None)
-        undefined = next((name for name in classes if name not in self._profile.errors), None)
-        return undefined and (
-            f"the profile {self._profile.name!r} doesn't define the error class {undefined!r}: "
-            f"add errors: {{{undefined}: [\u2026]}}"
-        )
+        named = (expect.error_class for expect in reply if expect.error_class is not None)
+        return next((gap for name in named if (gap := self._profile.undefined(name)) is not None), None)
 
     def shown(self, outcome: Outcome) -> str:
         """What came, for people: with the classes that an error belongs to."""

@@ -77,7 +77,7 @@ class _Check:
         classes = {name for suite in self.suites for name in suite.error_classes}
         yield from self._unknown("errors", "error class", classes)
         yield from self._unknown("words", "word", {name for suite in self.suites for name in suite.words})
-        granted = {grant for case in self._cases.values() for spec in case.sessions for grant in spec.grants}
+        granted = {name for suite in self.suites for name in suite.privileges}
         yield from self._unknown("privileges", "privilege that a case grants", granted)
         for name, rows in self._data["errors"].items():
             yield from self._twice(("errors", name), rows, "this description")

@@ -45,6 +45,11 @@ class Suite:
         return frozenset().union(*(register.vocabulary.words for register in self.registers))
 
     @property
+    def privileges(self) -> frozenset[str]:
+        """What the cases have their users granted."""
+        return frozenset(grant for case in self.cases for spec in case.sessions for grant in spec.grants)
+
+    @property
     def digest(self) -> str:
         """The digest of all its files."""
         return digest_of(*self.folders)

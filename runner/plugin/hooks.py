@@ -59,7 +59,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
     _check_known(run, [])
-    run.check_accounts(cases, planned_workers(config))
+    run.check_accounts(cases, _suite(files), planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if run.report_path is not None and run.report_path.is_dir():

@@ -35,6 +35,7 @@ from runner.execution.verdict import CaseResult
 from runner.gating.judging import listed
 from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_deviations
 from runner.language.model import Case
+from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
@@ -167,7 +168,7 @@ class Run:
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
         return f"{dsn}--profile {self._option.profile}{accounts}{known}"
 
-    def check_accounts(self, cases: Sequence[Case], workers: int) -> None:
+    def check_accounts(self, cases: Sequence[Case], suite: Suite, workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
 
         Raises:
@@ -176,7 +177,7 @@ class Run:
         path = self._option.accounts
         if not path:
             return
-        self._accounts = read_prepared(path)
+        self._accounts = read_prepared(path, suite)
         if not self._option.dsn:
             raise pytest.UsageError(
                 "--accounts: the embedded simulator knows none of them; name their server with --dsn"

@@ -74,6 +74,13 @@ def test_a_typo_is_shown_with_its_place_and_a_hint(tmp_path: Path, kind: str) ->
     assert "secret" not in screen
 
 
+def test_a_privilege_of_accounts_that_no_case_grants_is_shown(tmp_path: Path) -> None:
+    path = write(tmp_path, "file.yaml", ACCOUNTS.replace("[ALTER SYSTEM]", "[CREATE TABLE, ALTER SYTEM]"))
+    code, screen = lint(path)
+    assert (code, f"{path}:3:56: no case grants" in screen) == (1, True), screen
+    assert "did you mean 'ALTER SYSTEM'?" in screen
+
+
 def test_all_problems_of_a_profile_are_shown(tmp_path: Path) -> None:
     text = KINDS["profile"].replace("  syntax:", "  sytax:").replace("[anonymous-block,", "[anonymos-block,")
     code, screen = lint(write(tmp_path, "mine.yaml", text))

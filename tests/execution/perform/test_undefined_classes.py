@@ -71,6 +71,16 @@ def test_an_empty_list_defines_a_class_that_no_error_belongs_to(bench: Bench) ->
     assert (result.verdict, "error 900" in result.came) == (Verdict.DEVIATES, True)
 
 
+def test_whether_a_bystander_was_interrupted_cannot_be_told_without_the_class(bench: Bench) -> None:
+    body = f"steps:\n  - stranger: SELECT FROM\n    reply: later\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
+    assert bench.run(body).verdict is Verdict.CONFORMS
+    result = without(bench, "interrupted").run(body)
+    assert (result.verdict, "whether stranger was interrupted can't be told" in result.reason) == (
+        Verdict.INCONCLUSIVE,
+        True,
+    ), result.came
+
+
 def test_a_session_that_was_lost_besides_is_a_deviation_all_the_same(bench: Bench) -> None:
     body = f"steps:\n  - killer: {KILL}\n    reply: ok\n  - killer: {BROKEN}\n    reply: syntax"
     result = without(bench, "syntax").run(body)
