@@ -157,35 +157,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """The words that the cases share (cases/requirements.yaml).
-
-    Attributes:
-        errors: error classes that a reply may name; profiles hold their codes.
-        words: names that a statement may hold as ``${name}``; profiles spell them.
-        guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
-        harmless: how statements begin that can end no session; none: nobody knows, all that aren't guarded are trusted.
-    """
-
-    errors: Mapping[str, str]
-    words: Mapping[str, str]
-    guarded: str
-    harmless: tuple[str, ...] = ()
-
-    def guards(self, statement: str) -> bool:
-        """Whether a statement holds the guarded word, also in a name like KILL_SESSION."""
-        word = rf"(?<![^\W_]){self.guarded}(?![^\W_])"
-        return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
-
-    def is_harmless(self, statement: str) -> bool:
-        """Whether it is one statement that begins as one does which ends no session."""
-        words = " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
-        return not self.harmless or (
-            ";" not in words and any(words.startswith(f"{start.casefold()} ") for start in self.harmless)
-        )
-
-
-@dataclass(frozen=True)
 class Case:
     """One runnable case: parameters are filled in, every name is checked.
 
@@ -226,6 +197,35 @@ class Case:
         """Sessions whose id a statement of the case names, or that the case says may end."""
         said = (step.statement.named_sessions() for step in self.steps if isinstance(step, Say))
         return self.may_end.union(*said)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that the cases share (cases/requirements.yaml).
+
+    Attributes:
+        errors: error classes that a reply may name; profiles hold their codes.
+        words: names that a statement may hold as ``${name}``; profiles spell them.
+        guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
+        harmless: how statements begin that can end no session; none: nobody knows, all that aren't guarded are trusted.
+    """
+
+    errors: Mapping[str, str]
+    words: Mapping[str, str]
+    guarded: str
+    harmless: tuple[str, ...] = ()
+
+    def guards(self, statement: str) -> bool:
+        """Whether a statement holds the guarded word, also in a name like KILL_SESSION."""
+        word = rf"(?<![^\W_]){self.guarded}(?![^\W_])"
+        return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
+
+    def is_harmless(self, statement: str) -> bool:
+        """Whether it is one statement that begins as one does which ends no session."""
+        words = " ".join(statement.casefold().rstrip("; \t\r\n").split()) + " "
+        return not self.harmless or (
+            ";" not in words and any(words.startswith(f"{start.casefold()} ") for start in self.harmless)
+        )
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         check_profile(run.profile, _suite(files))
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
-    _check_known(run, [])
+    _check_known(run)
     run.check_accounts(cases, _suite(files), planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
@@ -66,7 +66,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
-        _check_known(run, files)
+        _check_known(run, reached=True)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -77,10 +77,10 @@ def _chosen(config: pytest.Config) -> list[Path]:
     return list(chosen_files(config.args, config.invocation_params.dir))
 
 
-def _check_known(run: Run, files: list[Path]) -> None:
-    """Reads the list of known deviations; with files, once the target is known, also all that it is held against."""
+def _check_known(run: Run, *, reached: bool = False) -> None:
+    """Reads the list of known deviations; once the target is reached, also which entries apply to its version."""
     try:
-        if run.known and files:
+        if run.known and reached:
             run.known_here  # noqa: B018 - reading it checks it
     except SourceError as error:
         raise pytest.UsageError(f"--known-deviations: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -143,6 +144,11 @@ def test_the_digest_is_of_all_registers_in_any_order_and_of_one_alone_as_before(
 
     both, reverse, one = digest("page", "other"), digest("other", "page"), digest("other")
     assert both == reverse
+    expected = hashlib.sha256()
+    for name in ("requirements.yaml", "cancel.yaml"):
+        content = (setup.folder / "other" / "cases" / name).read_bytes()
+        expected.update(f"{name} {len(content)}\n".encode() + content)
+    assert one == f"sha256:{expected.hexdigest()}"
     assert both != one
 
 
