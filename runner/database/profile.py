@@ -199,11 +199,14 @@ def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]])
     """Reads descriptions of errors, and checks their regular expressions."""
     for index, row in enumerate(rows):
         try:
-            re.compile(row.get("text", ""))
+            empty = "text" in row and re.search(row["text"], "") is not None
         except re.error as error:
             raise document.fail(
                 (*way, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
             ) from error
+        if empty:
+            what = f"{row['text']!r} is found in every message, an empty one too"
+            raise document.fail((*way, index, "text"), what, "mind | and *, or leave the text out")
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
 
 

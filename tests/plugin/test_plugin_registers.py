@@ -169,6 +169,15 @@ def test_a_list_of_known_deviations_may_name_cases_of_both(setup: Setup) -> None
     assert "as is known: 1 case" in done.screen
 
 
+def test_the_doctor_examines_for_the_cases_of_all_registers_that_are_named(setup: Setup) -> None:
+    dsn = f"mysql://{setup.tap.dsn.user}:{setup.tap.dsn.password}@127.0.0.1:{setup.tap.dsn.port}/"
+    folders = [part for name in ("page", "other") for part in ("--cases", str(setup.folder / name / "cases"))]
+    done = runner("doctor", "--dsn", dsn, *folders)
+    assert (done.code, "3 of 3 cases can be decided here" in done.screen) == (0, True), done.screen
+    shown = runner("explain", "CAN-1", *folders)
+    assert (shown.code, "cancel-own" in shown.screen) == (0, True), shown.screen
+
+
 def test_a_requirement_that_means_two_things_is_refused_with_both_places(tmp_path: Path) -> None:
     write_other(tmp_path / "one")
     write_other(
