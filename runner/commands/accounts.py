@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runner.commands import CASES
+from runner.commands.suites import add_cases_argument, suite_named
 from runner.database.accountsfile import PreparedAccount, described, read_accounts, write_accounts
 from runner.database.naming import PREFIX, new_password
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.execution.accounts import needs
-from runner.language.load import case_files, load_cases
+from runner.execution.profilecheck import check_profile
 from runner.language.model import Case
 
 HELP = "print the SQL that prepares accounts for runs that may not create users"
@@ -45,20 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drop", type=Path, metavar="FILE", help="print the SQL that removes this file's accounts, no more"
     )
-    parser.add_argument(
-        "--cases", type=Path, default=CASES, metavar="FOLDER", help="where the cases are (default: %(default)s)"
-    )
+    add_cases_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the SQL, and writes the accounts file that goes with it."""
-    profile = load_profile(options.profile)
+    profile, suite = load_profile(options.profile), suite_named(options)
+    check_profile(profile, suite)
     if options.drop is not None:
         for prepared in read_accounts(options.drop).accounts:
             _print(profile.statements("drop_user", user=prepared.user))
         return 0
-    cases = [case for path in case_files(options.cases) for case in load_cases(path)]
-    accounts = list(_made_up(profile, cases, options.workers))
+    accounts = list(_made_up(profile, suite.cases, options.workers))
     write_accounts(options.out, accounts)
     print(f"-- Accounts for {options.out}. They hold passwords: show them to nobody but who runs them.")
     for account in accounts:

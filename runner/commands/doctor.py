@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 
-from runner.commands import CASES
+from runner.commands.suites import suite_named
 from runner.commands.targets import add_target_arguments, target_of
 from runner.doctor.examination import Examination
 from runner.doctor.needs import Needs
 from runner.doctor.report import report
-from runner.language.load import case_files, load_cases
 
 HELP = "examine a target before a run: what it is, what it lacks, what that costs, what mends it"
 
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examines: 0 if nothing is missing, 1 if something is, 4 if the target can't be used at all."""
-    cases = [case for path in case_files(CASES) for case in load_cases(path)]
+    cases = suite_named(options).cases
     with target_of(options) as target:
         needs = Needs.of(
             case for case in cases if target.profile.exempts(case.requirement.id, case.id, case.name) is None

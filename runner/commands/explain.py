@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from runner.commands import CASES, USAGE_ERROR
-from runner.language.load import case_files, load_cases
-from runner.language.model import Await, Case, Connect, Create, Execute, Register, Repeat, Reply, Say, Step, Wait
+from runner.commands import USAGE_ERROR
+from runner.commands.suites import add_cases_argument, suite_named
+from runner.language.model import Await, Case, Connect, Create, Execute, Repeat, Reply, Requirement, Say, Step, Wait
 from runner.language.problems import did_you_mean
-from runner.language.register import REGISTER_NAME, read_register
 
 HELP = "say what a requirement asks and which cases decide it, or show a case"
 
@@ -19,36 +17,32 @@ HELP = "say what a requirement asks and which cases decide it, or show a case"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("name", help="a requirement such as PAR-3, or a case's id")
-    parser.add_argument(
-        "--cases", type=Path, default=CASES, metavar="FOLDER", help="where the cases are (default: cases)"
-    )
+    add_cases_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Explains what was named."""
-    name, folder = options.name, options.cases
-    register = read_register(folder / REGISTER_NAME)
-    cases = [case for path in case_files(folder) for case in load_cases(path)]
+    name, suite = options.name, suite_named(options)
+    cases, requirements = suite.cases, suite.requirements
     shown = [case for case in cases if name in {case.id, case.name}]
-    if name in register.requirements:
-        _explain_requirement(name, register, cases)
+    if name in requirements:
+        _explain_requirement(requirements[name], cases)
     elif shown:
         for case in shown:
             _explain_case(case)
     else:
-        known = [*register.requirements, *{case.id for case in cases}]
+        known = [*requirements, *{case.id for case in cases}]
         print(f"no requirement and no case is called {name!r}: {did_you_mean(name, known)[:300]}", file=sys.stderr)
         return USAGE_ERROR
     return 0
 
 
-def _explain_requirement(name: str, register: Register, cases: Sequence[Case]) -> None:
-    requirement = register.requirements[name]
+def _explain_requirement(requirement: Requirement, cases: Sequence[Case]) -> None:
     print(f"{requirement.id} ({requirement.level.value}): {requirement.says}")
     for case in cases:
-        if case.requirement.id == name:
+        if case.requirement == requirement:
             print(f"  {case.place.shown_path}::{case.name}\n      {case.title}")
-    print(f"run them: pytest cases --requirement {name}")
+    print(f"run them: pytest cases --requirement {requirement.id}")
 
 
 def _explain_case(case: Case) -> None:

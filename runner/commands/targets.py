@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from runner.commands.suites import add_cases_argument, suite_named
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
 from runner.database.limits import Limits
 from runner.database.profile import DEFAULT_PROFILE, load_profile
 from runner.database.target import Target, TargetError
+from runner.execution.profilecheck import check_profile
 
 ENVIRONMENT = "KSC_DSN"
 """The environment variable that holds the DSN where the command line has none."""
@@ -23,13 +25,14 @@ class UnusableTargetError(Exception):
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--dsn`` and ``--profile``, as ``pytest cases`` has them."""
+    """Adds ``--dsn`` and ``--profile``, as ``pytest cases`` has them, and ``--cases``."""
     parser.add_argument(
         "--dsn", metavar="URL", help=f"the target, as for pytest cases (default: the environment's {ENVIRONMENT})"
     )
     parser.add_argument(
         "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="how it spells things (default: %(default)s)"
     )
+    add_cases_argument(parser)
 
 
 @contextmanager
@@ -38,13 +41,14 @@ def target_of(options: argparse.Namespace) -> Iterator[Target]:
 
     Raises:
         UnusableTargetError: it isn't, or fails within the block.
-        SourceError: the profile can't be read.
+        SourceError: the profile can't be used, or the cases that it is held against.
     """
     source = "--dsn" if options.dsn is not None else ENVIRONMENT
     text = options.dsn if options.dsn is not None else os.environ.get(ENVIRONMENT)
     if text is None:
         raise UnusableTargetError(f"which target? give --dsn URL, or set {ENVIRONMENT}")
     profile = load_profile(options.profile)
+    check_profile(profile, suite_named(options))
     try:
         dsn = Dsn.parse(text)
     except DsnError as error:

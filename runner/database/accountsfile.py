@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.language.problems import Place, SourceError
+from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.yamlfile import read_document
 
 FORMAT = 1
@@ -75,11 +75,16 @@ def described(grants: Grants) -> str:
     return f"with {' and '.join(sorted(grants))}" if grants else "without a privilege"
 
 
-def read_accounts(path: Path) -> PreparedAccounts:
+def read_accounts(path: Path, privileges: Iterable[str] | None = None) -> PreparedAccounts:
     """Reads a file of accounts.
 
+    Args:
+        path: the file.
+        privileges: what cases grant, if the file's grants are to be checked: no case takes an account with others.
+
     Raises:
-        SourceError: it isn't one, or others than its owner can read it. No message holds what the file says.
+        SourceError: it isn't one, others than its owner can read it, or it names a privilege that no case grants. No
+            message holds what the file says.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -96,6 +101,11 @@ def read_accounts(path: Path) -> PreparedAccounts:
     for index, row in enumerate(document.data["accounts"]):
         if any(row["user"].casefold() == other.user.casefold() for other in accounts):
             raise document.fail(("accounts", index, "user"), "this user stands here twice", "name each account once")
+        for at, grant in enumerate(row["grants"] if privileges is not None else ()):
+            known = grants_of(privileges or ())
+            if not grants_of([grant]) <= known:
+                way = ("accounts", index, "grants", at)
+                raise document.fail(way, "no case grants a privilege of this name", did_you_mean(grant, known))
         accounts.append(PreparedAccount(row["user"], row["password"], grants_of(row["grants"])))
     return PreparedAccounts(tuple(accounts), document.data.get("administrator", False))
 

@@ -100,6 +100,8 @@ class Profile:
     exemptions: tuple[Exemption, ...]
     mends: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
+    document: Document | None = field(default=None, compare=False, repr=False)
+    """The file, for the places of its names."""
 
     def statements(self, purpose: str, **values: object) -> list[str]:
         """The statements for a purpose of the runner's own, filled in."""
@@ -135,6 +137,15 @@ class Profile:
     def classes_of(self, error: ServerError) -> list[str]:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
+
+    def undefined(self, error_class: str) -> str | None:
+        """What to add to the profile if it doesn't define a class of errors, or None; an empty list defines one."""
+        if error_class in self.errors:
+            return None
+        return (
+            f"the profile {self.name!r} doesn't define the error class {error_class!r}: "
+            f"add errors: {{{error_class}: [\u2026]}}"
+        )
 
     def passes(self, outcome: Outcome) -> bool:
         """Whether an answer is an error that goes away when its statement is sent again."""
@@ -192,6 +203,7 @@ def _read(path: Path) -> Profile:
             for row in data.get("not_applicable", ())
         ),
         mends=data.get("mends", {}),
+        document=document,
     )
 
 
@@ -207,11 +219,14 @@ def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]])
     """Reads descriptions of errors, and checks their regular expressions."""
     for index, row in enumerate(rows):
         try:
-            re.compile(row.get("text", ""))
+            empty = "text" in row and re.search(row["text"], "") is not None
         except re.error as error:
             raise document.fail(
                 (*way, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
             ) from error
+        if empty:
+            what = f"{row['text']!r} is found in every message, an empty one too"
+            raise document.fail((*way, index, "text"), what, "mind | and *, or leave the text out")
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
 
 

@@ -61,6 +61,7 @@ class Examination:
         times = [self._login_ms() for _ in range(_LOGINS)]
         greeting = target.control.greeting
         product = self._product()
+        self._look_for_gaps()
         flavour, version = flavour_and_version(greeting.version, product)
         provisions = Provisions(target, Transcript())
         try:
@@ -101,6 +102,18 @@ class Examination:
             if isinstance(answer, Rows) and answer.values and answer.values[0]:
                 return answer.values[0][-1]
         return None
+
+    def _look_for_gaps(self) -> None:
+        """Notes what the cases name and the profile doesn't define."""
+        profile = self.target.profile
+        sections = {"word": ("words", profile.words), "error-class": ("errors", profile.errors)}
+        for need in sorted(self.wanted.all()):
+            kind, _, name = need.partition(" ")
+            section, defined = sections.get(kind, ("", (name,)))
+            if name not in defined:
+                what = f"the profile {profile.name!r} doesn't define the {kind.replace('-', ' ')} {name!r}"
+                mend = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
+                self._lacks[need] = Lack(what, self.wanted.cost(need), mend)
 
     # With a user of the examination's own: what most cases stand on
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.language.model import ADMINISTRATOR, Case, Say, flat
+from runner.language.model import ADMINISTRATOR, Case, Create, Repeat, Say, Step, Wait, flat
 
 USERS = "users"
 TABLE = "table"
@@ -26,6 +26,11 @@ def word(name: str) -> str:
     return f"word {name}"
 
 
+def error_class(name: str) -> str:
+    """The need of a class of errors that the profile defines: without it, nobody can tell whether an error is one."""
+    return f"error-class {name}"
+
+
 def needs_of(case: Case) -> frozenset[str]:
     """All that a case needs."""
     return frozenset(_needs_of(case))
@@ -39,13 +44,22 @@ def _needs_of(case: Case) -> Iterator[str]:
     if case.table is not None:
         yield TABLE
     for step in flat(case.steps):
-        if isinstance(step, Say) and step.statement.names_ids:
-            yield ROUTE
-        for hole in step.statement.holes if isinstance(step, Say) else ():
-            if hole.unused or hole.number is not None:
-                yield OTHERS
-            if hole.word is not None and hole.word not in {"table", "role"}:
-                yield word(hole.word)
+        yield from _needs_of_step(step)
+
+
+def _needs_of_step(step: Step) -> Iterator[str]:
+    for expect in () if isinstance(step, Create | Repeat | Wait) else step.reply:
+        if expect.error_class is not None:
+            yield error_class(expect.error_class)
+    if not isinstance(step, Say):
+        return
+    if step.statement.names_ids:
+        yield ROUTE
+    for hole in step.statement.holes:
+        if hole.unused or hole.number is not None:
+            yield OTHERS
+        if hole.word is not None and hole.word not in {"table", "role"}:
+            yield word(hole.word)
 
 
 @dataclass(frozen=True)

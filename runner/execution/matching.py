@@ -37,6 +37,16 @@ class Matcher:
         """Whether one of the alternatives fits; ``before`` is the error that ``same-error`` speaks of."""
         return any(self._fits(outcome, expect, before) for expect in reply)
 
+    def undecided(self, outcome: Outcome, reply: Reply) -> str | None:
+        """Why nobody can tell whether an outcome fits, or None.
+
+        It is an error, and an alternative names a class of errors that the profile doesn't define.
+        """
+        if not isinstance(outcome, ServerError):
+            return None
+        named = (expect.error_class for expect in reply if expect.error_class is not None)
+        return next((gap for name in named if (gap := self._profile.undefined(name)) is not None), None)
+
     def shown(self, outcome: Outcome) -> str:
         """What came, for people: with the classes that an error belongs to."""
         classes = self._profile.classes_of(outcome) if isinstance(outcome, ServerError) else []

@@ -19,7 +19,7 @@ from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
-from runner.language.model import Case, Say, Vocabulary, flat
+from runner.language.model import Case, Say, flat
 
 _DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may have caused at once
 
@@ -29,14 +29,13 @@ class Performer:
 
     Args:
         target: the server.
-        vocabulary: the words that the cases share.
         pool: the prepared accounts to run them with, if no users are to be created.
     """
 
-    def __init__(self, target: Target, vocabulary: Vocabulary, pool: Pool | None = None) -> None:
+    def __init__(self, target: Target, pool: Pool | None = None) -> None:
         self._target = target
         self._pool = pool
-        self._means = _Means(target, vocabulary, Patience(target.limits), Idling(target), pool)
+        self._means = _Means(target, Patience(target.limits), Idling(target), pool)
         self._outage = Outage(target)
         self._crashes = False
         """Whether it was confirmed that a statement under test makes the target crash."""
@@ -48,7 +47,7 @@ class Performer:
 
         While the target can't be used at all, a case is not begun.
         """
-        because = not_applicable(case, self._target.profile, self._means.vocabulary)
+        because = not_applicable(case, self._target.profile, case.vocabulary)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
         because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
@@ -143,10 +142,9 @@ class Performer:
 
 @dataclass(frozen=True)
 class _Means:
-    """What every run of a case of one register needs, and what was learnt of the target."""
+    """What every run of a case needs, and what was learnt of the target."""
 
     target: Target
-    vocabulary: Vocabulary
     patience: Patience
     idling: Idling
     pool: Pool | None
@@ -174,7 +172,7 @@ class _Run:
         self._transcript = Transcript()
         self.stage = Stage(case, means.target, self._transcript, means.pool)
         self._settling = Settling(self.stage, means.patience, means.idling)
-        self._player = Player(self.stage, self._settling, means.patience, means.vocabulary)
+        self._player = Player(self.stage, self._settling, means.patience, case.vocabulary)
         self._observer = Observer(self.stage, self._settling, means.patience, self._player.matcher)
 
     def finding(self) -> _Finding:

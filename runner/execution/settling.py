@@ -353,7 +353,10 @@ class Settling:
         """Whether what was in flight was ended from outside; that it fails for a reason of its own harms nobody."""
         if isinstance(outcome, Unreadable):
             raise InconclusiveError(f"whether {actor.name} goes on can't be told: {outcome}")
-        if not isinstance(outcome, ServerError) or "interrupted" not in self.stage.target.profile.classes_of(outcome):
+        profile = self.stage.target.profile
+        if isinstance(outcome, ServerError) and (gap := profile.undefined("interrupted")) is not None:
+            raise InconclusiveError(f"whether {actor.name} was interrupted can't be told ({outcome}): {gap}")
+        if not isinstance(outcome, ServerError) or "interrupted" not in profile.classes_of(outcome):
             return False
         self.stage.transcript.add(actor.name, "hears", f"for its statement in flight: {outcome}")
         return True

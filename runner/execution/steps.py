@@ -284,6 +284,8 @@ class Player:
                 preparing = "" if reply else "preparing failed: "
                 raise InconclusiveError(f"{preparing}{name}: {statement} is answered with {self.matcher.shown(answer)}")
             case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+                if (why := self.matcher.undecided(answer, reply)) is not None:
+                    raise InconclusiveError(f"{name}: {statement} is answered with {answer}, but {why}")
                 raise DeviationError(
                     f"{name}: {statement} is answered with {describe(reply or _PREPARES)}",
                     self.matcher.shown(answer),

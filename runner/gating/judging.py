@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from runner.execution.verdict import CaseResult, Listing, Standing, Verdict
 from runner.gating.knownlist import KnownDeviation, KnownDeviations, entry_for
 from runner.language.model import Case
-from runner.language.problems import Place, did_you_mean
+from runner.language.problems import Place, SourceError, did_you_mean
 from runner.reporting.placeholders import with_placeholders
 
 _WRONG = {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
@@ -93,17 +93,27 @@ def complaints(
         results: this run's, with what the list says of them.
     """
     done = list(results)
+    unknown = unknown_names(known, cases)
+    yield from (Complaint(problem.place, f"{problem.what}: {problem.hint}") for problem in unknown)
+    told = {problem.place for problem in unknown}
+    for entry in in_force:
+        if entry.whole_requirement and entry.place not in told and _is_gone(entry, cases, done):
+            what = f"no case of {entry.subject} {_comes_to(entry)} any more as listed ({entry.expected!r})"
+            yield Complaint(entry.place, f"{what}: remove the entry")
+
+
+def unknown_names(known: KnownDeviations, cases: Sequence[Case]) -> list[SourceError]:
+    """The entries of a list that name no requirement and no case."""
     names = {name for case in cases for name in (case.name, case.id)}
     requirements = {case.requirement.id for case in cases}
+    problems = []
     for entry in known.entries:
         kind, there = ("requirement", requirements) if entry.whole_requirement else ("case", names)
         if entry.subject not in there:
             hint = did_you_mean(entry.subject, there)
             hint = hint if hint.startswith("did") else "remove the entry"
-            yield Complaint(entry.place, f"no {kind} is called {entry.subject!r}: {hint}")
-        elif entry.whole_requirement and entry in in_force and _is_gone(entry, cases, done):
-            what = f"no case of {entry.subject} {_comes_to(entry)} any more as listed ({entry.expected!r})"
-            yield Complaint(entry.place, f"{what}: remove the entry")
+            problems.append(SourceError(entry.place, f"no {kind} is called {entry.subject!r}", hint))
+    return problems
 
 
 def _is_gone(entry: KnownDeviation, cases: Iterable[Case], results: Iterable[CaseResult]) -> bool:

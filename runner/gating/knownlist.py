@@ -149,11 +149,17 @@ def _entry(document: Document, way: Path_, row: Mapping[str, Any], unfinished: b
 
 
 def _pattern(document: Document, way: Path_, row: Mapping[str, Any]) -> re.Pattern[str] | None:
+    if "came_pattern" not in row:
+        return None
     try:
-        return re.compile(row["came_pattern"]) if "came_pattern" in row else None
+        pattern = re.compile(row["came_pattern"])
     except (re.error, OverflowError) as error:
         what = f"is no regular expression: {error}"
         raise document.fail((*way, "came_pattern"), what, "Python's re has the syntax") from error
+    if pattern.search(""):
+        what = f"{row['came_pattern']!r} is found in every text, so that it excuses whatever comes"
+        raise document.fail((*way, "came_pattern"), what, "mind | and *")
+    return pattern
 
 
 def _versions(row: Mapping[str, str | int] | None) -> Versions | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.language.model import (
     ADMINISTRATOR,
+    REPLY_WORDS,
     Await,
     Case,
     Connect,
@@ -33,7 +34,6 @@ from runner.language.shape import fault
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
-REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
 _VERBS = {
     "await": ("reply",),
     "connect": ("reply", "as", "new_id_than"),
@@ -109,6 +109,7 @@ class CaseReader:
             watch=raw.get("watch", 0),
             settle_times=raw.get("settle_times", 1),
             place=self.document.place(*self.way),
+            vocabulary=self.register.vocabulary,
             label=label,
         )
 

@@ -27,12 +27,19 @@ def case_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.yaml") if is_case_file(path.resolve()))
 
 
-def digest_of(folder: Path) -> str:
-    """A digest of a register and all its case files: equal digests, equal questions.
+def digest_of(*folders: Path) -> str:
+    """A digest of registers and all their case files: equal digests, equal questions.
 
     Args:
-        folder: the register's.
+        folders: the registers', in any order.
     """
+    digests = sorted(map(_digest_of, folders))
+    if len(digests) == 1:
+        return digests[0]
+    return f"sha256:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
+
+
+def _digest_of(folder: Path) -> str:
     total = hashlib.sha256()
     for path in [folder / REGISTER_NAME, *case_files(folder)]:
         content = path.read_bytes()

@@ -13,6 +13,9 @@ from runner.language.template import Template
 ADMINISTRATOR = "administrator"
 """The user whom the DSN names, as cases call it."""
 
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
+"""The replies that every register has; the others are its error classes."""
+
 
 class Level(enum.Enum):
     """How binding a requirement is; only the register says which one a requirement has."""
@@ -95,6 +98,11 @@ class Expect:
     values: tuple[tuple[Template | None, ...], ...] | None = None
     columns: tuple[str, ...] = ()
     listed: tuple[ListedSession, ...] = ()
+
+    @property
+    def error_class(self) -> str | None:
+        """The error class of the register that this reply names, if it names one."""
+        return None if self.kind in REPLY_WORDS else self.kind
 
     def __str__(self) -> str:
         details = [f"{self.affected} affected"] if self.affected is not None else []
@@ -220,6 +228,7 @@ class Case:
     """One runnable case: parameters are filled in, every name is checked.
 
     Attributes:
+        vocabulary: its register's; another register's guarded word must never judge its statements.
         watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
         settle_times: how many settle times its sessions have to end.
     """
@@ -235,6 +244,7 @@ class Case:
     outcomes: tuple[Outcome, ...]
     repeat: int
     place: Place
+    vocabulary: Vocabulary = field(compare=False, repr=False)
     label: str = ""
     watch: int = 0
     settle_times: int = 1
@@ -286,7 +296,12 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Register:
-    """All requirements by id, in the page's order, and the vocabulary of the cases."""
+    """All requirements by id, in the page's order, and the vocabulary of the cases.
+
+    Attributes:
+        places: where each requirement stands, by its id.
+    """
 
     requirements: Mapping[str, Requirement] = field(default_factory=dict)
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}, ""))
+    places: Mapping[str, Place] = field(default_factory=dict)

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+_MOST_NAMES = 60
+"""So many known names are listed in a hint: more are no help."""
+
 
 @dataclass(frozen=True, order=True)
 class Place:
@@ -48,7 +51,11 @@ class SourceError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, or all of them if none is close."""
+    """A hint that names the closest known word, in any letter case, or the known ones if none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names) or 'nothing'}"
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    if close:
+        return f"did you mean {folded[close[0]]!r}?"
+    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"known here: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,38 @@ def register_folder(case_file: Path) -> Path:
     raise SourceError(Place(case_file), f"no {REGISTER_NAME} in this folder or above it", "cases need a register")
 
 
+def refuse_nested(folders: Iterable[Path]) -> None:
+    """Checks that no register is in another one's folder: its cases would count as the other one's, too.
+
+    Args:
+        folders: the folders of registers.
+
+    Raises:
+        SourceError: one is, at the inner one.
+    """
+    for folder in folders:
+        own = folder / REGISTER_NAME
+        for outer in folder.parents:
+            if _is_register(path := outer / REGISTER_NAME):
+                raise _nested(own, path)
+        for inner in sorted(folder.rglob(REGISTER_NAME)):
+            if inner != own:
+                raise _nested(inner, own)
+
+
+def _is_register(path: Path) -> bool:
+    """Whether a file is a register: in folders above it may be other tools' requirements.yaml."""
+    try:
+        return path.is_file() and bool(read_register(path).requirements)
+    except SourceError:
+        return False
+
+
+def _nested(inner: Path, outer: Path) -> SourceError:
+    what = f"this register is in the folder of another one, {Place(outer)}"
+    return SourceError(Place(inner), what, "move one of them: each register has a folder of its own")
+
+
 @cache
 def read_register(path: Path) -> Register:
     """Reads a register file.
@@ -58,4 +91,5 @@ def read_register(path: Path) -> Register:
             tuple(data.get("harmless", ())),
             frozenset(data.get("guarded_words", ())),
         ),
+        {name: document.place("requirements", name) for name in requirements},
     )

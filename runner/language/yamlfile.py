@@ -99,6 +99,11 @@ def read_document(path: Path, schema: str, newest: int, *, secret: bool = False)
     return document
 
 
+def known_keys(schema: str) -> frozenset[str]:
+    """The keys that a schema of this package knows at the top of a file."""
+    return frozenset(_schema(schema)["properties"])
+
+
 def _compose(path: Path, text: str) -> Document:
     places: dict[Path_, Place] = {}
     loader = _CoreLoader(text)
@@ -164,8 +169,12 @@ def _refuse_depth(path: Path, text: str) -> None:
 
 @cache
 def _validator(schema: str) -> jsonschema.Draft202012Validator:
-    text = resources.files("runner.language").joinpath(schema).read_text(encoding="utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
+    return jsonschema.Draft202012Validator(_schema(schema))
+
+
+def _schema(name: str) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = json.loads(resources.files("runner.language").joinpath(name).read_text("utf-8"))
+    return schema
 
 
 def _check_against_schema(document: Document, schema: str, *, secret: bool) -> None:

@@ -13,11 +13,22 @@ from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.language.load import case_files, is_case_file, load_cases
 from runner.language.model import Case
 from runner.language.problems import SourceError
+from runner.language.suite import Suite, suite_of
 from runner.plugin.run import Run
 from runner.reporting.failure import failure_text
 
 cached_cases = cache(load_cases)
 """``load_cases``, once a file: the files are checked before the run and collected in it."""
+
+
+@cache
+def suite_of_run(files: tuple[Path, ...]) -> Suite:
+    """The registers that a run's files answer to, and all their cases.
+
+    Raises:
+        SourceError: they can't be used, or not together.
+    """
+    return suite_of(files, cached_cases)
 
 
 class CaseFailedError(Exception):
@@ -58,7 +69,7 @@ class CaseItem(pytest.Item):
             CaseFailedError: the result fails the run.
         """
         run = Run.of(self.config)
-        result = self.result = run.listed(run.performer(self.case).perform(self.case))
+        result = self.result = run.listed(run.performer.perform(self.case))
         self.user_properties.append(("verdict", result.verdict.value))
         if result.listing:
             self.user_properties += [

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from runner.execution.profilecheck import check_profile
 from runner.execution.spelling import check_spellings
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
-from runner.language.load import case_files, is_case_file, refuse_duplicates
+from runner.language.load import is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
-from runner.language.register import find_register, register_folder
+from runner.language.suite import Suite, folders_of
 from runner.plugin import recording
 from runner.plugin.ci import tell
-from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files
+from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files, suite_of_run
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
@@ -35,6 +36,7 @@ from runner.reporting.summary import (
 )
 
 _PYTESTS_DEFAULT = "fE"
+_UNUSABLE = "the cases can't be used"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
@@ -64,19 +66,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     cases = _check_files(files, config.getoption("requirement"))
     run = Run.of(config)
     try:
-        run.profile  # noqa: B018 - reading it checks it
+        check_profile(run.profile, _suite(files))
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
-    _check_known(run, [])
+    _check_known(run)
     _check_spellings(run, cases)
-    run.check_accounts(cases, planned_workers(config))
+    run.check_accounts(cases, _suite(files), planned_workers(config))
     if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
     if run.report_path is not None and run.report_path.is_dir():
         raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
-        _check_known(run, files)
+        _check_known(run, reached=True)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
@@ -91,31 +93,32 @@ def _check_spellings(run: Run, cases: list[Case]) -> None:
     """Checks the profile against the cases: what it makes of their guarded statements has to be allowed too."""
     try:
         for case in cases:
-            check_spellings(run.profile, [case], find_register(case.place.path).vocabulary)
+            check_spellings(run.profile, [case], case.vocabulary)
     except SourceError as error:
         raise pytest.UsageError(f"--profile: {error}") from error
 
 
-def _check_known(run: Run, files: list[Path]) -> None:
-    """Reads the list of known deviations; with files, once the target is known, also all that it is held against."""
+def _check_known(run: Run, *, reached: bool = False) -> None:
+    """Reads the list of known deviations; once the target is reached, also which entries apply to its version."""
     try:
-        if run.known and files:
+        if run.known and reached:
             run.known_here  # noqa: B018 - reading it checks it
-            _all_cases(files)
     except SourceError as error:
         raise pytest.UsageError(f"--known-deviations: {error}") from error
 
 
-def _all_cases(files: list[Path]) -> list[Case]:
-    """All cases of the register that these files answer to, chosen or not."""
-    folders = dict.fromkeys(map(register_folder, files))
-    return [case for folder in folders for path in case_files(folder) for case in cached_cases(path)]
+def _suite(files: list[Path]) -> Suite:
+    return suite_of_run(tuple(files))
 
 
 def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
-    """Reads the case files, and says all that is wrong with them."""
+    """Reads the case files, chosen or not, and says all that is wrong with them."""
     problems: list[str] = []
     cases: list[Case] = []
+    try:
+        folders_of(files)
+    except SourceError as error:
+        raise pytest.UsageError(f"{_UNUSABLE}\n{error}") from error
     for path in files:
         try:
             cases += cached_cases(path)
@@ -123,11 +126,13 @@ def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
             problems.append(str(error))
     try:
         refuse_duplicates(cases)
+        suite = None if problems else _suite(files)
     except SourceError as error:
         problems.append(str(error))
-    if problems:
-        raise pytest.UsageError("the cases can't be used\n" + "\n".join(problems))
-    known = {name for path in files for name in find_register(path).requirements}
+        suite = None
+    if suite is None:
+        raise pytest.UsageError("\n".join((_UNUSABLE, *problems)))
+    known = suite.requirements
     for name in wanted:
         if name not in known:
             raise pytest.UsageError(f"--requirement: nothing is called {name!r}; {did_you_mean(name, known)}")
@@ -230,7 +235,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     run = Run.of(config)
     over = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
     if over and run.checked and run.known:
-        _COMPLAINTS.extend(complaints(run.known, run.known_here, _all_cases(_chosen(config)), _results()))
+        _COMPLAINTS.extend(complaints(run.known, run.known_here, _suite(_chosen(config)).cases, _results()))
     if _COMPLAINTS:
         session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
     try:
@@ -250,7 +255,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         return
     run = Run.of(config)
     write, width = terminalreporter.write_line, terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest offers no other
-    requirements = find_register(Path(results[0].place.rpartition(":")[0]).resolve()).requirements
+    requirements = _suite(_chosen(config)).requirements
     terminalreporter.write_sep("=", "conformance")
     for line in table(tally(results, requirements), width):
         write(line)

@@ -13,16 +13,17 @@ from runner.database.profile import Profile
 from runner.execution.accounts import needs
 from runner.language.model import Case
 from runner.language.problems import SourceError
+from runner.language.suite import Suite, own_suite
 
 
-def read_prepared(path: str) -> PreparedAccounts:
-    """Reads the file.
+def read_prepared(path: str, suite: Suite) -> PreparedAccounts:
+    """Reads the file, and holds its grants against the cases of the run and the suite's own.
 
     Raises:
         pytest.UsageError: it can't be used.
     """
     try:
-        return read_accounts(Path(path))
+        return read_accounts(Path(path), suite.privileges | own_suite().privileges)
     except SourceError as error:
         raise pytest.UsageError(f"--accounts: {error}") from error
 

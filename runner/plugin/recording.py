@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.execution.verdict import CaseResult
-from runner.language.load import case_files, digest_of
-from runner.language.register import find_register, register_folder
-from runner.plugin.collection import cached_cases
+from runner.plugin.collection import suite_of_run
 from runner.plugin.run import Run
 from runner.reporting.record import Record, RecordedLack, RecordedRun, RecordedTarget, suite_version
 
@@ -33,7 +31,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
     run = Run.of(config)
     if run.report_path is None or run.facts is None:
         return
-    facts, folder = run.facts, register_folder(files[0])
+    facts, suite = run.facts, suite_of_run(tuple(files))
     Record(
         target=RecordedTarget(
             name=run.target_name,
@@ -48,8 +46,8 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
         ),
         run=RecordedRun(
             suite=suite_version(),
-            cases_digest=digest_of(folder),
-            cases=sum(len(cached_cases(path)) for path in case_files(folder)),
+            cases_digest=suite.digest,
+            cases=len(suite.cases),
             started=_time(run.started),
             finished=None if exit_code is None else _time(dt.datetime.now(dt.UTC)),
             machine=_machine(),
@@ -61,7 +59,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             exit_code=exit_code,
         ),
         lacks=tuple(RecordedLack(lack.what, lack.cases, lack.mend) for lack in facts.lacks),
-        requirements=find_register(files[0]).requirements,
+        requirements=suite.requirements,
         results=tuple(results),
     ).write(run.report_path)
 

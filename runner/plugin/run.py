@@ -35,7 +35,7 @@ from runner.execution.verdict import CaseResult
 from runner.gating.judging import listed
 from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_deviations
 from runner.language.model import Case
-from runner.language.register import find_register
+from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
@@ -170,7 +170,7 @@ class Run:
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
         return f"{dsn}--profile {self._option.profile}{accounts}{known}"
 
-    def check_accounts(self, cases: Sequence[Case], workers: int) -> None:
+    def check_accounts(self, cases: Sequence[Case], suite: Suite, workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
 
         Raises:
@@ -179,7 +179,7 @@ class Run:
         path = self._option.accounts
         if not path:
             return
-        self._accounts = read_prepared(path)
+        self._accounts = read_prepared(path, suite)
         if not self._option.dsn:
             raise pytest.UsageError(
                 "--accounts: the embedded simulator knows none of them; name their server with --dsn"
@@ -261,14 +261,15 @@ class Run:
         """Whether the examination saw others' sessions in the administrator's list: a first case can't know yet."""
         return self._told_to_see if self.facts is None else self.facts.sees_others is True
 
-    def performer(self, case: Case) -> Performer:
-        """The performer of this process, made for its first case."""
+    @property
+    def performer(self) -> Performer:
+        """The performer of this process, for the cases of all registers."""
         if self._performer is None:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
             self._target.sees_others = self._sees_others
             self._target.stopped = self._stopped
             pool = Pool(self._target, self._accounts) if self._accounts is not None else None
-            self._performer = Performer(self._target, find_register(case.place.path).vocabulary, pool)
+            self._performer = Performer(self._target, pool)
         return self._performer
 
     def close(self) -> None:

@@ -22,7 +22,6 @@ from runner.database.target import Target
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.language.load import load_cases
-from runner.language.register import find_register
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
@@ -91,7 +90,7 @@ class Bench:
         (case,) = load_cases(path)
         target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits, self.names)
         try:
-            return Performer(target, find_register(path).vocabulary).perform(case)
+            return Performer(target).perform(case)
         finally:
             target.close()
 

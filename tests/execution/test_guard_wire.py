@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +14,7 @@ from case_bench import LIMITS, PATIENCE, Bench, sent, simulator, somebody_else
 from guarded_texts import ANY_TEXT, accepted, all_readers, arguments
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tap import Tap
 from waiting import eventually
 
 from runner.database.dsn import Dsn
@@ -32,37 +31,6 @@ from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError, Verdict
 from runner.language.load import load_cases
 from runner.language.register import find_register
-
-
-class Tap:
-    """Passes everything on between the suite and a server, and remembers what the suite sent."""
-
-    def __init__(self, dsn: Dsn) -> None:
-        self._to = (dsn.host, dsn.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.dsn = replace(dsn, port=self._listener.getsockname()[1])
-        self.heard = bytearray()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._to)
-                threading.Thread(target=self._pass_on, args=(client, server, self.heard), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, bytearray()), daemon=True).start()
-
-    @staticmethod
-    def _pass_on(source: socket.socket, to: socket.socket, heard: bytearray) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                heard += data
-                to.sendall(data)
-        with contextlib.suppress(OSError):
-            to.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.fixture(scope="module", params=["small-ids", "scattered-ids", None], ids=str)

@@ -185,6 +185,7 @@ BAD = {
         "  - {case: a, verdict: inconclusive, came: b, reason: c}",
         "what is inconclusive says",
     ),
+    "a pattern of everything": ("  - {case: a, came_pattern: 'lost|', reason: c}", "is found in every text"),
     "a bad pattern": ("  - {case: a, came_pattern: '(', reason: c}", "is no regular expression"),
     "a bad day": ("  - {case: a, came: b, expires: 2026-02-30, reason: c}", "2026-02-30 is no day"),
     "a bad link": ("  - {case: a, came: b, link: 'javascript:x', reason: c}", "doesn't fit"),

@@ -17,14 +17,12 @@ from runner.database.target import Target
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.load import load_cases
-from runner.language.register import find_register
 from runner.plugin.embedded import EmbeddedSimulator
 
 SHORT = Limits(connect=1, statement=1, settle=1, cleanup=1, outage=2)
 GUARD = 60.0  # seconds for one case; what it waits for comes to a quarter of that
 MOMENTS = range(2, 80, 6)  # pieces that the server sends before; a case has 40 to 70
 CASES = {case.name: case for name in ("ending", "consequences") for case in load_cases(ROOT / f"cases/{name}.yaml")}
-VOCABULARY = find_register(ROOT / "cases" / "ending.yaml").vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +44,7 @@ def test_no_case_deviates_because_the_target_is_in_trouble(
         start = time.monotonic()
         with Middle(simulator, TROUBLES[trouble], answers=moment, lasts=lasts).standing() as middle:
             target = Target(Dsn.parse(middle.dsn), load_profile("oceanbase-oracle"), SHORT)
-            result = Performer(target, VOCABULARY).perform(CASES[case])
+            result = Performer(target).perform(CASES[case])
             target.close()
             return result, time.monotonic() - start
 

@@ -25,6 +25,7 @@ from runner.language.model import (
     Wait,
 )
 from runner.language.problems import Place
+from runner.language.register import find_register
 from runner.language.template import Hole, parse_template
 
 
@@ -77,6 +78,7 @@ cases:
             outcomes=(),
             repeat=1,
             place=Place(path, 4, 5),
+            vocabulary=find_register(path).vocabulary,
             label="",
         )
     ]

@@ -321,6 +321,10 @@ BROKEN = {
     "no grants": (f"accounts:\n  - {{user: A, password: {SECRET}}}", ":3:5: the key 'grants' is missing here"),
     "a user twice": (f"accounts:\n  - {ACCOUNT}\n  - {ACCOUNT}", ":4:6: this user stands here twice"),
     "a tenant": (f"accounts:\n  - {ACCOUNT.replace('A,', 'A@t,')}", ":3:6: this doesn't fit: it must match"),
+    "a privilege that no case grants": (
+        f"accounts:\n  - {ACCOUNT.replace('[]', '[ALTER SYTEM]')}",
+        ":3:42: no case grants a privilege of this name\n    hint: did you mean 'ALTER SYSTEM'?",
+    ),
     "no accounts": ("accounts: []", ":2:1: this doesn't fit: it must not be empty"),
 }
 

@@ -1,0 +1,123 @@
+"""All that one run answers to: its registers, each with a folder of its own, and all their cases, chosen or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from runner.language.load import case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.model import Case, Register, Requirement
+from runner.language.problems import Place, SourceError
+from runner.language.register import REGISTER_NAME, read_register, refuse_nested, register_folder
+
+OWN_CASES = Path(__file__).resolve().parents[2] / "cases"
+"""The cases that come with the suite, in a checkout."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Registers with all their cases, which go together: no id stands for two things.
+
+    Attributes:
+        folders: the registers' folders.
+        registers: in the order of ``folders``.
+    """
+
+    folders: tuple[Path, ...]
+    registers: tuple[Register, ...]
+    cases: tuple[Case, ...]
+
+    @property
+    def requirements(self) -> dict[str, Requirement]:
+        """The requirements of all registers, by id."""
+        return {name: row for register in self.registers for name, row in register.requirements.items()}
+
+    @property
+    def error_classes(self) -> frozenset[str]:
+        """The error classes of all registers."""
+        return frozenset().union(*(register.vocabulary.errors for register in self.registers))
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of all registers that profiles spell."""
+        return frozenset().union(*(register.vocabulary.words for register in self.registers))
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """What the cases have their users granted."""
+        return frozenset(grant for case in self.cases for spec in case.sessions for grant in spec.grants)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all its files."""
+        return digest_of(*self.folders)
+
+
+def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_cases) -> Suite:
+    """The registers that these case files answer to, with all their cases.
+
+    Args:
+        files: case files.
+        read: reads the cases of one file.
+
+    Raises:
+        SourceError: a file can't be used, a register is in another one's folder, or an id stands for two things.
+    """
+    folders = folders_of(files)
+    registers = tuple(read_register(folder / REGISTER_NAME) for folder in folders)
+    _refuse_collisions(registers)
+    cases = tuple(case for folder in folders for path in case_files(folder) for case in read(path))
+    refuse_duplicates(cases)
+    return Suite(folders, registers, cases)
+
+
+def folders_of(files: Iterable[Path]) -> tuple[Path, ...]:
+    """The folders of the registers that case files answer to.
+
+    Raises:
+        SourceError: a file has no register, or a register is in another one's folder.
+    """
+    folders = tuple(dict.fromkeys(map(register_folder, files)))
+    refuse_nested(folders)
+    return folders
+
+
+def suite_in(folders: Sequence[Path]) -> Suite:
+    """The registers and cases of folders.
+
+    Raises:
+        SourceError: a folder has no case files, or see ``suite_of``.
+    """
+    files: list[Path] = []
+    for folder in folders:
+        found = case_files(folder)
+        if not found:
+            raise SourceError(Place(folder), "there are no case files here", "name a folder called cases, or one above")
+        files += found
+    return suite_of(files)
+
+
+@cache
+def own_suite() -> Suite:
+    """The register and the cases that come with the suite; nothing where it is installed without them.
+
+    Raises:
+        SourceError: see ``suite_of``.
+    """
+    return suite_of(case_files(OWN_CASES))
+
+
+def _refuse_collisions(registers: Iterable[Register]) -> None:
+    """Checks that an id means the same in all registers: results are counted, filtered and compared by it."""
+    first: dict[str, Register] = {}
+    for register in registers:
+        for name, requirement in register.requirements.items():
+            earlier = first.setdefault(name, register)
+            if earlier.requirements[name] != requirement:
+                raise SourceError(
+                    register.places[name],
+                    f"the requirement {name} means something else in {earlier.places[name]}",
+                    "run the two registers one after the other, or give one of them other ids",
+                )
