@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.commands import CASES, USAGE_ERROR
 from runner.language.load import case_files, load_cases
-from runner.language.model import Await, Case, Connect, Register, Reply, Say, Step, Wait
+from runner.language.model import Await, Case, Connect, Leave, Register, Reply, Say, Step, Wait
 from runner.language.problems import did_you_mean
 from runner.language.register import REGISTER_NAME, read_register
 
@@ -71,13 +71,16 @@ def _explain_case(case: Case) -> None:
 def _described(step: Step) -> str:
     match step:
         case Say():
-            return f"{step.session}> {step.statement.text}" + (" (reply: later)" if step.later else _reply(step.reply))
+            reply = " (reply: later)" if step.later else " (reply: unread)" if step.unread else _reply(step.reply)
+            return f"{step.session}> {step.statement.text}{reply}"
         case Await():
             return f"the answer to {step.session}" + _reply(step.reply)
         case Connect():
             return f"{step.session} logs in" + _reply(step.reply)
         case Wait():
             return f"wait until {step.session} is {step.state}"
+        case Leave():
+            return f"{step.session}'s client {'disconnects' if step.how == 'disconnect' else 'resets the connection'}"
 
 
 def _reply(reply: Reply) -> str:

@@ -53,18 +53,28 @@ class Settling:
         """Seconds that a session of this case may take to be gone."""
         return self.patience.settle * self.stage.case.settle_times
 
-    def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
+    def await_end(self, actor: Actor, poll: Poll | None = None) -> None:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
+
+        Of a session whose client has left, only the row is looked for. Where a client leaves an answer on the wire, the
+        row has to go before anything is read: a server must not need the client to end the session.
 
         Raises:
             DeviationError: one of them is still there then.
             InconclusiveError: nobody can see whether the row is gone.
         """
-        if actor.name in self.endings:
-            return self.endings[actor.name]
+        if actor.gone:
+            return
         session = actor.online
         settle = self.settle
         poll = poll or Poll(settle)
+        if actor.left or session.held:
+            self._await_row(actor, poll, settle)
+        if actor.left:
+            actor.gone = True
+            return
+        if session.held:
+            session.discard()
         was_idle = not session.busy  # a blocked session may linger, which says nothing of the target's speed
         while session.listen() is None:
             self.probe_silent([actor])
@@ -85,7 +95,6 @@ class Settling:
         row = max(0.0, time.monotonic() - self.start)
         actor.gone = True
         self.endings[actor.name] = Ending(actor.name, manner, round(connection * 1000, 1), round(row * 1000, 1))
-        return self.endings[actor.name]
 
     def probe_silent(self, actors: Collection[Actor]) -> None:
         """Asks idle sessions that have been silent for a while whether they are still there."""
@@ -99,7 +108,7 @@ class Settling:
         if (state := self._row_after(actor, poll)) is not None:
             raise DeviationError(
                 f"the row of {actor.name} leaves the list within {settle:g} s",
-                f"its connection is gone, but its row is still there ({state})",
+                f"{_connection(actor)}, but its row is still there ({state})",
             )
         self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
 
@@ -132,7 +141,7 @@ class Settling:
         survivors = [
             actor
             for actor in self.stage.actors.values()
-            if actor.name not in ended and actor.session is not None and not actor.gone
+            if actor.name not in ended and actor.session is not None and not actor.gone and not actor.left
         ]
         self.check(survivors)
         seconds = max(self.patience.watch if watch else 0, self.stage.case.watch)
@@ -208,3 +217,10 @@ class Settling:
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
     return str(hangup) if hangup else "interrupted, or it doesn't answer"
+
+
+def _connection(actor: Actor) -> str:
+    """What is known of the connection of a session whose row is still there."""
+    if actor.left:
+        return "its client has left"
+    return "its client has not read all of its answer" if actor.online.held else "its connection is gone"

@@ -30,6 +30,8 @@ class Actor:
     """Why the id is not known, while it isn't."""
     gone: bool = False
     """Whether its end was seen, connection and row."""
+    left: bool = False
+    """Whether its client has closed the connection by itself."""
 
     @property
     def name(self) -> str:
@@ -39,7 +41,7 @@ class Actor:
     @property
     def alive(self) -> bool:
         """Whether it is connected, as far as one can hear."""
-        return self.session is not None and self.session.listen() is None
+        return self.session is not None and not self.left and self.session.listen() is None
 
     @property
     def online(self) -> Session:
@@ -187,6 +189,14 @@ class Stage:
             actor.account.ids.add(actor.id)
         text = f"its id in the list: {actor.id or 'unknown, ' + actor.unidentified}"
         self.transcript.add(actor.name, "note", text, setup=setup)
+
+    def leave(self, actor: Actor, how: str) -> None:
+        """Has a session's client leave; ``how`` is the case's word for it."""
+        if how == "abort":
+            actor.online.abort()
+        else:
+            actor.online.close()
+        actor.left = True
 
     # Looking
 

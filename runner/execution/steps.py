@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered
+from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.matching import Matcher, describe
@@ -15,10 +15,13 @@ from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
 from runner.execution.stage import Actor, Stage
-from runner.execution.verdict import DeviationError, InconclusiveError
-from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Reply, Say, Step, Vocabulary, Wait
+from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
+from runner.language.model import ANYTHING, SUCCESS, Await, Connect, Expect, Leave, Reply, Say, Step, Vocabulary, Wait
 
 _PREPARES: Reply = (SUCCESS,)
+_HINDRANCES: Reply = (Expect("privilege"), Expect("interrupted"))
+"""Errors that say nothing about what the server can do."""
+_LEAVING = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
 """How often the list has to show that a statement runs: one that is not blocked would be over by then."""
 
@@ -55,6 +58,7 @@ class Player:
         self.observed: Outcome | None = None
         """What came where a step says ``reply: any``."""
         self._last_error: Outcome | None = None
+        self._last_rows: Outcome | None = None
         self._idle: dict[str, object] = {}
         self._under_test: set[str] = set()
         """Sessions whose last statement can end sessions."""
@@ -86,12 +90,19 @@ class Player:
                 self._connect(step)
             case Wait():
                 self._wait(step)
+            case Leave():
+                actor = self._stage.actors[step.session]
+                self._stage.leave(actor, step.how)
+                self._stage.transcript.add(actor.name, "note", _LEAVING[step.how])
 
     # Saying and hearing
 
     def _say(self, step: Say) -> None:
         line = self._ready(step)
         since = self._stage.transcript.now_ms()
+        if step.unread:
+            self._leave_unread(line, step)
+            return
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
         poll = Poll(self._limits.retry)
@@ -104,7 +115,30 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
+        self._refuse_state(step, answer, f"{line.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply)
+
+    def _leave_unread(self, line: _Line, step: Say) -> None:
+        """Sends a statement whose result set stays on the wire."""
+        name, since = line.actor.name, self._stage.transcript.now_ms()
+        self._idle[name] = self._stage.activity(line.actor)
+        self._begin(line)
+        answer = line.actor.online.send_held(line.text, self._limits.statement, prepared=line.prepared)
+        if answer is None:
+            self._stage.transcript.add(name, "note", "reads the beginning of a result set and no more", since=since)
+            return
+        self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
+        self._refuse_state(step, answer, f"{line.text} is refused")
+        raise InconclusiveError(f"preparing failed: {name}: {line.text} is answered with {answer}, no result set")
+
+    def _refuse_state(self, step: Say | Wait, answer: Outcome | None, what: str) -> None:
+        """Gives up a case whose state can't be brought about, if the server's answer says that it doesn't have it."""
+        if not step.sets_state or answer is None or (isinstance(step, Say) and step.reply):
+            return
+        refused = isinstance(answer, ServerError) and not self._stage.target.profile.passes(answer)
+        unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(answer)
+        if unblocked or (refused and not self.matcher.fits(answer, _HINDRANCES)):
+            raise NotApplicableError(f"the server doesn't have this state: {step.session}: {what} ({answer})")
 
     def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
         """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""
@@ -146,6 +180,11 @@ class Player:
         return _Line(actor, text, profile.spell(rendered.manual), guarded, step.prepared)
 
     def _send(self, line: _Line) -> None:
+        self._begin(line)
+        line.actor.online.send(line.text, prepared=line.prepared)
+
+    def _begin(self, line: _Line) -> None:
+        """Notes that a statement is about to be sent."""
         if line.guarded:
             self._stage.said_guarded = True
             self._settling.start = time.monotonic()
@@ -153,7 +192,6 @@ class Player:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
         (self._under_test.add if line.guarded else self._under_test.discard)(line.actor.name)
         self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
-        line.actor.online.send(line.text, prepared=line.prepared)
 
     def _await(self, step: Await) -> None:
         actor = self._stage.actors[step.session]
@@ -176,7 +214,7 @@ class Player:
             return
         if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
             raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
-        if not self.matcher.fits(answer, reply, self._last_error):
+        if not self.matcher.fits(answer, reply, self._last_rows if isinstance(answer, Rows) else self._last_error):
             raise DeviationError(
                 f"{name}: {statement} is answered with {describe(reply)}",
                 self.matcher.shown(answer),
@@ -186,6 +224,8 @@ class Player:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
+        if isinstance(answer, Rows):
+            self._last_rows = answer
 
     # Logging in and waiting
 
@@ -214,8 +254,11 @@ class Player:
             if actor.online.listen() is not None:
                 self._settling.check([actor])
             if actor.online.answered or not actor.online.busy:
+                answer = actor.online.arrived  # the check takes it
                 self._settling.check([actor])
-                raise InconclusiveError(f"{actor.name}'s statement was over before it could be seen {step.state}")
+                over = f"{actor.name}'s statement was over before it could be seen {step.state}"
+                self._refuse_state(step, answer, over)
+                raise InconclusiveError(over)
             activity = self._stage.activity(actor)
             seen += activity is not None and activity != self._idle.get(actor.name)
             if not poll.again():

@@ -13,6 +13,7 @@ from runner.language.model import (
     Case,
     Connect,
     Expect,
+    Leave,
     Level,
     ListedSession,
     Outcome,
@@ -28,9 +29,25 @@ from runner.language.register import REGISTER_NAME
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
-REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
-_STEP_WORDS = frozenset({"reply", "prepared", "await", "wait", "connect", "as", "new_id_than"})
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "same-rows", "connection-lost", "any")
+_LEAVES = ("disconnect", "abort")
+_VERBS = ("await", "wait", "connect", *_LEAVES)
+_STEP_WORDS = frozenset({"reply", "prepared", "as", "new_id_than", "do", *_VERBS})
 _CASE_WORDS = frozenset({"table", "role"})
+
+
+@dataclass(frozen=True)
+class RawStep:
+    """A step as a file has it, its parameters filled in.
+
+    Attributes:
+        way: where it stands, from the case on.
+        sets_state: whether it stands in a parameter's value, and a step ``do`` has put it in its place.
+    """
+
+    way: Path_
+    data: Mapping[str, Any]
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,12 +59,14 @@ class CaseReader:
         register: the requirements and words that the case may name.
         way: where the case stands in the document.
         raw: what it says, its parameters filled in.
+        steps: its steps, those of its states included.
     """
 
     document: Document
     register: Register
     way: Path_
     raw: Mapping[str, Any]
+    steps: tuple[RawStep, ...]
 
     def read(self, label: str) -> Case:
         """The case; ``label`` tells its parameters.
@@ -66,7 +85,7 @@ class CaseReader:
         requirement = self.register.requirements[raw["requirement"]]
         sessions = self._sessions()
         names = [spec.name for spec in sessions]
-        steps = tuple(self._step(("steps", index), step, names) for index, step in enumerate(raw["steps"]))
+        steps = tuple(self._step(step, names) for step in self.steps)
         ends = frozenset(self._known(name, names, ("ends",)) for name in raw.get("ends", ()))
         outcomes = tuple(
             Outcome(
@@ -149,30 +168,33 @@ class CaseReader:
             )
         return tuple(specs.values())
 
-    def _step(self, way: Path_, raw: Mapping[str, Any], names: list[str]) -> Step:
+    def _step(self, step: RawStep, names: list[str]) -> Step:
+        way, raw = step.way, step.data
         place = self.document.place(*self.way, *way)
         speakers = [key for key in raw if key not in _STEP_WORDS]
-        verbs = [key for key in ("await", "wait", "connect") if key in raw] + speakers
+        verbs = [key for key in _VERBS if key in raw] + speakers
         if len(verbs) != 1:
             raise self._fail(
                 (*way, verbs[1]) if verbs else way,
                 f"a step does one thing, this one {'does ' + str(len(verbs)) if verbs else 'does none'}",
-                "a session's name with its statement, or one of await, wait, connect",
+                f"a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         verb = verbs[0]
         self._only(
             way,
             raw,
             verb,
-            {"await": ("reply",), "wait": (), "connect": ("reply", "as", "new_id_than")}.get(
-                verb, ("reply", "prepared")
+            {"await": ("reply",), "connect": ("reply", "as", "new_id_than")}.get(
+                verb, ("reply", "prepared") if verb in speakers else ()
             ),
         )
         if verb == "wait":
             ((session, state),) = raw["wait"].items()
-            return Wait(self._known(session, names, (*way, "wait", session)), state, place)
-        later = verb in speakers and raw.get("reply") == "later"
-        reply = () if later or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
+            return Wait(self._known(session, names, (*way, "wait", session)), state, place, step.sets_state)
+        if verb in _LEAVES:
+            return Leave(self._known(raw[verb], names, (*way, verb)), verb, place)
+        later, unread = (verb in speakers and raw.get("reply") == word for word in ("later", "unread"))
+        reply = () if later or unread or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
         if verb == "await":
             return Await(self._known(raw["await"], names, (*way, "await")), reply, place)
         if verb == "connect":
@@ -184,7 +206,11 @@ class CaseReader:
         session = self._known(verb, names, (*way, verb))
         statement = self._template((*way, verb), raw[verb], names)
         self._check_guardable((*way, verb), statement)
-        return Say(session, statement, reply, later, raw.get("prepared", False), place)
+        if unread and (statement.names_ids or self.register.vocabulary.guards(statement.literal)):
+            raise self._fail(
+                (*way, "reply"), "the answer to a guarded statement is read", "say reply: later, or await it"
+            )
+        return Say(session, statement, reply, later, raw.get("prepared", False), place, unread, step.sets_state)
 
     def _check_guardable(self, way: Path_, statement: Template) -> None:
         """Checks that the guard can tell whose sessions a statement could end."""
@@ -214,9 +240,9 @@ class CaseReader:
     def _expect(self, way: Path_, raw: Any, names: list[str]) -> Expect:
         if isinstance(raw, str):
             known = (*REPLY_WORDS, *self.register.vocabulary.errors)
-            if raw == "later":
+            if raw in {"later", "unread"}:
                 raise self._fail(
-                    way, "no reply is called 'later' here", "only a statement's one reply can be later; await it"
+                    way, f"no reply is called {raw!r} here", f"only a statement's one reply can be {raw}; await it"
                 )
             if raw not in known:
                 raise self._fail(way, f"no reply is called {raw!r}", did_you_mean(raw, known))

@@ -61,8 +61,8 @@ class Expect:
     """One lawful reply.
 
     Attributes:
-        kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``connection-lost``, ``any``, or an error class
-            of the vocabulary.
+        kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``same-error``, ``same-rows``,
+            ``connection-lost``, ``any``, or an error class of the vocabulary.
     """
 
     kind: str
@@ -92,7 +92,12 @@ ANYTHING = Expect("any")
 
 @dataclass(frozen=True)
 class Say:
-    """A session sends a statement; ``later`` leaves the reply to an Await."""
+    """A session sends a statement; ``later`` leaves the reply to an Await.
+
+    Attributes:
+        unread: whether the client reads the beginning of a result set and leaves the rest on the wire.
+        sets_state: whether it belongs to a state that a case brings about with ``do``.
+    """
 
     session: str
     statement: Template
@@ -100,6 +105,8 @@ class Say:
     later: bool
     prepared: bool
     place: Place
+    unread: bool = False
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,12 @@ class Await:
 
 @dataclass(frozen=True)
 class Wait:
-    """Waits until a session is ``running``, ``blocked`` or ``gone``."""
+    """Waits until a session is ``running``, ``blocked`` or ``gone``; ``sets_state`` as of Say."""
 
     session: str
     state: str
     place: Place
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,16 @@ class Connect:
     name: Template | None = None
 
 
-Step = Say | Await | Wait | Connect
+@dataclass(frozen=True)
+class Leave:
+    """A session's client leaves: ``disconnect`` says COM_QUIT first, ``abort`` resets the connection."""
+
+    session: str
+    how: str
+    place: Place
+
+
+Step = Say | Await | Wait | Connect | Leave
 
 
 @dataclass(frozen=True)
