@@ -68,8 +68,9 @@ class Settling:
         session = actor.online
         settle = self.settle
         poll = poll or Poll(settle)
+        row = None
         if actor.left or session.held:
-            self._await_row(actor, poll, settle)
+            row = self._await_row(actor, poll, settle)
         if actor.left:
             actor.gone = True
             return
@@ -91,8 +92,7 @@ class Settling:
             self.patience.note_end(connection)
         manner = str(session.hangup)
         self.stage.transcript.add(actor.name, "ends", f"connection {manner}")
-        self._await_row(actor, poll, settle)
-        row = max(0.0, time.monotonic() - self.start)
+        row = row or self._await_row(actor, poll, settle)
         actor.gone = True
         self.endings[actor.name] = Ending(actor.name, manner, round(connection * 1000, 1), round(row * 1000, 1))
 
@@ -104,13 +104,15 @@ class Settling:
             if idle and self._probes.setdefault(actor.name, _Probe()).is_due():
                 self._unanswering([actor], _PROBE_LIMIT)
 
-    def _await_row(self, actor: Actor, poll: Poll, settle: float) -> None:
+    def _await_row(self, actor: Actor, poll: Poll, settle: float) -> float:
+        """Waits until a session's row is gone, and tells how long after the statement that was."""
         if (state := self._row_after(actor, poll)) is not None:
             raise DeviationError(
                 f"the row of {actor.name} leaves the list within {settle:g} s",
                 f"{_connection(actor)}, but its row is still there ({state})",
             )
         self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
+        return max(0.0, time.monotonic() - self.start)
 
     def _row_after(self, actor: Actor, poll: Poll) -> str | None:
         """What the row of an ended session shows when ``poll`` is over; None as soon as there is none."""

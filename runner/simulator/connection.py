@@ -163,7 +163,7 @@ class Connection:
             self._refuse(errors.unknown_command())
 
     async def _run(self, session: Session, text: str, *, binary: bool) -> None:
-        session.begin(text)
+        session.begin(text, prepared=binary)
         error: errors.SqlError | None = None
         result: Result = Done()
         try:

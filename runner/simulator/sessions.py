@@ -56,10 +56,12 @@ class Session:
     waiting: asyncio.Future[bool] | None = None
     blocked: bool = False
     sending: bool = False
+    prepared: bool = False
 
-    def begin(self, statement: str) -> None:
-        """A statement begins."""
+    def begin(self, statement: str, *, prepared: bool = False) -> None:
+        """A statement begins, a prepared one or a text."""
         self.statement = statement
+        self.prepared = prepared
         self.state = ACTIVE
         self.since = time.monotonic()
 

@@ -13,6 +13,7 @@ from runner.simulator.defects import (
     privilege,
     revoke,
     serial,
+    states,
     syntax,
     unknown,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "privilege",
     "revoke",
     "serial",
+    "states",
     "syntax",
     "unknown",
 ]
