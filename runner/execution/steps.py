@@ -208,13 +208,16 @@ class Player:
         return answer
 
     def _judge(self, name: str, statement: str, answer: Outcome, reply: Reply) -> None:
+        before: Outcome | None = self._last_error
+        if isinstance(answer, Rows):
+            before, self._last_rows = self._last_rows, answer
         if not reply:
             if not self.matcher.fits(answer, _PREPARES):
                 raise InconclusiveError(f"preparing failed: {name}: {statement} is answered with {answer}")
             return
         if isinstance(answer, Unreadable) and (ANYTHING in reply or name not in self._under_test):
             raise InconclusiveError(f"{name}: {statement} is answered with {answer}")
-        if not self.matcher.fits(answer, reply, self._last_rows if isinstance(answer, Rows) else self._last_error):
+        if not self.matcher.fits(answer, reply, before):
             raise DeviationError(
                 f"{name}: {statement} is answered with {describe(reply)}",
                 self.matcher.shown(answer),
@@ -224,8 +227,6 @@ class Player:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
-        if isinstance(answer, Rows):
-            self._last_rows = answer
 
     # Logging in and waiting
 

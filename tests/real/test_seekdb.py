@@ -10,7 +10,7 @@ from servers import SeekDB, start_seekdb
 from suite import SuiteRun, differing, run_suite
 
 DECIDED = set(
-    "PUR-1 PUR-2 SYN-2 SYN-4 PAR-1 PAR-2 IMP-7 IMP-10 EXA-6 IMP-1 IMP-2 IMP-5 IMP-6 IMP-8".split()  # noqa: SIM905 - reads better
+    "PUR-1 PUR-2 SYN-2 SYN-4 PAR-1 PAR-2 IMP-7 IMP-10 EXA-6 IMP-1 IMP-2 IMP-5 IMP-6 IMP-8 IMP-11".split()  # noqa: SIM905 - reads better
 )
 
 
