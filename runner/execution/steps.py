@@ -115,7 +115,7 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
-        self._refuse_state(step, answer, f"{line.text} is refused")
+        self._refuse_state(step, answer, f"{step.statement.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply)
 
     def _leave_unread(self, line: _Line, step: Say) -> None:
@@ -128,7 +128,7 @@ class Player:
             self._stage.transcript.add(name, "note", "reads the beginning of a result set and no more", since=since)
             return
         self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
-        self._refuse_state(step, answer, f"{line.text} is refused")
+        self._refuse_state(step, answer, f"{step.statement.text} is refused")
         raise InconclusiveError(f"preparing failed: {name}: {line.text} is answered with {answer}, no result set")
 
     def _refuse_state(self, step: Say | Wait, answer: Outcome | None, what: str) -> None:
@@ -138,7 +138,7 @@ class Player:
         refused = isinstance(answer, ServerError) and not self._stage.target.profile.passes(answer)
         unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(answer)
         if unblocked or (refused and not self.matcher.fits(answer, _HINDRANCES)):
-            raise NotApplicableError(f"the server doesn't have this state: {step.session}: {what} ({answer})")
+            raise NotApplicableError(f"the server doesn't have this state: {what} ({answer})")
 
     def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
         """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""

@@ -93,7 +93,7 @@ NO_STATES = {
 def test_a_state_that_a_server_does_not_have_is_not_applicable(bench: Bench, steps: str, reason: str) -> None:
     result = bench.run(state(steps))
     assert result.verdict is Verdict.NOT_APPLICABLE
-    assert result.reason.startswith("the server doesn't have this state: victim: ")
+    assert result.reason.startswith("the server doesn't have this state: ")
     assert reason in result.reason
 
 
