@@ -8,7 +8,20 @@ from collections.abc import Sequence
 
 from runner.commands import USAGE_ERROR
 from runner.commands.suites import add_cases_argument, suite_named
-from runner.language.model import Await, Case, Connect, Create, Execute, Repeat, Reply, Requirement, Say, Step, Wait
+from runner.language.model import (
+    Await,
+    Case,
+    Connect,
+    Create,
+    Execute,
+    Leave,
+    Repeat,
+    Reply,
+    Requirement,
+    Say,
+    Step,
+    Wait,
+)
 from runner.language.problems import did_you_mean
 
 HELP = "say what a requirement asks and which cases decide it, or show a case"
@@ -69,7 +82,7 @@ def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of st
     match step:
         case Say():
             prepares = " (prepared only)" if step.prepares else ""
-            reply = " (reply: later)" if step.later else _reply(step.reply)
+            reply = " (reply: later)" if step.later else " (reply: unread)" if step.unread else _reply(step.reply)
             return f"{step.session}> {step.statement.text}{prepares}{reply}"
         case Execute():
             return f"{step.session} executes what it has prepared" + _reply(step.reply)
@@ -83,6 +96,8 @@ def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of st
             return f"the user of {step.session} is created"
         case Repeat():
             return f"{step.times} times:"
+        case Leave():
+            return f"{step.session}'s client {'disconnects' if step.how == 'disconnect' else 'resets the connection'}"
 
 
 def _reply(reply: Reply) -> str:

@@ -104,6 +104,22 @@ class Line:
             self._receive_all()
         return bool(self._come) or self.ended is not None or self._receive(limit)
 
+    def first_byte(self, limit: float) -> int | None:
+        """The first byte of the next packet's payload, once it is here; None if none comes in ``limit`` seconds.
+
+        No more is taken off the wire than comes with it.
+        """
+        until = time.monotonic() + limit
+        while len(self._come) <= _HEADER and self.ended is None:
+            if not self._receive(max(0.0, until - time.monotonic())):
+                return None
+        return self._come[_HEADER] if len(self._come) > _HEADER else None
+
+    def narrow(self) -> None:
+        """Makes the receive buffer small, so that a server that sends much has to wait until its answer is read."""
+        with contextlib.suppress(OSError):  # a larger buffer serves too
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+
     def overhear(self) -> str | None:
         """Takes what came unasked off the wire, where a client would take it for its next answer; never waits.
 
@@ -135,6 +151,12 @@ class Line:
         """Goes back to the mark: what was read since is there to be read again."""
         self._come[:0] = self._taken
         self._taken.clear()
+
+    def reset(self) -> None:
+        """Closes without a word and at once, as the system does for a client that is killed: over TCP by a reset."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     def hang_up(self) -> None:
         """Closes without a word, as a client that crashes does."""

@@ -27,6 +27,7 @@ from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unr
 _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds for the thread of a login, which keeps the limit itself, to say how far it came
 _MORE_LOGINS = 2  # after one that failed at its first statement
+_NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
 _TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
 
 
@@ -82,6 +83,9 @@ class Session:
         """The error that was the last answer; what was sent since, and not answered, doesn't change that."""
         self._unreadable: Unreadable | None = None
         """What came once and was no reply: from there on no answer can be told from another."""
+        self.held = False
+        """Whether the answer to the statement that was sent is left on the wire."""
+        self._discarding = False
         self.hangup: Hangup | None = None
         self.greeting = Greeting()
         self._used = time.monotonic()
@@ -202,9 +206,32 @@ class Session:
         sent = outcome_of(say, limit)
         self._answer = None if isinstance(sent, Ok) else sent
 
+    def send_held(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
+        """Sends a statement and reads, in ``limit`` seconds, no more than the beginning of its answer.
+
+        Of a result set the rest stays on the wire, so that a server with more to send has to wait, until ``result`` or
+        ``discard`` is called.
+
+        Returns:
+            The outcome where the answer is no result set; else None.
+        """
+        line = self._line
+        if line is not None:
+            line.narrow()
+        self.send(statement, prepared=prepared)
+        if self._answer is None and line is not None:
+            first = line.first_byte(limit)
+            self.held = first is not None and first not in _NO_RESULT_SET
+        return None if self.held else self.result(limit)
+
+    def discard(self) -> None:
+        """Reads on after ``send_held``, and throws away what comes: what counts is whether the connection ends."""
+        self.held, self._discarding = False, True
+
     def result(self, limit: float) -> Outcome:
         """The answer to what was sent last, or NoReply after ``limit`` seconds; it can be asked for again then."""
         assert self.busy, "nothing was sent"  # noqa: S101 - a caller's mistake, not an input
+        self.held = False
         if not self._arrives(limit):
             return NoReply(limit)
         outcome = self._answer
@@ -222,6 +249,12 @@ class Session:
     def _arrives(self, limit: float) -> bool:
         """Whether the whole answer is here after ``limit`` seconds at most; then it is read."""
         line = self._line
+        if self.held:
+            return False
+        if self._discarding and self._answer is None and line is not None and line.overhear() is not None:
+            self._answer = Lost(str(line.ended))
+        if self._discarding:
+            return self._answer is not None
         if self._answer is None and self._in_flight is not None and line is not None:
             line.deadline = time.monotonic() + limit
             if not line.arrives(limit):
@@ -257,6 +290,11 @@ class Session:
         """Whether the answer to what is in flight is here."""
         return self.busy and self._arrives(0)
 
+    @property
+    def arrived(self) -> Outcome | None:
+        """The answer to what is in flight, if it is here; ``result`` takes it."""
+        return self._answer if self.answered else None
+
     def listen(self) -> Hangup | None:
         """How the server ended this connection, or None as far as one can hear without asking."""
         if self.hangup is not None or self._line is None:
@@ -285,6 +323,11 @@ class Session:
                 self._line.deadline = time.monotonic() + 1
                 self._line.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
         self.abandon()
+
+    def abort(self) -> None:
+        """Resets the connection, in the middle of a statement too, as where a client is killed."""
+        if self._line is not None:
+            self._line.reset()
 
     def abandon(self) -> None:
         """Closes the socket without a word, as a client that crashes does."""

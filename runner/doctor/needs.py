@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.language.model import ADMINISTRATOR, Case, Create, Repeat, Say, Step, Wait, flat
+from runner.language.model import ADMINISTRATOR, Case, Create, Leave, Repeat, Say, Step, Wait, flat
 
 USERS = "users"
 TABLE = "table"
@@ -48,7 +48,7 @@ def _needs_of(case: Case) -> Iterator[str]:
 
 
 def _needs_of_step(step: Step) -> Iterator[str]:
-    for expect in () if isinstance(step, Create | Repeat | Wait) else step.reply:
+    for expect in () if isinstance(step, Create | Leave | Repeat | Wait) else step.reply:
         if expect.error_class is not None:
             yield error_class(expect.error_class)
     if not isinstance(step, Say):

@@ -34,7 +34,7 @@ class Matcher:
         self._render = render
 
     def fits(self, outcome: Outcome, reply: Reply, before: Outcome | None = None) -> bool:
-        """Whether one of the alternatives fits; ``before`` is the error that ``same-error`` speaks of."""
+        """Whether one of the alternatives fits; ``before`` is what ``same-error`` or ``same-rows`` speaks of."""
         return any(self._fits(outcome, expect, before) for expect in reply)
 
     def undecided(self, outcome: Outcome, reply: Reply) -> str | None:
@@ -64,6 +64,8 @@ class Matcher:
                 return isinstance(outcome, ServerError)
             case "same-error":
                 return _same_error(outcome, before)
+            case "same-rows":
+                return isinstance(outcome, Rows) and isinstance(before, Rows) and outcome.values == before.values
             case "connection-lost":
                 return isinstance(outcome, Lost)
             case "ok":

@@ -18,7 +18,7 @@ from runner.execution.settling import Settling
 from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, Verdict
+from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, NotApplicableError, Verdict
 from runner.language.model import Case, Say, flat
 
 _DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may have caused at once
@@ -189,6 +189,8 @@ class _Run:
             )
         except (InconclusiveError, TargetError) as error:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
+        except NotApplicableError as error:
+            result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"the suite failed: {error!r}")
         finally:

@@ -99,15 +99,18 @@ class Settling:
         self.endings.pop(actor.name, None)
         self._ends.pop(actor.name, None)
 
-    def await_end(self, actor: Actor, poll: Poll | None = None) -> Ending:
+    def await_end(self, actor: Actor, poll: Poll | None = None) -> None:
         """Waits until a session's connection and row are gone, as long as ``poll`` or the settle time lasts.
+
+        Of a session whose client has left, only the row is looked for. Where a client leaves an answer on the wire, the
+        row has to go before anything is read: a server must not need the client to end the session.
 
         Raises:
             DeviationError: one of them is still there then.
             InconclusiveError: nobody can see whether the row is gone, or an idle timeout may have ended the session.
         """
-        if actor.name in self.endings:
-            return self.endings[actor.name]
+        if actor.gone:
+            return
         settle = self.settle
         poll = poll or Poll(settle)
         end = self._end_of(actor)
@@ -115,6 +118,9 @@ class Settling:
             self.keep_active()
         if not end.is_over:
             self._fail(actor, end, settle)
+        if actor.left:
+            actor.gone = True
+            return
         self._refuse_idle_timeout(actor, end)
         if end.was_idle:
             self._note_speed(end)
@@ -123,7 +129,6 @@ class Settling:
         connection = None if end.asked or end.connection is None else round(end.connection * 1000, 1)
         row = None if end.row is None else round(end.row * 1000, 1)
         self.endings[actor.name] = Ending(actor.name, manner, connection, row)
-        return self.endings[actor.name]
 
     def await_all(self, actors: Collection[Actor]) -> None:
         """Waits until all of these sessions are gone, looking at them together; see ``await_end``.
@@ -133,7 +138,7 @@ class Settling:
             InconclusiveError: as ``await_end``.
         """
         poll = Poll(self.settle)
-        ends = [(actor, self._end_of(actor)) for actor in actors if actor.name not in self.endings]
+        ends = [(actor, self._end_of(actor)) for actor in actors if not actor.gone]
         while any(not self._look(actor, end).is_over for actor, end in ends) and poll.again():
             self.keep_active()
         for actor in actors:
@@ -167,6 +172,8 @@ class Settling:
         return self._ends[actor.name]
 
     def _look(self, actor: Actor, end: _End) -> _End:
+        if actor.left:
+            end.connection = 0.0  # its client closed it
         self._listen(actor, end)
         if end.is_over:
             return end
@@ -180,6 +187,8 @@ class Settling:
             end.row = self.elapsed
             self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
         session = actor.online
+        if session.held:
+            session.discard()
         if end.connection is None and (not session.busy or session.answered):
             pause = self.patience.silence
             end.probe = end.probe or _Probe(time.monotonic() + pause, pause)
@@ -201,13 +210,16 @@ class Settling:
         if end.connection is not None:
             raise DeviationError(
                 f"the row of {actor.name} leaves the list within {settle:g} s",
-                f"its connection is gone, but its row is still there ({end.state})",
+                f"its {'client has left' if actor.left else 'connection is gone'}, but its row is still there "
+                f"({end.state})",
             )
         if end.row is None:
             self.stage.doubt_route(actor)
         self.patience.note_no_end()
         busy = actor.online.busy and not actor.online.answered
         state = f"{actor.name} is connected, its statement is still in flight"
+        if actor.online.held:
+            state = f"its client has not read all of its answer, but its row is still there ({end.state})"
         if not busy:  # from here on a statement may end it: that is told, too
             silent = bool(self._unanswering([actor], _PROBE_LIMIT))
             state = f"{actor.name} is connected, and answers statements"
@@ -259,7 +271,7 @@ class Settling:
 
     def _survivors(self, ended: Collection[str]) -> Iterator[Actor]:
         for actor in self.stage.actors.values():
-            if actor.name not in ended and actor.session is not None and not actor.gone:
+            if actor.name not in ended and actor.session is not None and not actor.gone and not actor.left:
                 yield actor
 
     def check_survivors(self, ended: Collection[str], *, watch: bool) -> None:
@@ -365,3 +377,10 @@ class Settling:
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
     return str(hangup) if hangup else "interrupted, or it doesn't answer"
+
+
+def _connection(actor: Actor) -> str:
+    """What is known of the connection of a session whose row is still there."""
+    if actor.left:
+        return "its client has left"
+    return "its client has not read all of its answer" if actor.online.held else "its connection is gone"

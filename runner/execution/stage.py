@@ -34,6 +34,8 @@ class Actor:
     """Why the id is not known, while it isn't."""
     gone: bool = False
     """Whether its end was seen, connection and row."""
+    left: bool = False
+    """Whether its client has closed the connection by itself."""
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ class Actor:
     @property
     def alive(self) -> bool:
         """Whether it is connected, as far as one can hear."""
-        return self.session is not None and self.session.listen() is None
+        return self.session is not None and not self.left and self.session.listen() is None
 
     @property
     def online(self) -> Session:
@@ -275,6 +277,14 @@ class Stage:
                     "one server, or a proxy without connection sharing, in the DSN"
                 )
                 raise InconclusiveError(f"{one.name} and {other.name}: {self.target.stopped}")
+
+    def leave(self, actor: Actor, how: str) -> None:
+        """Has a session's client leave; ``how`` is the case's word for it."""
+        if how == "abort":
+            actor.online.abort()
+        else:
+            actor.online.close()
+        actor.left = True
 
     # Looking
 

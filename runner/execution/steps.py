@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError
+from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.poll import Poll
 from runner.execution import guard
 from runner.execution.judgement import AnswerClass, Judgement, StepKind, answer_class, judge
@@ -17,7 +17,7 @@ from runner.execution.rendering import Renderer
 from runner.execution.settling import Settling
 from runner.execution.spelling import is_guarded
 from runner.execution.stage import Actor, Stage
-from runner.execution.verdict import DeviationError, InconclusiveError
+from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
 from runner.language.model import (
     ANYTHING,
     SUCCESS,
@@ -26,6 +26,7 @@ from runner.language.model import (
     Create,
     Execute,
     Expect,
+    Leave,
     Repeat,
     Reply,
     Say,
@@ -36,6 +37,9 @@ from runner.language.model import (
 )
 
 _PREPARES: Reply = (SUCCESS,)
+_HINDRANCES: Reply = (Expect("privilege"), Expect("interrupted"))
+"""Errors that say nothing about what the server can do."""
+_LEAVING = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
 """How often the list has to show that a statement runs: one that is not blocked would be over by then."""
 
@@ -80,6 +84,7 @@ class Player:
         self.respelled: dict[str, str] = {}
         """Statements that the profile spells otherwise, and what was sent instead."""
         self._last_error: Outcome | None = None
+        self._last_rows: Outcome | None = None
         self._idle: dict[str, object] = {}
         self._prepared: dict[str, _Line] = {}
         """The statement that a session has prepared last."""
@@ -120,6 +125,10 @@ class Player:
             case Repeat():
                 for _ in range(step.times):
                     self.play(step.steps)
+            case Leave():
+                actor = self._stage.actors[step.session]
+                self._stage.leave(actor, step.how)
+                self._stage.transcript.add(actor.name, "note", _LEAVING[step.how])
 
     # Saying and hearing
 
@@ -129,6 +138,9 @@ class Player:
             self._prepare(line, step.reply)
             return
         since = self._stage.transcript.now_ms()
+        if step.unread:
+            self._leave_unread(line, step)
+            return
         self._send(line)
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
         poll = Poll(self._limits.retry)
@@ -142,6 +154,7 @@ class Player:
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
+        self._refuse_state(step, answer, f"{step.statement.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
 
     def _passes(self, answer: Outcome, reply: Reply) -> bool:
@@ -153,6 +166,29 @@ class Player:
         outcomes = self._stage.case.outcomes if ANYTHING in reply else ()
         alternatives = (*reply, *itertools.chain.from_iterable(outcome.reply for outcome in outcomes))
         return tuple(expect for expect in alternatives if expect.listed)
+
+    def _leave_unread(self, line: _Line, step: Say) -> None:
+        """Sends a statement whose result set stays on the wire."""
+        name, since = line.actor.name, self._stage.transcript.now_ms()
+        self._idle[name] = self._stage.activity(line.actor)
+        self._begins(line)
+        self._stage.transcript.add(name, "says", line.text, manual=line.manual)
+        answer = line.actor.online.send_held(line.text, self._limits.statement, prepared=line.prepared)
+        if answer is None:
+            self._stage.transcript.add(name, "note", "reads the beginning of a result set and no more", since=since)
+            return
+        self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
+        self._refuse_state(step, answer, f"{step.statement.text} is refused")
+        raise InconclusiveError(f"preparing failed: {name}: {line.text} is answered with {answer}, no result set")
+
+    def _refuse_state(self, step: Say | Wait, answer: Outcome | None, what: str) -> None:
+        """Gives up a case whose state can't be brought about, if the server's answer says that it doesn't have it."""
+        if not step.sets_state or answer is None or (isinstance(step, Say) and step.reply):
+            return
+        refused = isinstance(answer, ServerError) and not self._stage.target.profile.passes(answer)
+        unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(answer)
+        if unblocked or (refused and not self.matcher.fits(answer, _HINDRANCES)):
+            raise NotApplicableError(f"the server doesn't have this state: {what} ({answer})")
 
     def _listed(self, line: _Line, answer: Outcome, reply: Reply) -> Outcome:
         """What a list shows in the end: it may show what was a moment ago, so it is asked for the settle time."""
@@ -267,7 +303,10 @@ class Player:
         as_class: AnswerClass | None = None,
     ) -> None:
         """Does what the table of judgements says; ``as_class``: the answer's class where its text does not tell it."""
-        fits = self.matcher.fits(answer, reply or _PREPARES, self._last_error)
+        before: Outcome | None = self._last_error
+        if isinstance(answer, Rows):
+            before, self._last_rows = self._last_rows, answer
+        fits = self.matcher.fits(answer, reply or _PREPARES, before)
         came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
         if (ANYTHING in reply or Expect("error") in reply) and came is AnswerClass.FITS:
             # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
@@ -333,8 +372,11 @@ class Player:
             if actor.online.listen() is not None:
                 self._settling.check([actor])
             if actor.online.answered or not actor.online.busy:
+                answer = actor.online.arrived  # the check takes it
                 self._settling.check([actor])
-                raise InconclusiveError(f"{actor.name}'s statement was over before it could be seen {step.state}")
+                over = f"{actor.name}'s statement was over before it could be seen {step.state}"
+                self._refuse_state(step, answer, over)
+                raise InconclusiveError(over)
             activity = self._stage.activity(actor)
             seen += activity is not None and activity != self._idle.get(actor.name)
             if not poll.again():

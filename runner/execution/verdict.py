@@ -83,6 +83,10 @@ class InconclusiveError(Exception):
     """The environment kept the case from being decided; the message says how."""
 
 
+class NotApplicableError(Exception):
+    """The server has no such state as the case is about; the message gives its answer."""
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a session ended.

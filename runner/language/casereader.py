@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from runner.language.model import (
     Create,
     Execute,
     Expect,
+    Leave,
     Level,
     ListedSession,
     Outcome,
@@ -35,16 +36,34 @@ from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
 
 _VERBS = {
+    "abort": (),
     "await": ("reply",),
     "connect": ("reply", "as", "new_id_than"),
     "create": (),
+    "disconnect": (),
     "execute": ("reply",),
     "repeat": ("steps",),
     "wait": (),
 }
 """What a step does that sends no new statement, and which words may go with it."""
-_STEP_WORDS = frozenset({"reply", "prepared", "prepare", *_VERBS, *itertools.chain.from_iterable(_VERBS.values())})
+_STEP_WORDS = frozenset(
+    {"reply", "prepared", "prepare", "do", *_VERBS, *itertools.chain.from_iterable(_VERBS.values())}
+)
 _CASE_WORDS = frozenset({"table", "role"})
+
+
+@dataclass(frozen=True)
+class RawStep:
+    """A step as a file has it, its parameters filled in.
+
+    Attributes:
+        way: where it stands, from the case on.
+        sets_state: whether it stands in a parameter's value, and a step ``do`` has put it in its place.
+    """
+
+    way: Path_
+    data: Mapping[str, Any]
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,12 +75,14 @@ class CaseReader:
         register: the requirements and words that the case may name.
         way: where the case stands in the document.
         raw: what it says, its parameters filled in.
+        steps: its steps, those of its states included.
     """
 
     document: Document
     register: Register
     way: Path_
     raw: Mapping[str, Any]
+    steps: tuple[RawStep, ...]
 
     def read(self, label: str) -> Case:
         """The case; ``label`` tells its parameters.
@@ -80,7 +101,7 @@ class CaseReader:
         requirement = self.register.requirements[raw["requirement"]]
         sessions = self._sessions()
         names = [spec.name for spec in sessions]
-        steps = self._steps((), raw["steps"], names)
+        steps = tuple(self._step(step, names) for step in self.steps)
         self._check_executing(steps)
         ends = frozenset(self._known(name, names, ("ends",)) for name in raw.get("ends", ()))
         outcomes = tuple(
@@ -178,9 +199,6 @@ class CaseReader:
             )
         return tuple(specs.values())
 
-    def _steps(self, way: Path_, raw: Sequence[Mapping[str, Any]], names: list[str]) -> tuple[Step, ...]:
-        return tuple(self._step((*way, "steps", index), step, names) for index, step in enumerate(raw))
-
     def _check_executing(self, steps: tuple[Step, ...]) -> None:
         """Checks that what is executed was prepared, since its session connected last."""
         preparing: set[str] = set()
@@ -198,8 +216,9 @@ class CaseReader:
                     )
 
     def _step(  # noqa: PLR0911 - a return for each kind of step
-        self, way: Path_, raw: Mapping[str, Any], names: list[str]
+        self, step: RawStep, names: list[str]
     ) -> Step:
+        way, raw = step.way, step.data
         place = self.document.place(*self.way, *way)
         speakers = [key for key in raw if key not in _STEP_WORDS]
         verbs = [key for key in raw if key in _VERBS] + speakers
@@ -211,39 +230,58 @@ class CaseReader:
             )
         verb = verbs[0]
         self._only(way, raw, verb, _VERBS.get(verb, ("reply", "prepared", "prepare")))
-        if verb == "repeat":
-            return self._repeat(way, raw, names, place)
-        if verb == "create":
-            return Create(self._known(raw["create"], names, (*way, "create")), place)
+        if verb in speakers:
+            return self._say(step, verb, place, names)
+        reply = self._reply((*way, "reply"), raw["reply"], names) if "reply" in raw else ()
         if verb == "wait":
             ((session, state),) = raw["wait"].items()
-            return Wait(self._known(session, names, (*way, "wait", session)), state, place)
-        later = verb in speakers and raw.get("reply") == "later"
-        reply = () if later or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
-        if verb == "await":
-            return Await(self._known(raw["await"], names, (*way, "await")), reply, place)
-        if verb == "execute":
-            return Execute(self._known(raw["execute"], names, (*way, "execute")), reply, place)
-        if verb == "connect":
-            older = raw.get("new_id_than")
-            if older is not None:
-                self._known(older, names, (*way, "new_id_than"))
-            typed = self._template((*way, "as"), raw["as"], names) if "as" in raw else None
-            return Connect(self._known(raw["connect"], names, (*way, "connect")), reply, older, place, typed)
-        session = self._known(verb, names, (*way, verb))
-        statement = self._template((*way, verb), raw[verb], names)
-        self._check_guardable((*way, verb), statement)
-        prepares = raw.get("prepare", False)
-        if prepares and ("prepared" in raw or later):
+            return Wait(self._known(session, names, (*way, "wait", session)), state, place, step.sets_state)
+        if verb == "repeat":
+            return self._repeat(way, raw, names, place)
+        session = self._known(raw[verb], names, (*way, verb))
+        match verb:
+            case "await":
+                return Await(session, reply, place)
+            case "create":
+                return Create(session, place)
+            case "execute":
+                return Execute(session, reply, place)
+            case "connect":
+                return self._connect(way, raw, reply, names, place)
+        return Leave(session, verb, place)
+
+    def _connect(self, way: Path_, raw: Mapping[str, Any], reply: Reply, names: list[str], place: Place) -> Connect:
+        older = raw.get("new_id_than")
+        if older is not None:
+            self._known(older, names, (*way, "new_id_than"))
+        typed = self._template((*way, "as"), raw["as"], names) if "as" in raw else None
+        return Connect(raw["connect"], reply, older, place, typed)
+
+    def _say(self, step: RawStep, session: str, place: Place, names: list[str]) -> Say:
+        """A statement that a session sends."""
+        way, raw = step.way, step.data
+        later, unread = (raw.get("reply") == word for word in ("later", "unread"))
+        reply = () if later or unread or "reply" not in raw else self._reply((*way, "reply"), raw["reply"], names)
+        self._known(session, names, (*way, session))
+        statement = self._template((*way, session), raw[session], names)
+        self._check_guardable((*way, session), statement)
+        if unread and (statement.names_ids or self.register.vocabulary.guards(statement.literal)):
             raise self._fail(
-                (*way, "prepare"), "what is only prepared has its answer now", "leave prepared and reply: later out"
+                (*way, "reply"), "the answer to a guarded statement is read", "say reply: later, or await it"
             )
-        return Say(session, statement, reply, later, raw.get("prepared", False), place, prepares)
+        prepares = raw.get("prepare", False)
+        if prepares and ("prepared" in raw or later or unread):
+            raise self._fail(
+                (*way, "prepare"), "what is only prepared has its answer now", "leave prepared and this reply out"
+            )
+        prepared = raw.get("prepared", False)
+        return Say(session, statement, reply, later, prepared, place, prepares, unread, step.sets_state)
 
     def _repeat(self, way: Path_, raw: Mapping[str, Any], names: list[str], place: Place) -> Repeat:
         if "steps" not in raw:
             raise self._fail((*way, "repeat"), "nothing is repeated", "add steps: the list of them")
-        steps = self._steps(way, raw["steps"], names)
+        inner = (RawStep((*way, "steps", index), step) for index, step in enumerate(raw["steps"]))
+        steps = tuple(self._step(step, names) for step in inner)
         if any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
             raise self._fail(
                 (*way, "steps"),
@@ -283,9 +321,9 @@ class CaseReader:
     def _expect(self, way: Path_, raw: Any, names: list[str]) -> Expect:
         if isinstance(raw, str):
             known = (*REPLY_WORDS, *self.register.vocabulary.errors)
-            if raw == "later":
+            if raw in {"later", "unread"}:
                 raise self._fail(
-                    way, "no reply is called 'later' here", "only a statement's one reply can be later; await it"
+                    way, f"no reply is called {raw!r} here", f"only a statement's one reply can be {raw}; await it"
                 )
             if raw not in known:
                 raise self._fail(way, f"no reply is called {raw!r}", did_you_mean(raw, known))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.language.casereader import CaseReader
+from runner.language.casereader import CaseReader, RawStep
+from runner.language.combining import combinations
 from runner.language.model import Case
-from runner.language.problems import SourceError
+from runner.language.problems import SourceError, did_you_mean
 from runner.language.register import FORMAT, REGISTER_NAME, find_register
 from runner.language.template import substitute
 from runner.language.yamlfile import Document, Path_, read_document
@@ -64,7 +65,8 @@ def load_cases(path: Path) -> list[Case]:
             raise document.fail((*way, "id"), f"the id {raw['id']!r} is taken by an earlier case", "ids are unique")
         seen[raw["id"]] = way
         cases += [
-            CaseReader(document, register, way, filled).read(label) for label, filled in _filled_in(document, way, raw)
+            CaseReader(document, register, way, filled, steps).read(label)
+            for label, filled, steps in _filled_in(document, way, raw)
         ]
     return cases
 
@@ -82,55 +84,125 @@ def refuse_duplicates(cases: Iterable[Case]) -> None:
             raise SourceError(case.place, f"the id {case.id!r} is taken in {earlier.place}", "ids are unique")
 
 
-def _filled_in(document: Document, way: Path_, raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """A case once for each combination of its parameters, with the label that tells it apart."""
-    parameters: Mapping[str, Any] = raw.get("parameters", {})
-    labelled = []
-    for name, values in parameters.items():
-        pairs = list(_labelled(values))
-        labels = [label for label, _ in pairs]
-        if double := next((label for label in labels if labels.count(label) > 1), None):
-            raise document.fail(
-                (*way, "parameters", name),
-                f"two values have the label {double!r}",
-                "label them in a mapping: {label: value}",
+@dataclass(frozen=True)
+class _Value:
+    """One value of a parameter: a text, or the steps of a state, with the way to where they stand."""
+
+    label: str
+    text: str = ""
+    way: Path_ = ()
+    steps: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True)
+class _Filler:
+    """Fills one combination of parameters in."""
+
+    document: Document
+    texts: Mapping[str, str]
+    states: Mapping[str, _Value] = field(default_factory=dict)
+
+    def filled(self, way: Path_, value: Any) -> Any:
+        """A part of a case with its parameters filled in, in keys too: a parameter may say which session speaks."""
+        if isinstance(value, dict):
+            filled: dict[str, Any] = {}
+            for key, inner in value.items():
+                new = substitute(key, self.texts)
+                if new in filled:
+                    raise self.document.fail(
+                        (*way, key), f"with its parameters, the key {new!r} stands here twice", "keep one"
+                    )
+                filled[new] = self.filled((*way, key), inner)
+            return filled
+        if isinstance(value, list):
+            return [self.filled((*way, index), inner) for index, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        text = substitute(value, self.texts)
+        if value and not text:
+            raise self.document.fail(
+                way, "with its parameters, this is empty", "give the parameter a value, or more text"
             )
-        labelled.append(pairs)
-    for combination in itertools.product(*labelled):
-        values = dict(zip(parameters, (value for _, value in combination), strict=True))
-        labels_by_name = dict(zip(parameters, (label for label, _ in combination), strict=True))
+        if state := next((name for name in self.states if f"${{{name}}}" in text), None):
+            raise self.document.fail(
+                way, f"{state!r} is a parameter of steps, and this is a text", f"use it as a step: do: ${{{state}}}"
+            )
+        return text
+
+    def steps(self, case: Path_, raw: Iterable[Mapping[str, Any]]) -> Iterator[RawStep]:
+        """A case's steps; a step ``do`` is replaced by the steps of the state that it names."""
+        for index, step in enumerate(raw):
+            way: Path_ = ("steps", index)
+            if "do" not in step:
+                yield RawStep(way, self.filled((*case, *way), step))
+                continue
+            named = next((state for name, state in self.states.items() if step["do"] == f"${{{name}}}"), None)
+            if named is None or len(step) > 1:
+                raise self.document.fail(
+                    (*case, *way, "do"),
+                    "'do' stands alone in its step and names a parameter whose values are lists of steps",
+                    did_you_mean(str(step["do"]), [f"${{{name}}}" for name in self.states]),
+                )
+            for number, inner in enumerate(named.steps or ()):
+                at = (*named.way, number)
+                if "do" in inner:
+                    raise self.document.fail((*case, *at, "do"), "a state is not made of states", "write its steps")
+                yield RawStep(at, self.filled((*case, *at), inner), sets_state=True)
+
+
+def _filled_in(
+    document: Document, way: Path_, raw: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], tuple[RawStep, ...]]]:
+    """A case once for each combination of its parameters, with the label that tells it apart, and its steps."""
+    parameters: Mapping[str, Any] = raw.get("parameters", {})
+    valued = [_values(document, way, name, values) for name, values in parameters.items()]
+    if "combine" in raw and len(valued) < 2:  # noqa: PLR2004 - one parameter, or none, has nothing to be combined with
+        raise document.fail((*way, "combine"), "there are no two parameters to combine", "leave it out")
+    for combination in combinations([len(values) for values in valued], raw.get("combine")):
+        chosen = {name: values[at] for name, values, at in zip(parameters, valued, combination, strict=True)}
+        filler = _Filler(
+            document,
+            {name: value.text for name, value in chosen.items() if value.steps is None},
+            {name: value for name, value in chosen.items() if value.steps is not None},
+        )
+        labels_by_name = {name: value.label for name, value in chosen.items()}
         filled = {
-            key: _filled(document, (*way, key), value, values) for key, value in raw.items() if key != "parameters"
+            key: filler.filled((*way, key), value)
+            for key, value in raw.items()
+            if key not in {"parameters", "steps", "title"}
         }
         title = substitute(raw["title"], labels_by_name)
         if "${" in title:
             raise document.fail(
                 (*way, "title"), f"the title has a hole that is no parameter: {title!r}", "name a parameter"
             )
-        yield "-".join(labels_by_name.values()), {**filled, "parameters": parameters, "title": title}
+        filled |= {"parameters": parameters, "title": title}
+        yield "-".join(labels_by_name.values()), filled, tuple(filler.steps(way, raw["steps"]))
 
 
-def _filled(document: Document, way: Path_, value: Any, parameters: Mapping[str, str]) -> Any:
-    """A part of a case with its parameters filled in, in keys too: a parameter may say which session speaks."""
-    if isinstance(value, dict):
-        filled: dict[str, Any] = {}
-        for key, inner in value.items():
-            new = substitute(key, parameters)
-            if new in filled:
-                raise document.fail((*way, key), f"with its parameters, the key {new!r} stands here twice", "keep one")
-            filled[new] = _filled(document, (*way, key), inner, parameters)
-        return filled
-    if isinstance(value, list):
-        return [_filled(document, (*way, index), inner, parameters) for index, inner in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    text = substitute(value, parameters)
-    if value and not text:
-        raise document.fail(way, "with its parameters, this is empty", "give the parameter a value, or more text")
-    return text
+def _values(document: Document, way: Path_, name: str, raw: Any) -> list[_Value]:
+    """The values of a parameter: all of them texts, or all of them lists of steps."""
+    at: Path_ = ("parameters", name)
+    pairs = raw.items() if isinstance(raw, dict) else ((value, value) for value in raw)
+    values = []
+    for key, value in pairs:
+        if isinstance(value, list):
+            if not isinstance(raw, dict):
+                raise document.fail((*way, *at), "lists of steps have no labels here", "write {label: [steps]}")
+            values.append(_Value(_label(key), way=(*at, key), steps=tuple(value)))
+        else:
+            values.append(_Value(_label(key), text=str(value)))
+    if len({value.steps is None for value in values}) > 1:
+        raise document.fail(
+            (*way, *at), f"some values of {name!r} are texts, others lists of steps", "make all of them one kind"
+        )
+    labels = [value.label for value in values]
+    if double := next((label for label in labels if labels.count(label) > 1), None):
+        raise document.fail(
+            (*way, *at), f"two values have the label {double!r}", "label them in a mapping: {label: value}"
+        )
+    return values
 
 
-def _labelled(values: Any) -> Iterator[tuple[str, str]]:
-    pairs = values.items() if isinstance(values, dict) else ((value, value) for value in values)
-    for label, value in pairs:
-        yield re.sub(r"[\s\[\]]+", "_", str(label)), str(value)
+def _label(key: object) -> str:
+    return re.sub(r"[\s\[\]]+", "_", str(key))

@@ -13,7 +13,7 @@ from runner.language.template import Template
 ADMINISTRATOR = "administrator"
 """The user whom the DSN names, as cases call it."""
 
-REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "connection-lost", "any")
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "same-rows", "connection-lost", "any")
 """The replies that every register has; the others are its error classes."""
 
 
@@ -88,8 +88,8 @@ class Expect:
     """One lawful reply.
 
     Attributes:
-        kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``connection-lost``, ``any``, or an error class
-            of the vocabulary.
+        kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``same-error``, ``same-rows``,
+            ``connection-lost``, ``any``, or an error class of the vocabulary.
     """
 
     kind: str
@@ -131,6 +131,8 @@ class Say:
         later: whether the reply is left to an Await.
         prepared: whether it is sent as a prepared statement.
         prepares: whether it is prepared only; an Execute executes it.
+        unread: whether the client reads the beginning of a result set and leaves the rest on the wire.
+        sets_state: whether it belongs to a state that a case brings about with ``do``.
     """
 
     session: str
@@ -140,6 +142,8 @@ class Say:
     prepared: bool
     place: Place
     prepares: bool = False
+    unread: bool = False
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,11 +166,12 @@ class Await:
 
 @dataclass(frozen=True)
 class Wait:
-    """Waits until a session is ``running``, ``blocked`` or ``gone``."""
+    """Waits until a session is ``running``, ``blocked`` or ``gone``; ``sets_state`` as of Say."""
 
     session: str
     state: str
     place: Place
+    sets_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,15 @@ class Create:
 
 
 @dataclass(frozen=True)
+class Leave:
+    """A session's client leaves: ``disconnect`` says COM_QUIT first, ``abort`` resets the connection."""
+
+    session: str
+    how: str
+    place: Place
+
+
+@dataclass(frozen=True)
 class Repeat:
     """Steps that are done several times."""
 
@@ -197,7 +211,7 @@ class Repeat:
     place: Place
 
 
-Step = Say | Execute | Await | Wait | Connect | Create | Repeat
+Step = Say | Execute | Await | Wait | Connect | Create | Leave | Repeat
 
 
 def flat(steps: Iterable[Step]) -> Iterator[Step]:

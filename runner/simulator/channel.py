@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 from runner.simulator.wire import HEADER, LARGEST_FRAME, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 CLOSING_SECONDS = 1.0
 READ_AHEAD = 64 * 1024
+SEND_BUFFER = 128 * 1024
 
 
 class ConnectionLostError(Exception):
@@ -48,6 +49,8 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client has connected."""
         self._transport = cast("asyncio.Transport", transport)
+        with suppress(OSError):  # a client that does not read is noticed soon, not after megabytes
+            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -113,6 +116,21 @@ class Channel(asyncio.Protocol):
         if not self._over:
             self._transport.write(framed(payloads, self._sequence + 1))
 
+    def send_part(self, payloads: Sequence[bytes]) -> None:
+        """Sends a part of an answer, of which more comes."""
+        self.send(payloads)
+        self._sequence += len(payloads)
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client has too much unread."""
+        return self._writer is not None and not self._writer.done() and not self._over
+
+    def notify(self, waiter: asyncio.Future[bool]) -> None:
+        """Resolves `waiter` once the client has read enough for more to be sent, or is gone."""
+        if self._writer is not None:
+            self._writer.add_done_callback(lambda _: _resolve(waiter))
+
     def greet(self, payload: bytes) -> None:
         """The first packet of all."""
         self._sequence = -1
@@ -176,6 +194,11 @@ class Channel(asyncio.Protocol):
         left, self.left = self.left, None
         if left is not None:
             left()
+
+
+def _resolve(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(True)
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

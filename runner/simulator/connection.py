@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.simulator import errors
 from runner.simulator.accounts import CREATE_SESSION
 from runner.simulator.channel import Channel, ConnectionLostError, OversizedPacketError
-from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.execute.transactions import enter_schema
 from runner.simulator.handshake import NATIVE_PASSWORD, Login, greeting, method_switch, read_login, user_name
 from runner.simulator.sessions import Session
@@ -39,6 +40,7 @@ STMT_EXECUTE = 0x17
 STMT_CLOSE = 0x19
 STMT_RESET = 0x1A
 
+PART = 200  # rows of a large result that are made at a time
 PREPARED_LIMIT = 1_000
 PREPARED_LENGTH = 64 * 1024
 
@@ -161,7 +163,7 @@ class Connection:
             self._refuse(errors.unknown_command())
 
     async def _run(self, session: Session, text: str, *, binary: bool) -> None:
-        session.begin(text)
+        session.begin(text, prepared=binary)
         error: errors.SqlError | None = None
         result: Result = Done()
         try:
@@ -173,6 +175,9 @@ class Connection:
         except Exception as mistake:  # noqa: BLE001 - the session goes on
             log.error("%s while executing a statement: %s", type(mistake).__name__, mistake)  # noqa: TRY400 - one line
             error = errors.unexpected()
+        if isinstance(result, Rows) and result.large:
+            await self._send_large(session, result, binary=binary)
+            return
         session.finish()
         if session.ended and not self._instance.settings.own_kill_answers_ok:
             return
@@ -185,6 +190,17 @@ class Connection:
             self._send_ok(session, result.affected, result.warnings)
             return
         self._channel.send(result_payloads(result.columns, result.rows, _status(session), binary=binary))
+
+    async def _send_large(self, session: Session, result: Rows, *, binary: bool) -> None:
+        """Sends a large result as fast as the client reads it; the statement runs until all is sent."""
+        payloads = result_payloads(result.columns, result.rows, _status(session), binary=binary)
+        while part := tuple(itertools.islice(payloads, PART)):
+            self._channel.send_part(part)
+            while self._channel.congested:
+                await session.wait_for_client(self._channel.notify)
+            if session.ended:
+                raise errors.SessionEndedError
+        session.finish()
 
     def _prepare(self, session: Session, text: str) -> None:
         try:

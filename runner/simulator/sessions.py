@@ -55,10 +55,13 @@ class Session:
     last_error: errors.SqlError | None = None
     waiting: asyncio.Future[bool] | None = None
     blocked: bool = False
+    sending: bool = False
+    prepared: bool = False
 
-    def begin(self, statement: str) -> None:
-        """A statement begins."""
+    def begin(self, statement: str, *, prepared: bool = False) -> None:
+        """A statement begins, a prepared one or a text."""
         self.statement = statement
+        self.prepared = prepared
         self.state = ACTIVE
         self.since = time.monotonic()
 
@@ -83,7 +86,7 @@ class Session:
         if register is not None:
             register(woken)
         self.waiting = woken
-        self.blocked = register is not None
+        self.blocked = register is not None and not self.sending
         try:
             outcome = await woken
         finally:
@@ -93,6 +96,14 @@ class Session:
         if self.ended:
             raise errors.SessionEndedError
         return outcome
+
+    async def wait_for_client(self, register: Callable[[asyncio.Future[bool]], None]) -> None:
+        """Waits until the client has read enough of a large result for more to be sent."""
+        self.sending = True
+        try:
+            await self.wait(LONGEST_PAUSE, register)
+        finally:
+            self.sending = False
 
     def interrupt(self, reason: Exception) -> bool:
         """Makes a waiting statement fail; False where there is none."""

@@ -134,6 +134,14 @@ class Transaction:
         """Resolves `waiter` once rows that this transaction holds may be free."""
         self._waiters.append(waiter)
 
+    def held(self) -> list[tuple[Row, Values | None]]:
+        """The rows that it has locked, and what they will be."""
+        return [(row, row.pending) for row, _, taken in self._changes if taken]
+
+    def holds_up(self, waiter: asyncio.Future[bool] | None) -> bool:
+        """Whether `waiter` waits for rows that this transaction holds."""
+        return waiter in self._waiters
+
     def take(self, row: Row) -> None:
         """Locks a row that no other transaction holds."""
         if row.writer is None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 HEADER = 4
 LARGEST_FRAME = 0xFFFFFF
@@ -136,17 +136,16 @@ def binary_row(cells: Sequence[Cell], columns: Sequence[Column]) -> bytes:
 
 def result_payloads(
     columns: Sequence[Column], rows: Iterable[Sequence[Cell]], status: int, *, binary: bool
-) -> list[bytes]:
+) -> Iterator[bytes]:
     """A whole result set: the count, the columns, an end, the rows, an end."""
     row_payload = binary_row if binary else text_row
     end = end_payload(status)
-    return [
-        encoded_integer(len(columns)),
-        *map(column_payload, columns),
-        end,
-        *[row_payload(row, columns) for row in rows],
-        end,
-    ]
+    yield encoded_integer(len(columns))
+    yield from map(column_payload, columns)
+    yield end
+    for row in rows:
+        yield row_payload(row, columns)
+    yield end
 
 
 class Fields:

@@ -46,7 +46,7 @@ UNKNOWN_KEYS = [
     Bad("in the file", VALID + "@@case: []\n", "unknown key 'case'", "did you mean 'cases'?"),
     Bad("in a session", sessions("{killer: {@@grant: [x]}}"), "unknown key 'grant'", "did you mean 'grants'?"),
     Bad("in a case", body("@@step: []"), "unknown key 'step'", "did you mean 'steps'?"),
-    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known here: ends, id, note"),
+    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known here: combine, ends, id, note"),
     Bad("in its sessions", body("sessions: {killer: {@@usr: x}}"), "unknown key 'usr'", "did you mean 'user'?"),
     Bad("in a reply", step("{killer: x, reply: {@@row: {}}}"), "unknown key 'row'", "did you mean 'rows'?"),
     Bad("in an alternative", step("{killer: x, reply: [{@@okay: {}}]}"), "unknown key 'okay'", "did you mean 'ok'?"),
@@ -77,7 +77,7 @@ UNKNOWN_NAMES = [
         "whose unused id",
         step("@@killer: x ${unused zzz.id}"),
         "no session is called 'zzz'",
-        "known here: as, await, connect, create",
+        "known here: abort, as, await, connect, create, disconnect",
     ),
     Bad(
         "whose row",

@@ -8,7 +8,7 @@ import pytest
 from suite_process import ROOT, Done, run, runner
 
 from runner.language.load import case_files, load_cases
-from runner.language.model import Case, Create, Repeat, Say, Wait, flat
+from runner.language.model import Case, Create, Leave, Repeat, Say, Wait, flat
 from runner.plugin.embedded import EmbeddedSimulator
 
 TEXT = (ROOT / "runner" / "profiles" / "oceanbase-oracle.yaml").read_text("utf-8")
@@ -55,7 +55,7 @@ def test_a_typo_in_a_profile_is_refused_with_place_and_hint_before_anything_is_d
 
 
 def claims_syntax(case: Case) -> bool:
-    replies = [step.reply for step in flat(case.steps) if not isinstance(step, Create | Repeat | Wait)]
+    replies = [step.reply for step in flat(case.steps) if not isinstance(step, Create | Leave | Repeat | Wait)]
     return any(expect.kind == "syntax" for reply in replies for expect in reply)
 
 

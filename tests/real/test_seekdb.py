@@ -10,8 +10,14 @@ from servers import SeekDB, start_seekdb
 from suite import SuiteRun, differing, run_suite
 
 DECIDED = set(
-    "PUR-1 PUR-2 PAR-1 PAR-2 IMP-7 IMP-10 EXA-6 IMP-1 IMP-2 IMP-5 IMP-6 IMP-8".split()  # noqa: SIM905 - reads better
+    "PUR-1 PUR-2 PAR-1 PAR-2 IMP-7 IMP-10 EXA-6 IMP-1 IMP-2 IMP-5 IMP-6 IMP-8 IMP-11".split()  # noqa: SIM905 - reads better
 )
+
+DEVIATIONS = {
+    # KILL is answered when the client of a session that sends a large result reads it, or leaves: measured were 70 s.
+    "answers-although-nobody-reads[a-large-result]": "no reply within 10 s",
+}
+"""Every case in which seekdb does otherwise than the page says, and what it does."""
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +50,15 @@ def oracle_profile(server: SeekDB, before: Contents, tmp_path_factory: pytest.Te
 
 
 def test_behaviour_cases_conform_on_the_real_kernel(own_profile: SuiteRun) -> None:
-    assert own_profile.code == 0, own_profile.screen
-    assert {row["verdict"] for row in own_profile.record["results"]} == {"conforms", "observed", "not applicable"}
+    deviating = {row["name"]: row["came"] for row in own_profile.results(verdict="deviates")}
+    assert deviating == DEVIATIONS, own_profile.screen
+    assert own_profile.code == 1
+    assert {row["verdict"] for row in own_profile.record["results"]} == {
+        "conforms",
+        "deviates",
+        "observed",
+        "not applicable",
+    }
     assert {row["requirement"] for row in own_profile.results(verdict="conforms")} == DECIDED
 
 
@@ -69,7 +82,7 @@ def test_the_list_shows_that_a_statement_runs_before_its_session_is_ended(own_pr
 
 def test_four_workers_come_to_the_same_verdicts(own_profile: SuiteRun, four_workers: SuiteRun) -> None:
     assert differing(four_workers.record, own_profile.record) == []
-    assert four_workers.code == 0
+    assert four_workers.code == 1
 
 
 def test_what_does_not_apply_is_said_with_its_reason(own_profile: SuiteRun) -> None:

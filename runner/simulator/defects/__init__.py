@@ -17,6 +17,7 @@ from runner.simulator.defects import (
     roles,
     serial,
     several,
+    states,
     syntax,
     unknown,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "roles",
     "serial",
     "several",
+    "states",
     "syntax",
     "unknown",
 ]

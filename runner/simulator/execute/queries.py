@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runner.simulator import errors
 from runner.simulator.execute.changes import locked_rows
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
 from runner.simulator.execute.names import table_named
@@ -47,6 +50,8 @@ async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
 
 async def select(instance: Instance, session: Session, statement: Select) -> Result:
     """Reads rows, and where it is asked to, locks them."""
+    if statement.joined:
+        return await _joined(instance, session, statement)
     columns, rows = await _source(instance, session, statement)
     places = {column.label: place for place, column in enumerate(columns)}
     rows = [row for row in rows if holds(statement.where, Scope(session, places, row))]
@@ -55,6 +60,20 @@ async def select(instance: Instance, session: Session, statement: Select) -> Res
     if statement.limit is not None:
         rows = rows[: statement.limit]
     return await _selected(session, statement, columns, rows)
+
+
+async def _joined(instance: Instance, session: Session, statement: Select) -> Result:
+    """Each row of a table with each row of every other one."""
+    if statement.where or statement.order or statement.lock is not None or statement.limit is not None:
+        raise errors.not_supported("a join with more to it")
+    first = replace(statement, joined=())
+    sources = [
+        await _source(instance, session, replace(first, table=table)) for table in (statement.table, *statement.joined)
+    ]
+    columns = tuple(itertools.chain.from_iterable(columns for columns, _ in sources))
+    cells = [[tuple(map(cell, row)) for row in rows] for _, rows in sources]
+    rows = (tuple(itertools.chain.from_iterable(row)) for row in itertools.product(*cells))
+    return Rows(columns, rows, large=True)
 
 
 async def _source(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runner.simulator.values import Value, as_text
@@ -18,10 +19,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A result set."""
+    """A result set.
+
+    Attributes:
+        rows: all of them, or what makes them one after the other.
+        large: whether there are so many that the next ones are made only when the client has read those before.
+    """
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Iterable[tuple[Cell, ...]]
+    large: bool = False
 
 
 Result = Done | Rows

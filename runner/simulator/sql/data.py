@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.simulator import errors
 from runner.simulator.sql.expressions import Expression, arguments, expression, where
 from runner.simulator.sql.statements import (
     CreateTable,
@@ -11,6 +12,7 @@ from runner.simulator.sql.statements import (
     DropTable,
     Insert,
     Item,
+    Name,
     RowLock,
     Select,
     Statement,
@@ -95,7 +97,10 @@ def select(cursor: Cursor) -> Statement:
     items = [_item(cursor)]
     while cursor.symbol(","):
         items.append(_item(cursor))
-    table = cursor.qualified_name() if cursor.accept("FROM") else None
+    tables = _tables(cursor) if cursor.accept("FROM") else []
+    table, joined = next(iter(tables), None), tuple(tables[1:])
+    if joined and [item.expression for item in items] != [None]:
+        raise errors.not_supported("columns of a join by their names")
     return Select(
         tuple(items),
         None if table == (None, "DUAL") else table,
@@ -103,7 +108,19 @@ def select(cursor: Cursor) -> Statement:
         _order(cursor),
         _lock(cursor),
         cursor.integer() if cursor.accept("LIMIT") else None,
+        joined,
     )
+
+
+def _tables(cursor: Cursor) -> list[Name]:
+    """One table, or several between commas, each with an alias or without."""
+    tables: list[Name] = []
+    while True:
+        tables.append(cursor.qualified_name())
+        if cursor.may_be_name() and not cursor.sees("LIMIT"):
+            cursor.name()
+        if not cursor.symbol(","):
+            return tables
 
 
 def _column(cursor: Cursor) -> tuple[TableColumn, bool]:

@@ -193,6 +193,8 @@ class Select(Statement):
     order: tuple[tuple[Expression, bool], ...] = ()
     lock: RowLock | None = None
     limit: int | None = None
+    joined: tuple[Name, ...] = ()
+    """More tables, each row of which is joined with each row of the others."""
 
 
 @dataclass(frozen=True, slots=True)

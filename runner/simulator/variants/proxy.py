@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from runner.simulator import errors
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 8.0
 
-_ERROR = b"\xff"
+_OK = b"\x00"
+_END_OF_ROWS = re.compile(rb"\x05\x00\x00.\xfe....", re.DOTALL)
 
 
 @lawful
@@ -74,7 +76,7 @@ class _EndsQuietly(ServerLeg):
         self._over = False
 
     def data_received(self, data: bytes) -> None:
-        self._idle = data[HEADER : HEADER + 1] != _ERROR  # a server that hangs up after an error has said why
+        self._idle = _ends_an_answer(data)  # a server that hangs up after an error has said why
         super().data_received(data)
 
     def send(self, data: bytes) -> None:
@@ -96,3 +98,9 @@ class _EndsQuietly(ServerLeg):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._over:
             super().connection_lost(exc)
+
+
+def _ends_an_answer(data: bytes) -> bool:
+    """Whether an answer other than an error is complete with these bytes: an OK, or the end of a result's rows."""
+    is_ok = data[HEADER : HEADER + 1] == _OK and len(data) == HEADER + int.from_bytes(data[:3], "little")
+    return is_ok or _END_OF_ROWS.fullmatch(data[-9:]) is not None

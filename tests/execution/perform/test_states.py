@@ -1,0 +1,108 @@
+"""States of sessions: clients that leave, that don't read, and servers that don't have a state."""
+
+# ruff: noqa: S608 - the tests write their own SQL
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from case_bench import KILL, Bench, simulator
+
+from runner.database.limits import Limits
+from runner.execution.verdict import Verdict
+
+ROWS = "table: [" + ", ".join(f"[{number}, 1000000000]" for number in range(1, 9)) + "]\n"
+JOIN = "SELECT * FROM " + ", ".join(f"${{table}} {alias}" for alias in "abcdef")
+UNREAD = f"{ROWS}steps:\n  - victim: {JOIN}\n    reply: unread\n  - wait: {{victim: blocked}}\n"
+ENDS_IT = f"  - killer: {KILL}\n    reply: success\nends: [victim]"
+LEAVES = "steps:\n  - {how}: victim\n  - killer: " + KILL + "\n    reply: [success, error]\nends: [victim]"
+
+CONFORMING = {
+    "its client says goodbye": LEAVES.replace("{how}", "disconnect"),
+    "its client is killed": LEAVES.replace("{how}", "abort"),
+    "its client is killed in the middle of a statement": "steps:\n  - victim: ${sleep}\n    reply: later\n"
+    "  - wait: {victim: running}\n" + LEAVES.replace("steps:\n", "").replace("{how}", "abort"),
+    "its client reads no more than the beginning": UNREAD + ENDS_IT,
+    "an answer that was left is read later": "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: unread\n"
+    "  - await: victim\n    reply: {rows: {values: [[1]]}}",
+    "nobody asks after a session whose client has left": "steps:\n  - disconnect: stranger\n" + ENDS_IT,
+    "the same rows": "steps:\n  - killer: SELECT 1 FROM DUAL\n  - victim: SELECT 1 FROM DUAL\n    reply: same-rows",
+}
+
+
+@pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
+def test_a_case_of_such_a_session_conforms(bench: Bench, body: str) -> None:
+    result = bench.run(body)
+    assert (result.verdict, result.came, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
+
+
+def test_a_session_whose_client_does_not_read_is_blocked_while_it_sends(bench: Bench) -> None:
+    texts = [event.text for event in bench.run(UNREAD + ENDS_IT).transcript]
+    assert "reads the beginning of a result set and no more" in texts
+    assert not any("the list doesn't tell" in text for text in texts)
+
+
+def test_other_rows_are_not_the_same_rows(bench: Bench) -> None:
+    body = "steps:\n  - killer: SELECT 1 FROM DUAL\n  - victim: SELECT 2 FROM DUAL\n    reply: same-rows"
+    result = bench.run(body)
+    assert (result.verdict, result.came) == (Verdict.DEVIATES, "1 rows: 2")
+
+
+DEFECTS = {
+    "keeps-the-rows-of-who-left": (LEAVES.replace("{how}", "disconnect"), "its client has left, but its row is still"),
+    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read all of its answer, but its row is"),
+    "waits-for-the-reader": (UNREAD + ENDS_IT, "no reply within 1 s"),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_server_that_does_not_end_such_a_session_deviates(tmp_path: Path, defect: str) -> None:
+    body, came = DEFECTS[defect]
+    with simulator("--defect", defect) as dsn:
+        result = Bench(tmp_path, dsn, Limits(settle=1, statement=1)).run(body)
+    assert result.verdict is Verdict.DEVIATES
+    assert came in result.came
+
+
+def state(steps: str) -> str:
+    """A case with a state of one kind."""
+    return (
+        "table: [[1, 0]]\nparameters:\n  state:\n    of-some-kind:\n"
+        + "".join(f"      {line}\n" for line in steps.splitlines())
+        + "steps:\n  - do: ${state}\n"
+        + ENDS_IT
+    )
+
+
+NO_STATES = {
+    "a statement of it is refused": ("- victim: SELECT nothing FROM ${table}", "SELECT nothing"),
+    "its large result is refused": ("- victim: SELECT nothing FROM ${table}\n  reply: unread", "SELECT nothing"),
+    "its statement in flight is refused": (
+        "- victim: SELECT nothing FROM ${table}\n  reply: later\n- wait: {victim: running}",
+        "was over before it could be seen running (error",
+    ),
+    "nothing blocks": (
+        "- victim: UPDATE ${table} SET val = 1 WHERE id = 1\n  reply: later\n- wait: {victim: blocked}",
+        "was over before it could be seen blocked (OK",
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "reason"), NO_STATES.values(), ids=list(NO_STATES))
+def test_a_state_that_a_server_does_not_have_is_not_applicable(bench: Bench, steps: str, reason: str) -> None:
+    result = bench.run(state(steps))
+    assert result.verdict is Verdict.NOT_APPLICABLE
+    assert result.reason.startswith("the server doesn't have this state: ")
+    assert reason in result.reason
+
+
+UNDECIDED = {
+    "not of a state": "table: [[1, 0]]\nsteps:\n  - victim: SELECT nothing FROM ${table}\n" + ENDS_IT,
+    "for want of a privilege": state("- victim: CREATE ROLE ${role}"),
+}
+
+
+@pytest.mark.parametrize("body", UNDECIDED.values(), ids=list(UNDECIDED))
+def test_another_refusal_leaves_a_case_undecided(bench: Bench, body: str) -> None:
+    assert bench.run(body).verdict is Verdict.INCONCLUSIVE
