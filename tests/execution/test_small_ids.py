@@ -14,7 +14,7 @@ from runner.reporting.placeholders import with_placeholders
 def test_two_runs_with_small_ids_have_the_same_texts(tmp_path: Path) -> None:
     body = (
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: error\n"
-        "  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}x'\n    reply: syntax\n"
+        "  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}' NOW\n    reply: syntax\n"
         "  - killer: ALTER SYSTEM KILL SESSION '100000${victim.id}'\n    reply: ok"
     )
 
