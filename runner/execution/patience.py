@@ -10,6 +10,7 @@ _UNKNOWN = 0.25  # seconds: how long nothing is watched happening on a target th
 _LEAST_WATCH = 0.03  # seconds; for harm that comes later there are cases that say how long to watch
 _CHANCES = 3
 _SHORT = 1.0
+_SLOWER = 4  # times as long as the longest end so far
 _SILENT = 0.25  # seconds of listening to a connection whose row is gone, before it is asked whether it is still there
 _SOON = 0.02
 _LEARNT = 2  # ends that were seen at a request only, and no more that were seen before one
@@ -19,9 +20,9 @@ _LEARNT = 2  # ends that were seen at a request only, and no more that were seen
 class Patience:
     """One a worker.
 
-    A target that has used up the full time limit three times and never once kept it will hardly keep it the fourth
-    time: from then on it gets a second, until it keeps it once. A run on a server that answers nothing, or ends
-    nothing, so takes minutes instead of an hour; a target that ends sessions at all always has the full time.
+    A target that has used up the full time limit three times will hardly keep it the fourth time. From then on an
+    ending session gets a second, or four times what the slowest end took; an answer gets a second if the target has
+    never kept the limit. A run on a server that answers nothing, or ends nothing, so takes minutes instead of an hour.
     """
 
     limits: Limits
@@ -36,8 +37,8 @@ class Patience:
     @property
     def settle(self) -> float:
         """How long an ended session may take to be gone."""
-        spent = not self._ended and self._not_ended >= _CHANCES
-        return min(self.limits.settle, _SHORT) if spent else self.limits.settle
+        spent = self._not_ended >= _CHANCES
+        return min(self.limits.settle, max(_SHORT, _SLOWER * self.longest_end)) if spent else self.limits.settle
 
     @property
     def statement(self) -> float:

@@ -207,15 +207,15 @@ class Settling:
 
     def _fail(self, actor: Actor, end: _End, settle: float) -> None:
         """Raises what it means that the settle time is over."""
+        if end.row is None and end.connection is None:
+            self.stage.doubt_route(actor)
+        self.patience.note_no_end()
         if end.connection is not None:
             raise DeviationError(
                 f"the row of {actor.name} leaves the list within {settle:g} s",
                 f"its {'client has left' if actor.left else 'connection is gone'}, but its row is still there "
                 f"({end.state})",
             )
-        if end.row is None:
-            self.stage.doubt_route(actor)
-        self.patience.note_no_end()
         busy = actor.online.busy and not actor.online.answered
         state = f"{actor.name} is connected, its statement is still in flight"
         if actor.online.held:
