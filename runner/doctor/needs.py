@@ -43,6 +43,8 @@ def _needs_of(case: Case) -> Iterator[str]:
         yield from map(privilege, spec.grants)
     if case.table is not None:
         yield TABLE
+    if case.needs_ids:
+        yield ROUTE
     for step in flat(case.steps):
         yield from _needs_of_step(step)
 
@@ -53,8 +55,6 @@ def _needs_of_step(step: Step) -> Iterator[str]:
             yield error_class(expect.error_class)
     if not isinstance(step, Say):
         return
-    if step.statement.names_ids:
-        yield ROUTE
     for hole in step.statement.holes:
         if hole.unused or hole.number is not None:
             yield OTHERS

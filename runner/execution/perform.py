@@ -19,7 +19,7 @@ from runner.execution.stage import Stage
 from runner.execution.steps import Player
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, NotApplicableError, Verdict
-from runner.language.model import Case, Say, flat
+from runner.language.model import Case
 
 _DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may have caused at once
 
@@ -53,7 +53,7 @@ class Performer:
         because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
         if because is not None:
             return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
-        if self._target.stopped and _names_ids(case):
+        if self._target.stopped and case.needs_ids:
             return replace(_blank(case), reason=f"not run: {self._target.stopped}")
         counted: Counter[str] = Counter()
         endings: list[Ending] = []
@@ -237,10 +237,6 @@ class _Run:
         except InconclusiveError:
             if not self.stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one
-
-
-def _names_ids(case: Case) -> bool:
-    return any(isinstance(step, Say) and step.statement.names_ids for step in flat(case.steps))
 
 
 def _blank(case: Case) -> CaseResult:

@@ -79,12 +79,27 @@ def target_elsewhere(sender: Actor, look: Look, stage: Stage, named: Collection[
             )
         if (doubt := _differ(target, rows, own_rows)) is not None:
             return doubt
-        if not rows and not own_rows and not (_is_direct(sender, own.shown) and _is_direct(target, None)):
+        if not rows and not own_rows and not (is_direct(sender, own.shown) and is_direct(target, None)):
             return (
                 f"neither the administrator's nor {sender.name}'s process list shows {target.name}, and the "
                 "connections may lead to different servers: let the administrator see all users' sessions"
             )
     return None
+
+
+def other_server(asker: Actor, answer: ProcessList, listed: Collection[Actor]) -> str | None:
+    """Why a list that lacks a session's row may be another server's than that session's; None if it can't be.
+
+    Args:
+        asker: the session that read the list.
+        answer: the list.
+        listed: the sessions that it has to show.
+    """
+    missing = [actor for actor in listed if not _rows_of(actor, answer)]
+    if not missing or (is_direct(asker, answer) and all(is_direct(actor, None) for actor in missing)):
+        return None
+    names = " and ".join(actor.name for actor in missing)
+    return f"the process list that {asker.name} reads doesn't show {names}: they may be connected to different servers"
 
 
 def _rows_of(actor: Actor, shown: ProcessList) -> list[Row]:
@@ -101,7 +116,7 @@ def _differ(actor: Actor, rows: Collection[Row], others: Collection[Row]) -> str
     )
 
 
-def _is_direct(actor: Actor, shown: ProcessList | None) -> bool:
+def is_direct(actor: Actor, shown: ProcessList | None) -> bool:
     """Whether a session's connection leads to the server itself, by its thread id and, if given, its row's HOST."""
     session = actor.session
     if session is None or actor.id is None or not session.greeted_as(actor.id):

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.poll import Poll
+from runner.database.processlist import ProcessList
 from runner.execution import guard
 from runner.execution.judgement import AnswerClass, Judgement, StepKind, answer_class, judge
 from runner.execution.matching import Matcher, describe
 from runner.execution.patience import Patience
 from runner.execution.rendering import Renderer
+from runner.execution.route import other_server
 from runner.execution.settling import Settling
 from runner.execution.spelling import is_guarded
 from runner.execution.stage import Actor, Stage
@@ -151,6 +153,7 @@ class Player:
             self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
         if lists := self._lists(step.reply):
             answer = self._listed(line, answer, lists)
+            self._refuse_other_server(line, answer, lists)
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
@@ -203,6 +206,15 @@ class Player:
             self._stage.transcript.add(line.actor.name, "note", f"asked {times} times more: a list may lag")
             self._stage.transcript.add(line.actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
+
+    def _refuse_other_server(self, line: _Line, answer: Outcome, lists: Reply) -> None:
+        """Decides nothing by rows that a list lacks, where it may be the list of another server."""
+        if not isinstance(answer, Rows) or self.matcher.fits(answer, lists):
+            return
+        listed = {row.session for expect in lists for row in expect.listed}
+        actors = [self._stage.actors[name] for name in sorted(listed)]
+        if (doubt := other_server(line.actor, ProcessList.read(answer), actors)) is not None:
+            raise InconclusiveError(doubt)
 
     def _say_together(self, steps: list[Say]) -> None:
         lines = [self._ready(step) for step in steps]

@@ -274,6 +274,15 @@ class Case:
         return self.ends.union(*(outcome.ends or frozenset() for outcome in self.outcomes))
 
     @property
+    def needs_ids(self) -> bool:
+        """Whether a statement of the case names a session's id, or a reply claims rows of sessions in the list."""
+        steps = list(flat(self.steps))
+        replies = [expect for step in steps for expect in getattr(step, "reply", ())]
+        return any(expect.listed for expect in replies) or any(
+            isinstance(step, Say) and step.statement.names_ids for step in steps
+        )
+
+    @property
     def named(self) -> frozenset[str]:
         """Sessions whose id a statement of the case names, or that the case says may end."""
         said = (step.statement.named_sessions() for step in flat(self.steps) if isinstance(step, Say))
