@@ -9,6 +9,7 @@ from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.limits import Limits
 from runner.database.naming import Names
 from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
+from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
 from runner.database.session import Login, Session
@@ -194,8 +195,13 @@ class Target:
             TargetError: the server doesn't answer with rows.
         """
         statement = self.profile.statement("process_list")
-        limit = self.limits.statement
-        outcome = self._ask(statement, limit) if session is None else session.execute(statement, limit)
+        limit, poll = self.limits.statement, Poll(self.limits.retry)
+        while True:
+            outcome = self._ask(statement, limit) if session is None else session.execute(statement, limit)
+            # An error may pass, as while a session is being removed; not one that says that there is no such statement.
+            known = isinstance(outcome, ServerError) and kind_of(outcome) is not ErrorKind.UNSUPPORTED
+            if not known or not poll.again():
+                break
         if not isinstance(outcome, Rows):
             raise TargetError(f"{statement} is answered with {outcome}", outcome)
         return ProcessList.read(outcome)

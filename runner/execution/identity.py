@@ -57,7 +57,13 @@ def own_list(target: Target, session: Session) -> OwnList:
 
 
 def identify(
-    target: Target, session: Session, user: str, taken: Collection[str], before: ProcessList | None
+    target: Target,
+    session: Session,
+    user: str,
+    taken: Collection[str],
+    before: ProcessList | None,
+    *,
+    earlier: Collection[str] = (),
 ) -> Identity:
     """Finds the id of a session that has just logged in.
 
@@ -68,6 +74,7 @@ def identify(
         taken: ids of this user's other living sessions.
         before: the administrator's list just before the login, for a session of the administrator: others may log in
             as this user, so that the new id needs a second sign; None for a user that is this run's own.
+        earlier: ids that ended sessions of this user had: a list that lags may still show one of them.
     """
     poll = Poll(target.limits.settle)
     mark = _new_mark()
@@ -75,6 +82,8 @@ def identify(
     doubt = before is not None
     while True:
         answer = session.execute(f"{mark} {statement}" if doubt else statement, target.limits.statement)
+        if isinstance(answer, ServerError) and poll.again():
+            continue
         if not isinstance(answer, Rows):
             return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
         shown = ProcessList.read(answer)
@@ -82,7 +91,8 @@ def identify(
         found = [row for row in shown.of_user(user) if row.id not in known]
         if not found and before is None:  # a list that lacks who asks is a finding of its own (EXA-4)
             found = [row for row in target.process_list().of_user(user) if row.id not in known]
-        several = len({row.id for row in found}) > 1
+        ids = {row.id for row in found}
+        several = len(ids) > 1 or not ids.isdisjoint(earlier)
         if (several or not found) and not doubt:
             doubt = True  # it asks again, in words of its own
             continue

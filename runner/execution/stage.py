@@ -213,7 +213,8 @@ class Stage:
         outcome = self._logged_in(actor, opened, since, typed=typed, setup=setup)
         if succeeded(outcome):
             taken = {mate.id for mate in self.mates(actor) if mate.id is not None and not mate.gone}
-            found = identify(self.target, session, actor.account.user, taken, before)
+            earlier = actor.account.ids - taken
+            found = identify(self.target, session, actor.account.user, taken, before, earlier=earlier)
             actor.id, actor.unidentified = found.id, found.trouble
             self._note_id(actor, setup=setup)
         return outcome
