@@ -57,7 +57,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
         "(python -m runner baseline writes one)",
     )
-    group.addoption("--report", metavar="FILE.json", help="write the record of the run")
+    group.addoption("--record", "--report", dest="report", metavar="FILE.json", help="write the record of the run")
     group.addoption(
         "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
     )
