@@ -7,17 +7,15 @@ suite runs in each environment, ``KSC_FOREIGN_REQUIREMENTS`` for which requireme
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from routes import routes
 from simulator.clients import Simulator, is_lost, run, started
-from suite import ROOT, SuiteRun, run_suite
+from suite import SuiteRun, run_suite
 
 if TYPE_CHECKING:
     from simulator.clients import Connection
@@ -27,17 +25,6 @@ REQUIREMENTS = os.environ.get("KSC_FOREIGN_REQUIREMENTS", "SYN-1 SYN-2 SYN-3 PUR
 NEIGHBOURS = 8
 LIMIT = 1200.0  # seconds: most of a run is waiting
 KILLED = "was killed"
-
-
-def environments() -> list[str]:
-    listed = subprocess.run(
-        [sys.executable, "-m", "runner.simulator", "--list-environments", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [row["name"] for row in json.loads(listed.stdout)]
 
 
 def neighbours(simulator: Simulator) -> list[Connection]:
@@ -65,7 +52,7 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
     return suite_run, lost + len(report)
 
 
-@pytest.mark.parametrize("name", environments())
+@pytest.mark.parametrize("name", routes())
 def test_no_foreign_session_is_killed_and_no_case_deviates(name: str, tmp_path: Path) -> None:
     for number in range(RUNS):
         suite_run, killed = run_beside_others(name, tmp_path / f"{number}.json")
