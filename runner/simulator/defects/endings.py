@@ -77,7 +77,7 @@ class _Crashes(Engine):
     seconds = SHORT_OUTAGE
 
     def crashes(self, session: Session, victim: Session | None) -> bool:  # noqa: ARG002 - for those that look
-        """Whether a statement of this session makes it crash; ``victim``: the session that it names, if there is one."""
+        """Whether a statement of this session makes it crash; ``victim``: the session that it names, if any."""
         return True
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:

@@ -1,7 +1,5 @@
 """A server with an idle timeout."""
 
-# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
-
 from __future__ import annotations
 
 import asyncio
