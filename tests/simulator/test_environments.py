@@ -7,17 +7,19 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pymysql
 import pytest
 from waiting import eventually
 
 from runner.simulator.catalogue import Environment
 from runner.simulator.environments import ENVIRONMENTS
+from runner.simulator.frontend import FrontEnd
 from runner.simulator.parts import Parts
 from runner.simulator.variants import VARIANTS
 
 from .clients import Simulator, code, is_lost, kill, number, run, started, stopped, works
 from .test_defects import listed
-from .threads import served
+from .threads import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from .clients import Connection
 
 FOREIGN = "SHOP"
+KEEPERS = {
+    name: each
+    for name, each in ENVIRONMENTS.items()
+    if each.parts(Parts()).front_end.foreign_killed is not FrontEnd.foreign_killed
+}
+"""Those in which somebody else has sessions."""
 
 
 @contextmanager
@@ -63,7 +71,7 @@ def test_the_list_names_each_environment_once() -> None:
     assert [row["name"] for row in json.loads(listed("--list-environments", "--json").stdout)] == list(ENVIRONMENTS)
 
 
-@pytest.mark.parametrize("each", ENVIRONMENTS.values(), ids=lambda each: each.name)
+@pytest.mark.parametrize("each", KEEPERS.values(), ids=lambda each: each.name)
 def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> None:
     assert each.says.endswith(".")
     with served(each.parts(Parts())) as server:
@@ -78,7 +86,7 @@ def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> No
         assert len(ids(admin, FOREIGN)) >= 30
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", KEEPERS)
 def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
     report: list[str] = []
     with environment(name, report) as sim:
@@ -276,3 +284,26 @@ def test_users_get_one_of_two_servers_each() -> None:
         assert set(beside) == {True, False}
         assert [bool(ids(sim.connect_as(user), "SYS")) for user in users] == beside
         assert works(admin)
+
+
+def test_a_server_that_crashes_keeps_its_port_its_users_and_what_was_committed() -> None:
+    with served(ENVIRONMENTS["crashes-at-the-first-kill"].parts(Parts())) as server:
+        user = server.new_user("U1")
+        admin, changing = server.connect(), server.connect()
+        run(admin, "CREATE TABLE T (ID INT)")
+        run(admin, "INSERT INTO T VALUES (1)")
+        run(changing, "START TRANSACTION")
+        run(changing, "INSERT INTO T VALUES (2)")
+        with pytest.raises(pymysql.OperationalError, match="Lost connection"):
+            run(admin, kill(changing))
+        assert is_lost(changing)
+        assert eventually(lambda: reconnected(server, user))
+        assert run(server.connect(), "SELECT ID FROM T") == [(1,)]
+
+
+def reconnected(server: Served, user: str) -> bool:
+    """Whether a user can log in."""
+    try:
+        return works(server.connect(user, "u1"))
+    except pymysql.OperationalError:
+        return False
