@@ -8,5 +8,6 @@ from runner.simulator.parts import Parts
 
 
 def routes() -> list[str]:
-    """Their names: what else is an environment takes a part of the server away, and has the one front end."""
-    return [name for name, each in ENVIRONMENTS.items() if each.parts(Parts()).front_end is not FrontEnd]
+    """Their names: in the other environments the server lacks something, and nobody else has sessions there."""
+    honest = FrontEnd.foreign_killed
+    return [name for name, each in ENVIRONMENTS.items() if each.parts(Parts()).front_end.foreign_killed is not honest]

@@ -116,6 +116,12 @@ class Target:
         self._silent = isinstance(outcome, NoReply)
         return None if succeeded(outcome) else f"{self.probe} is answered with {outcome}"
 
+    def keep_active(self, idle: float) -> None:
+        """Sends a statement as the administrator if its session has been idle for so many seconds."""
+        control = self._control
+        if control is not None and not control.busy and control.listen() is None and control.idle > idle:
+            control.execute(self.probe, self._within(self.limits.statement))
+
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
         return self._control is not None and self._control.listen() is not None

@@ -7,7 +7,7 @@ import time
 
 from runner.database.target import Target
 
-_PAUSE = 0.25  # seconds between looks
+_PAUSE = 0.05  # seconds between looks
 _QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
 _EVERY = 40  # cases, between looks that take longer
 _TOGETHER = 10  # times as long as one outage may last, all outages of a run may

@@ -39,8 +39,8 @@ class Performer:
         self._outage = Outage(target)
         self._crashes = False
         """Whether it was confirmed that a statement under test makes the target crash."""
-        self._uncleared: list[Stage] = []
-        """What could not be removed, since the target could not be used at that moment."""
+        self._uncleared: list[tuple[Stage, tuple[str, ...]]] = []
+        """What could not be removed, since the target could not be used at that moment, and what was told of it."""
 
     def perform(self, case: Case) -> CaseResult:
         """Runs a case as often as it says, and judges it; never raises for what the target does.
@@ -72,10 +72,20 @@ class Performer:
             return replace(_blank(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._clear_again()
         first = self._run(case)
-        if first.result.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
-            reason = f"{first.result.reason}; {self._outage.reason}"
-            return replace(first.result, reason=reason, unreached=True)
-        return self._confirmed(case, first) if first.result.verdict is Verdict.DEVIATES else first.result
+        if first.result.verdict is Verdict.DEVIATES:
+            return self._cleared(self._confirmed(case, first), wait=True)
+        result = first.result
+        if result.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
+            result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
+        return self._cleared(result, wait=False)
+
+    def _cleared(self, result: CaseResult, *, wait: bool) -> CaseResult:
+        """Removes what a case could not remove while the target was out; ``wait``: until the target is back."""
+        if not self._uncleared:
+            return result
+        out = self._outage.begun() and not (wait and self._outage.over())
+        left = tuple(line for _, lines in self._uncleared for line in lines) if out else self._clear_again()
+        return replace(result, warnings=(*result.warnings, *left))
 
     def _confirmed(self, case: Case, first: _Finding) -> CaseResult:
         """What a target or a network in trouble would do too has to come twice to be a deviation."""
@@ -86,9 +96,9 @@ class Performer:
             return self._crash(first)
         if not self._outage.over():
             return self._undecided(first.result, f"but {self._outage.reason}", unreached=True)
-        self._clear_again()
+        left = self._clear_again()
         second = self._run(case)
-        warnings = (*first.result.warnings, *second.result.warnings)
+        warnings = (*first.result.warnings, *left, *second.result.warnings)
         result = self._compared(
             replace(first, result=replace(first.result, warnings=warnings)), second, was_out=troubled
         )
@@ -121,19 +131,25 @@ class Performer:
             safety=True,
         )
 
-    def _clear_again(self) -> None:
-        """Removes what cases have left on a target that could not be used when they were over."""
-        left, self._uncleared = self._uncleared, []
-        for stage in left:
-            if stage.provisions.clear():
-                self._uncleared.append(stage)
+    def _clear_again(self) -> tuple[str, ...]:
+        """Removes what cases have left on a target that could not be used when they were over; says what stays."""
+        uncleared, self._uncleared = self._uncleared, []
+        return tuple(line for stage, _ in uncleared for line in self._clear(stage))
+
+    def _clear(self, stage: Stage) -> tuple[str, ...]:
+        left = tuple(map(without_passwords, stage.provisions.clear()))
+        if stage.provisions.cut_off:  # what is refused would be refused again
+            self._uncleared.append((stage, left))
+        return left
 
     def _run(self, case: Case) -> _Finding:
+        """Runs a case once; what it can't remove while the target is out is told when it was tried again."""
         run = _Run(case, self._means)
         finding = run.finding()
-        if finding.result.warnings:
-            self._uncleared.append(run.stage)
-        return finding
+        if not run.stage.provisions.cut_off:
+            return finding
+        self._uncleared.append((run.stage, finding.result.warnings))
+        return replace(finding, result=replace(finding.result, warnings=()))
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
         reason = f"{result.came}, {but}"

@@ -31,7 +31,7 @@ class Provisions:
         self._names: dict[str, str] = {}
         self._table_name = ""
         self._role: str | None = None
-        self._cut_off = False
+        self.cut_off = False
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
         self.role_taken = False
@@ -117,7 +117,7 @@ class Provisions:
     def clear(self) -> list[str]:
         """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed."""
         profile = self._target.profile
-        self._cut_off = False
+        self.cut_off = False
         left: list[str] = []
         if self.table is not None:
             statements = profile.statements("drop_table", table=self.table, name=self._table_name)
@@ -136,20 +136,20 @@ class Provisions:
         poll = Poll(self._target.limits.retry)
         # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
         while (trouble := self._remove(statements)) and exists():
-            if self._cut_off or not poll.again():
+            if self.cut_off or not poll.again():
                 return trouble
         return []
 
     def _remove(self, statements: list[str]) -> list[str]:
         left = []
         for statement in statements:
-            if self._cut_off:
+            if self.cut_off:
                 left.append(f"{statement}: not sent")
                 continue
             try:
                 outcome = self._target.administer(statement)
             except TargetError as error:
-                self._cut_off = True
+                self.cut_off = True
                 left.append(f"{statement}: {error}")
                 continue
             if not succeeded(outcome):
@@ -163,11 +163,11 @@ class Provisions:
         try:
             answer = self._target.administer(self._target.profile.statement(listing, prefix=name))
         except TargetError:
-            self._cut_off = True
+            self.cut_off = True
             return True
         if not isinstance(answer, Rows):
-            self._cut_off = not answered(answer)
-            return True if self._cut_off else None
+            self.cut_off = not answered(answer)
+            return True if self.cut_off else None
         return any((row[0] or "").upper() == name for row in answer.values)
 
     def _role_exists(self, role: str) -> bool:

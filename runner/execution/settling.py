@@ -165,6 +165,7 @@ class Settling:
         ]
         if idle:
             self.check(idle)
+        self.stage.target.keep_active(_KEPT_ACTIVE)
 
     def _end_of(self, actor: Actor) -> _End:
         if actor.name not in self._ends:

@@ -265,7 +265,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
             write(line)
     for line in (*exemptions(results), *respelled(results), *findings(results, width)):
         write(line)
-    for line in (*leftovers(results), *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
+    left = () if run.all_removed else leftovers(results)
+    for line in (*left, *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
     cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "

@@ -19,9 +19,10 @@ import pytest
 from runner.database.accountsfile import PreparedAccounts
 from runner.database.dsn import Dsn
 from runner.database.dsnoptions import DsnError
-from runner.database.leftovers import remove_earlier, remove_own
+from runner.database.leftovers import KINDS, find, remove_earlier, remove_own
 from runner.database.limits import Limits
 from runner.database.naming import Names, new_maker
+from runner.database.poll import Poll
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target, TargetError
 from runner.database.tls import tls_context
@@ -78,6 +79,8 @@ class Run:
         """What the examination before the run found; the controller's only."""
         self._version = worker_input.get("conformance_version", "")
         self._needs = Needs(())
+        self.all_removed = False
+        """Whether the lists were seen, after the run, to show nothing that it made."""
         self.swept = ""
         """What was removed before the run, for people."""
 
@@ -272,6 +275,13 @@ class Run:
             self._performer = Performer(self._target, pool)
         return self._performer
 
+    def _remove_left(self, target: Target) -> None:
+        poll = Poll(_AFTER)  # a server that restarts is back in a moment
+        while target.trouble() is not None and poll.again():
+            pass
+        lists_all = all(f"list_{kind}s" in self.profile.sql for kind in KINDS if kind != "session")
+        self.all_removed = not remove_own(target, self._makers, _AFTER) and lists_all and not find(target).untold
+
     def close(self) -> None:
         """Removes what is left, ends the sessions, and the simulator if it is this run's own."""
         if self._target is None and len(self._makers) > 1 and self._simulator is None:
@@ -281,7 +291,7 @@ class Run:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):
                 if self._accounts is None:
-                    remove_own(self._target, self._makers, _AFTER)
+                    self._remove_left(self._target)
             self._target.close()
             self._target = self._performer = None
         if self._simulator is not None:

@@ -37,6 +37,15 @@ class Entrance:
         return user
 
 
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that has the port and does not listen yet: connections to it are refused."""
+    reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind((host, port))
+    reserved.setblocking(False)
+    return reserved
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens, for an event loop; raises OSError where that is not possible."""
     listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.channel import Channel
-from runner.simulator.entrance import BACKLOG, port_of
+from runner.simulator.deferring import later
+from runner.simulator.entrance import BACKLOG, port_of, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ class Server:
         self._parts = parts
         self._front_end = parts.front_end(self._instance, parts.engine(self._instance), parts.connection)
         self._clients: dict[asyncio.Task[None], Channel] = {}
+        self._accepting: asyncio.Server | None = None
+        self._instance.process.on_crash = self._crash
 
     @property
     def foreign_killed(self) -> int:
@@ -43,17 +46,36 @@ class Server:
         """Serves clients until the event is set; `ready` is called once they can connect."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_in_one_line)
-        server = await loop.create_server(self._new_channel, sock=self.entrance.listener, backlog=BACKLOG)
+        await self._accept()
         surroundings = loop.create_task(self._parts.surroundings(self._instance).live())
         await self.entrance.open()
         ready()
         await until.wait()
         surroundings.cancel()
         self.entrance.close()
-        server.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
+        if self._accepting is None:
+            self.entrance.listener.close()
+        else:
+            self._accepting.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
         for task, channel in tuple(self._clients.items()):
             channel.abort()
             task.cancel()
+
+    async def _accept(self) -> None:
+        create = asyncio.get_running_loop().create_server
+        self._accepting = await create(self._new_channel, sock=self.entrance.listener, backlog=BACKLOG)
+
+    def _crash(self, seconds: float) -> None:
+        if self._accepting is None:
+            return  # it is down already
+        self._accepting.close()
+        self._accepting = None
+        self.entrance.listener = reserve(self._settings.host, self._settings.port)
+        for session in self._instance.registry:
+            self._instance.ending.leave(session)
+        for channel in tuple(self._clients.values()):
+            channel.abort()
+        later(seconds, lambda: asyncio.ensure_future(self._accept()))
 
     def _new_channel(self) -> Channel:
         return Channel(self._welcome, self._settings.login_packet_limit)

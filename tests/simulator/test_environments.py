@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pymysql
 import pytest
 from routes import routes
 from waiting import eventually
@@ -18,7 +19,7 @@ from runner.simulator.variants import VARIANTS
 
 from .clients import Simulator, code, is_lost, kill, number, run, started, stopped, works
 from .test_defects import listed
-from .threads import served
+from .threads import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,3 +278,26 @@ def test_users_get_one_of_two_servers_each() -> None:
         assert set(beside) == {True, False}
         assert [bool(ids(sim.connect_as(user), "SYS")) for user in users] == beside
         assert works(admin)
+
+
+def test_a_server_that_crashes_keeps_its_port_its_users_and_what_was_committed() -> None:
+    with served(ENVIRONMENTS["crashes-at-the-first-kill"].parts(Parts())) as server:
+        user = server.new_user("U1")
+        admin, changing = server.connect(), server.connect()
+        run(admin, "CREATE TABLE T (ID INT)")
+        run(admin, "INSERT INTO T VALUES (1)")
+        run(changing, "START TRANSACTION")
+        run(changing, "INSERT INTO T VALUES (2)")
+        with pytest.raises(pymysql.OperationalError, match="Lost connection"):
+            run(admin, kill(changing))
+        assert is_lost(changing)
+        assert eventually(lambda: reconnected(server, user))
+        assert run(server.connect(), "SELECT ID FROM T") == [(1,)]
+
+
+def reconnected(server: Served, user: str) -> bool:
+    """Whether a user can log in."""
+    try:
+        return works(server.connect(user, "u1"))
+    except pymysql.OperationalError:
+        return False

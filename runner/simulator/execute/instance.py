@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from runner.simulator.process import Process
 
 if TYPE_CHECKING:
     from runner.simulator.accounts import Accounts
@@ -32,3 +34,4 @@ class Instance:
     kill: KillSessionStatement
     plain_kill: PlainKill
     kill_grammar: KillGrammar
+    process: Process = field(default_factory=Process)

@@ -1,0 +1,44 @@
+"""A server with an idle timeout."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runner.simulator.catalogue import lawful
+from runner.simulator.connection import Connection
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.simulator.sessions import Session
+
+IDLE_SECONDS = 2.0
+
+
+@lawful
+class ClosesIdleSessions(Connection):
+    """Every session is closed after 2 seconds without a statement."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def _obey(self, session: Session) -> None:
+        self._wait_for_statement()
+        try:
+            await super()._obey(session)
+        finally:
+            self._stop_waiting()
+
+    async def _command(self, session: Session, command: int, body: bytes) -> None:
+        self._stop_waiting()
+        await super()._command(session, command, body)
+        self._wait_for_statement()
+
+    def _wait_for_statement(self) -> None:
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.disconnect, None)
+
+    def _stop_waiting(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()

@@ -1,0 +1,79 @@
+"""Single cases on a real server: how an end is seen, and what ends a session besides the statement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from case_bench import KILL, PATIENCE, Bench, sent, simulator
+
+from runner.database.limits import Limits
+from runner.execution.verdict import CaseResult, Verdict
+
+ENDS = f"steps:\n  - killer: {KILL}\n    reply: [ok, connection-lost]\nends: [victim]"
+KEEPS = "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nwatch: 3"
+
+
+def run(folder: Path, body: str, *options: str, limits: Limits | None = None) -> CaseResult:
+    """One case on a simulator with these options, which must have no user of the suite afterwards."""
+    with simulator(*options) as dsn:
+        bench = Bench(folder, dsn) if limits is None else Bench(folder, dsn, limits)
+        result = bench.run(body)
+        assert (bench.users(), result.warnings) == ((), ())
+    return result
+
+
+def settling_within(seconds: float) -> Limits:
+    return Limits(connect=PATIENCE, statement=PATIENCE, settle=seconds, cleanup=PATIENCE)
+
+
+def test_a_session_that_ends_only_at_its_next_statement_deviates(tmp_path: Path) -> None:
+    defect = ("--defect", "ends-idle-sessions-at-their-next-statement")
+    result = run(tmp_path, ENDS, *defect, limits=settling_within(0.5))
+    assert result.verdict is Verdict.DEVIATES
+    assert result.expected == "the connection of victim is gone within 0.5 s"
+    state = "victim is connected and listed until a statement is sent on its connection (Sleep, SESSION_KILLED"
+    assert result.came.startswith(state)
+    assert result.endings == ()
+
+
+def test_a_session_that_is_marked_and_refuses_statements_deviates(tmp_path: Path) -> None:
+    defect = ("--defect", "refuses-statements-of-killed-idle-sessions")
+    result = run(tmp_path, ENDS, *defect, limits=settling_within(0.5))
+    assert result.verdict is Verdict.DEVIATES
+    assert "victim is connected" in result.came
+
+
+@pytest.mark.parametrize("variant", ["closes-on-next-request", "error-on-next-request"])
+def test_a_close_that_is_seen_only_after_a_statement_has_no_duration(tmp_path: Path, variant: str) -> None:
+    result = run(tmp_path, ENDS, "--variant", variant)
+    assert result.verdict is Verdict.CONFORMS, result.came
+    (ending,) = result.endings
+    assert ending.connection_ms is None
+    assert ending.row_ms is not None
+    assert ending.manner.endswith(", at its next statement")
+
+
+def test_a_crash_after_each_statement_deviates_and_leaves_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path, ENDS, "--defect", "crashes-at-every-kill")
+    assert (result.verdict, result.safety) == (Verdict.DEVIATES, True), result.reason
+    assert result.expected == "the server goes on after the statement"
+    assert "right after the statement the target could not be used" in result.came
+
+
+def test_a_crash_that_does_not_come_again_is_inconclusive(tmp_path: Path) -> None:
+    result = run(tmp_path, ENDS, "--environment", "crashes-at-the-first-kill")
+    assert result.verdict is Verdict.INCONCLUSIVE, result.came
+    assert "but not again when the case was repeated, which conforms" in result.reason
+
+
+def test_a_session_that_an_idle_timeout_ends_is_inconclusive(tmp_path: Path) -> None:
+    result = run(tmp_path, ENDS, "--defect", "ignores-the-kill-and-closes-idle-sessions")
+    assert result.verdict is Verdict.INCONCLUSIVE, result.came
+    assert "an idle timeout" in result.reason
+    assert len(sent(result)) == 1
+
+
+def test_sessions_that_have_to_go_on_are_kept_active(tmp_path: Path) -> None:
+    result = run(tmp_path, KEEPS, "--variant", "closes-idle-sessions")
+    assert result.verdict is Verdict.CONFORMS, (result.came, result.reason)
