@@ -157,7 +157,15 @@ class Performer:
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
         reason = f"{result.came}, {but}"
-        return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", came="", unreached=unreached)
+        return replace(
+            result,
+            verdict=Verdict.INCONCLUSIVE,
+            reason=reason,
+            expected="",
+            came="",
+            safety=False,
+            unreached=unreached,
+        )
 
 
 @dataclass(frozen=True)
