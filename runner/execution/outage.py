@@ -5,11 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import time
 
+from runner.database.outcome import succeeded
+from runner.database.poll import Poll
+from runner.database.session import Session
 from runner.database.target import Target
 
 _PAUSE = 0.05  # seconds between looks
 _QUICK = 0.1  # seconds: a look that takes no longer can be had before every case
 _EVERY = 40  # cases, between looks that take longer
+_COMPARED = 5.0  # seconds that a session without a statement under test is watched at least
+_MARGIN = 2  # times as long as a loss took to come
+_KEPT_ACTIVE = 0.5  # seconds of idling after which that session is sent a statement: no idle timeout is meant
 _TOGETHER = 10  # times as long as one outage may last, all outages of a run may
 
 
@@ -67,3 +73,17 @@ class Outage:
             self._left_together -= time.monotonic() - start
         self._passed_over += 1
         return (self._look_took < _QUICK or self._passed_over % _EVERY == 0) and not self.begun()
+
+    def comes_anyway(self, seconds: float) -> bool:
+        """Whether a session is lost within so many seconds in which no statement under test is sent."""
+        session = Session(self._target.administrator)
+        try:
+            poll = Poll(max(_COMPARED, seconds * _MARGIN))
+            lost = not succeeded(session.open(self._target.limits.connect))
+            while not lost and poll.again():
+                if session.idle > _KEPT_ACTIVE:
+                    session.execute(self._target.probe, self._target.brief)
+                lost = session.listen() is not None
+            return lost
+        finally:
+            session.close()

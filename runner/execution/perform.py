@@ -109,6 +109,10 @@ class Performer:
         deviates = second.result.verdict is Verdict.DEVIATES
         out = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun()
         if deviates and not out:
+            if second.everybody and not second.direct and self._outage.comes_anyway(second.seconds):
+                return self._undecided(
+                    second.result, "but a session is lost here without the statement too", unreached=True
+                )
             return second.result
         if deviates and was_out and first.direct and second.direct:
             self._crashes = True
@@ -153,7 +157,15 @@ class Performer:
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
         reason = f"{result.came}, {but}"
-        return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", came="", unreached=unreached)
+        return replace(
+            result,
+            verdict=Verdict.INCONCLUSIVE,
+            reason=reason,
+            expected="",
+            came="",
+            safety=False,
+            unreached=unreached,
+        )
 
 
 @dataclass(frozen=True)
@@ -173,11 +185,15 @@ class _Finding:
     Attributes:
         missing: whether it deviates by what did not come, or by a lost connection.
         direct: whether that was seen right after a statement that can end sessions.
+        seconds: how long after it.
+        everybody: whether the administrator's session, which no statement concerns, was lost as well.
     """
 
     result: CaseResult
     missing: bool
     direct: bool
+    seconds: float
+    everybody: bool
 
 
 class _Run:
@@ -193,13 +209,14 @@ class _Run:
 
     def finding(self) -> _Finding:
         """Plays the case and judges it; whatever comes, clears up."""
-        result, missing, direct = _blank(self._case), False, False
+        result, missing, direct, seconds, everybody = _blank(self._case), False, False, 0.0, False
         try:
             self.stage.set()
             result = self._judged(result)
         except DeviationError as error:
             missing = error.missing
-            direct = self.stage.said_guarded and self._settling.elapsed < _DIRECTLY
+            seconds, everybody = self._settling.elapsed, self.stage.control_lost()
+            direct = self.stage.said_guarded and seconds < _DIRECTLY
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, came=error.came, safety=error.safety
             )
@@ -222,7 +239,7 @@ class _Run:
             identifiers=self.stage.identifiers(),
             respelled=dict(self._player.respelled),
         )
-        return _Finding(result, missing, direct)
+        return _Finding(result, missing, direct, seconds, everybody)
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:
