@@ -149,14 +149,14 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
 
 def test_what_needs_nothing_else_is_exit_code_0(server: Server) -> None:
     server.prepare()
-    done = run("cases", "-q", "--requirement", "PAR-3", *server.options)
+    done = run("cases/reserved.yaml", "-q", "--requirement", "PAR-3", *server.options)
     assert done.code == 0, done.screen
     assert "PAR-3  conforms 12" in done.screen
 
 
 def test_a_dsns_user_that_may_create_tables_makes_those_that_cases_need(server: Server) -> None:
     server.prepare(watches=(*WATCHES, "CREATE TABLE"))
-    done = run("cases", "-q", "--requirement", "IMP-5", *server.options)
+    done = run("cases/consequences.yaml", "-q", "--requirement", "IMP-5", *server.options)
     assert done.code == 0, done.screen
     assert "IMP-5  conforms 8" in done.screen
     assert "needs a table" not in done.screen

@@ -37,8 +37,19 @@ def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: St
     assert found == {(False, "conforms"), (True, "observed")}, run.screen
 
 
+def test_an_ok_without_effect_is_not_blamed_on_the_server_where_ids_are_not_tied_to_connections(
+    tmp_path: Path, start: Start
+) -> None:
+    """The statement may have reached another server; then no further one is sent, as the id may be somebody else's."""
+    options = ["--requirement", "SYN-2", "--requirement", "SYN-3", "--settle", "1"]
+    run = run_suite(tmp_path / "record.json", *options, "--dsn", start("--defect", "does-nothing"))
+    assert run.code == 1, run.screen
+    assert {row["verdict"] for row in run.record["results"]} == {"inconclusive"}, run.screen
+    assert "the statement may have reached another server" in run.screen
+    assert sum("KILL" in event["text"] for row in run.record["results"] for event in row["transcript"]) == 1
+
+
 DEFECTS = {
-    "does-nothing": "PUR-1",
     "leaves-the-row": "PUR-1",
     "closes-the-sending-half-only": "PUR-1",
     "needs-no-privilege": "PUR-2",
