@@ -41,6 +41,8 @@ class Target:
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
         self._slowest = 0.0
+        self._lost: Session | None = None
+        self._lost_idle = 0.0
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
         self.sees_others = False
@@ -67,7 +69,7 @@ class Target:
             TargetError: the administrator can't log in.
         """
         if self._control is not None and (self._control.busy or self._control.listen() is not None):
-            self.control_losses += self._control.hangup is not None
+            self.control_losses += self.control_lost()
             self._control.abandon()
             self._control = None
         if self._control is None:
@@ -124,7 +126,16 @@ class Target:
 
     def control_lost(self) -> bool:
         """Whether the server has closed the administrator's session just now."""
-        return self._control is not None and self._control.listen() is not None
+        if self._control is None or self._control.listen() is None:
+            return False
+        if self._lost is not self._control:
+            self._lost, self._lost_idle = self._control, self._control.idle
+        return True
+
+    @property
+    def lost_idle(self) -> float:
+        """For how many seconds the administrator's session had been idle when it was last seen closed by the server."""
+        return self._lost_idle
 
     def close(self) -> None:
         """Closes the administrator's session."""

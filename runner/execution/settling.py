@@ -10,11 +10,12 @@ only marks a session, and ends it at its client's next statement, would end it b
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, succeeded
 from runner.database.poll import Poll
+from runner.database.session import Session
 from runner.execution.idling import Idling
 from runner.execution.patience import Patience
 from runner.execution.stage import Actor, Stage
@@ -51,7 +52,7 @@ class _End:
         was_idle: whether no statement was in flight. A blocked session may linger: that tells nothing of the speed.
         begun: when it was first looked at, by the clock.
         connection, row: when they were seen gone.
-        idle: for how many seconds the session had been idle when its connection closed.
+        idle: for how many seconds the session had been idle at the first sign of its end; None if it was no idle one.
         state: what its row showed last.
         probe: when its connection is asked; not before its row is gone.
         asked: whether a statement was sent on its connection since the row is gone.
@@ -61,7 +62,7 @@ class _End:
     begun: float = field(default_factory=time.monotonic)
     connection: float | None = None
     row: float | None = None
-    idle: float = 0.0
+    idle: float | None = None
     state: str = ""
     probe: _Probe | None = None
     asked: bool = False
@@ -82,6 +83,8 @@ class Settling:
     endings: dict[str, Ending] = field(default_factory=dict)
     start: float = field(default_factory=time.monotonic)
     """When the last statement that can end sessions was sent or, better, answered: endings are timed from here."""
+    prompted: set[str] = field(default_factory=set)
+    """Sessions that have sent a statement of the case since then: what ended at that tells of no duration."""
     _ends: dict[str, _End] = field(default_factory=dict)
 
     @property
@@ -122,11 +125,12 @@ class Settling:
             actor.gone = True
             return
         self._refuse_idle_timeout(actor, end)
-        if end.was_idle:
+        if end.was_idle and actor.name not in self.prompted:
             self._note_speed(end)
         actor.gone = True
         manner = str(actor.online.hangup) + (", at its next statement" if end.asked else "")
-        connection = None if end.asked or end.connection is None else round(end.connection * 1000, 1)
+        asked = end.asked or actor.name in self.prompted
+        connection = None if asked or end.connection is None else round(end.connection * 1000, 1)
         row = None if end.row is None else round(end.row * 1000, 1)
         self.endings[actor.name] = Ending(actor.name, manner, connection, row)
 
@@ -154,18 +158,39 @@ class Settling:
     def keep_active(self) -> None:
         """Sends a statement on the connections of idle sessions that have to go on, so that no idle timeout ends them.
 
+        Before a statement names them, that is all sessions, the administrator's included.
+
         Raises:
             DeviationError: as ``check``.
             InconclusiveError: as ``check``.
         """
+        self.stage.target.keep_active(_KEPT_ACTIVE)
         idle = [
             actor
-            for actor in self._survivors(self.stage.case.may_end)
+            for actor in self._survivors(self.stage.case.may_end & self.stage.targeted)
             if actor.session is not None and not actor.session.busy and actor.session.idle > _KEPT_ACTIVE
         ]
-        if idle:
-            self.check(idle)
-        self.stage.target.keep_active(_KEPT_ACTIVE)
+        if to_come := [actor for actor in idle if actor.name in self.stage.case.may_end]:
+            self._unanswering(to_come, self.stage.target.limits.statement)  # what else may end them is not known here
+        if survivors := [actor for actor in idle if actor.name not in self.stage.case.may_end]:
+            self.check(survivors)
+
+    def answer(self, session: Session, limit: float) -> Outcome:
+        """The answer to what a session has sent, as ``Session.result``; the others are kept active meanwhile.
+
+        Raises:
+            DeviationError: as ``check``.
+            InconclusiveError: as ``check``.
+        """
+        poll = Poll(limit)
+        while True:
+            slice_ = min(poll.left, _KEPT_ACTIVE)
+            outcome = session.result(slice_)
+            if not isinstance(outcome, NoReply) or outcome.seconds > slice_:
+                return outcome
+            if not poll.left:
+                return NoReply(limit)
+            self.keep_active()
 
     def _end_of(self, actor: Actor) -> _End:
         if actor.name not in self._ends:
@@ -186,6 +211,8 @@ class Settling:
                 end.state = state
                 return end
             end.row = self.elapsed
+            if end.connection is None:
+                end.idle = _idle(actor.online)
             self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
         session = actor.online
         if session.held:
@@ -202,7 +229,9 @@ class Settling:
     def _listen(self, actor: Actor, end: _End) -> None:
         session = actor.online
         if end.connection is None and session.listen() is not None:
-            end.connection, end.idle = self.elapsed, session.idle
+            end.connection = self.elapsed
+            if end.row is None:
+                end.idle = session.idle
             how = ", when a statement was sent on it" if end.asked else ""
             self.stage.transcript.add(actor.name, "ends", f"connection {session.hangup}{how}")
 
@@ -234,9 +263,9 @@ class Settling:
         raise DeviationError(f"the connection of {actor.name} is gone within {settle:g} s", row + state, missing=busy)
 
     def _refuse_idle_timeout(self, actor: Actor, end: _End) -> None:
-        if not end.was_idle or end.asked or end.connection is None or end.connection < _LATE:
+        if end.idle is None or end.idle < _LATE:
             return
-        closed = self.idling.closes_within(end.idle)
+        closed = self.idling.closes_within(end.idle, self.stage.login_of(actor), self.keep_active)
         if closed is not None:
             raise InconclusiveError(
                 f"{actor.name} ended after {end.idle:.1f} s without a statement, and sessions that no statement names "
@@ -314,9 +343,7 @@ class Settling:
             raise InconclusiveError(
                 f"the target dropped {' and '.join(names)} before the statement under test was sent"
             )
-        self._refuse_timed_out(
-            lost, control=control, idle=max((idle.get(actor.name, 0.0) for actor in lost), default=0.0)
-        )
+        self._refuse_timed_out(lost, control=control, idle={actor.name: idle[actor.name] for actor in lost})
         unnamed = any(actor.name not in self.stage.case.named for actor in lost)
         raise DeviationError(
             "every session that is not to end goes on",
@@ -325,16 +352,19 @@ class Settling:
             missing=True,
         )
 
-    def _refuse_timed_out(self, lost: Collection[Actor], *, control: bool, idle: float) -> None:
-        closed = any(actor.session is not None and actor.session.hangup is not None for actor in lost)
-        if control or not closed or idle < _LATE:
+    def _refuse_timed_out(self, lost: Collection[Actor], *, control: bool, idle: Mapping[str, float]) -> None:
+        """Raises if every lost session was idle for so long that an idle timeout may have closed it."""
+        times = dict(idle)
+        if control:
+            times["the administrator's session"] = self.stage.target.lost_idle
+        closed = all(actor.session is not None and actor.session.hangup is not None for actor in lost)
+        if not closed or min(times.values()) < _LATE:
             return
-        timeout = self.idling.closes_within(idle)
+        timeout = self.idling.closes_within(min(times.values()), self.stage.target.administrator, _nothing)
         if timeout is not None:
-            names = " and ".join(actor.name for actor in lost)
             raise InconclusiveError(
-                f"{names} ended after {idle:.1f} s without a statement, and sessions that no statement names are "
-                f"closed after {timeout:.1f} s here: an idle timeout. Raise it above 10 s"
+                f"{' and '.join(times)} ended after {min(times.values()):.1f} s without a statement, and sessions that "
+                f"no statement names are closed after {timeout:.1f} s here: an idle timeout. Raise it above 10 s"
             )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
@@ -373,6 +403,15 @@ class Settling:
             return False
         self.stage.transcript.add(actor.name, "hears", f"for its statement in flight: {outcome}")
         return True
+
+
+def _nothing() -> None:
+    """Of sessions some of which are lost, none has to be kept active."""
+
+
+def _idle(session: Session) -> float | None:
+    """For how many seconds a session has been idle; None if its statement is in flight."""
+    return None if session.busy and not session.answered else session.idle
 
 
 def _state(actor: Actor) -> str:

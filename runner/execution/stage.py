@@ -231,6 +231,10 @@ class Stage:
         full = (isinstance(login, Lost) and login.turned_away) or (isinstance(login, ServerError) and is_full(login))
         return full and self._connected < self._most_connected
 
+    def login_of(self, actor: Actor) -> Login:
+        """How another session of an actor's user logs in."""
+        return self._login(actor)
+
     def _login(self, actor: Actor, typed: str | None = None) -> Login:
         account = actor.account
         if account.administrator:

@@ -147,13 +147,15 @@ class Player:
         answer = self._hear(line.actor, since, self._patience.statement if line.guarded else self._limits.statement)
         poll = Poll(self._limits.retry)
         while not line.guarded and self._passes(answer, step.reply) and poll.again():
+            self._settling.keep_active()
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
         if any(hole.word == "role" for hole in step.statement.holes):
             self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
         if lists := self._lists(step.reply):
             answer = self._listed(line, answer, lists)
-            self._refuse_other_server(line, answer, lists)
+            if ANYTHING not in step.reply:
+                self._refuse_other_server(line, answer, lists)
         if line.guarded:
             self._patience.note_answer(came=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
@@ -201,6 +203,7 @@ class Player:
         while isinstance(answer, Rows) and not self.matcher.fits(answer, reply) and poll.again():
             line.actor.online.send(line.text, prepared=line.prepared)
             answer = line.actor.online.result(self._limits.statement)
+            self._settling.keep_active()
             times += 1
         if times:
             self._stage.transcript.add(line.actor.name, "note", f"asked {times} times more: a list may lag")
@@ -286,6 +289,9 @@ class Player:
         if line.guarded:
             self._stage.note_guarded(line.actor, line.named)
             self._settling.start = time.monotonic()
+            self._settling.prompted.clear()
+        elif self._stage.said_guarded:
+            self._settling.prompted.add(line.actor.name)
         if line.actor.online.busy:
             raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
         self._kinds[line.actor.name] = line.kind
@@ -300,7 +306,7 @@ class Player:
         self._judge(actor.name, "its statement in flight", answer, step.reply, kind=self._kinds[actor.name])
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
-        answer = actor.online.result(limit)
+        answer = self._settling.answer(actor.online, limit)
         self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
         return answer
 
@@ -389,6 +395,7 @@ class Player:
                 over = f"{actor.name}'s statement was over before it could be seen {step.state}"
                 self._refuse_state(step, answer, over)
                 raise InconclusiveError(over)
+            self._settling.keep_active()
             activity = self._stage.activity(actor)
             seen += activity is not None and activity != self._idle.get(actor.name)
             if not poll.again():
