@@ -27,7 +27,7 @@ from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
-JOBS = 14 * (os.cpu_count() or 1)
+JOBS = 10 * (os.cpu_count() or 1)
 """Proofs at a time: most of one is waiting for sessions that don't end, or for harm that doesn't come."""
 
 _FOREIGN_KILLED = 3
@@ -46,7 +46,7 @@ _SHARES = {
     "cached-list": 14,
 }
 """Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
-_SHARES_IN_AN_ENVIRONMENT = 4
+_SHARES_IN_AN_ENVIRONMENT = 2
 """Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
