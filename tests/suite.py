@@ -12,10 +12,12 @@ from typing import Any
 
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level
+from runner.language.register import read_register
 
 ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
 ALL_CASES = len(_CASES)
+REQUIREMENTS = len(read_register(ROOT / "cases" / "requirements.yaml").requirements)
 BINDING_CASES = sum(case.requirement.level is not Level.OBSERVE for case in _CASES)
 """Those that can conform or deviate."""
 

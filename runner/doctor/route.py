@@ -16,6 +16,7 @@ from runner.database.target import Target, TargetError
 from runner.execution.identity import own_list
 
 _LAG = 2.0  # seconds after which a list that does not show something will not do so later either
+_PART = 10  # characters of a statement that a list which cuts INFO leaves
 _ROUNDS = 2  # of statements by turns: a proxy that shares sessions gives each statement another one
 _ONE_SERVER = "Name one server in the DSN, not a load balancer or a proxy that splits reads from writes"
 _NO_SHARING = "Name the server itself in the DSN, or switch connection sharing off in the proxy"
@@ -92,7 +93,8 @@ class RouteExamination:
             listed = _rows(self.target.process_list(), one)
             if not listed:
                 return f"the administrator's process list doesn't show session {one.id}, which is connected"
-            if not {row.get("host") for row in listed} & {row.get("host") for row in _rows(shown, one)}:
+            own = {row.get("host") for row in _rows(shown, one)}
+            if own and not own & {row.get("host") for row in listed}:
                 return f"two process lists show different connections under the id {one.id}"
         return None
 
@@ -107,11 +109,12 @@ class RouteExamination:
         if not succeeded(first.execute(begin, limit)) or first.execute(change, limit) != Ok(1):
             return None
         trouble = self._renumbered(self.first, "in a transaction")
+        shows_statements = bool(own_list(self.target, second).own)
         second.send(change)
         poll = Poll(min(_LAG, self.target.limits.settle))
         shows = False
         while not (second.answered or shows) and poll.again():
-            shows = self._activity() != idle
+            shows = self._shows(change, idle, statements=shows_statements)
         waited = not second.answered
         first.execute("ROLLBACK", limit)
         second.result(limit)
@@ -131,6 +134,13 @@ class RouteExamination:
     def _activity(self) -> object:
         rows = self._watcher_rows()
         return rows[0].activity if rows else None
+
+    def _shows(self, change: str, idle: object, *, statements: bool) -> bool:
+        """Whether the list shows that the second session runs the change, by INFO where it shows statements there."""
+        rows = self._watcher_rows()
+        if statements:
+            return any((row.get("info") or "").startswith(change[:_PART]) for row in rows)
+        return bool(rows) and rows[0].activity != idle
 
     def _watcher_rows(self) -> list[Row]:
         shown = self.target.process_list() if self.complete else own_list(self.target, self.first.session).shown

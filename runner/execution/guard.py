@@ -19,7 +19,7 @@ from runner.database.processlist import ProcessList, Row
 from runner.database.target import Target, TargetError
 from runner.execution.identity import identify, own_list
 from runner.execution.readings import SIGNED, UNSIGNED, readings
-from runner.execution.route import Look, sender_elsewhere, target_elsewhere
+from runner.execution.route import Look, is_direct, sender_elsewhere, target_elsewhere
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import Vocabulary
@@ -64,11 +64,14 @@ def _doubt(statement: str, sender: Actor, stage: Stage, named: Collection[str]) 
     """Why a statement must not be sent, by a look at the lists now; None if it may be."""
     try:
         control = stage.target.process_list()
+        complete = stage.shows_others(control)
         asks = sender.session is not None and sender.alive and not sender.session.busy
-        own = own_list(stage.target, sender.online) if asks else None
+        # Where the list shows the sender's very connection, its server is known, and nothing need be sent on it: what a
+        # statement does right after a COMMIT, or after an error, is looked at as well.
+        own = own_list(stage.target, sender.online) if asks and not (complete and is_direct(sender, control)) else None
     except TargetError as error:
         raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
-    look = Look(control, stage.shows_others(control), own)
+    look = Look(control, complete, own)
     unreadable = [row.id for shown in look.lists for row in shown.rows if row.number is None]
     if unreadable:
         raise InconclusiveError(f"not sent: nobody knows which number the list's {unreadable[0]!r} is taken for")
@@ -157,9 +160,11 @@ def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
     taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
     if start == 0 and 0 not in taken:
         return 0  # no login ever gets it, however small its neighbours are
+    # A row whose id has no such bit is that of a proxy's client: it hides the id of a connection to the server.
+    hides = any(row.number is not None and row.number < _HIDDEN.start >> 1 for row in shown.rows)
     number = start
     while True:
-        if number in _HIDDEN:
+        if hides and number in _HIDDEN:
             number -= _NOBODYS
         near = [other for other in taken if abs(number - other) < _HEADROOM]
         if not near:

@@ -23,7 +23,8 @@ class Look:
     Attributes:
         control: the list as the administrator's session sees it.
         complete: whether that list shows all users' sessions.
-        own: the list on the connection that will send the statement; None where that is closed already.
+        own: the list on the connection that will send the statement; None where that is closed already, or where the
+            administrator's list shows that very connection.
     """
 
     control: ProcessList
@@ -40,7 +41,7 @@ def sender_elsewhere(sender: Actor, look: Look, stage: Stage) -> str | None:
     """Whether a list that was read is another server's than the one that runs the sender's statements."""
     own = look.own
     if own is None:
-        return None  # its connection is closed: nothing that it sends reaches a server
+        return None  # its connection is closed, or its row in the administrator's list is known to be its own
     if sender.id is None:
         return f"the id of {sender.name}, which is to send it, is not known: {sender.unidentified}"
     if own.own and sender.id not in own.own:
@@ -96,7 +97,8 @@ def other_server(asker: Actor, answer: ProcessList, listed: Collection[Actor]) -
         listed: the sessions that it has to show.
     """
     missing = [actor for actor in listed if not _rows_of(actor, answer)]
-    if not missing or (is_direct(asker, answer) and all(is_direct(actor, None) for actor in missing)):
+    seen = None if asker in missing else answer
+    if not missing or (is_direct(asker, seen) and all(is_direct(actor, None) for actor in missing)):
         return None
     names = " and ".join(actor.name for actor in missing)
     return f"the process list that {asker.name} reads doesn't show {names}: they may be connected to different servers"
