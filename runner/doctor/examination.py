@@ -198,7 +198,7 @@ class Examination:
             self._lack(needs.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions")
         own = self.target.process_list(session).with_id(found.id)
         host = own[0].get("host") if own else None
-        self._examine_route(user, before is not None, login, table, complete=sees_others is not False)
+        self._examine_route(found.id, user, before is not None, login, table, complete=sees_others is not False)
         return _Seen(
             handshake_id_is_session_id=session.greeted_as(found.id),
             host_is_client=None if session.local_address is None else host == session.local_address,
@@ -206,7 +206,7 @@ class Examination:
         )
 
     def _examine_route(
-        self, user: str, administrator: bool, login: Login, table: str | None, *, complete: bool
+        self, taken: str, user: str, administrator: bool, login: Login, table: str | None, *, complete: bool
     ) -> None:
         """Opens two new sessions of one user, and looks whether both lead to the server that shows the list.
 
@@ -219,7 +219,7 @@ class Examination:
                 before = self.target.process_list() if administrator else None
                 if not self._open(session):
                     return  # a limit of sessions, maybe: cases that need two find out themselves
-                found = identify(self.target, session, user, {each.id for each in opened}, before)
+                found = identify(self.target, session, user, {taken, *(each.id for each in opened)}, before)
                 if found.id is None:
                     return  # each case finds out for its own sessions
                 opened.append(Connected(session, found.id, user))

@@ -69,19 +69,30 @@ class RouteExamination:
         return None
 
     def _renumbered(self, each: Connected, when: str) -> str | None:
-        own = own_list(self.target, each.session).own
+        read = own_list(self.target, each.session)
+        own = read.own
         if not own or each.id in own:
             return None
+        if any(len(read.shown.with_id(number)) > 1 for number in {each.id, *own}):
+            return None  # the server lists two sessions under one id, which is its own fault (PAR-1)
         return (
             f"a session has the id {each.id} in the process list and the id {', '.join(sorted(own))} {when}: "
             f"connections share server sessions, or statements of one session run on different servers. {_ONE_SERVER}"
         )
 
     def _apart(self) -> str | None:
+        if self.complete and self._is_direct(self.first) and self._is_direct(self.second):
+            return None  # one server's list shows both connections: what else it lacks is its own fault
         poll = Poll(min(_LAG, self.target.limits.settle))
         while (missing := self._missing()) is not None and poll.again():
             pass
         return None if missing is None else f"{missing}: connections lead to different servers. {_ONE_SERVER}"
+
+    def _is_direct(self, each: Connected) -> bool:
+        """Whether the administrator's list shows this very connection."""
+        rows = _rows(self.target.process_list(), each)
+        here = each.session.local_address
+        return each.session.greeted_as(each.id) and any(here is not None and row.get("host") == here for row in rows)
 
     def _missing(self) -> str | None:
         for one, other in ((self.first, self.second), (self.second, self.first)):
@@ -101,7 +112,7 @@ class RouteExamination:
     def _split(self) -> str | None:
         """A change that waits for a lock has to show in the list: else changes run where the list is not read."""
         begin = self._begin()
-        if self.table is None or begin is None:
+        if self.table is None or begin is None or len(self._watcher_rows()) != 1:
             return None
         change = f"UPDATE {self.table} SET val = val + 1 WHERE id = 1"  # noqa: S608 - the name is the suite's own
         first, second, limit = self.first.session, self.second.session, self.target.limits.statement

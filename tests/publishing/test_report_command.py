@@ -195,6 +195,10 @@ def test_no_record_is_bad_usage(tmp_path: Path) -> None:
     assert "none.json" in done.screen
 
 
+MOST_FINDINGS = 30
+"""What the Markdown page names at most; the rest is counted there and named on the target's page."""
+
+
 def test_markdown_has_a_row_per_requirement_and_every_deviation(site: Site, records: dict[str, Path]) -> None:
     text = site.text("report.md")
     rows = [line for line in text.splitlines() if line.startswith("| **")]
@@ -203,9 +207,9 @@ def test_markdown_has_a_row_per_requirement_and_every_deviation(site: Site, reco
         row["id"] for row in defective["requirements"]
     }
     assert all(line.count(" |") == 3 for line in rows if "✓" in line)
-    for row in defective["results"]:
-        if row["verdict"] == "deviates":
-            assert re.sub(r"([\[\]])", r"\\\1", row["name"]) in text, row["name"]
+    deviating = [row["name"] for row in defective["results"] if row["verdict"] == "deviates"]
+    shown = [name for name in deviating if re.sub(r"([\[\]])", r"\\\1", name) in text]
+    assert len(shown) == min(len(deviating), MOST_FINDINGS), text
 
 
 @pytest.mark.parametrize(
