@@ -8,6 +8,12 @@ from runner.simulator.parts import Parts
 
 
 def routes() -> list[str]:
-    """Their names: in the other environments the server lacks something, and nobody else has sessions there."""
+    """Their names: in the other environments the server lacks something, and nobody else has sessions there.
+
+    Without ``list-of-both-nodes``: a list whose ids the statement does not take deviates (PAR-2), wherever that is from.
+    """
     honest = FrontEnd.foreign_killed
-    return [name for name, each in ENVIRONMENTS.items() if each.parts(Parts()).front_end.foreign_killed is not honest]
+    keepers = [
+        name for name, each in ENVIRONMENTS.items() if each.parts(Parts()).front_end.foreign_killed is not honest
+    ]
+    return [name for name in keepers if name != "list-of-both-nodes"]
