@@ -10,7 +10,7 @@ from runner.simulator.parts import Parts
 def routes() -> list[str]:
     """Their names: in the other environments the server lacks something, and nobody else has sessions there.
 
-    Without ``list-of-both-nodes``: a list whose ids the statement does not take deviates (PAR-2), wherever that is from.
+    Without ``list-of-both-nodes``: a list whose ids the statement does not take deviates (PAR-2) in any case.
     """
     honest = FrontEnd.foreign_killed
     keepers = [
