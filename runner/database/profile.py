@@ -94,6 +94,8 @@ class Profile:
     sql: Mapping[str, tuple[str, ...]]
     privileges: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
+    drawbacks: Mapping[str, str]
+    """What speaks against a spelling of a word, by the spelling: it is used only where the server takes no other."""
     errors: Mapping[str, tuple[ErrorPattern, ...]]
     try_again: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
@@ -194,7 +196,10 @@ def _read(path: Path) -> Profile:
         client_flag=sum(1 << bit for bit in set(data.get("client_flag_bits", ()))),
         sql={purpose: _several(value) for purpose, value in data["sql"].items()},
         privileges={name: _several(value) for name, value in data.get("privileges", {}).items()},
-        words={name: _several(value) for name, value in data["words"].items()},
+        words={name: tuple(text for text, _ in _spellings(value)) for name, value in data["words"].items()},
+        drawbacks={
+            text: drawback for value in data["words"].values() for text, drawback in _spellings(value) if drawback
+        },
         errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
         try_again=_patterns(document, ("try_again",), data.get("try_again", ())),
         spellings=(*(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())), *_implied(data)),
@@ -239,7 +244,7 @@ def _check_holes(document: Document) -> None:
     for name, value in data.get("privileges", {}).items():
         texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
     for name, value in data["words"].items():
-        texts += [(("words", name), text, frozenset({"seconds"})) for text in _several(value)]
+        texts += [(("words", name), text, frozenset({"seconds"})) for text, _ in _spellings(value)]
     for name, text in data.get("mends", {}).items():
         texts.append((("mends", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
@@ -264,6 +269,12 @@ def _holes(document: Document, way: Path_, text: str) -> list[str]:
     if any(form or conversion for _, _, form, conversion in parts):
         raise document.fail(way, f"{text!r} has a {{hole}} with a : or ! in it", "only {name} is filled in")
     return [hole for _, hole, _, _ in parts if hole is not None]
+
+
+def _spellings(value: str | list[str | Mapping[str, str]]) -> list[tuple[str, str]]:
+    """The spellings of a word, each with what speaks against it."""
+    rows = [value] if isinstance(value, str) else value
+    return [(row, "") if isinstance(row, str) else (row["text"], row["drawback"]) for row in rows]
 
 
 def _several(value: str | list[str]) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ class TargetError(Exception):
         self.outcome = outcome
 
 
+_TRIAL = (
+    0.01  # seconds that a statement of a trial takes: 0, or less than this, is an error on some servers (ORA-14312)
+)
 _BRIEF = 1.0  # seconds for a target that has just not answered
 _OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
 
@@ -243,7 +246,7 @@ class Target:
             refusals = []
             for spelling in spellings:
                 if len(spellings) > 1:
-                    outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    outcome = session.execute(spelling.format(seconds=_TRIAL), self.limits.statement)
                     if not answered(outcome):
                         raise TargetError(f"{spelling} is answered with {outcome}", outcome)
                     if not succeeded(outcome):

@@ -51,6 +51,7 @@ class Examination:
     creates: bool = True
     """Whether users may be created to try things on; not where the cases use prepared accounts."""
     _lacks: dict[str, Lack] = field(default_factory=dict)
+    _notes: list[str] = field(default_factory=list)
 
     def facts(self) -> Facts:
         """Examines.
@@ -88,6 +89,7 @@ class Examination:
             connect_ms=round(statistics.median(times), 1),
             sees_others=seen.sees_others,
             lacks=tuple(self._lacks.values()),
+            notes=tuple(self._notes),
         )
 
     def _login_ms(self) -> float:
@@ -153,9 +155,12 @@ class Examination:
 
     def _try_word(self, name: str, session: Session) -> None:
         try:
-            self.target.word(name, session)
+            spelled = self.target.word(name, session)
         except TargetError as error:
             self._lack(needs.word(name), str(error))
+            return
+        if (drawback := self.target.profile.drawbacks.get(spelled)) is not None:
+            self._notes.append(f"the server takes what the cases call {name!r} only as {spelled}: {drawback}")
 
     def _try(self, need: str, what: str, trial: Callable[[], _Made]) -> _Made | None:
         try:

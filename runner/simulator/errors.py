@@ -239,6 +239,21 @@ def invalid_identifier(name: str) -> SqlError:
     return SqlError(904, "42S22", f"invalid identifier '{name}'")
 
 
+def undeclared(name: str) -> SqlError:
+    """A block calls a procedure that its package does not have."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00302: component '{name}' must be declared")
+
+
+def package_not_visible(name: str) -> SqlError:
+    """A block calls a package that is not there, or that the user may not execute."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00201: identifier '{name}' must be declared")
+
+
+def no_time_to_sleep() -> SqlError:
+    """A procedure that sleeps is called with no time, or less."""
+    return SqlError(14312, GENERAL, "the time to sleep has to be above 0")
+
+
 def invalid_parameter() -> SqlError:
     """USERENV and its kin know no such fact."""
     return SqlError(2003, GENERAL, "invalid USERENV parameter")

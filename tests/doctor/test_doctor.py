@@ -128,6 +128,15 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     assert f"\n{alone} of {len(CASES)} cases can be decided here" in done.out
 
 
+def test_a_way_to_sleep_that_costs_a_core_is_reported() -> None:
+    with simulator("--variant", "no-dbms-lock") as dsn:
+        done = doctor("--dsn", dsn)
+    assert done.code == 0, done.out
+    assert "note: the server takes what the cases call 'sleep' only as DECLARE n NUMBER" in done.out
+    assert "GRANT EXECUTE ON DBMS_LOCK TO PUBLIC" in done.out
+    assert "nothing is missing" in done.out
+
+
 def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> None:
     with simulator("--defect", "grant-fails") as dsn:
         facts = doctor("--dsn", dsn, "--json").facts
