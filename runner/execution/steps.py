@@ -164,7 +164,8 @@ class Player:
 
     def _passes(self, answer: Outcome, reply: Reply) -> bool:
         """Whether an answer is not what is claimed and goes away when the statement is sent again."""
-        return self._stage.target.profile.passes(answer) and not self.matcher.fits(answer, reply)
+        claimed = not _claims_any_error(reply) and self.matcher.fits(answer, reply)
+        return self._stage.target.profile.passes(answer) and not claimed
 
     def _lists(self, reply: Reply) -> Reply:
         """The alternatives of a reply, or of the case's outcomes, that say what a list shows."""
@@ -326,7 +327,7 @@ class Player:
             before, self._last_rows = self._last_rows, answer
         fits = self.matcher.fits(answer, reply or _PREPARES, before)
         came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
-        if (ANYTHING in reply or Expect("error") in reply) and came is AnswerClass.FITS:
+        if _claims_any_error(reply) and came is AnswerClass.FITS:
             # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
             plain = answer_class(answer, self._stage.target.profile, fits=False)
             came = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else came
@@ -403,3 +404,8 @@ class Player:
                 note = f"the list doesn't tell that it is {step.state}; going on"
                 self._stage.transcript.add(actor.name, "note", note)
                 return
+
+
+def _claims_any_error(reply: Reply) -> bool:
+    """Whether any error is as claimed, so that one that tells nothing about the statement would fit too."""
+    return ANYTHING in reply or Expect("error") in reply

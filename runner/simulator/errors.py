@@ -166,6 +166,11 @@ def name_taken() -> SqlError:
     return SqlError(1920, "42710", "user name conflicts with another user or role name")
 
 
+def password_rejected(rule: str) -> SqlError:
+    """The tenant's PASSWORD_VERIFY_FUNCTION takes another password."""
+    return SqlError(28003, GENERAL, f"password verification for the specified password failed\n{rule}")
+
+
 def role_name_taken(name: str) -> SqlError:
     """A role, or user, of this name exists."""
     return SqlError(1921, GENERAL, f"role name '{name}' conflicts with another user or role name")
@@ -186,9 +191,9 @@ def no_such_user(name: str) -> SqlError:
     return SqlError(1918, GENERAL, f"user '{name}' does not exist")
 
 
-def cannot_drop_user(name: str) -> SqlError:
-    """There is no such user to drop."""
-    return internal(-5155, f"Operation DROP USER failed for '{name}'@'%'")
+def user_operation_failed(operation: str, name: str) -> SqlError:
+    """There is no such user to drop; or another definition is under way."""
+    return internal(-5155, f"Operation {operation} failed for '{name}'@'%'")
 
 
 def drop_needs_cascade() -> SqlError:

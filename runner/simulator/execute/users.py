@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 async def create_user(instance: Instance, session: Session, statement: CreateUser) -> Result:
     """Creates a user that may not even log in yet."""
     instance.privileges.demand(session, "CREATE USER")
+    instance.accounts.check_password(statement.password)
     instance.accounts.create_user(statement.name, statement.password)
     return Done()
 
@@ -41,6 +42,7 @@ async def alter_user(instance: Instance, session: Session, statement: AlterUser)
         raise errors.no_such_user(statement.name)
     if user.administrator and not session.user.administrator:
         raise errors.no_privilege()
+    instance.accounts.check_password(statement.password)
     user.secret = secret_of(statement.password)
     return Done()
 
@@ -54,7 +56,7 @@ async def drop_user(instance: Instance, session: Session, statement: DropUser) -
     if name in instance.accounts.roles:
         raise errors.no_such_user(name)
     if name not in instance.accounts.users:
-        raise errors.cannot_drop_user(name)
+        raise errors.user_operation_failed("DROP USER", name)
     if name == ADMINISTRATOR:
         raise errors.no_privilege()
     instance.accounts.drop_user(name)
