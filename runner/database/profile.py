@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -85,6 +85,14 @@ class Exemption:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """Statements that no such server is sent, for its own sake, and why."""
+
+    statement: re.Pattern[str]
+    because: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """One kind of server."""
 
@@ -100,6 +108,7 @@ class Profile:
     try_again: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
+    withheld: tuple[Withheld, ...] = ()
     mends: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
@@ -152,6 +161,14 @@ class Profile:
     def passes(self, outcome: Outcome) -> bool:
         """Whether an answer is an error that goes away when its statement is sent again."""
         return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.try_again)
+
+    def withholds(self, statement: str) -> str | None:
+        """Why a statement, as it would be sent, is not sent to such a server; None if it is."""
+        return next((each.because for each in self.withheld if each.statement.search(statement)), None)
+
+    def sending_all(self) -> Profile:
+        """The same profile for a server to which everything may be sent."""
+        return replace(self, withheld=())
 
     def exempts(self, requirement: str, *names: str) -> str | None:
         """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
@@ -207,6 +224,10 @@ def _read(path: Path) -> Profile:
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
             for row in data.get("not_applicable", ())
         ),
+        withheld=tuple(
+            Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["because"])
+            for index, row in enumerate(data.get("withheld", ()))
+        ),
         mends=data.get("mends", {}),
         document=document,
     )
@@ -223,16 +244,20 @@ def _implied(data: Mapping[str, Any]) -> Iterator[Spelling]:
 def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:
     """Reads descriptions of errors, and checks their regular expressions."""
     for index, row in enumerate(rows):
-        try:
-            empty = "text" in row and re.search(row["text"], "") is not None
-        except re.error as error:
-            raise document.fail(
-                (*way, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
-            ) from error
-        if empty:
-            what = f"{row['text']!r} is found in every message, an empty one too"
-            raise document.fail((*way, index, "text"), what, "mind | and *, or leave the text out")
+        if "text" in row:
+            _expression(document, (*way, index, "text"), row["text"])
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
+
+
+def _expression(document: Document, way: Path_, text: str) -> re.Pattern[str]:
+    """Reads a regular expression that has to tell something: one that an empty text has, every text has."""
+    try:
+        expression = re.compile(text, re.IGNORECASE | re.DOTALL)
+    except re.error as error:
+        raise document.fail(way, f"is no regular expression: {error}", "mind (, [ and \\") from error
+    if expression.search(""):
+        raise document.fail(way, f"{text!r} is found in every text, an empty one too", "mind | and *, or leave it out")
+    return expression
 
 
 def _check_holes(document: Document) -> None:

@@ -64,6 +64,7 @@ class Examination:
         greeting = target.control.greeting
         product = self._product()
         self._look_for_gaps()
+        self._notes += [f"{', '.join(names)}: {why}" for why, names in self.wanted.withheld.items()]
         flavour, version = flavour_and_version(greeting.version, product)
         provisions = Provisions(target, Transcript())
         try:

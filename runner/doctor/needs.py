@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from runner.database.profile import Profile
+from runner.execution.applicability import withheld
 from runner.language.model import ADMINISTRATOR, Case, Create, Leave, Repeat, Say, Step, Wait, flat
 
 USERS = "users"
@@ -67,11 +69,23 @@ class Needs:
     """The needs of many cases: which cases each of them keeps from being decided."""
 
     cases: tuple[Case, ...]
+    withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The cases that are not sent, by the reason."""
 
     @classmethod
     def of(cls, cases: Iterable[Case]) -> Needs:
         """The needs of these cases."""
         return cls(tuple(cases))
+
+    @classmethod
+    def on(cls, profile: Profile, cases: Iterable[Case]) -> Needs:
+        """The needs of those of these cases that apply to such a server and are sent to it."""
+        applicable = [case for case in cases if profile.exempts(case.requirement.id, case.id, case.name) is None]
+        because = {case.name: reason for case in applicable if (reason := withheld(case, profile)) is not None}
+        return cls(
+            tuple(case for case in applicable if case.name not in because),
+            {why: tuple(name for name in because if because[name] == why) for why in because.values()},
+        )
 
     def all(self) -> frozenset[str]:
         """Every need of any case."""

@@ -236,6 +236,8 @@ class Player:
         text = profile.spell(rendered.text)
         if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
             self.respelled[spelling.statement] = spelling.becomes
+        if (because := profile.withholds(text)) is not None:
+            raise InconclusiveError(f"{text} is not sent: {because}")  # as it was spelled; else no case gets here
         guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
         about = guarded or self._stage.case.requirement.is_about(rendered.text)
         line = _Line(

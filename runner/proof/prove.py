@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
@@ -135,7 +136,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
     except RuntimeError as error:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
-        options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
+        options = [*_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD, *_options(claim, register)]
         stems = [folder / f"{claim.name}-{number}" for number in range(_shares(claim))]
         runs = [
             ForkedSuite(
