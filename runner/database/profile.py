@@ -109,6 +109,8 @@ class Profile:
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
     withheld: tuple[Withheld, ...] = ()
+    administrators: tuple[str, ...] = ()
+    """The users, in upper case, of whom one can end every user's sessions; empty where privileges decide that."""
     mends: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
@@ -165,6 +167,11 @@ class Profile:
     def withholds(self, statement: str) -> str | None:
         """Why a statement, as it would be sent, is not sent to such a server; None if it is."""
         return next((each.because for each in self.withheld if each.statement.search(statement)), None)
+
+    def other_administrators(self, user: str) -> str | None:
+        """Who may end every user's sessions where this user may not, whatever its privileges; None if it may."""
+        named = bool(self.administrators) and user.upper() not in self.administrators
+        return " or ".join(self.administrators) if named else None
 
     def sending_all(self) -> Profile:
         """The same profile for a server to which everything may be sent."""
@@ -228,6 +235,7 @@ def _read(path: Path) -> Profile:
             Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["because"])
             for index, row in enumerate(data.get("withheld", ()))
         ),
+        administrators=tuple(name.upper() for name in data.get("administrators", ())),
         mends=data.get("mends", {}),
         document=document,
     )

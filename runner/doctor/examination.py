@@ -11,15 +11,17 @@ from functools import partial
 from typing import TypeVar
 
 from runner.database.naming import without_passwords
-from runner.database.outcome import Rows, succeeded
+from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 from runner.doctor import needs
+from runner.doctor.advice import advice
 from runner.doctor.facts import Facts, Lack, flavour_and_version
 from runner.doctor.needs import Needs
 from runner.doctor.route import Connected, RouteExamination
+from runner.execution.accounts import Account
 from runner.execution.identity import identify
 from runner.execution.provisions import Provisions
 from runner.execution.transcript import Transcript
@@ -125,20 +127,13 @@ class Examination:
         account = self._try(needs.USERS, "users can't be created", lambda: provisions.account(SessionSpec("doctor")))
         if account is None:
             return None
-        for need in sorted(self.wanted.all()):
-            kind, _, name = need.partition(" ")
-            if kind == "privilege":
-                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
-        if self.wanted.cost(needs.TABLE):
-            self._try(needs.TABLE, "no table can be made", lambda: provisions.make_table(((1, 0),), [account]))
-        elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
-            with contextlib.suppress(InconclusiveError):
-                provisions.make_table(((1, 0),), [account])
+        self._prepare_for(account, provisions)
+        self._look_who_administers()
         session = Session(self.target.login(account.user, account.password))
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
-                self._lack(needs.USERS, f"a user that was created can't log in: {outcome}")
+                self._lack(needs.USERS, f"a user that was created can't log in: {outcome}", outcome)
                 return None
             for name in self._words():
                 if not _is_idle(session):
@@ -150,6 +145,28 @@ class Examination:
             return self._seen(session, account.user, None, login, provisions.table)
         finally:
             session.close()
+
+    def _prepare_for(self, account: Account, provisions: Provisions) -> None:
+        """Does for the examination's user what cases have done for theirs."""
+        for need in sorted(self.wanted.all()):
+            kind, _, name = need.partition(" ")
+            if kind == "privilege":
+                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
+        if self.wanted.cost(needs.TABLE):
+            self._try(needs.TABLE, "no table can be made", lambda: provisions.make_table(((1, 0),), [account]))
+        elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
+            with contextlib.suppress(InconclusiveError):
+                provisions.make_table(((1, 0),), [account])
+        if self.wanted.cost(needs.ROLE):
+            self._try(needs.ROLE, "roles can't be made and dropped", provisions.try_role)
+
+    def _look_who_administers(self) -> None:
+        """Notes that the DSN's user is not the administrator of whom the cases speak. Nothing is ended to try it."""
+        target = self.target
+        others = target.profile.other_administrators(target.dsn.account)
+        if others is not None and self.wanted.cost(needs.ADMINISTRATOR):
+            what = f"the DSN's user {target.dsn.account} is not {others}, who alone can end every user's sessions"
+            self._lack(needs.ADMINISTRATOR, what)
 
     def _words(self) -> Iterator[str]:
         return (need.partition(" ")[2] for need in sorted(self.wanted.all()) if need.startswith("word "))
@@ -167,17 +184,13 @@ class Examination:
         try:
             return trial()
         except InconclusiveError as error:
-            self._lack(need, f"{what}: {error}")
+            self._lack(need, f"{what}: {error}", error.outcome)
             return None
 
-    def _lack(self, need: str, what: str) -> None:
-        mends = self.target.profile.mends
-        mend = mends.get(need) or mends.get(need.partition(" ")[0], "")
+    def _lack(self, need: str, what: str, outcome: Outcome | None = None) -> None:
         if need not in self._lacks:
-            administrator = self.target.dsn.account
-            name = need.partition(" ")[2]
             self._lacks[need] = Lack(
-                without_passwords(what), self.wanted.cost(need), mend.format(administrator=administrator, name=name)
+                without_passwords(what), self.wanted.cost(need), advice(self.target, need, outcome)
             )
 
     # What a session shows

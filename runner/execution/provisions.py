@@ -35,7 +35,7 @@ class Provisions:
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
         self.role_taken = False
-        """Whether a statement with the role's name was not refused: otherwise there is hardly a role of that name."""
+        """Whether the role was made and not dropped, as far as one can tell without a list of roles."""
 
     def account(self, spec: SessionSpec, begins_like: Account | None = None, *, plain: bool = False) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
@@ -95,7 +95,9 @@ class Provisions:
             outcome = self._answer(statement)
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
                 self.table = None  # nothing was made, so that there is nothing to drop
-                raise InconclusiveError(f"needs a table, and {administrator} may not create one (error {outcome.code})")
+                raise InconclusiveError(
+                    f"needs a table, and {administrator} may not create one (error {outcome.code})", outcome
+                )
             _require(statement, outcome)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
@@ -110,6 +112,21 @@ class Provisions:
         if self._role is None:
             self._role = self._target.names.new()
         return self._role
+
+    def try_role(self) -> None:
+        """Makes a role, looks for it in the list of roles, and drops it again.
+
+        Raises:
+            InconclusiveError: the target refuses one of these.
+        """
+        profile = self._target.profile
+        self._prepare(profile.spell(f"CREATE ROLE {self.role}"))
+        self.role_taken = True
+        if "list_roles" in profile.sql:
+            self._prepare(profile.statement("list_roles", prefix=self.role))
+        for statement in profile.statements("drop_role", role=self.role):
+            self._prepare(statement)
+        self.role_taken = False
 
     def names(self) -> dict[str, str]:
         """The names that were made up: of users, table and role, whether or not they came to be."""
@@ -206,4 +223,4 @@ class Provisions:
 
 def _require(statement: str, outcome: Outcome) -> None:
     if not succeeded(outcome):
-        raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}")
+        raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}", outcome)

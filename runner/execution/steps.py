@@ -41,6 +41,8 @@ from runner.language.model import (
 _PREPARES: Reply = (SUCCESS,)
 _HINDRANCES: Reply = (Expect("privilege"), Expect("interrupted"))
 """Errors that say nothing about what the server can do."""
+_OF_THE_ADMINISTRATOR = {"privilege", "not-owner"}
+"""Errors that another administrator would not get."""
 _LEAVING = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
 """How often the list has to show that a statement runs: one that is not blocked would be over by then."""
@@ -150,8 +152,7 @@ class Player:
             self._settling.keep_active()
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
-        if any(hole.word == "role" for hole in step.statement.holes):
-            self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
+        self._note_role(step, answer)
         if lists := self._lists(step.reply):
             answer = self._listed(line, answer, lists)
             if ANYTHING not in step.reply:
@@ -161,6 +162,14 @@ class Player:
             self._settling.start = time.monotonic()
         self._refuse_state(step, answer, f"{step.statement.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
+
+    def _note_role(self, step: Say, answer: Outcome) -> None:
+        """Notes whether there is a role, for the cleanup on servers that have no list of roles."""
+        words = step.statement.text.upper().split()[:2]
+        if words == ["CREATE", "ROLE"] and not isinstance(answer, ServerError):
+            self._stage.provisions.role_taken = True
+        elif words == ["DROP", "ROLE"] and succeeded(answer):
+            self._stage.provisions.role_taken = False
 
     def _passes(self, answer: Outcome, reply: Reply) -> bool:
         """Whether an answer is not what is claimed and goes away when the statement is sent again."""
@@ -337,6 +346,7 @@ class Player:
         judgement = judge(kind, came, sent_guarded=self._stage.said_guarded)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
             judgement = Judgement.INCONCLUSIVE
+        self._refuse_no_administrator(name, statement, answer, fits=fits and not _claims_any_error(reply))
         match judgement:
             case Judgement.GOES_ON:
                 pass
@@ -355,6 +365,19 @@ class Player:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
+
+    def _refuse_no_administrator(self, name: str, statement: str, answer: Outcome, *, fits: bool) -> None:
+        """Decides nothing by a refusal of the DSN's user where such servers have another administrator (PUR-2)."""
+        target = self._stage.target
+        if fits or not self._stage.actors[name].account.administrator or not isinstance(answer, ServerError):
+            return
+        if not _OF_THE_ADMINISTRATOR.intersection(target.profile.classes_of(answer)):
+            return
+        if (others := target.profile.other_administrators(target.dsn.account)) is not None:
+            raise InconclusiveError(
+                f"{name}: {statement} is answered with {answer}; but the DSN's user {target.dsn.account} is not the "
+                f"administrator: only {others} may end every user's sessions on such a server"
+            )
 
     def _goes_on(self, name: str) -> bool:
         """Whether a session is to go on, and has just sent a statement that ends none."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 
 import pytest
 from waiting import eventually
-from wire_server import PATIENCE, serving
+from wire_server import PATIENCE, Peer, serving
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
@@ -160,6 +161,35 @@ def test_a_server_that_speaks_another_protocol_is_no_target(profile: Profile) ->
     with serving(lambda peer: peer.socket.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")) as other:
         target = Target(other, profile, Limits())
         with pytest.raises(TargetError, match="can't log in"):
+            target.check()
+
+
+def refusing(code: int, sqlstate: bytes, message: bytes, offers: int = 0) -> Callable[[Peer], None]:
+    """A server that refuses every login."""
+
+    def behave(peer: Peer) -> None:
+        peer.greet(offers=offers)
+        peer.receive_login()
+        peer.send(peer.after_login, b"\xff" + struct.pack("<H", code) + b"#" + sqlstate + message)
+
+    return behave
+
+
+def test_query_attributes_are_named_where_the_server_offers_the_bit_that_the_profile_sets(profile: Profile) -> None:
+    """MySQL 8.0.23 and later misread what a client sends that sets the bit for another reason."""
+    behave = refusing(1835, b"HY000", b"Malformed communication packet.", offers=ORACLE_MODE)
+    with serving(behave) as dsn:
+        with pytest.raises(TargetError, match=r"bit 27 for MySQL's query attributes.* --profile mysql"):
+            Target(dsn, profile, Limits()).check()
+        with pytest.raises(TargetError, match="user and password right"):
+            Target(dsn, load_profile("mysql"), Limits()).check()
+
+
+@pytest.mark.parametrize("sqlstate", [b"HY000", b"08004"])
+def test_a_server_that_takes_tls_only_gets_the_options_for_it(profile: Profile, sqlstate: bytes) -> None:
+    with serving(refusing(3159, sqlstate, b"Connections using insecure transport are prohibited")) as dsn:
+        target = Target(dsn, profile, Limits())
+        with pytest.raises(TargetError, match=r"add \?ssl_ca=FILE, \?ssl_verify=ca or \?ssl_verify=none to the DSN"):
             target.check()
 
 
