@@ -91,7 +91,7 @@ class CaseItem(pytest.Item):
         if isinstance(excinfo.value, CaseFailedError):
             run = Run.of(self.config)
             node = f"{self.case.place.shown_path}::{self.name}"
-            return failure_text(excinfo.value.result, f"pytest '{node}' {run.rerun_options}".rstrip())
+            return failure_text(excinfo.value.result, f"{run.command} '{node}' {run.rerun_options}".rstrip())
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -38,6 +38,7 @@ from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_
 from runner.language.model import Case
 from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.plugin.invocation import PLUGIN
 from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
@@ -55,6 +56,9 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self._option = config.option
+        standalone = config.pluginmanager.has_plugin(PLUGIN)
+        self.command = "kill-session-conformance run" if standalone else "pytest"
+        """What was typed to start the run."""
         worker_input = getattr(config, "workerinput", {})
         self.source = "--dsn" if self._option.dsn is not None else ENVIRONMENT if ENVIRONMENT in os.environ else None
         """What names the target; None for the embedded simulator."""

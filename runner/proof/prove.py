@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.execution.verdict import CaseResult, Verdict
+from runner.language.casefolders import own_cases
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
@@ -162,13 +163,15 @@ def _shares(claim: Claim) -> int:
 
 
 def _share(number: int, shares: int) -> list[str]:
-    """Every so many-th case, as pytest names them; naming all of them would cost it a second."""
-    return _nodes()[number::shares] if shares > 1 else ["cases"]
+    """Every so many-th case, as pytest names them; nothing for all: naming them would cost it a second."""
+    return _nodes()[number::shares] if shares > 1 else []
 
 
 @cache
 def _nodes() -> list[str]:
-    return [f"{path}::{case.name}" for path in case_files(ROOT / "cases") for case in load_cases(path)]
+    folder = own_cases()
+    assert folder is not None  # noqa: S101 - there is a register, which came from there
+    return [f"{path}::{case.name}" for path in case_files(folder) for case in load_cases(path)]
 
 
 def _options(claim: Claim, register: Register) -> list[str]:

@@ -7,6 +7,7 @@ versions stay in this folder: ``record-<format>.schema.json``.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from runner.language.model import Level, Requirement
 from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
+_NAME = "kill-session-conformance"
 _LARGEST = 256 * 1024 * 1024  # bytes
 
 
@@ -184,9 +186,12 @@ def _validator(version: int) -> Draft202012Validator:
     return Draft202012Validator(json.loads(text))
 
 
+@cache
 def suite_version() -> str:
-    """The installed version, or ``0+source`` when it runs from a checkout that isn't installed."""
-    try:
-        return metadata.version("kill-session-conformance")
-    except metadata.PackageNotFoundError:
-        return "0+source"
+    """The suite's version: as its checkout states it, which may have changed since it was installed, or as installed."""
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if pyproject.is_file():
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == _NAME:
+            return str(project["version"])
+    return metadata.version(_NAME)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the simulator's options to a parser."""
     defaults = Settings()
     add = parser.add_argument
-    add("--port", type=_port, help="the port to listen on; 0 takes a free one")
+    add("--port", type=_port, default=0, help="the port to listen on (default: a free one)")
     add(
         "--defect",
         dest="defects",
@@ -163,8 +163,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.listed is not None:
         _list(options.listed.values(), as_json=options.json)
         return 0
-    if options.port is None:
-        parser.error("the following arguments are required: --port")
     return run(settings_from(options), until_stdin_closes=options.until_stdin_closes, parts=parts_from(options))
 
 

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from runner.database.profile import load_profile, profile_names
 from runner.execution.profilecheck import check_profile, profile_problems
 from runner.language.problems import Place, SourceError
-from runner.language.suite import OWN_CASES, Suite, own_suite, suite_in
+from runner.language.suite import Suite, own_suite, suite_in
 from runner.language.yamlfile import Path_, read_document
 
-PROFILES = OWN_CASES.parent / "runner" / "profiles"
+PROFILES = Path(__file__).resolve().parents[2] / "runner" / "profiles"
 
 PROFILE = """\
 format: 1

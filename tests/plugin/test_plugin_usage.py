@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suite_process import ROOT, own, run, write_case
+from suite_process import ROOT, own, run, runner, write_case
 
 from runner.database.dsn import Dsn
 from runner.plugin.embedded import EmbeddedSimulator
@@ -184,12 +184,19 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
     assert done.shows_no_internals()
 
 
-def test_cases_without_a_register_are_exit_code_4(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [None, "dependencies: []\n"], ids=["no register", "another tool's"])
+def test_yaml_of_other_projects_is_not_collected_though_its_folder_is_called_cases(
+    tmp_path: Path, text: str | None
+) -> None:
     path = write_case(tmp_path, ENDS)
     path.with_name("requirements.yaml").unlink()
+    if text is not None:
+        path.with_name("requirements.yaml").write_text(text, "utf-8")
+    (tmp_path / "cases" / "test_theirs.py").write_text("def test_it(): pass\n", "utf-8")
     done = run(*own(tmp_path))
-    assert done.code == 4
-    assert "no requirements.yaml in this folder or above it" in done.screen
+    assert (done.code, "1 passed" in done.screen) == (0, True), done.screen
+    done = runner("run", str(path.parent))
+    assert (done.code, "no cases found in" in done.screen) == (4, True), done.screen
     assert done.shows_no_internals()
 
 
