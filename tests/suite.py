@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
 ALL_CASES = len(_CASES)
 REQUIREMENTS = len(read_register(ROOT / "cases" / "requirements.yaml").requirements)
+_PLUGINS_LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 BINDING_CASES = sum(case.requirement.level is not Level.OBSERVE for case in _CASES)
 """Those that can conform or deviate."""
 
