@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.language.casefolders import REGISTER_NAME, own_cases
-from runner.language.load import case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.load import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
 from runner.language.model import Case, Register, Requirement
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register, refuse_nested, register_folder
@@ -109,7 +109,7 @@ def own_suite() -> Suite:
         SourceError: see ``suite_of``.
     """
     folder = own_cases()
-    return suite_of(case_files(folder) if folder is not None else [])
+    return suite_of(case_files(folder) if folder is not None else [], cached_cases)
 
 
 def _refuse_collisions(registers: Iterable[Register]) -> None:

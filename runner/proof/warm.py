@@ -8,13 +8,13 @@ from importlib import import_module
 from _pytest.config import default_plugins
 
 from runner.language.casefolders import own_cases
-from runner.language.load import case_files
-from runner.plugin.collection import cached_cases
+from runner.language.load import cached_cases, case_files
 
 _PLUGINS = (
     *(f"_pytest.{name}" for name in default_plugins),
     "xdist.plugin",
     "xdist.looponfail",
+    "runner.plugin.hooks",
     "runner.plugin.standalone",
 )
 _WHAT_PLUGINS_LOAD_LATER = (
