@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.database.profile import load_profile, profile_names
@@ -285,7 +285,6 @@ def names_in(profile: str) -> list[tuple[int, int, str]]:
     return [(place.line, place.column, name) for way, name in found if (place := document.place(*way))]
 
 
-@settings(derandomize=True)
 @given(data=st.data(), letter=st.sampled_from(string.ascii_letters + string.digits))
 @pytest.mark.parametrize("profile", profile_names())
 def test_a_typo_in_any_name_of_the_suites_profiles_is_refused(
