@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from runner.language.casefolders import FOLDER_NAME, REGISTER_NAME, own_cases
 from runner.language.load import case_files, load_cases
 from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.register import read_register
-from runner.proof import matrix, prove
+from runner.proof import forks, matrix, prove
 
 HELP = "run the suite against the simulator's defects and variants; print the matrix"
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         if name not in known:
             print(f"no defect, variant or environment is called {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
+    os.chdir(forks.ROOT)  # from there, processes that are started find this package before any other of its name
     register = read_register(folder / REGISTER_NAME)
     wanted = [claim for claim in known.values() if claim.name in names or not names]
     proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
