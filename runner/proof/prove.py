@@ -42,7 +42,8 @@ _SHARES = {
     "row-leaves-first": 3,
     "closes-on-next-request": 3,
     "error-on-next-request": 3,
-    "behind-proxy-until-next-request": 3,
+    "behind-proxy": 3,
+    "behind-plain-proxy-until-next-request": 3,
     "cached-list": 14,
 }
 """Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""

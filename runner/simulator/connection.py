@@ -12,8 +12,9 @@ from runner.simulator.accounts import CREATE_SESSION
 from runner.simulator.channel import Channel, ConnectionLostError, OversizedPacketError
 from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.execute.transactions import enter_schema
-from runner.simulator.handshake import NATIVE_PASSWORD, Login, greeting, method_switch, read_login, user_name
+from runner.simulator.handshake import NATIVE_PASSWORD, Login, greeting, method_switch, read_login, user_and_tenant
 from runner.simulator.sessions import Session
+from runner.simulator.settings import TENANT
 from runner.simulator.wire import (
     CLIENT_ORACLE_MODE,
     STATUS_AUTOCOMMIT,
@@ -96,7 +97,7 @@ class Connection:
     async def _log_in(self) -> Session:
         number = self._number = self._instance.ids.new()
         scramble = bytes(1 + byte % 127 for byte in os.urandom(20))  # text on the wire: no zero, seven bits
-        self._channel.greet(greeting(self._instance.settings.version, self._instance.ids.in_greeting(number), scramble))
+        self._channel.greet(greeting(self._version(), self._instance.ids.in_greeting(number), scramble))
         login = read_login(await self._channel.receive())
         token = login.token
         if login.method != NATIVE_PASSWORD:
@@ -112,7 +113,10 @@ class Connection:
 
     def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
         instance = self._instance
-        user = instance.accounts.authenticate(user_name(login.user), token, scramble)
+        name, tenant = user_and_tenant(login.user)
+        if self._tenant(tenant) != TENANT:
+            raise errors.access_denied(name, with_password=bool(token))
+        user = instance.accounts.authenticate(name, token, scramble)
         roles = instance.accounts.enabled_roles(user)
         number = instance.ids.of(user, number)
         session = Session(number, user, roles, self._channel.host(), user.name, self)
@@ -126,6 +130,14 @@ class Connection:
                 raise errors.unknown_database(login.schema)
             session.schema = name
         return session
+
+    def _version(self) -> str:
+        """The version in the greeting."""
+        return self._instance.settings.version
+
+    def _tenant(self, named: str) -> str:
+        """The tenant that a login names. On the server's own port all of it is a name: a cluster behind it is none."""
+        return named
 
     async def _obey(self, session: Session) -> None:
         while True:
@@ -167,7 +179,7 @@ class Connection:
         error: errors.SqlError | None = None
         result: Result = Done()
         try:
-            result = await self._engine.execute(session, text)
+            result = await self._answer(session, text)
         except errors.SqlError as refusal:
             error = refusal
         except errors.SessionEndedError:
@@ -179,7 +191,7 @@ class Connection:
             await self._send_large(session, result, binary=binary)
             return
         session.finish()
-        if session.ended and not self._instance.settings.own_kill_answers_ok:
+        if session.ended and not self._answers_own_kill:
             return
         if error is not None:
             session.last_error = error
@@ -190,6 +202,14 @@ class Connection:
             self._send_ok(session, result.affected, result.warnings)
             return
         self._channel.send(result_payloads(result.columns, result.rows, _status(session), binary=binary))
+
+    async def _answer(self, session: Session, text: str) -> Result:
+        return await self._engine.execute(session, text)
+
+    @property
+    def _answers_own_kill(self) -> bool:
+        """Whether a session that ends itself gets the statement's answer before its connection closes."""
+        return self._instance.settings.own_kill_answers_ok
 
     async def _send_large(self, session: Session, result: Rows, *, binary: bool) -> None:
         """Sends a large result as fast as the client reads it; the statement runs until all is sent."""

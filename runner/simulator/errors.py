@@ -46,6 +46,11 @@ def access_denied(user: str, *, with_password: bool) -> SqlError:
     return SqlError(1045, SYNTAX, words, oracle=False)
 
 
+def no_such_cluster() -> SqlError:
+    """ODP knows no cluster of the name that the login has."""
+    return SqlError(4669, GENERAL, "cluster not exist", oracle=False)
+
+
 def no_create_session(user: str) -> SqlError:
     """The password was right, but the user may not log in."""
     return SqlError(1045, GENERAL, f"user {user} lacks CREATE SESSION privilege; logon denied")

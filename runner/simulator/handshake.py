@@ -91,8 +91,12 @@ def read_login(packet: bytes) -> Login:
     return Login(capabilities, user, token, schema or None, method)
 
 
-def user_name(login: str) -> str:
-    """The user in `user@tenant#cluster`, as the server stores it: upper case, unless it is in double quotes."""
+def user_and_tenant(login: str) -> tuple[str, str]:
+    """The two parts of a login `user@tenant`: the user as the server stores it, and all that follows the first @.
+
+    A user's name is stored in upper case, unless it is in double quotes. The tenant is empty where none is named.
+    """
     if login.startswith('"') and (end := login.find('"', 1)) > 0:
-        return login[1:end]
-    return login.split("@", 1)[0].split("#", 1)[0].upper()
+        return login[1:end], login[end + 1 :].removeprefix("@")
+    user, _, tenant = login.partition("@")
+    return user.upper(), tenant

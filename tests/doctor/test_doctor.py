@@ -118,7 +118,7 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
-        done = doctor("--dsn", f"oceanbase://POOR:p1@{target.host}:{target.port}/")
+        done = doctor("--dsn", f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/")
     assert done.code == 1
     assert "users can't be created" in done.out
     assert "error 1031" in done.out
@@ -170,7 +170,7 @@ def test_a_run_begins_with_the_short_form() -> None:
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
-        poor = f"oceanbase://POOR:{quote('p1')}@{target.host}:{target.port}/"
+        poor = f"oceanbase://POOR%40oracle:{quote('p1')}@{target.host}:{target.port}/"
         command = [sys.executable, "-m", "pytest", "cases", "--requirement", "SYN-2", "-p", "no:cacheprovider"]
         command += ["--dsn", poor]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -19,9 +19,20 @@ def refused(sim: Simulator, user: str, password: str, **options: Any) -> tuple[i
     return (caught.value.args[0], caught.value.args[1])
 
 
-@pytest.mark.parametrize("user", ["SYS", "sys", "Sys@oracle", "sys@oracle#cluster", '"SYS"', '"SYS"@oracle'])
-def test_a_name_is_folded_and_may_carry_tenant_and_cluster(sim: Simulator, user: str) -> None:
+@pytest.mark.parametrize("user", ["SYS", "sys", "Sys", '"SYS"'])
+def test_a_name_is_folded(sim: Simulator, user: str) -> None:
     assert run(sim.connect(user), "SELECT USER FROM DUAL") == [("SYS",)]
+
+
+@pytest.mark.parametrize(
+    "tenant", ["", "@", "@sys", "@other", "@ORACLE", "@oracle#cluster", "#cluster", "@oracle@oracle"]
+)
+@pytest.mark.parametrize("user", ["SYS", '"SYS"'])
+def test_on_the_servers_own_port_a_login_names_the_tenant_and_nothing_else(
+    sim: Simulator, user: str, tenant: str
+) -> None:
+    words = "Access denied for user 'SYS'@'xxx.xxx.xxx.xxx' (using password: YES)"
+    assert refused(sim, user, sim.password, tenant=tenant) == (1045, words)
 
 
 def test_a_quoted_name_keeps_its_case(sim: Simulator) -> None:

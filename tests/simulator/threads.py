@@ -55,7 +55,7 @@ class Served:
         return pymysql.connect(
             host="127.0.0.1",
             port=self._server.port,
-            user=user,
+            user=f"{user}@oracle",
             password=password or self.password,
             client_flag=ORACLE_MODE,
             ssl_disabled=True,
