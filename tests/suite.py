@@ -43,7 +43,7 @@ class SuiteRun:
 def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
     """Runs ``pytest cases`` with these options; ``record`` is where its record goes."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--report", str(record), *options],
+        [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--record", str(record), *options],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name != "KSC_DSN"} | {"COLUMNS": "200"},
         capture_output=True,

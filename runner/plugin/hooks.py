@@ -72,17 +72,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _check_known(run)
     _check_spellings(run, cases)
     run.check_accounts(cases, _suite(files), planned_workers(config))
-    if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
-        raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
-    if run.report_path is not None and run.report_path.is_dir():
-        raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
+    if run.record_path is not None and not run.record_path.absolute().parent.is_dir():
+        raise pytest.UsageError(f"--record: there is no folder {run.record_path.parent}")
+    if run.record_path is not None and run.record_path.is_dir():
+        raise pytest.UsageError(f"--record: {run.record_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
         _check_known(run, reached=True)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
-            raise pytest.UsageError(f"--report: {error}") from error
+            raise pytest.UsageError(f"--record: {error}") from error
 
 
 def _chosen(config: pytest.Config) -> list[Path]:
@@ -243,7 +243,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             recording.write(config, _chosen(config), _results(), int(exitstatus) if over else None)
     except OSError as error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        print(f"--report: {error}")  # noqa: T201 - the terminal reporter is finishing by now
+        print(f"--record: {error}")  # noqa: T201 - the terminal reporter is finishing by now
     finally:
         run.close()
 

@@ -62,11 +62,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
         "(python -m runner baseline writes one)",
     )
-    group.addoption("--record", "--report", dest="report", metavar="FILE.json", help="write the record of the run")
+    group.addoption("--record", metavar="FILE.json", help="write the record of the run")
     group.addoption(
         "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
     )
-    group.addoption("--report-host", action="store_true", help="write the target's host into the record, too")
+    group.addoption("--record-host", action="store_true", help="write the target's host into the record, too")
 
 
 def _seconds(text: str) -> float:

@@ -103,9 +103,9 @@ class Run:
         return replace(limits, connect=self.dsn.connect_timeout or limits.connect)
 
     @property
-    def report_path(self) -> Path | None:
+    def record_path(self) -> Path | None:
         """Where the record goes."""
-        return Path(self._option.report) if self._option.report else None
+        return Path(self._option.record) if self._option.record else None
 
     @cached_property
     def profile(self) -> Profile:

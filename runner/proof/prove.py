@@ -140,7 +140,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         stems = [folder / f"{claim.name}-{number}" for number in range(_shares(claim))]
         runs = [
             ForkedSuite(
-                [*_share(number, len(stems)), *options, "--report", f"{stem}.json"],
+                [*_share(number, len(stems)), *options, "--record", f"{stem}.json"],
                 stem.with_suffix(".txt"),
             )
             for number, stem in enumerate(stems)

@@ -1,4 +1,4 @@
-"""The JSON record of a run (``--report``): written in one go, read back against the schema of the version it names.
+"""The JSON record of a run (``--record``): written in one go, read back against the schema of the version it names.
 
 Everything in it but times and identifiers is the same for identical runs, with workers and without. The schemas of all
 versions stay in this folder: ``record-<format>.schema.json``.
@@ -22,6 +22,7 @@ from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
 _LARGEST = 256 * 1024 * 1024  # bytes
+_HOW = "A record is the file that `pytest cases --record FILE.json` writes."
 
 
 class RecordError(ValueError):
@@ -130,7 +131,7 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
     data = _document(path)
     version = data.get("format") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
-        raise RecordError(f"{path}: is no record of a run: it has no number 'format'; records come from --report")
+        raise RecordError(f"{path} is no record of a run: it has no number 'format'. {_HOW}")
     if version not in known_formats():
         raise RecordError(
             f"{path}: is a record of format {version}; this version knows {', '.join(map(str, known_formats()))}: "
@@ -156,7 +157,7 @@ def _document(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, RecordError):
             raise
-        raise RecordError(f"{path}: is no JSON ({error}); records come from --report") from error
+        raise RecordError(f"{path} is no JSON ({error}). {_HOW}") from error
 
 
 def _record(data: dict[str, Any]) -> Record:

@@ -86,7 +86,7 @@ def test_a_failing_run_shows_it_nowhere(given: Given, workers: list[str], tmp_pa
     write_case(tmp_path, DEVIATES)
     out = tmp_path / "out"
     out.mkdir()
-    files = ["--report", str(out / "record.json"), "--junitxml", str(out / "junit.xml")]
+    files = ["--record", str(out / "record.json"), "--junitxml", str(out / "junit.xml")]
     done = run_given(given, *own(tmp_path), *files, *workers, "-vv", "-l", "--full-trace", "-rA", "--durations=0")
     assert done.code == 1, done.screen
     assert "rerun:" in done.screen

@@ -116,7 +116,7 @@ BAD_OPTIONS = [
     (["--settle", "0"], "'0' is no number of seconds"),
     (["--settle", "nan"], "'nan' is no number of seconds"),
     (["--statement-limit", "inf"], "'inf' is no number of seconds"),
-    (["--report", "no/such/folder/report.json"], "--report: there is no folder"),
+    (["--record", "no/such/folder/record.json"], "--record: there is no folder"),
 ]
 
 
@@ -131,9 +131,9 @@ def test_a_bad_option_is_exit_code_4_and_says_why(options: list[str], said: str)
 def test_a_folder_in_the_records_place_is_exit_code_4_before_any_case_runs(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    done = run("cases/forms.yaml", "--requirement", "SYN-2", "--report", str(folder))
+    done = run("cases/forms.yaml", "--requirement", "SYN-2", "--record", str(folder))
     assert done.code == 4, done.screen
-    assert "--report: " in done.screen
+    assert "--record: " in done.screen
     assert "SYN-2  conforms" not in done.screen
     assert list(tmp_path.iterdir()) == [folder]
     assert done.shows_no_internals()

@@ -64,7 +64,7 @@ def _run(folder: Path, name: str, dsn: str, *options: str) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["-m", "pytest", "cases", "-q", "--tb=no", "-n", "4", "-p", "no:cacheprovider"]
     _command(
-        [*arguments, "--dsn", dsn, *options, "--report", str(record)], _RUN_SECONDS, allowed={0, _DEVIATES}, hidden=dsn
+        [*arguments, "--dsn", dsn, *options, "--record", str(record)], _RUN_SECONDS, allowed={0, _DEVIATES}, hidden=dsn
     )
 
 
