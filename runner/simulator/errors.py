@@ -86,6 +86,11 @@ def unknown_prepared(number: int) -> SqlError:
     return SqlError(1243, GENERAL, f"Unknown prepared statement handler ({number}) given to EXECUTE", oracle=False)
 
 
+def bad_parameters() -> SqlError:
+    """The values of a prepared statement's parameters can't be read."""
+    return SqlError(1210, GENERAL, "Incorrect arguments to EXECUTE", oracle=False)
+
+
 def too_many_prepared() -> SqlError:
     """One session wants to keep more prepared text than the server allows."""
     return SqlError(1461, SYNTAX, "Can't create more than max_prepared_stmt_count statements", oracle=False)
@@ -307,6 +312,11 @@ def wait_expired() -> SqlError:
 def lock_wait_expired() -> SqlError:
     """Another transaction held the row for longer than the server lets a statement wait."""
     return internal(-6003, "Lock wait timeout exceeded; try restarting transaction")
+
+
+def no_such_savepoint(name: str) -> SqlError:
+    """No savepoint of this name in the open transaction."""
+    return SqlError(1086, GENERAL, f"savepoint '{name}' never established in this session or is invalid")
 
 
 def unknown_variable(name: str) -> SqlError:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from runner.simulator.wire import (
     CHARSET_UTF8MB4,
     CLIENT_CONNECT_WITH_DB,
+    CLIENT_MULTI_RESULTS,
+    CLIENT_MULTI_STATEMENTS,
     CLIENT_PLUGIN_AUTH,
     CLIENT_PLUGIN_AUTH_LENENC,
     CLIENT_PROTOCOL_41,
@@ -20,7 +22,8 @@ from runner.simulator.wire import (
 
 NATIVE_PASSWORD = b"mysql_native_password"
 
-# Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, named authentication.
+# Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, several statements in a text,
+# named authentication.
 # Oracle mode is not among them: the server demands that bit without offering it.
 OFFERED = (
     1
@@ -30,6 +33,8 @@ OFFERED = (
     | CLIENT_PROTOCOL_41
     | 1 << 13
     | CLIENT_SECURE_CONNECTION
+    | CLIENT_MULTI_STATEMENTS
+    | CLIENT_MULTI_RESULTS
     | CLIENT_PLUGIN_AUTH
     | 1 << 20
     | CLIENT_PLUGIN_AUTH_LENENC
@@ -88,6 +93,17 @@ def read_login(packet: bytes) -> Login:
         token = fields.until_zero()
     schema = to_text(fields.until_zero()) if capabilities & CLIENT_CONNECT_WITH_DB else ""
     method = fields.until_zero() if capabilities & CLIENT_PLUGIN_AUTH else NATIVE_PASSWORD
+    return Login(capabilities, user, token, schema or None, method)
+
+
+def read_change(packet: bytes, capabilities: int) -> Login:
+    """What COM_CHANGE_USER says behind its first byte, from a client with these capabilities."""
+    fields = Fields(packet)
+    user = to_text(fields.until_zero())
+    token = fields.take(fields.integer(1)) if capabilities & CLIENT_SECURE_CONNECTION else fields.until_zero()
+    schema = to_text(fields.until_zero())
+    fields.take(min(2, fields.left))
+    method = fields.until_zero() if capabilities & CLIENT_PLUGIN_AUTH and fields.left else NATIVE_PASSWORD
     return Login(capabilities, user, token, schema or None, method)
 
 

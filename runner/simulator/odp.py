@@ -25,6 +25,7 @@ CLUSTER = "simulator"
 VERSION = "5.6.25"
 """What ODP's greeting says, whatever the server's version."""
 
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _LIST = re.compile(r"\s*show\s+(?:full\s+)?processlist\s*;?\s*", re.IGNORECASE)
 _ODPS_NUMBER = 2 << 18
 _COUNTED = (1 << 17) - 1
@@ -110,7 +111,8 @@ class AnswersTheList(ThroughOdp):
     )
 
     async def _answer(self, session: Session, text: str) -> Result:
-        return self._own_list(session) if _LIST.fullmatch(text) else await super()._answer(session, text)
+        asked = _COMMENT.sub(" ", text)
+        return self._own_list(session) if _LIST.fullmatch(asked) else await super()._answer(session, text)
 
     def _own_list(self, asker: Session) -> Rows:
         """The clients of this ODP: all for the administrator, else those of the same user."""

@@ -166,6 +166,45 @@ def test_what_cannot_be_examined_is_exit_code_4_and_a_sentence(options: tuple[st
     assert "s3cret" not in done.err
 
 
+def test_a_list_that_odp_makes_up_itself_is_recognised_and_the_remedies_are_named() -> None:
+    with simulator("--environment", "odp-with-default-settings") as dsn:
+        done = doctor("--dsn", dsn)
+    assert done.code == 4
+    for remedy in ("client_session_id_version=2", "proxy_id", "2881, USER@TENANT without #CLUSTER"):
+        assert remedy in done.err
+
+
+def test_through_odp_as_the_suite_needs_it_nothing_is_missing() -> None:
+    with simulator("--behind-proxy") as dsn:
+        done = doctor("--dsn", dsn)
+    assert done.code == 0, done.out
+    assert "nothing is missing" in done.out
+
+
+LOGINS = {
+    "a cluster on the server's own port": ("SYS@oracle#cluster", "2881) takes USER%40TENANT without %23CLUSTER"),
+    "no tenant": ("SYS", "names no tenant, which means the tenant sys: write USER%40TENANT"),
+    "a wrong tenant": ("SYS@other", "are the DSN's user and password right"),
+}
+
+
+@pytest.mark.parametrize(("user", "said"), LOGINS.values(), ids=list(LOGINS))
+def test_a_login_that_is_refused_is_answered_with_what_to_change(user: str, said: str) -> None:
+    with simulator() as dsn:
+        target = Dsn.parse(dsn)
+        done = doctor("--dsn", f"oceanbase://{quote(user)}:{target.password}@{target.host}:{target.port}/")
+    assert done.code == 4
+    assert "error 1045" in done.err
+    assert said in done.err
+
+
+def test_a_cluster_that_odp_does_not_know_is_named() -> None:
+    with simulator("--behind-proxy") as dsn:
+        done = doctor("--dsn", dsn.replace("%23simulator", "%23other"))
+    assert done.code == 4
+    assert "ODP knows no cluster of that name" in done.err
+
+
 def test_a_run_begins_with_the_short_form() -> None:
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")

@@ -124,13 +124,6 @@ def test_a_syntax_error_counts_lines(sim: Simulator) -> None:
     assert refusal(sim.connect(), "ALTER SYSTEM\nKILL\nSESION '1'")[1].endswith("at line 3")
 
 
-def test_a_refusal_can_be_read_again_as_a_warning(sim: Simulator) -> None:
-    admin = sim.connect()
-    refused, words = refusal(admin, kill(1))
-    assert run(admin, "SHOW WARNINGS") == [("Error", refused, words)]
-    assert works(admin)
-
-
 def test_a_session_ends_once(sim: Simulator) -> None:
     admin, victim = sim.connect(), sim.connect()
     run(admin, kill(victim))

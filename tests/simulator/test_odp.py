@@ -125,7 +125,7 @@ def test_a_running_statement_is_told(forwarding: Simulator) -> None:
 
 def test_version_1_answers_the_list_itself_with_numbers_that_the_server_does_not_know(listing: Simulator) -> None:
     admin, other = listing.connect(), listing.connect_new()
-    for statement in ("SHOW PROCESSLIST", " show full processlist ;"):
+    for statement in ("SHOW PROCESSLIST", "/*x*/ show full/**/ processlist ; -- y"):
         with admin.cursor() as cursor:
             cursor.execute(statement)
             rows = {int(row[0]): row for row in cursor.fetchall()}
