@@ -1,5 +1,7 @@
 """The protocol's commands, as drivers use them: parameters, several statements in a text, another user."""
 
+# ruff: noqa: S608 - the tests write their own SQL
+
 from __future__ import annotations
 
 import struct
