@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def load_cases(path: Path) -> list[Case]:
             for label, filled, steps in _filled_in(document, way, raw)
         ]
     return cases
+
+
+cached_cases = cache(load_cases)
+"""``load_cases``, once a file in a process: several checks before a run, and its collection, read the same files."""
 
 
 def refuse_duplicates(cases: Iterable[Case]) -> None:

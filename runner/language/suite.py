@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.language.load import case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.load import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
 from runner.language.model import Case, Register, Requirement
 from runner.language.problems import Place, SourceError
 from runner.language.register import REGISTER_NAME, read_register, refuse_nested, register_folder
@@ -106,7 +106,7 @@ def own_suite() -> Suite:
     Raises:
         SourceError: see ``suite_of``.
     """
-    return suite_of(case_files(OWN_CASES))
+    return suite_of(case_files(OWN_CASES), cached_cases)
 
 
 def _refuse_collisions(registers: Iterable[Register]) -> None:

@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.language.load import case_files, is_case_file, load_cases
+from runner.language.load import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_of
 from runner.plugin.run import Run
 from runner.reporting.failure import failure_text
-
-cached_cases = cache(load_cases)
-"""``load_cases``, once a file: the files are checked before the run and collected in it."""
 
 
 @cache

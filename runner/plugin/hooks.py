@@ -12,13 +12,13 @@ from runner.execution.profilecheck import check_profile
 from runner.execution.spelling import check_spellings
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
-from runner.language.load import is_case_file, refuse_duplicates
+from runner.language.load import cached_cases, is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.suite import Suite, folders_of
 from runner.plugin import recording
 from runner.plugin.ci import tell
-from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files, suite_of_run
+from runner.plugin.collection import CaseFile, CaseItem, chosen_files, suite_of_run
 from runner.plugin.options import add_options
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c

@@ -7,8 +7,7 @@ from importlib import import_module
 
 from _pytest.config import default_plugins
 
-from runner.language.load import case_files
-from runner.plugin.collection import cached_cases
+from runner.language.load import cached_cases, case_files
 from runner.proof.forks import ROOT
 
 _PLUGINS = (*(f"_pytest.{name}" for name in default_plugins), "xdist.plugin", "xdist.looponfail", "runner.plugin.hooks")
