@@ -163,6 +163,11 @@ def session_killed() -> SqlError:
     return SqlError(1092, GENERAL, "OceanBase instance terminated. Disconnection forced")
 
 
+def query_timeout() -> SqlError:
+    """The statement took longer than the server lets one take."""
+    return internal(-4012, "Timeout, query has reached the maximum query timeout")
+
+
 def query_killed() -> SqlError:
     """What the statement that KILL QUERY stopped is told."""
     return internal(-5065, "Query execution was interrupted", "70100")
