@@ -178,6 +178,7 @@ def test_through_odp_as_the_suite_needs_it_nothing_is_missing() -> None:
     with simulator("--behind-proxy") as dsn:
         done = doctor("--dsn", dsn)
     assert done.code == 0, done.out
+    assert "connection  through ODP, no TLS" in done.out
     assert "nothing is missing" in done.out
 
 
