@@ -8,6 +8,7 @@ from runner.database.dsn import Dsn
 from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.limits import Limits
 from runner.database.naming import Names
+from runner.database.oceanbase import ODPS_LIST, is_odps, login_advice
 from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
@@ -22,6 +23,9 @@ class TargetError(Exception):
         super().__init__(message)
         self.outcome = outcome
 
+
+ORACLE_TENANT = 1 << 27
+"""The capability bit without which an Oracle tenant of OceanBase refuses a client."""
 
 _BRIEF = 1.0  # seconds for a target that has just not answered
 _OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
@@ -143,19 +147,31 @@ class Target:
             self._control.close()
             self._control = None
 
-    def check(self) -> None:
+    def check(self, *, anyway: bool = False) -> None:
         """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
+
+        Args:
+            anyway: whether it is used too where the list is ODP's own, as far as no statement that can end a session
+                has to be sent: its ids are no server's.
 
         Raises:
             TargetError: it can't; the message says how far it went, and what to do.
         """
         try:
             self._check_probe()
-            self.process_list()
+            odps = is_odps(self.process_list())
         except TargetError as error:
             if isinstance(error.outcome, GivenUp):
                 raise  # that says itself what to do
             raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
+        if odps and not anyway:
+            raise TargetError(ODPS_LIST)
+        if odps:
+            self.stopped = ODPS_LIST
+
+    @property
+    def _is_oracle_tenant(self) -> bool:
+        return bool(self.profile.client_flag & ORACLE_TENANT)
 
     @property
     def probe(self) -> str:
@@ -188,6 +204,10 @@ class Target:
                 return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"
             case Unreadable() if not logged_in:
                 return "what listens there is no MySQL-protocol server, or something in between garbles it"
+            case ServerError() as error if (
+                not logged_in and self._is_oracle_tenant and (advice := login_advice(error, self.dsn))
+            ):
+                return advice
             case ServerError() if not logged_in:
                 return "are the DSN's user and password right, and may that user log in from here?"
             case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:

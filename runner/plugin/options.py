@@ -31,6 +31,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="run with the prepared accounts of this file and create no users (docs/accounts.md)",
     )
     group.addoption(
+        "--anyway",
+        action="store_true",
+        help="run also where ODP answers SHOW PROCESSLIST itself, and nearly no case can be decided",
+    )
+    group.addoption(
         "--requirement",
         action="append",
         default=[],

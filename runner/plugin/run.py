@@ -210,7 +210,7 @@ class Run:
             raise pytest.UsageError(str(error)) from error
         target = Target(dsn, self.profile, self.limits, self._names)
         try:
-            target.check()
+            target.check(anyway=self._option.anyway)
             if self._accounts is not None:
                 refuse_dsns_user(self._accounts, dsn)
                 check_accounts(target, self._accounts)
