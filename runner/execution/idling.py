@@ -6,8 +6,9 @@ session that no statement names tells: it is opened, left idle for as long as th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.database.outcome import succeeded
 from runner.database.poll import Poll
@@ -15,12 +16,13 @@ from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 
 _AT_LEAST = 2.0  # seconds of the first comparison, so that not every end that is a bit later needs one of its own
+_PAUSE = 0.1  # seconds between what is done meanwhile, while another thread compares
 _MARGIN = 1.2  # times as long as the other session was idle
 
 
 @dataclass
 class Idling:
-    """What is known of a target's idle sessions; one a worker.
+    """What is known of a target's idle sessions; one a process. Of several threads, one compares at a time.
 
     Attributes:
         target: the server, with the administrator's login.
@@ -31,6 +33,7 @@ class Idling:
     target: Target
     survived: float = 0.0
     closed: float | None = None
+    _comparing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def closes_within(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         """After how many seconds of idling a session is closed here, if that is as soon as this; else None.
@@ -46,8 +49,17 @@ class Idling:
             TargetError: no session can be opened to compare with.
         """
         if seconds > self.survived and self.closed is None:
-            self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+            self._compare_once(seconds, login, meanwhile)
         return self.closed if self.closed is not None and self.closed <= seconds * _MARGIN else None
+
+    def _compare_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> None:
+        while not self._comparing.acquire(timeout=_PAUSE):
+            meanwhile()
+        try:
+            if seconds > self.survived and self.closed is None:  # another thread may know by now
+                self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+        finally:
+            self._comparing.release()
 
     def _compare(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> None:
         session = self._opened(login)
