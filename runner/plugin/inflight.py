@@ -18,6 +18,9 @@ Cases that meet on a server must not answer for each other. So a verdict that a 
   with ``--in-flight 1``.
 - A login that is refused for want of room halves the number of cases at a time, and the case is run again.
 
+More than eight cases at a time are run only while this process keeps up with them, which its own pauses tell: on a slow
+server they pass the time, on a fast one they would only take the interpreter from each other.
+
 What has to run alone is run when all else is done; at once where the run is to stop at a failure. Cases that say
 ``alone: true`` are the first.
 """
@@ -37,6 +40,9 @@ from runner.language.model import Case, Repeat, Step
 
 _BELIEVED = 3  # times that the same words were confirmed
 _ENDING = 15.0  # seconds for the cases in flight to end when the run does
+_FEW = 8  # cases at a time that any machine keeps up with
+_PAUSE = 0.005  # seconds
+_LATE = 0.003  # seconds that a pause lasts longer where threads wait for the interpreter or a processor
 _STEP = 0.02  # seconds that a step takes, about: to tell which cases take long
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNORECASE)
 """What differs between answers that say the same: what is quoted, names, numbers."""
@@ -90,6 +96,7 @@ class CasesInFlight:
     def __init__(self, performer: Performer, limit: int, *, at_once: bool = False) -> None:
         self._performer = performer
         self._limit = limit
+        self._pace = min(limit, _FEW)
         self._at_once = at_once
         self._changed = threading.Condition()
         self._flights: dict[str, _Flight] = {}
@@ -114,10 +121,7 @@ class CasesInFlight:
             self._to_be_alone.extendleft(flight for flight in reversed(new) if flight.case.alone)
             self._waiting += [flight for flight in new if not flight.case.alone]
             self._waiting.sort(key=lambda flight: -flight.expected)
-            for number in range(min(self._limit, len(self._waiting) + len(self._to_be_alone))):
-                if number not in self._threads:
-                    self._threads[number] = threading.Thread(target=self._work, args=(number,), daemon=True)
-                    self._threads[number].start()
+            self._staff()
             self._changed.notify_all()
 
     def knows(self, name: str) -> bool:
@@ -149,6 +153,15 @@ class CasesInFlight:
             other.over or (other.before is not None and not other.before.lost) for other in flight.beside
         )
 
+    def _staff(self) -> None:
+        """Starts the threads that are needed and not there."""
+        if self._ended:
+            return
+        for number in range(min(self._pace, len(self._waiting) + len(self._to_be_alone))):
+            if number not in self._threads:
+                self._threads[number] = threading.Thread(target=self._work, args=(number,), daemon=True)
+                self._threads[number].start()
+
     # In the threads
 
     def _work(self, number: int) -> None:
@@ -177,23 +190,32 @@ class CasesInFlight:
             return flight
 
     def _startable(self, number: int) -> _Flight | None:
-        if self._is_alone or number >= self._limit:
+        if self._is_alone or number >= self._pace:
             return None
         if self._to_be_alone and (self._at_once or self._to_be_alone[0].case.alone or not self._waiting):
             if self._in_flight:
                 return None
             self._is_alone = True
             return self._to_be_alone.popleft()
-        if not self._waiting or len(self._in_flight) >= self._limit:
+        if not self._waiting or len(self._in_flight) >= self._pace:
             return None
-        self._is_alone = self._limit == 1
-        return None if self._is_alone and self._in_flight else self._waiting.pop(0)
+        self._is_alone = self._pace == 1
+        return self._waiting.pop(0)
 
     def _is_needless(self, number: int) -> bool:
         """Whether nothing will be left to do for a thread; the first one stays for what has to be run alone."""
         if number:
-            return number >= self._limit or not self._waiting
+            return number >= self._pace or not self._waiting
         return not (self._waiting or self._to_be_alone or self._in_flight)
+
+    def _keeps_up(self) -> bool:
+        start = time.monotonic()
+        time.sleep(_PAUSE)
+        return time.monotonic() - start < _PAUSE + _LATE
+
+    def _set_pace(self, *, faster: bool) -> None:
+        self._pace = min(self._limit, self._pace + 1 if faster else max(_FEW, self._pace - 1))
+        self._staff()
 
     def _run(self, flight: _Flight, performer: Performer) -> None:
         alone, result, attempt = self._is_alone, None, None
@@ -204,6 +226,7 @@ class CasesInFlight:
                 attempt = performer.attempt(flight.case)
         except BaseException as error:  # noqa: BLE001 - pytest shows it where the case is reported
             flight.failure = error
+        keeps_up = self._limit > _FEW and self._keeps_up()
         with self._changed:
             self._in_flight.discard(flight)
             self._is_alone = False
@@ -211,6 +234,7 @@ class CasesInFlight:
                 self._judge_attempt(flight, attempt)
             elif result is not None:
                 self._judge_alone(flight, result)
+            self._set_pace(faster=keeps_up)
             self._changed.notify_all()
 
     # What follows
