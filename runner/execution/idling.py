@@ -28,11 +28,14 @@ class Idling:
         target: the server, with the administrator's login.
         survived: seconds for which an idle session was seen to live on.
         closed: seconds after which one was closed; None if none was.
+        alone: whether one case is run at a time. Else a session that is compared may have been ended by a neighbour's
+            statement: that is told once, and not kept.
     """
 
     target: Target
     survived: float = 0.0
     closed: float | None = None
+    alone: bool = True
     _comparing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def closes_within(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
@@ -48,20 +51,25 @@ class Idling:
         Raises:
             TargetError: no session can be opened to compare with.
         """
-        if seconds > self.survived and self.closed is None:
-            self._compare_once(seconds, login, meanwhile)
-        return self.closed if self.closed is not None and self.closed <= seconds * _MARGIN else None
+        closed = self.closed
+        if seconds > self.survived and closed is None:
+            closed = self._compare_once(seconds, login, meanwhile)
+        return closed if closed is not None and closed <= seconds * _MARGIN else None
 
-    def _compare_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> None:
+    def _compare_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         while not self._comparing.acquire(timeout=_PAUSE):
             meanwhile()
         try:
-            if seconds > self.survived and self.closed is None:  # another thread may know by now
-                self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+            if seconds <= self.survived or self.closed is not None:  # another thread knows by now
+                return self.closed
+            closed = self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+            if self.alone:
+                self.closed = closed
+            return closed
         finally:
             self._comparing.release()
 
-    def _compare(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> None:
+    def _compare(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         session = self._opened(login)
         try:
             poll = Poll(seconds)
@@ -69,8 +77,8 @@ class Idling:
                 meanwhile()
             if session.hangup is None:
                 self.survived = seconds
-            else:
-                self.closed = session.idle
+                return None
+            return session.idle
         finally:
             session.close()
 

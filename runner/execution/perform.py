@@ -58,6 +58,7 @@ class Performer:
         """
         if (result := self._not_run(case)) is not None:
             return result
+        self._shared.idling.alone = True
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
         return self._repeated(case, lambda: self._believable(case, deviated=deviated))
 
@@ -65,6 +66,7 @@ class Performer:
         """Runs a case while others are run in other threads: what these may have caused is not judged yet."""
         if (result := self._not_run(case)) is not None:
             return Attempt(result)
+        self._shared.idling.alone = False
         finding: _Finding | None = None
 
         def once() -> CaseResult:

@@ -13,16 +13,16 @@ Cases that meet on a server must not answer for each other. So a verdict that a 
 - A session that was lost in flight, and not alone, was ended by something else: a case that was in flight meanwhile.
   These are run alone, too. If one of them deviates, it was that one, and the verdict alone counts for the first case;
   else that is inconclusive, as ever if something doesn't come again. So that nothing was reported by then, a case is
-  reported once all that were in flight with it have ended. From there on, cases are run one at a time.
-- Once the target can't be used at all, cases are run one at a time as well: a target in trouble costs what it costs
-  with ``--in-flight 1``.
+  reported once all that were in flight with it have ended.
+- From then on, cases are run one at a time; and so they are after the third case that has lost a session, and once the
+  target can't be used at all: a target in trouble costs what it costs with ``--in-flight 1``.
 - A login that is refused for want of room halves the number of cases at a time, and the case is run again.
 
 More than eight cases at a time are run only while this process keeps up with them, which its own pauses tell: on a slow
 server they pass the time, on a fast one they would only take the interpreter from each other.
 
-What has to run alone is run when all else is done; at once where the run is to stop at a failure. Cases that say
-``alone: true`` are the first.
+What has to run alone is run when all else is done; lost sessions are looked into at once, and so is everything where
+the run is to stop at a failure. Cases that say ``alone: true`` are the first.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Case, Repeat, Step
 
 _BELIEVED = 3  # times that the same words were confirmed
+_MANY = 3  # cases that lost a session
 _ENDING = 15.0  # seconds for the cases in flight to end when the run does
 _FEW = 8  # cases at a time that any machine keeps up with
 _PAUSE = 0.005  # seconds
@@ -108,6 +109,7 @@ class CasesInFlight:
         self._threads: dict[int, threading.Thread] = {}
         self._confirmed: Counter[tuple[Verdict, str]] = Counter()
         self._refuted: set[tuple[Verdict, str]] = set()
+        self._losses = 0
         self._harmed = False
         """Whether a session was lost in a case that doesn't lose it alone."""
         self.room: int | None = None
@@ -192,7 +194,7 @@ class CasesInFlight:
     def _startable(self, number: int) -> _Flight | None:
         if self._is_alone or number >= self._pace:
             return None
-        if self._to_be_alone and (self._at_once or self._to_be_alone[0].case.alone or not self._waiting):
+        if self._to_be_alone and (self._at_once or self._is_urgent or not self._waiting):
             if self._in_flight:
                 return None
             self._is_alone = True
@@ -201,6 +203,11 @@ class CasesInFlight:
             return None
         self._is_alone = self._pace == 1
         return self._waiting.pop(0)
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether what has to run alone comes next: cases that say so, and lost sessions."""
+        return any(flight.case.alone or (flight.before and flight.before.lost) for flight in self._to_be_alone)
 
     def _is_needless(self, number: int) -> bool:
         """Whether nothing will be left to do for a thread; the first one stays for what has to be run alone."""
@@ -244,7 +251,8 @@ class CasesInFlight:
             self._limit = self.room = max(1, min(self._limit, len(self._in_flight) + 1) // 2)
             self._waiting.append(flight)
             return
-        if attempt.troubled:
+        self._losses += attempt.lost
+        if attempt.troubled or self._losses >= _MANY:
             self._limit = 1
         if attempt.doubtful and not self._believes(attempt):
             flight.before = attempt
