@@ -187,6 +187,7 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
         report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+        report.duration = item.result.seconds  # its own, whenever it began
         if report.skipped and isinstance(report.longrepr, tuple):
             place = item.case.place  # where the case stands, not where the runner says so
             report.longrepr = (place.shown_path, place.line, report.longrepr[2].removeprefix("Skipped: "))
