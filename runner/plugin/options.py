@@ -10,6 +10,10 @@ import pytest
 from runner.database.profile import DEFAULT_PROFILE
 from runner.execution.applicability import SEND_WITHHELD
 
+DEFAULT_IN_FLIGHT = 16
+"""Cases of one process at a time: they take some 80 connections, and most servers have 150."""
+MOST_IN_FLIGHT = 64
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Adds the suite's options. ``--strict`` is pytest's own: here it also binds what should be."""
@@ -38,6 +42,18 @@ def add_options(parser: pytest.Parser) -> None:
         help="run with the prepared accounts of this file and create no users (docs/accounts.md)",
     )
     group.addoption(
+        "--anyway",
+        action="store_true",
+        help="run also where ODP answers SHOW PROCESSLIST itself, and nearly no case can be decided",
+    )
+    group.addoption(
+        "--in-flight",
+        type=_count,
+        default=DEFAULT_IN_FLIGHT,
+        metavar="N",
+        help=f"how many cases to run at a time in each process; 1: one after the other (default: {DEFAULT_IN_FLIGHT})",
+    )
+    group.addoption(
         "--requirement",
         action="append",
         default=[],
@@ -64,11 +80,17 @@ def add_options(parser: pytest.Parser) -> None:
         help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
         "(python -m runner baseline writes one)",
     )
-    group.addoption("--record", "--report", dest="report", metavar="FILE.json", help="write the record of the run")
+    group.addoption("--record", metavar="FILE.json", help="write the record of the run")
     group.addoption(
         "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
     )
-    group.addoption("--report-host", action="store_true", help="write the target's host into the record, too")
+    group.addoption("--record-host", action="store_true", help="write the target's host into the record, too")
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_IN_FLIGHT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cases from 1 to {MOST_IN_FLIGHT}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
