@@ -127,6 +127,7 @@ class CaseReader:
             ends=ends,
             outcomes=outcomes,
             repeat=raw.get("repeat", 1),
+            alone=raw.get("alone", self.document.data.get("alone", False)),
             watch=raw.get("watch", 0),
             settle_times=raw.get("settle_times", 1),
             place=self.document.place(*self.way),

@@ -28,6 +28,9 @@ def suite_of_run(files: tuple[Path, ...]) -> Suite:
     return suite_of(files, cached_cases)
 
 
+_MAY_SKIP = ("skip", "skipif", "xfail")
+
+
 class CaseFailedError(Exception):
     """A case fails the run; the report shows its text instead of a traceback."""
 
@@ -66,7 +69,7 @@ class CaseItem(pytest.Item):
             CaseFailedError: the result fails the run.
         """
         run = Run.of(self.config)
-        result = self.result = run.listed(run.performer.perform(self.case))
+        result = self.result = run.listed(run.result(self.nodeid, self.case, ahead(self)))
         self.user_properties.append(("verdict", result.verdict.value))
         if result.listing:
             self.user_properties += [
@@ -94,6 +97,28 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the case stands in its file."""
         return self.path, self.case.place.line - 1, f"{self.case.requirement.id} {self.case.title}"
+
+
+def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
+    """The cases that pytest comes to from this one on, as far as is known, by their names: they may begin already.
+
+    A case with a mark that may keep it from running is left out.
+    """
+    for other in [item, *_queue(item, item.session)]:
+        if isinstance(other, CaseItem) and (other is item or not any(map(other.get_closest_marker, _MAY_SKIP))):
+            yield other.nodeid, other.case
+
+
+def _queue(item: pytest.Item, session: pytest.Session) -> list[pytest.Item]:
+    """The items from this one on; of an xdist worker, those that it was handed, which no hook of xdist tells."""
+    if not hasattr(session.config, "workerinput"):
+        return session.items[session.items.index(item) :]
+    queues = (getattr(plugin, "torun", None) for plugin in session.config.pluginmanager.get_plugins())
+    queue = next(filter(None, queues), None)
+    if queue is None:
+        return []
+    with queue.lock() as numbers:
+        return [session.items[number] for number in numbers if isinstance(number, int)]
 
 
 def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:

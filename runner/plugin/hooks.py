@@ -20,6 +20,7 @@ from runner.plugin import recording
 from runner.plugin.ci import tell
 from runner.plugin.collection import CaseFile, CaseItem, chosen_files, suite_of_run
 from runner.plugin.options import add_options
+from runner.plugin.progress import Progress
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.workers import planned_workers
@@ -63,6 +64,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
+    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        config.pluginmanager.register(Progress(reporter))
     cases = _check_files(files, config.getoption("requirement"))
     run = Run.of(config)
     try:
@@ -184,6 +187,7 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
         report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+        report.duration = item.result.seconds  # its own, whenever it began
         if report.skipped and isinstance(report.longrepr, tuple):
             place = item.case.place  # where the case stands, not where the runner says so
             report.longrepr = (place.shown_path, place.line, report.longrepr[2].removeprefix("Skipped: "))

@@ -49,7 +49,7 @@ def test_a_target_at_an_ipv6_address_is_reached_and_named() -> None:
     finally:
         simulator.stop()
     assert done.code == 0, done.screen
-    assert f"SYS@[::1]:{Dsn.parse(simulator.dsn).port}/" in done.screen
+    assert f"SYS%40oracle@[::1]:{Dsn.parse(simulator.dsn).port}/" in done.screen
 
 
 MALFORMED = {
@@ -84,20 +84,24 @@ def test_nobody_at_the_address_is_exit_code_4_with_the_address_and_the_reason() 
 
 def test_a_wrong_password_is_exit_code_4_with_the_servers_word(dsn: Dsn) -> None:
     done = run(
-        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://SYS:{SECRET}@{dsn.host}:{dsn.port}/"
+        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://SYS@oracle:{SECRET}@{dsn.host}:{dsn.port}/"
     )
     assert done.code == 4
-    assert "the administrator 'SYS' can't log in: error " in done.screen
+    assert "the administrator 'SYS@oracle' can't log in: error " in done.screen
     assert SECRET not in done.screen
     assert done.shows_no_internals()
 
 
 def test_a_user_that_the_server_does_not_know_is_exit_code_4(dsn: Dsn) -> None:
     done = run(
-        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://nobody:{SECRET}@{dsn.host}:{dsn.port}/"
+        "cases/forms.yaml",
+        "--requirement",
+        "SYN-2",
+        "--dsn",
+        f"oceanbase://nobody@oracle:{SECRET}@{dsn.host}:{dsn.port}/",
     )
     assert done.code == 4
-    assert "the administrator 'nobody' can't log in: error " in done.screen
+    assert "the administrator 'nobody@oracle' can't log in: error " in done.screen
     assert SECRET not in done.screen
     assert done.shows_no_internals()
 
