@@ -8,6 +8,7 @@ import math
 import pytest
 
 from runner.database.profile import DEFAULT_PROFILE
+from runner.execution.applicability import SEND_WITHHELD
 
 DEFAULT_IN_FLIGHT = 16
 """Cases of one process at a time: they take some 80 connections, and most servers have 150."""
@@ -28,6 +29,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
         help=f"how the target spells what the cases need (default: {DEFAULT_PROFILE})",
+    )
+    group.addoption(
+        SEND_WITHHELD,
+        action="store_true",
+        help="also send what the profile withholds since it may harm such a server; the embedded simulator is always "
+        "sent everything",
     )
     group.addoption(
         "--accounts",
