@@ -149,7 +149,8 @@ def test_each_advice_helps() -> None:
         target = Dsn.parse(dsn)
         given: list[str] = []
         while True:
-            lacks = doctor("--dsn", f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/", "--json").facts["lacks"]
+            dsn = f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/"
+            lacks = doctor("--dsn", dsn, "--json").facts["lacks"]
             mends = [lack["mend"] for lack in lacks if ONLY_SYS not in lack["what"]]
             assert not set(mends) & set(given), "an advice was followed, and the need is there as before"
             if not mends:
