@@ -149,8 +149,8 @@ def test_each_advice_helps() -> None:
         target = Dsn.parse(dsn)
         given: list[str] = []
         while True:
-            dsn = f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/"
-            lacks = doctor("--dsn", dsn, "--json").facts["lacks"]
+            poor = f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/"
+            lacks = doctor("--dsn", poor, "--json").facts["lacks"]
             mends = [lack["mend"] for lack in lacks if ONLY_SYS not in lack["what"]]
             assert not set(mends) & set(given), "an advice was followed, and the need is there as before"
             if not mends:
