@@ -107,7 +107,7 @@ def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
 
     A case with a mark that may keep it from running is left out.
     """
-    for other in [item, *_queue(item, item.session)]:
+    for other in dict.fromkeys([item, *_queue(item, item.session)]):
         if isinstance(other, CaseItem) and (other is item or not any(map(other.get_closest_marker, _MAY_SKIP))):
             yield other.nodeid, other.case
 

@@ -76,6 +76,8 @@ class Run:
         self._performer: Performer | None = None
         self.cases: CasesInFlight | None = None
         """The cases that are run in threads, once there are some."""
+        self.room: int | None = None
+        """How many cases at a time the server had connections for, if they were fewer than wanted."""
         self._is_worker = bool(worker_input)
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
@@ -301,6 +303,11 @@ class Run:
             self.cases.add(ahead)
         return self.cases.result(name)
 
+    def note_room(self, room: int | None) -> None:
+        """Notes how many cases at a time the server had connections for, if they were fewer than wanted."""
+        if room is not None:
+            self.room = min(room, self.room or room)
+
     def _remove_left(self, target: Target) -> None:
         poll = Poll(_AFTER)  # a server that restarts is back in a moment
         while target.trouble() is not None and poll.again():
@@ -317,6 +324,7 @@ class Run:
             self._target.known.cut_off.set()
             with undisturbed():
                 self.cases.end()
+            self.note_room(self.cases.room)
         if self._target is not None:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):
