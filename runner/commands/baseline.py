@@ -17,7 +17,7 @@ HELP = "write a list of known deviations from the record of a run, to be complet
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --report)")
+    parser.add_argument("record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --record)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the list goes (default: the screen)")
     parser.add_argument("--force", action="store_true", help="overwrite FILE, reasons and all")
     parser.add_argument(

@@ -11,7 +11,7 @@ from runner.publishing.site import write_site
 from runner.publishing.subjects import PublishingError, read_subjects
 from runner.reporting.record import RecordError
 
-HELP = "turn records of runs (--report) into pages to publish, a summary in Markdown, badges"
+HELP = "turn records of runs (--record) into pages to publish, a summary in Markdown, badges"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from runner.database.dsn import Dsn
 from runner.database.errorkinds import ErrorKind, kind_of, takes_no_more
 from runner.database.limits import Limits
 from runner.database.naming import Names
+from runner.database.oceanbase import ODPS_LIST, is_odps, login_advice
 from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
@@ -26,8 +27,27 @@ class TargetError(Exception):
         self.outcome = outcome
 
 
+TLS_ONLY = "encrypted connections only: add ?ssl_ca=FILE, ?ssl_verify=ca or ?ssl_verify=none to the DSN (docs/dsn.md)"
+
+_NEEDS_TLS = 3159
+
+_QUERY_ATTRIBUTES = 1 << 27
+"""MySQL 8.0.23 offers this bit for its query attributes; OceanBase doesn't offer it, and wants it of its clients."""
+
+_TRIAL = 0.01  # seconds that a statement takes that is tried out: less is an error on some servers (ORA-14312)
+ORACLE_TENANT = 1 << 27
+"""The capability bit without which an Oracle tenant of OceanBase refuses a client."""
+
 _BRIEF = 1.0  # seconds for a target that has just not answered
 _OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
+
+
+def wants_tls(outcome: Outcome | None) -> bool:
+    """Whether a login is refused because the connection is not encrypted (require_secure_transport)."""
+    turned_away = isinstance(outcome, Lost) and outcome.turned_away
+    return (isinstance(outcome, ServerError) and outcome.code == _NEEDS_TLS) or (
+        turned_away and f"error {_NEEDS_TLS} " in str(outcome)
+    )
 
 
 @dataclass
@@ -73,6 +93,8 @@ class Target:
         self._control: Session | None = None
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
+        self._offered = 0
+        """The capability bits of the greeting at the administrator's last login."""
         self._lost: Session | None = None
         self._lost_idle = 0.0
         self.control_losses = 0
@@ -116,6 +138,7 @@ class Target:
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
+            self._offered = session.greeting.capabilities
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
@@ -183,19 +206,31 @@ class Target:
             self._control.close()
             self._control = None
 
-    def check(self) -> None:
+    def check(self, *, anyway: bool = False) -> None:
         """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
+
+        Args:
+            anyway: whether it is used too where the list is ODP's own, as far as no statement that can end a session
+                has to be sent: its ids are no server's.
 
         Raises:
             TargetError: it can't; the message says how far it went, and what to do.
         """
         try:
             self._check_probe()
-            self.process_list()
+            odps = is_odps(self.process_list())
         except TargetError as error:
             if isinstance(error.outcome, GivenUp):
                 raise  # that says itself what to do
             raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
+        if odps and not anyway:
+            raise TargetError(ODPS_LIST)
+        if odps:
+            self.stopped = ODPS_LIST
+
+    @property
+    def _is_oracle_tenant(self) -> bool:
+        return bool(self.profile.client_flag & ORACLE_TENANT)
 
     @property
     def probe(self) -> str:
@@ -223,12 +258,24 @@ class Target:
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
         logged_in = self._control is not None
         match outcome:
+            case ServerError() | Lost() if wants_tls(outcome):
+                return f"the server takes {TLS_ONLY}"
+            case ServerError() | Lost() | Unreadable() if self._offered & self.profile.client_flag & _QUERY_ATTRIBUTES:
+                return (
+                    f"the server offers capability bit 27 for MySQL's query attributes, and the profile "
+                    f"{self.profile.name!r} sets it for OceanBase's Oracle mode, so that each reads statements "
+                    f"otherwise: for MySQL take --profile mysql"
+                )
             case Lost(missing="handshake", turned_away=True):
                 return "it takes no more clients: end some of them, or raise its limit"
             case Lost(missing="handshake") | NoReply(missing="handshake"):
                 return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"
             case Unreadable() if not logged_in:
                 return "what listens there is no MySQL-protocol server, or something in between garbles it"
+            case ServerError() as error if (
+                not logged_in and self._is_oracle_tenant and (advice := login_advice(error, self.dsn))
+            ):
+                return advice
             case ServerError() if not logged_in:
                 return "are the DSN's user and password right, and may that user log in from here?"
             case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
@@ -292,7 +339,7 @@ class Target:
             refusals = []
             for spelling in spellings:
                 if len(spellings) > 1:
-                    outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    outcome = session.execute(spelling.format(seconds=_TRIAL), self.limits.statement)
                     if not answered(outcome):
                         raise TargetError(f"{spelling} is answered with {outcome}", outcome)
                     if not succeeded(outcome):

@@ -21,7 +21,7 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     yield f"login       {facts.connect_ms:g} ms"
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
     yield f"list        {_list(facts)}"
-    yield from _other_profile(facts)
+    yield from _notes(facts)
     for lack in facts.lacks:
         yield ""
         yield f"lacks: {lack.what}"
@@ -36,9 +36,14 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
 def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
     yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
-    yield from _other_profile(facts)
+    yield from _notes(facts)
     for lack in facts.lacks:
         yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    yield from _other_profile(facts)
+    yield from (f"note: {note}" for note in facts.notes)
 
 
 def _other_profile(facts: Facts) -> Iterator[str]:

@@ -129,4 +129,4 @@ def _table(title: str, results: Sequence[CaseResult]) -> Iterator[str]:
         what = f"{result.verdict.value} | {code(outcome_of(result))} | {known} |"
         yield f"| {result.requirement} ({result.binding.value}) | {code(result.name)} | {what}"
     if len(results) > _MOST_ROWS:
-        yield from ("", f"{len(results) - _MOST_ROWS} more: the record of `--report` has them.")
+        yield from ("", f"{len(results) - _MOST_ROWS} more: the record (`--record FILE.json`) lists them all.")

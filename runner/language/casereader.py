@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.language.casefolders import REGISTER_NAME
 from runner.language.model import (
     ADMINISTRATOR,
     REPLY_WORDS,
@@ -30,7 +31,6 @@ from runner.language.model import (
     flat,
 )
 from runner.language.problems import Place, SourceError, did_you_mean
-from runner.language.register import REGISTER_NAME
 from runner.language.shape import fault
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_

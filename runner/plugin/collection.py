@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.language.load import case_files, is_case_file, load_cases
+from runner.language.load import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_of
 from runner.plugin.run import Run
 from runner.reporting.failure import failure_text
-
-cached_cases = cache(load_cases)
-"""``load_cases``, once a file: the files are checked before the run and collected in it."""
 
 
 @cache
@@ -94,7 +91,7 @@ class CaseItem(pytest.Item):
         if isinstance(excinfo.value, CaseFailedError):
             run = Run.of(self.config)
             node = f"{self.case.place.shown_path}::{self.name}"
-            return failure_text(excinfo.value.result, f"pytest '{node}' {run.rerun_options}".rstrip())
+            return failure_text(excinfo.value.result, f"{run.command} '{node}' {run.rerun_options}".rstrip())
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -12,14 +12,15 @@ from runner.execution.profilecheck import check_profile
 from runner.execution.spelling import check_spellings
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
-from runner.language.load import is_case_file, refuse_duplicates
+from runner.language.load import cached_cases, is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.suite import Suite, folders_of
 from runner.plugin import recording
 from runner.plugin.ci import tell
-from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files, suite_of_run
+from runner.plugin.collection import CaseFile, CaseItem, chosen_files, suite_of_run
 from runner.plugin.options import add_options
+from runner.plugin.progress import Progress
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.workers import planned_workers
@@ -63,6 +64,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
+    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        config.pluginmanager.register(Progress(reporter))
     cases = _check_files(files, config.getoption("requirement"))
     run = Run.of(config)
     try:
@@ -72,17 +75,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _check_known(run)
     _check_spellings(run, cases)
     run.check_accounts(cases, _suite(files), planned_workers(config))
-    if run.report_path is not None and not run.report_path.absolute().parent.is_dir():
-        raise pytest.UsageError(f"--report: there is no folder {run.report_path.parent}")
-    if run.report_path is not None and run.report_path.is_dir():
-        raise pytest.UsageError(f"--report: {run.report_path} is a folder; name a file in it")
+    if run.record_path is not None and not run.record_path.absolute().parent.is_dir():
+        raise pytest.UsageError(f"--record: there is no folder {run.record_path.parent}")
+    if run.record_path is not None and run.record_path.is_dir():
+        raise pytest.UsageError(f"--record: {run.record_path} is a folder; name a file in it")
     if not config.option.collectonly:
         run.check_target(cases)
         _check_known(run, reached=True)
         try:
             recording.write(config, files, [], None)
         except OSError as error:
-            raise pytest.UsageError(f"--report: {error}") from error
+            raise pytest.UsageError(f"--record: {error}") from error
 
 
 def _chosen(config: pytest.Config) -> list[Path]:
@@ -245,7 +248,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             recording.write(config, _chosen(config), _results(), int(exitstatus) if over else None)
     except OSError as error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        print(f"--report: {error}")  # noqa: T201 - the terminal reporter is finishing by now
+        print(f"--record: {error}")  # noqa: T201 - the terminal reporter is finishing by now
     finally:
         run.close()
     if hasattr(config, "workeroutput"):

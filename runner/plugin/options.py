@@ -8,6 +8,7 @@ import math
 import pytest
 
 from runner.database.profile import DEFAULT_PROFILE
+from runner.execution.applicability import SEND_WITHHELD
 
 DEFAULT_IN_FLIGHT = 16
 """Cases of one process at a time: they take some 80 connections, and most servers have 150."""
@@ -30,9 +31,20 @@ def add_options(parser: pytest.Parser) -> None:
         help=f"how the target spells what the cases need (default: {DEFAULT_PROFILE})",
     )
     group.addoption(
+        SEND_WITHHELD,
+        action="store_true",
+        help="also send what the profile withholds since it may harm such a server; the embedded simulator is always "
+        "sent everything",
+    )
+    group.addoption(
         "--accounts",
         metavar="FILE",
         help="run with the prepared accounts of this file and create no users (docs/accounts.md)",
+    )
+    group.addoption(
+        "--anyway",
+        action="store_true",
+        help="run also where ODP answers SHOW PROCESSLIST itself, and nearly no case can be decided",
     )
     group.addoption(
         "--in-flight",
@@ -68,11 +80,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
         "(python -m runner baseline writes one)",
     )
-    group.addoption("--record", "--report", dest="report", metavar="FILE.json", help="write the record of the run")
+    group.addoption("--record", metavar="FILE.json", help="write the record of the run")
     group.addoption(
         "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
     )
-    group.addoption("--report-host", action="store_true", help="write the target's host into the record, too")
+    group.addoption("--record-host", action="store_true", help="write the target's host into the record, too")
 
 
 def _count(text: str) -> int:

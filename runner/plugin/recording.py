@@ -17,7 +17,7 @@ from runner.reporting.record import Record, RecordedLack, RecordedRun, RecordedT
 
 
 def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseResult], exit_code: int | None) -> None:
-    """Writes the record, if ``--report`` asks for it and the target was reached.
+    """Writes the record, if ``--record`` asks for it and the target was reached.
 
     Args:
         config: the controller's.
@@ -29,7 +29,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
         OSError: the file can't be written.
     """
     run = Run.of(config)
-    if run.report_path is None or run.facts is None:
+    if run.record_path is None or run.facts is None:
         return
     facts, suite = run.facts, suite_of_run(tuple(files))
     Record(
@@ -42,7 +42,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             title=run.profile.title,
             route=facts.route,
             tls=facts.tls,
-            host=facts.target.rpartition("@")[2] if config.option.report_host else None,
+            host=facts.target.rpartition("@")[2] if config.option.record_host else None,
         ),
         run=RecordedRun(
             suite=suite_version(),
@@ -61,7 +61,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
         lacks=tuple(RecordedLack(lack.what, lack.cases, lack.mend) for lack in facts.lacks),
         requirements=suite.requirements,
         results=tuple(results),
-    ).write(run.report_path)
+    ).write(run.record_path)
 
 
 def _machine() -> str:

@@ -31,6 +31,7 @@ from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
 from runner.doctor.report import short
 from runner.execution.accounts import Pool, check_accounts
+from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.gating.judging import listed
@@ -39,6 +40,7 @@ from runner.language.model import Case
 from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.inflight import CasesInFlight
+from runner.plugin.invocation import PLUGIN
 from runner.plugin.prepared import at_a_time, read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
@@ -56,6 +58,9 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self._option = config.option
+        standalone = config.pluginmanager.has_plugin(PLUGIN)
+        self.command = "kill-session-conformance run" if standalone else "pytest"
+        """What was typed to start the run."""
         worker_input = getattr(config, "workerinput", {})
         self.source = "--dsn" if self._option.dsn is not None else ENVIRONMENT if ENVIRONMENT in os.environ else None
         """What names the target; None for the embedded simulator."""
@@ -109,14 +114,15 @@ class Run:
         return replace(limits, connect=self.dsn.connect_timeout or limits.connect)
 
     @property
-    def report_path(self) -> Path | None:
+    def record_path(self) -> Path | None:
         """Where the record goes."""
-        return Path(self._option.report) if self._option.report else None
+        return Path(self._option.record) if self._option.record else None
 
     @cached_property
     def profile(self) -> Profile:
-        """The target's profile."""
-        return load_profile(self._option.profile)
+        """The target's profile. It withholds nothing from the embedded simulator, which nothing can harm."""
+        profile = load_profile(self._option.profile)
+        return profile.sending_all() if self.source is None or self._option.send_withheld else profile
 
     @cached_property
     def known(self) -> KnownDeviations | None:
@@ -177,7 +183,8 @@ class Run:
             return known.lstrip()
         dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
-        return f"{dsn}--profile {self._option.profile}{accounts}{known}"
+        all_of_it = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
+        return f"{dsn}--profile {self._option.profile}{all_of_it}{accounts}{known}"
 
     def check_accounts(self, cases: Sequence[Case], suite: Suite, workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
@@ -212,15 +219,13 @@ class Run:
             raise pytest.UsageError(str(error)) from error
         target = Target(dsn, self.profile, self.limits, self._names)
         try:
-            target.check()
+            target.check(anyway=self._option.anyway)
             if self._accounts is not None:
                 refuse_dsns_user(self._accounts, dsn)
                 check_accounts(target, self._accounts)
             elif self._simulator is None:
                 self._sweep_earlier(target)
-            self._needs = Needs.of(
-                case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
-            )
+            self._needs = Needs.on(self.profile, cases)
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
             self._version = self.facts.version
             self._stopped = target.stopped

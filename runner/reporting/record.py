@@ -1,4 +1,4 @@
-"""The JSON record of a run (``--report``): written in one go, read back against the schema of the version it names.
+"""The JSON record of a run (``--record``): written in one go, read back against the schema of the version it names.
 
 Everything in it but times and identifiers is the same for identical runs, with workers and without. The schemas of all
 versions stay in this folder: ``record-<format>.schema.json``.
@@ -7,6 +7,7 @@ versions stay in this folder: ``record-<format>.schema.json``.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,7 +22,9 @@ from runner.language.model import Level, Requirement
 from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
+_NAME = "kill-session-conformance"
 _LARGEST = 256 * 1024 * 1024  # bytes
+_HOW = "A record is the file that `pytest cases --record FILE.json` writes."
 
 
 class RecordError(ValueError):
@@ -113,8 +116,22 @@ class Record:
             OSError: the file can't be written.
         """
         draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(_text(self.as_dict()) + "\n", encoding="utf-8")
         draft.replace(path)
+
+
+def _text(value: Any, margin: str = "\n") -> str:
+    """A value as JSON: what holds no other values is on one line, such as an event of a transcript.
+
+    So a record has a tenth of the lines that it would have with a line for each number, and changes of it are readable.
+    """
+    inner = margin + " "
+    if isinstance(value, dict) and any(isinstance(part, dict | list | tuple) for part in value.values()):
+        rows = (f"{inner}{json.dumps(key)}: {_text(part, inner)}" for key, part in value.items())
+        return f"{{{','.join(rows)}{margin}}}"
+    if isinstance(value, list | tuple) and any(isinstance(part, dict) for part in value):
+        return f"[{','.join(inner + _text(part, inner) for part in value)}{margin}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_record(path: Path, *, cut_off: bool = False) -> Record:
@@ -130,7 +147,7 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
     data = _document(path)
     version = data.get("format") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
-        raise RecordError(f"{path}: is no record of a run: it has no number 'format'; records come from --report")
+        raise RecordError(f"{path} is no record of a run: it has no number 'format'. {_HOW}")
     if version not in known_formats():
         raise RecordError(
             f"{path}: is a record of format {version}; this version knows {', '.join(map(str, known_formats()))}: "
@@ -156,7 +173,7 @@ def _document(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, RecordError):
             raise
-        raise RecordError(f"{path}: is no JSON ({error}); records come from --report") from error
+        raise RecordError(f"{path} is no JSON ({error}). {_HOW}") from error
 
 
 def _record(data: dict[str, Any]) -> Record:
@@ -184,9 +201,12 @@ def _validator(version: int) -> Draft202012Validator:
     return Draft202012Validator(json.loads(text))
 
 
+@cache
 def suite_version() -> str:
-    """The installed version, or ``0+source`` when it runs from a checkout that isn't installed."""
-    try:
-        return metadata.version("kill-session-conformance")
-    except metadata.PackageNotFoundError:
-        return "0+source"
+    """The suite's version: as its checkout states it, which may be newer than what was installed, or as installed."""
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if pyproject.is_file():
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == _NAME:
+            return str(project["version"])
+    return metadata.version(_NAME)

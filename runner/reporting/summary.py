@@ -145,7 +145,7 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
         line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}{why}: {what}"
         yield shorten(line, max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:
-        yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record of --report"
+        yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record (--record FILE.json)"
 
 
 def untrue(results: list[CaseResult], others: list[str]) -> Iterator[str]:

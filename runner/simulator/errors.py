@@ -46,6 +46,11 @@ def access_denied(user: str, *, with_password: bool) -> SqlError:
     return SqlError(1045, SYNTAX, words, oracle=False)
 
 
+def no_such_cluster() -> SqlError:
+    """ODP knows no cluster of the name that the login has."""
+    return SqlError(4669, GENERAL, "cluster not exist", oracle=False)
+
+
 def no_create_session(user: str) -> SqlError:
     """The password was right, but the user may not log in."""
     return SqlError(1045, GENERAL, f"user {user} lacks CREATE SESSION privilege; logon denied")
@@ -79,6 +84,11 @@ def unknown_command() -> SqlError:
 def unknown_prepared(number: int) -> SqlError:
     """A prepared statement that the session does not have."""
     return SqlError(1243, GENERAL, f"Unknown prepared statement handler ({number}) given to EXECUTE", oracle=False)
+
+
+def bad_parameters() -> SqlError:
+    """The values of a prepared statement's parameters can't be read."""
+    return SqlError(1210, GENERAL, "Incorrect arguments to EXECUTE", oracle=False)
 
 
 def too_many_prepared() -> SqlError:
@@ -153,6 +163,11 @@ def session_killed() -> SqlError:
     return SqlError(1092, GENERAL, "OceanBase instance terminated. Disconnection forced")
 
 
+def query_timeout() -> SqlError:
+    """The statement took longer than the server lets one take."""
+    return internal(-4012, "Timeout, query has reached the maximum query timeout")
+
+
 def query_killed() -> SqlError:
     """What the statement that KILL QUERY stopped is told."""
     return internal(-5065, "Query execution was interrupted", "70100")
@@ -164,6 +179,11 @@ def query_killed() -> SqlError:
 def name_taken() -> SqlError:
     """A user or role of this name exists."""
     return SqlError(1920, "42710", "user name conflicts with another user or role name")
+
+
+def password_rejected(rule: str) -> SqlError:
+    """The tenant's PASSWORD_VERIFY_FUNCTION takes another password."""
+    return SqlError(28003, GENERAL, f"password verification for the specified password failed\n{rule}")
 
 
 def role_name_taken(name: str) -> SqlError:
@@ -186,9 +206,9 @@ def no_such_user(name: str) -> SqlError:
     return SqlError(1918, GENERAL, f"user '{name}' does not exist")
 
 
-def cannot_drop_user(name: str) -> SqlError:
-    """There is no such user to drop."""
-    return internal(-5155, f"Operation DROP USER failed for '{name}'@'%'")
+def user_operation_failed(operation: str, name: str) -> SqlError:
+    """There is no such user to drop; or another definition is under way."""
+    return internal(-5155, f"Operation {operation} failed for '{name}'@'%'")
 
 
 def drop_needs_cascade() -> SqlError:
@@ -237,6 +257,21 @@ def no_such_schema() -> SqlError:
 def invalid_identifier(name: str) -> SqlError:
     """No column or function of this name."""
     return SqlError(904, "42S22", f"invalid identifier '{name}'")
+
+
+def undeclared(name: str) -> SqlError:
+    """A block calls a procedure that its package does not have."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00302: component '{name}' must be declared")
+
+
+def package_not_visible(name: str) -> SqlError:
+    """A block calls a package that is not there, or that the user may not execute."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00201: identifier '{name}' must be declared")
+
+
+def no_time_to_sleep() -> SqlError:
+    """A procedure that sleeps is called with no time, or less."""
+    return SqlError(14312, GENERAL, "the time to sleep has to be above 0")
 
 
 def invalid_parameter() -> SqlError:
@@ -302,6 +337,11 @@ def wait_expired() -> SqlError:
 def lock_wait_expired() -> SqlError:
     """Another transaction held the row for longer than the server lets a statement wait."""
     return internal(-6003, "Lock wait timeout exceeded; try restarting transaction")
+
+
+def no_such_savepoint(name: str) -> SqlError:
+    """No savepoint of this name in the open transaction."""
+    return SqlError(1086, GENERAL, f"savepoint '{name}' never established in this session or is invalid")
 
 
 def unknown_variable(name: str) -> SqlError:

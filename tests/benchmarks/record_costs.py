@@ -1,4 +1,4 @@
-"""What ``--report`` adds to a run on the embedded simulator.
+"""What ``--record`` adds to a run on the embedded simulator.
 
     PYTHONPATH=tests:. python tests/benchmarks/record_costs.py
 
@@ -40,10 +40,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(RUNS):
             without.append(seconds())
-            recorded.append(seconds("--report", str(Path(folder) / "record.json")))
+            recorded.append(seconds("--record", str(Path(folder) / "record.json")))
     for place, what in enumerate(("wall clock", "processor")):
         bare, full = (statistics.median(run[place] for run in runs) for runs in (without, recorded))
-        print(f"{what}: {bare:.2f} s, with --report {full:.2f} s: {100 * (full - bare) / bare:+.1f} %")
+        print(f"{what}: {bare:.2f} s, with --record {full:.2f} s: {100 * (full - bare) / bare:+.1f} %")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,6 @@ def all_verdicts(tmp_path_factory: pytest.TempPathFactory, dsn: str) -> Path:
     """The record of a run of those few cases without a list; beside it are the cases."""
     folder = tmp_path_factory.mktemp("verdicts")
     write_cases(folder)
-    done = run_cases(folder, dsn, "--report", "r.json")
+    done = run_cases(folder, dsn, "--record", "r.json")
     assert done.code == 1, done.screen
     return folder / "r.json"

@@ -30,8 +30,8 @@ def one(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
 def test_what_is_known_is_said_and_stays_what_it_is(one: Path, dsn: str, workers: tuple[str, ...]) -> None:
     known = write_list(one, MUST + ", link: 'https://example.org/7', versions: {from: 5.7}")
-    report = one / "r.json"
-    done = run_cases(one, dsn, "--known-deviations", known.name, "--report", str(report), *workers)
+    path = one / "r.json"
+    done = run_cases(one, dsn, "--known-deviations", known.name, "--record", str(path), *workers)
     assert done.code == 0, done.screen
     assert "known deviations: 1 entry in known.yaml" in done.screen
     assert "1 deviates (known)" in done.screen
@@ -47,7 +47,7 @@ def test_what_is_known_is_said_and_stays_what_it_is(one: Path, dsn: str, workers
     assert (case["known-deviation"], case["known-reason"]) == ("known", "bug 7, in the next release")
     assert "known.yaml:3:5" in case["told"]
     assert "runner/" not in case["told"]
-    record = read_record(report)
+    record = read_record(path)
     (result,) = [result for result in record.results if result.name == "must-deviates"]
     assert result.verdict.value == "deviates"
     assert result.listing is not None
@@ -132,14 +132,14 @@ def test_a_list_has_to_be_true(
 def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, dsn: str) -> None:
     other = f"case: must-conforms, versions: {{before: 5}}, {CAME}"
     write_list(one, MUST, other, "requirement: PUR-1, came: OK, reason: r")
-    report = one / "r.json"
-    done = run_cases(one, dsn, "--known-deviations", "known.yaml", "--report", str(report))
+    record = one / "r.json"
+    done = run_cases(one, dsn, "--known-deviations", "known.yaml", "--record", str(record))
     assert done.code == 1
     assert "failure" not in done.outcomes.values()
     assert "known deviations: 3 entries in known.yaml, 2 for this version" in done.screen
     assert "known deviations: known.yaml:5:5: no case of PUR-1 deviates any more as listed ('OK')" in done.screen
     assert "the list of known deviations is not true: 1 to look at; 1 case known" in done.screen
-    assert read(report)["run"]["exit_code"] == 1
+    assert read(record)["run"]["exit_code"] == 1
 
 
 def test_a_broken_file_among_the_cases_is_said_before_the_run(one: Path, dsn: str) -> None:

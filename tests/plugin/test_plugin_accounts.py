@@ -40,7 +40,7 @@ class Server:
         return pymysql.connect(
             host=self.dsn.host,
             port=self.dsn.port,
-            user=user or self.dsn.user,
+            user=self.dsn.login(user or self.dsn.account),
             password=password or self.dsn.password,
             client_flag=ORACLE_MODE,
         )
@@ -74,7 +74,7 @@ class Server:
 
     @property
     def watcher(self) -> str:
-        return f"oceanbase://WATCHER:watchword@{self.dsn.host}:{self.dsn.port}/"
+        return f"oceanbase://WATCHER%40oracle:watchword@{self.dsn.host}:{self.dsn.port}/"
 
     @property
     def options(self) -> list[str]:
@@ -107,8 +107,8 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     simulator.stop()
 
 
-def results(report: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["results"]
+def results(record: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))["results"]
     return rows
 
 
@@ -117,18 +117,18 @@ def results(report: Path) -> list[dict[str, Any]]:
 
 def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp_path: Path) -> None:
     server.prepare(workers=2)
-    before, report = server.users(), tmp_path / "report.json"
-    done = run("cases", "-q", "-n", "2", *server.options, "--report", str(report))
+    before, record = server.users(), tmp_path / "record.json"
+    done = run("cases", "-q", "-n", "2", *server.options, "--record", str(record))
     assert server.users() == before
-    shown = done.screen + report.read_text(encoding="utf-8")
+    shown = done.screen + record.read_text(encoding="utf-8")
     assert not any(password in shown for password in server.passwords)
-    said = [str(event["text"]) for row in results(report) for event in row["transcript"] if event["kind"] == "says"]
+    said = [str(event["text"]) for row in results(record) for event in row["transcript"] if event["kind"] == "says"]
     assert len(said) > 200
     assert not [text for text in said if CHANGES.search(text)]
 
-    undecided = {str(row["name"]): str(row["reason"]) for row in results(report) if row["verdict"] == "inconclusive"}
-    decided = [row for row in results(report) if row["verdict"] in {"conforms", "observed"}]
-    assert len(decided) + len(undecided) == len(results(report))
+    undecided = {str(row["name"]): str(row["reason"]) for row in results(record) if row["verdict"] == "inconclusive"}
+    decided = [row for row in results(record) if row["verdict"] in {"conforms", "observed"}]
+    assert len(decided) + len(undecided) == len(results(record))
     assert len(decided) > 170
     assert done.code == 1
     for name, part in {
@@ -195,10 +195,10 @@ def test_a_defect_deviates_with_prepared_accounts_too(server: Server, requiremen
 def test_an_account_that_a_case_locked_out_makes_later_cases_undecided(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL + "\nparameters: {which: [first, second, third]}")
-    report = tmp_path / "report.json"
-    done = run(*own(tmp_path), *server.options, "--report", str(report))
-    assert [row["verdict"] for row in results(report)] == ["conforms", "inconclusive", "inconclusive"], done.screen
-    assert "killer can't log in: error 1045" in str(results(report)[1]["reason"])
+    record = tmp_path / "record.json"
+    done = run(*own(tmp_path), *server.options, "--record", str(record))
+    assert [row["verdict"] for row in results(record)] == ["conforms", "inconclusive", "inconclusive"], done.screen
+    assert "killer can't log in: error 1045" in str(results(record)[1]["reason"])
 
 
 # What an account may not be
@@ -208,11 +208,11 @@ def test_an_account_that_somebody_else_uses_is_left_alone(server: Server, tmp_pa
     server.prepare()
     write_case(tmp_path, KILL)
     users = server.holders()
-    report = tmp_path / "report.json"
+    record = tmp_path / "record.json"
     strangers = [server.connect(*login) for login in users]
     ids = [str(vars(stranger)["server_thread_id"][0]) for stranger in strangers]
-    undecided = run(*own(tmp_path), "--settle", "1", *server.options, "--report", str(report))
-    (result,) = results(report)
+    undecided = run(*own(tmp_path), "--settle", "1", *server.options, "--record", str(record))
+    (result,) = results(record)
     for stranger in strangers:
         stranger.ping(reconnect=False)  # it goes on
         stranger.close()
@@ -226,17 +226,17 @@ def test_an_account_that_somebody_else_uses_is_left_alone(server: Server, tmp_pa
 def test_a_session_that_is_still_winding_down_is_waited_for(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL)
-    report = tmp_path / "report.json"
+    record = tmp_path / "record.json"
     leaving = [server.connect(*login) for login in server.holders()]
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run, *own(tmp_path), "--settle", "60", *server.options, "--report", str(report))
+        running = pool.submit(run, *own(tmp_path), "--settle", "60", *server.options, "--record", str(record))
         assert eventually(lambda: server.sessions_of("WATCHER"))
         time.sleep(1)
         assert not running.done()
         for session in leaving:
             session.close()
         assert running.result().code == 0, running.result().screen
-    assert [row["verdict"] for row in results(report)] == ["conforms"]
+    assert [row["verdict"] for row in results(record)] == ["conforms"]
 
 
 def test_of_two_accounts_the_one_that_nobody_uses_is_taken(server: Server, tmp_path: Path) -> None:

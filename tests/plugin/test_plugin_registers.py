@@ -69,7 +69,7 @@ class Setup:
 
     def record(self, *folders: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
         path = self.folder / "record.json"
-        done = self.run(*folders, options=("--report", str(path), *options))
+        done = self.run(*folders, options=("--record", str(path), *options))
         assert path.exists(), done.screen
         read: dict[str, Any] = json.loads(path.read_text("utf-8"))
         return read
@@ -123,7 +123,7 @@ def test_workers_judge_each_register_by_its_own_words_too(setup: Setup) -> None:
 
 def test_screen_and_record_count_the_cases_of_both_registers(setup: Setup) -> None:
     path = setup.folder / "record.json"
-    done = setup.run("page", "other", options=("--report", str(path)))
+    done = setup.run("page", "other", options=("--record", str(path)))
     assert done.code == 1, done.screen
     assert all(cell in done.screen for cell in ("SYN-2  conforms 1", "CAN-1  conforms 1", "CAN-2  INCONCLUSIVE 1"))
     record = json.loads(path.read_text("utf-8"))

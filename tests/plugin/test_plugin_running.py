@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,31 +21,31 @@ from runner.database.session import Login, Session
 from runner.execution.rendering import LONG
 from runner.plugin.embedded import EmbeddedSimulator
 
-SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: rows\nparameters: {who: [a, b, c, d]}"
+SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: ok\nparameters: {who: [a, b, c, d]}"
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 
 
-def results(report: Path) -> dict[str, tuple[str, str]]:
-    record = json.loads(report.read_text(encoding="utf-8"))
+def results(path: Path) -> dict[str, tuple[str, str]]:
+    record = json.loads(path.read_text(encoding="utf-8"))
     return {row["name"]: (row["requirement"], row["verdict"]) for row in record["results"]}
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of all cases, run by one process."""
-    report = tmp_path_factory.mktemp("alone") / "report.json"
-    done = run("cases", "-q", "--report", str(report))
+    record = tmp_path_factory.mktemp("alone") / "record.json"
+    done = run("cases", "-q", "--record", str(record))
     assert done.code == 0, done.screen
-    return report
+    return record
 
 
 def test_workers_come_to_the_same_verdicts_as_one_process(alone: Path, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    done = run("cases", "-q", "-n", "2", "--report", str(report))
+    record = tmp_path / "record.json"
+    done = run("cases", "-q", "-n", "2", "--record", str(record))
     assert done.code == 0, done.screen
-    assert results(report) == results(alone)
-    assert len(results(report)) > 150
-    names = [row["name"] for row in json.loads(report.read_text(encoding="utf-8"))["results"]]
+    assert results(record) == results(alone)
+    assert len(results(record)) > 150
+    names = [row["name"] for row in json.loads(record.read_text(encoding="utf-8"))["results"]]
     assert names == [row["name"] for row in json.loads(alone.read_text(encoding="utf-8"))["results"]]
 
 
@@ -66,12 +67,12 @@ def test_a_bad_dsn_is_said_once_and_not_by_every_worker() -> None:
 
 
 def test_a_mark_chooses_a_level(tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
+    record = tmp_path / "record.json"
     done = run(
-        "cases", "-q", "-m", "should", "--requirement", "EXA-3", "--requirement", "SYN-2", "--report", str(report)
+        "cases", "-q", "-m", "should", "--requirement", "EXA-3", "--requirement", "SYN-2", "--record", str(record)
     )
     assert done.code == 0
-    assert {requirement for requirement, _ in results(report).values()} == {"EXA-3"}
+    assert {requirement for requirement, _ in results(record).values()} == {"EXA-3"}
 
 
 def test_the_must_mark_chooses_every_case_that_must(alone: Path) -> None:
@@ -83,17 +84,17 @@ def test_the_must_mark_chooses_every_case_that_must(alone: Path) -> None:
 
 
 def test_k_chooses_by_name_and_parameter(tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    done = run("cases/reserved.yaml", "-q", "-k", "immediate-idle and without", "--report", str(report))
+    record = tmp_path / "record.json"
+    done = run("cases/reserved.yaml", "-q", "-k", "immediate-idle and without", "--record", str(record))
     assert done.code == 0
-    assert list(results(report)) == ["immediate-idle[without]"]
+    assert list(results(record)) == ["immediate-idle[without]"]
 
 
 def test_a_case_is_chosen_by_its_file_and_name(tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    done = run("cases/forms.yaml::plain-form", "-q", "--report", str(report))
+    record = tmp_path / "record.json"
+    done = run("cases/forms.yaml::plain-form", "-q", "--record", str(record))
     assert done.code == 0
-    assert list(results(report)) == ["plain-form"]
+    assert list(results(record)) == ["plain-form"]
 
 
 def test_what_chooses_nothing_is_exit_code_5_and_no_conformance() -> None:
@@ -126,7 +127,7 @@ class Watcher:
         return self.rows("SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
 
     def sleeping(self) -> int:
-        """How many sessions are in the middle of a case's statement that takes long; the examination's takes 0 s."""
+        """How many sessions are in the middle of a case's statement that takes long; the examination's is short."""
         return sum(f"SLEEP({LONG})" in (row[7] or "") for row in self.rows("SHOW PROCESSLIST"))
 
 
@@ -163,8 +164,8 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     tmp_path: Path, simulator: Dsn, watcher: Watcher, workers: int, stop: Callable[[int], None]
 ) -> None:
     write_case(tmp_path, SLEEPS)
-    report = tmp_path / "report.json"
-    options = ["--dsn", simulator.text, "--statement-limit", "600", "--report", str(report), "-n", str(workers)]
+    record = tmp_path / "record.json"
+    options = ["--dsn", simulator.text, "--statement-limit", "600", "--record", str(record), "-n", str(workers)]
     with subprocess.Popen(
         command(*own(tmp_path), *options),
         cwd=ROOT,
@@ -187,7 +188,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     assert watcher.sleeping() == 0
     assert simulator.password not in screen
     assert "INTERNALERROR" not in screen
-    assert json.loads(report.read_text(encoding="utf-8"))["run"]["complete"] is False
+    assert json.loads(record.read_text(encoding="utf-8"))["run"]["complete"] is False
 
 
 def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
@@ -231,3 +232,15 @@ def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulat
     write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
     assert run(*own(tmp_path), "--dsn", simulator.text).code == 1
     assert watcher.users() == ()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_long_run_says_now_and_then_how_far_it_is(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    steps = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows\nparameters: {who: [a, b, c, d, e, f]}"
+    write_case(tmp_path, steps)
+    (tmp_path / "often.py").write_text("from runner.plugin import progress\nprogress.EVERY = 0.0\n", encoding="utf-8")
+    often = ["-p", "often", "-o", f"pythonpath={ROOT} {tmp_path}"]
+    done = run(*own(tmp_path), *often, *workers)
+    lines = re.findall(r"^([0-9]) of 6 cases in [0-9]+ s, about [0-9]+ s left$", done.screen, re.MULTILINE)
+    assert lines == ["1", "2", "3", "4", "5"], done.screen
+    assert "cases in" not in run(*own(tmp_path), *workers).screen

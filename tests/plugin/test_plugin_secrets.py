@@ -86,7 +86,7 @@ def test_a_failing_run_shows_it_nowhere(given: Given, workers: list[str], tmp_pa
     write_case(tmp_path, DEVIATES)
     out = tmp_path / "out"
     out.mkdir()
-    files = ["--report", str(out / "record.json"), "--junitxml", str(out / "junit.xml")]
+    files = ["--record", str(out / "record.json"), "--junitxml", str(out / "junit.xml")]
     done = run_given(given, *own(tmp_path), *files, *workers, "-vv", "-l", "--full-trace", "-rA", "--durations=0")
     assert done.code == 1, done.screen
     assert "rerun:" in done.screen
@@ -251,7 +251,7 @@ def test_a_bad_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, said: 
 def test_a_server_without_tls_where_it_is_asked_for_is_exit_code_4(target: Dsn) -> None:
     done = run_given(Given(["--dsn", f"{target.text}?ssl_verify=none"]), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
-    assert "can't be used: the administrator 'SYS' can't log in: the DSN asks for TLS" in done.screen
+    assert "can't be used: the administrator 'SYS@oracle' can't log in: the DSN asks for TLS" in done.screen
     assert_hidden(done.screen)
     assert done.shows_no_internals()
 

@@ -128,9 +128,9 @@ def test_the_record_has_every_result(tmp_path: Path) -> None:
     write_case(tmp_path, WRONG, "SYN-2")
     write_case(tmp_path, GOOD + "\nparameters: {how: [a, b]}", "PUR-1", "good")
     write_case(tmp_path, OBSERVING, "OBS-1", "seen")
-    report = tmp_path / "report.json"
-    done = run(*own(tmp_path), "--report", str(report))
-    record = json.loads(report.read_text(encoding="utf-8"))
+    path = tmp_path / "record.json"
+    done = run(*own(tmp_path), "--record", str(path))
+    record = json.loads(path.read_text(encoding="utf-8"))
     assert done.code == 1
     told = record["format"], record["run"]["complete"], record["run"]["strict"], record["target"]["profile"]
     assert told == (1, True, False, "oceanbase-oracle")

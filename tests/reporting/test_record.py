@@ -1,4 +1,4 @@
-"""The record of a run: what ``--report`` writes, and what is read back or refused."""
+"""The record of a run: what ``--record`` writes, and what is read back or refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_no_password_of_anybody_is_in_a_record(dsn: str, tmp_path: Path) -> None
 def test_the_host_is_recorded_on_request_and_a_name_if_it_is_given(dsn: str, tmp_path: Path) -> None:
     plain, told = tmp_path / "plain.json", tmp_path / "told.json"
     run_suite(plain, "--dsn", dsn, "--requirement", "SYN-2")
-    run_suite(told, "--dsn", dsn, "--requirement", "SYN-2", "--report-host", "--target-name", "Ours 1.0")
+    run_suite(told, "--dsn", dsn, "--requirement", "SYN-2", "--record-host", "--target-name", "Ours 1.0")
     port = re.search(r":(\d+)/", dsn)
     assert port is not None
     assert f"127.0.0.1:{port[1]}" not in plain.read_text(encoding="utf-8")
@@ -112,7 +112,7 @@ def test_what_others_do_on_the_server_is_not_in_a_record(dsn: str, tmp_path: Pat
 
 def test_a_run_that_is_killed_leaves_a_record_that_is_refused_as_complete(dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
-    command = [sys.executable, "-m", "pytest", "cases", "--dsn", dsn, "-p", "no:cacheprovider", "--report", str(file)]
+    command = [sys.executable, "-m", "pytest", "cases", "--dsn", dsn, "-p", "no:cacheprovider", "--record", str(file)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as runner:
         deadline = time.monotonic() + 60
         while not file.exists() and time.monotonic() < deadline:
@@ -143,7 +143,7 @@ def test_a_target_that_cannot_be_reached_leaves_the_old_record(tmp_path: Path) -
 
 
 def run_suite_code(file: Path, *options: str) -> int:
-    command = [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--report", str(file), *options]
+    command = [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--record", str(file), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode
 
 

@@ -46,8 +46,10 @@ class ShowProcessList(Statement):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowWarnings(Statement):
-    """SHOW WARNINGS, or SHOW ERRORS."""
+class ShowVariables(Statement):
+    """SHOW VARIABLES; `pattern` is what stands behind LIKE."""
+
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,21 +187,27 @@ class RowLock:
 
 @dataclass(frozen=True, slots=True)
 class Select(Statement):
-    """SELECT from a table, a view, or nothing."""
+    """SELECT from a table, a view, or DUAL."""
 
     items: tuple[Item, ...]
     table: Name | None = None
     where: tuple[Condition, ...] = ()
     order: tuple[tuple[Expression, bool], ...] = ()
     lock: RowLock | None = None
-    limit: int | None = None
     joined: tuple[Name, ...] = ()
     """More tables, each row of which is joined with each row of the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep(Statement):
-    """A call of DBMS_LOCK.SLEEP or DBMS_SESSION.SLEEP."""
+    """A call of DBMS_LOCK.SLEEP."""
+
+    seconds: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Statement):
+    """A block that counts in a loop, and the seconds that it takes."""
 
     seconds: Expression
 
@@ -234,8 +242,22 @@ class Rollback(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint(Statement):
+    """SAVEPOINT."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackTo(Statement):
+    """ROLLBACK TO a savepoint."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartTransaction(Statement):
-    """START TRANSACTION."""
+    """START TRANSACTION, or BEGIN."""
 
 
 @dataclass(frozen=True, slots=True)

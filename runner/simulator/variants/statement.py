@@ -37,9 +37,15 @@ def owner_check(settings: Settings) -> Settings:
 
 
 @lawful_setting
-def own_kill_answered_ok(settings: Settings) -> Settings:
-    """A session that ends itself gets an OK before its connection closes."""
-    return replace(settings, own_kill_answers_ok=True)
+def own_kill_not_answered(settings: Settings) -> Settings:
+    """The connection of a session that ends itself closes without an answer."""
+    return replace(settings, own_kill_answers_ok=False)
+
+
+@lawful_setting
+def like_oceanbase(settings: Settings) -> Settings:
+    """What is known of real servers: the owner is checked, lists show the own user's sessions, an own end has no OK."""
+    return settings.like_oceanbase()
 
 
 @lawful
@@ -50,6 +56,18 @@ class OwnKillAnswered4401(KillSessionStatement):
         await super().end(session, victim, statement)
         if victim is session:
             session.link.disconnect(errors.own_session_killed())
+
+
+@lawful
+class ImmediateIsAName(KillGrammar):
+    """IMMEDIATE in place of the id is taken for a name, and refused as one that nothing has."""
+
+    def text(self, cursor: Cursor) -> str:
+        if not cursor.sees("IMMEDIATE"):
+            return super().text(cursor)
+        name = cursor.next().value
+        cursor.close()
+        raise errors.invalid_identifier(name)
 
 
 @lawful
