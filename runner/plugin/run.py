@@ -41,7 +41,7 @@ from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.inflight import CasesInFlight
 from runner.plugin.invocation import PLUGIN
-from runner.plugin.prepared import at_a_time, read_prepared, refuse_dsns_user, refuse_too_few
+from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
 
@@ -294,13 +294,12 @@ class Run:
             case: the case.
             ahead: the cases from this one on, by name, which may begin meanwhile.
         """
-        if self._option.in_flight == 1:
+        # What a case does to a prepared account, the next one finds: that must not depend on chance.
+        if self._option.in_flight == 1 or self._accounts is not None:
             return self.performer.perform(case)
         if self.cases is None:
             cases = list(ahead)
             limit = self._option.in_flight
-            if self._accounts is not None:
-                limit = at_a_time(self._accounts, [case for _, case in cases], limit)
             stops = bool(self._option.maxfail) or getattr(self._option, "stepwise", False)
             self.cases = CasesInFlight(self.performer, limit, at_once=stops)
             self.cases.add(cases)
