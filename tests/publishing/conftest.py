@@ -39,7 +39,9 @@ def _made_once(folder: Path, name: str, defects: tuple[str, ...]) -> Path:
         simulator = EmbeddedSimulator(*(option for defect in defects for option in ("--defect", defect)))
         try:
             title = f"{name.title()} <1>"
-            run_suite(record, "-n", "4", "--dsn", simulator.dsn, "--target-name", title, limit=PATIENCE)
+            run_suite(
+                record, "-n", "4", "--dsn", simulator.dsn, "--send-withheld", "--target-name", title, limit=PATIENCE
+            )
         finally:
             simulator.stop()
     finally:

@@ -79,7 +79,8 @@ def test_no_password_of_anybody_is_in_a_record(dsn: str, tmp_path: Path) -> None
     text = file.read_text(encoding="utf-8")
     assert SECRET not in text
     assert "IDENTIFIED BY <password>" in text
-    assert not re.search(r"\bp[0-9a-f]{16}\b", text)
+    assert 'IDENTIFIED BY \\"<password>\\"' in text
+    assert not re.search(r"\b(?:p|Kc)[0-9a-f]{16}", text)
 
 
 def test_the_host_is_recorded_on_request_and_a_name_if_it_is_given(dsn: str, tmp_path: Path) -> None:
