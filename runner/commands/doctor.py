@@ -32,4 +32,4 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(facts.as_dict(), indent=1))
     else:
         print("\n".join(report(facts, len(needs.cases))))
-    return 1 if facts.lacks else 0
+    return 1 if facts.missing else 0

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         type=Path,
-        help="files, or folders of cases (default: cases, and the profiles that come with the suite)",
+        help="files, or folders of cases (default: cases, and the profiles of the suite)",
     )
     parser.set_defaults(cases=None)
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     for path in paths:
         found = case_files(path) if path.is_dir() else [path] if path.exists() else []
         if not found:
-            print(f"{path}: no such file, and no folder with case files", file=sys.stderr)
+            print(f"{path}: not a file, and not a folder with case files", file=sys.stderr)
             return USAGE_ERROR
         kind = Kind.CASES if path.is_dir() else kind_of(path)
         if kind is Kind.CASES:

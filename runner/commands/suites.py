@@ -16,7 +16,7 @@ def add_cases_argument(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         metavar="FOLDER",
-        help=f"where a register and its cases are; may be given several times (default: {CASES})",
+        help=f"a folder with a register and its cases; may be given several times (default: {CASES})",
     )
 
 

@@ -81,7 +81,7 @@ class Exemption:
 
     requirements: frozenset[str]
     cases: frozenset[str]
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class Profile:
     privileges: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
     errors: Mapping[str, tuple[ErrorPattern, ...]]
-    try_again: tuple[ErrorPattern, ...]
+    retry: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
-    mends: Mapping[str, str] = field(default_factory=dict)
+    fixes: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
     """The file, for the places of its names."""
@@ -149,13 +149,13 @@ class Profile:
 
     def passes(self, outcome: Outcome) -> bool:
         """Whether an answer is an error that goes away when its statement is sent again."""
-        return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.try_again)
+        return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.retry)
 
     def exempts(self, requirement: str, *names: str) -> str | None:
         """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
         for exemption in self.exemptions:
             if requirement in exemption.requirements or exemption.cases.intersection(names):
-                return exemption.because
+                return exemption.reason
         return None
 
 
@@ -178,8 +178,8 @@ def load_profile(name_or_file: str) -> Profile:
     if path.suffix not in {".yaml", ".yml"}:
         raise SourceError(
             Place(path),
-            f"there is no profile {name_or_file!r}",
-            did_you_mean(name_or_file, profile_names()) + " (or give a .yaml file)",
+            f"unknown profile {name_or_file!r}",
+            did_you_mean(name_or_file, profile_names()) + " (or use a .yaml file)",
         )
     return _read(path)
 
@@ -196,13 +196,13 @@ def _read(path: Path) -> Profile:
         privileges={name: _several(value) for name, value in data.get("privileges", {}).items()},
         words={name: _several(value) for name, value in data["words"].items()},
         errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
-        try_again=_patterns(document, ("try_again",), data.get("try_again", ())),
+        retry=_patterns(document, ("retry",), data.get("retry", ())),
         spellings=(*(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())), *_implied(data)),
         exemptions=tuple(
-            Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
+            Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["reason"])
             for row in data.get("not_applicable", ())
         ),
-        mends=data.get("mends", {}),
+        fixes=data.get("fixes", {}),
         document=document,
     )
 
@@ -222,11 +222,11 @@ def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]])
             empty = "text" in row and re.search(row["text"], "") is not None
         except re.error as error:
             raise document.fail(
-                (*way, index, "text"), f"is no regular expression: {error}", "mind (, [ and \\"
+                (*way, index, "text"), f"is not a valid regular expression: {error}", "check (, [ and \\"
             ) from error
         if empty:
-            what = f"{row['text']!r} is found in every message, an empty one too"
-            raise document.fail((*way, index, "text"), what, "mind | and *, or leave the text out")
+            what = f"{row['text']!r} matches every message, even an empty one"
+            raise document.fail((*way, index, "text"), what, "check | and *, or remove the text")
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
 
 
@@ -240,18 +240,18 @@ def _check_holes(document: Document) -> None:
         texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
     for name, value in data["words"].items():
         texts += [(("words", name), text, frozenset({"seconds"})) for text in _several(value)]
-    for name, text in data.get("mends", {}).items():
-        texts.append((("mends", name), text, frozenset({"administrator", "name"})))
+    for name, text in data.get("fixes", {}).items():
+        texts.append((("fixes", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
         way: Path_ = ("spellings", index)
         holes = _holes(document, (*way, "statement"), spelling["statement"])
         if len(holes) != len(set(holes)):
-            raise document.fail((*way, "statement"), "a {name} stands twice in it", "each name once")
+            raise document.fail((*way, "statement"), "it contains {name} twice", "each name once")
         texts.append(((*way, "becomes"), spelling["becomes"], frozenset(holes)))
     for way, text, known in texts:
         for hole in _holes(document, way, text):
             if hole not in known:
-                raise document.fail(way, f"nothing fills in {{{hole}}} here", did_you_mean(hole, known))
+                raise document.fail(way, f"{{{hole}}} has no value here", did_you_mean(hole, known))
 
 
 def _holes(document: Document, way: Path_, text: str) -> list[str]:
@@ -259,10 +259,10 @@ def _holes(document: Document, way: Path_, text: str) -> list[str]:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise document.fail(
-            way, f"{text!r} has a brace out of place: {error}", "a literal brace is doubled: {{"
+            way, f"{text!r} has a misplaced brace: {error}", "write a literal brace twice: {{"
         ) from error
     if any(form or conversion for _, _, form, conversion in parts):
-        raise document.fail(way, f"{text!r} has a {{hole}} with a : or ! in it", "only {name} is filled in")
+        raise document.fail(way, f"{text!r} has a {{placeholder}} with a : or ! in it", "write {name} only")
     return [hole for _, hole, _, _ in parts if hole is not None]
 
 

@@ -17,7 +17,7 @@ from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 from runner.doctor import needs
-from runner.doctor.facts import Facts, Lack, flavour_and_version
+from runner.doctor.facts import Facts, Missing, flavour_and_version
 from runner.doctor.needs import Needs
 from runner.doctor.route import Connected, RouteExamination
 from runner.execution.identity import identify
@@ -50,7 +50,7 @@ class Examination:
     wanted: Needs
     creates: bool = True
     """Whether users may be created to try things on; not where the cases use prepared accounts."""
-    _lacks: dict[str, Lack] = field(default_factory=dict)
+    _missing: dict[str, Missing] = field(default_factory=dict)
 
     def facts(self) -> Facts:
         """Examines.
@@ -70,7 +70,7 @@ class Examination:
         finally:
             left = provisions.clear()
         if left:
-            self._lacks["clear"] = Lack(f"what the examination made can't be removed: {'; '.join(left)}", (), "")
+            self._missing["clear"] = Missing(f"what the examination made can't be removed: {'; '.join(left)}", (), "")
         return Facts(
             target=target.dsn.shown,
             profile=target.profile.name,
@@ -87,7 +87,7 @@ class Examination:
             unix_socket=target.dsn.unix_socket is not None,
             connect_ms=round(statistics.median(times), 1),
             sees_others=seen.sees_others,
-            lacks=tuple(self._lacks.values()),
+            missing=tuple(self._missing.values()),
         )
 
     def _login_ms(self) -> float:
@@ -113,8 +113,8 @@ class Examination:
             section, defined = sections.get(kind, ("", (name,)))
             if name not in defined:
                 what = f"the profile {profile.name!r} doesn't define the {kind.replace('-', ' ')} {name!r}"
-                mend = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
-                self._lacks[need] = Lack(what, self.wanted.cost(need), mend)
+                fix = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
+                self._missing[need] = Missing(what, self.wanted.cost(need), fix)
 
     # With a user of the examination's own: what most cases stand on
 
@@ -165,13 +165,13 @@ class Examination:
             return None
 
     def _lack(self, need: str, what: str) -> None:
-        mends = self.target.profile.mends
-        mend = mends.get(need) or mends.get(need.partition(" ")[0], "")
-        if need not in self._lacks:
+        fixes = self.target.profile.fixes
+        fix = fixes.get(need) or fixes.get(need.partition(" ")[0], "")
+        if need not in self._missing:
             administrator = self.target.dsn.account
             name = need.partition(" ")[2]
-            self._lacks[need] = Lack(
-                without_passwords(what), self.wanted.cost(need), mend.format(administrator=administrator, name=name)
+            self._missing[need] = Missing(
+                without_passwords(what), self.wanted.cost(need), fix.format(administrator=administrator, name=name)
             )
 
     # What a session shows

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runner.database.outcome import shorten
 from runner.database.profile import profile_names
-from runner.doctor.facts import Facts, Lack
+from runner.doctor.facts import Facts, Missing
 
 _NAMED = 3
 
@@ -22,14 +22,14 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
     yield f"list        {_list(facts)}"
     yield from _other_profile(facts)
-    for lack in facts.lacks:
+    for item in facts.missing:
         yield ""
-        yield f"lacks: {lack.what}"
-        yield f"  costs {_cost(lack, cases)}"
-        if lack.mend:
-            yield f"  mend: {lack.mend}"
+        yield f"lacks: {item.what}"
+        yield f"  costs {_cost(item, cases)}"
+        if item.fix:
+            yield f"  mend: {item.fix}"
     yield ""
-    stopped = {name for lack in facts.lacks for name in lack.cases}
+    stopped = {name for item in facts.missing for name in item.cases}
     yield f"{cases - len(stopped)} of {cases} cases can be decided here" + ("" if stopped else ": nothing is missing")
 
 
@@ -37,8 +37,8 @@ def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
     yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
     yield from _other_profile(facts)
-    for lack in facts.lacks:
-        yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")
+    for item in facts.missing:
+        yield f"lacks: {item.what}; costs {_cost(item, cases)}" + (f"; mend: {item.fix}" if item.fix else "")
 
 
 def _other_profile(facts: Facts) -> Iterator[str]:
@@ -66,8 +66,8 @@ def _list(facts: Facts) -> str:
     return f"{others[facts.sees_others]}; the handshake's id {same} the session id"
 
 
-def _cost(lack: Lack, cases: int) -> str:
-    if not lack.cases:
+def _cost(item: Missing, cases: int) -> str:
+    if not item.cases:
         return "no case"
-    some = ", ".join(lack.cases[:_NAMED]) + (", …" if len(lack.cases) > _NAMED else "")
-    return f"{len(lack.cases)} of {cases} cases, which become inconclusive ({some})"
+    some = ", ".join(item.cases[:_NAMED]) + (", …" if len(item.cases) > _NAMED else "")
+    return f"{len(item.cases)} of {cases} cases, which become inconclusive ({some})"

@@ -20,7 +20,9 @@ def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str 
     for statement in _under_test(case, vocabulary):
         sent = profile.spell(by_hand := _by_hand(statement))
         if sent != by_hand:
-            return f"{case.requirement.id} is about the words of the statement, which is sent as {sent} here"
+            return (
+                f"{case.requirement.id} is about the exact words of the statement, and the profile sends {sent} instead"
+            )
     return None
 
 

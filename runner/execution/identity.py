@@ -51,7 +51,7 @@ def own_list(target: Target, session: Session) -> OwnList:
     if isinstance(answer, ServerError):  # it may not take a comment in front
         answer = session.execute(statement, target.limits.statement)
     if not isinstance(answer, Rows):
-        raise TargetError(f"{statement} is answered with {answer}", answer)
+        raise TargetError(f"{statement}: {answer}", answer)
     shown = ProcessList.read(answer)
     return OwnList(shown, frozenset(row.id for row in shown.rows if _is_marked(row, mark)))
 
@@ -85,7 +85,7 @@ def identify(
         if isinstance(answer, ServerError) and poll.again():
             continue
         if not isinstance(answer, Rows):
-            return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
+            return Identity(None, f"its SHOW PROCESSLIST: {answer}")
         shown = ProcessList.read(answer)
         known = set(taken) | ({row.id for row in before.rows} if before else set())
         found = [row for row in shown.of_user(user) if row.id not in known]

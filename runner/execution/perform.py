@@ -111,27 +111,25 @@ class Performer:
         if deviates and not out:
             if second.everybody and not second.direct and self._outage.comes_anyway(second.seconds):
                 return self._undecided(
-                    second.result, "but a session is lost here without the statement too", unreached=True
+                    second.result, "but a connection is also lost without the statement here", unreached=True
                 )
             return second.result
         if deviates and was_out and first.direct and second.direct:
             self._crashes = True
             return self._crash(second)
         if deviates:
-            but = f"and when the case was repeated, {second.result.came}; but {self._outage.reason}"
+            but = f"and when the case was repeated: {second.result.actual}; but {self._outage.reason}"
         else:
-            but = (
-                f"but not again when the case was repeated, which {second.result.verdict.value}: {second.result.reason}"
-            )
+            but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
         return self._undecided(first.result, but.removesuffix(": "), unreached=was_out or out)
 
     def _crash(self, finding: _Finding) -> CaseResult:
         """A target that can't be used any more right after the statement under test: it harms everybody (IMP-10)."""
-        came = f"right after the statement the target could not be used ({self._outage.trouble}), each time it was sent"
+        actual = f"right after the statement the target was unusable ({self._outage.trouble}), each time it was sent"
         return replace(
             finding.result,
-            expected="the server goes on after the statement",
-            came=f"{finding.result.came}; {came}",
+            expected="the server stays usable after the statement",
+            actual=f"{finding.result.actual}; {actual}",
             safety=True,
         )
 
@@ -156,13 +154,13 @@ class Performer:
         return replace(finding, result=replace(finding.result, warnings=()))
 
     def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
-        reason = f"{result.came}, {but}"
+        reason = f"{result.actual}, {but}"
         return replace(
             result,
             verdict=Verdict.INCONCLUSIVE,
             reason=reason,
             expected="",
-            came="",
+            actual="",
             safety=False,
             unreached=unreached,
         )
@@ -218,21 +216,21 @@ class _Run:
             seconds, everybody = self._settling.elapsed, self.stage.control_lost()
             direct = self.stage.said_guarded and seconds < _DIRECTLY
             result = replace(
-                result, verdict=Verdict.DEVIATES, expected=error.expected, came=error.came, safety=error.safety
+                result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
             )
         except (InconclusiveError, TargetError) as error:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
-            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"the suite failed: {error!r}")
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             left = self.stage.clear()
         result = replace(
             result,
             reason=without_passwords(result.reason),
             expected=without_passwords(result.expected),
-            came=without_passwords(result.came),
+            actual=without_passwords(result.actual),
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
             warnings=tuple(map(without_passwords, left)),
@@ -264,9 +262,9 @@ class _Run:
         try:
             self._settling.check_survivors(self._case.may_end, watch=False)
         except DeviationError as harm:
-            if harm.came not in error.came:
-                came, safety = f"{error.came}; {harm.came}", error.safety or harm.safety
-                raise DeviationError(error.expected, came, safety=safety, missing=True) from error
+            if harm.actual not in error.actual:
+                actual, safety = f"{error.actual}; {harm.actual}", error.safety or harm.safety
+                raise DeviationError(error.expected, actual, safety=safety, missing=True) from error
         except InconclusiveError:
             if not self.stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one

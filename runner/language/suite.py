@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.language.load import case_files, digest_of, load_cases, refuse_duplicates
-from runner.language.model import Case, Register, Requirement
+from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
 from runner.language.register import REGISTER_NAME, read_register, refuse_nested, register_folder
 
@@ -33,6 +33,11 @@ class Suite:
     def requirements(self) -> dict[str, Requirement]:
         """The requirements of all registers, by id."""
         return {name: row for register in self.registers for name, row in register.requirements.items()}
+
+    @property
+    def specifications(self) -> tuple[Specification, ...]:
+        """The documents that the registers number."""
+        return tuple(dict.fromkeys(register.source for register in self.registers))
 
     @property
     def error_classes(self) -> frozenset[str]:
@@ -94,7 +99,9 @@ def suite_in(folders: Sequence[Path]) -> Suite:
     for folder in folders:
         found = case_files(folder)
         if not found:
-            raise SourceError(Place(folder), "there are no case files here", "name a folder called cases, or one above")
+            raise SourceError(
+                Place(folder), "no case files in this folder", "choose the folder cases, or a parent of it"
+            )
         files += found
     return suite_of(files)
 
@@ -118,6 +125,6 @@ def _refuse_collisions(registers: Iterable[Register]) -> None:
             if earlier.requirements[name] != requirement:
                 raise SourceError(
                     register.places[name],
-                    f"the requirement {name} means something else in {earlier.places[name]}",
-                    "run the two registers one after the other, or give one of them other ids",
+                    f"the requirement {name} has another meaning in {earlier.places[name]}",
+                    "run the two registers separately, or change the ids of one",
                 )

@@ -48,10 +48,10 @@ _SHARES = {
 """Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
 _NOT_PROVED = {
     "closes-idle-sessions": "on a busy machine sessions are idle for longer than its timeout, which is inconclusive",
-    "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts hit it alike",
-    "list-of-both-nodes": "a list whose ids the statement does not take deviates (PAR-2), wherever that is from",
+    "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts affect it in the same way",
+    "list-of-both-nodes": "a process list with ids that the statement rejects deviates (PAR-2), whatever the reason",
 }
-"""Variants and environments that are served, but of which nothing can be claimed on every machine, and why."""
+"""Variants and environments that are served, but without a guaranteed result on every machine, and why."""
 _SHARES_IN_AN_ENVIRONMENT = 2
 """Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
@@ -69,7 +69,7 @@ class Claim:
     """
 
     name: str
-    says: str
+    text: str
     kind: str
     breaks: str | None = None
 
@@ -120,7 +120,7 @@ class Proof:
 def claims() -> list[Claim]:
     """All defects, variants and environments that the simulator knows."""
     return [
-        Claim(row["name"], row["says"], kind, row.get("breaks"))
+        Claim(row["name"], row["text"], kind, row.get("breaks"))
         for kind in ("defect", "variant", "environment")
         for row in json.loads(_simulator(f"--list-{kind}s", "--json"))
         if row["name"] not in _NOT_PROVED

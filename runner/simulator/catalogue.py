@@ -29,7 +29,7 @@ class Defect:
     """A way of being wrong. `breaks` is the id of the requirement that a server with it does not meet."""
 
     name: str
-    says: str
+    text: str
     breaks: str
     parts: PartsChange
 
@@ -39,7 +39,7 @@ class Variant:
     """A way of being different and still right."""
 
     name: str
-    says: str
+    text: str
     parts: PartsChange
     settings: SettingsChange
 
@@ -49,7 +49,7 @@ class Environment:
     """A server, or something in front of it, on which some cases can't be decided: nothing may deviate there."""
 
     name: str
-    says: str
+    text: str
     parts: PartsChange
 
 

@@ -224,7 +224,7 @@ def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
 
 
 def _list(entries: Iterable[Defect | Environment | Variant], *, as_json: bool) -> None:
-    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "says": entry.says} for entry in entries]
+    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "text": entry.text} for entry in entries]
     if as_json:
         print(json.dumps(rows, indent=1))
         return

@@ -13,7 +13,7 @@ from suite import ROOT
 
 PROFILES = ROOT / "runner" / "profiles"
 
-KNOWN = "format: 1\ndeviations:\n  - {case: answer, came: error, reason: known}\n"
+KNOWN = "format: 1\ndeviations:\n  - {case: answer, actual: error, reason: known}\n"
 ACCOUNTS = "format: 1\naccounts:\n  - {user: U, password: secret, grants: [ALTER SYSTEM]}\n"
 
 
@@ -54,9 +54,9 @@ def test_a_file_is_checked_as_what_it_is_whatever_its_name(tmp_path: Path, kind:
 
 
 TYPOS = {
-    "profile": ("  syntax:", "  sytax:", "no error class is called 'sytax'", "did you mean 'syntax'?"),
+    "profile": ("  syntax:", "  sytax:", "unknown error class 'sytax'", "did you mean 'syntax'?"),
     "register": ("level: must", "level: mst", "expected must or should or observe", ""),
-    "known deviations": ("case: answer,", "case: anser,", "no case is called 'anser'", "did you mean 'answer"),
+    "known deviations": ("case: answer,", "case: anser,", "unknown case 'anser'", "did you mean 'answer"),
     "accounts": ("grants:", "grnts:", "unknown key", "did you mean 'grants'?"),
 }
 
@@ -96,7 +96,7 @@ def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Pa
     text = KINDS["profile"].replace("privileges:", "privileges:\n  FLY: GRANT WINGS TO {user}")
     profile = write(tmp_path, "mine.yaml", text.replace("[anonymous-block,", "[of-mine, anonymous-block,"))
     alone = lint(profile)
-    assert (alone[0], "no case is called 'of-mine'" in alone[1], "'FLY'" in alone[1]) == (1, True, True), alone[1]
+    assert (alone[0], "unknown case 'of-mine'" in alone[1], "'FLY'" in alone[1]) == (1, True, True), alone[1]
     together = lint(cases, profile)
     assert (together[0], f"{cases}: 1 case file\n" in together[1]) == (0, True), together[1]
 

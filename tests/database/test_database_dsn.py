@@ -146,7 +146,7 @@ ILL = {
     f"oceanbase://sys:{SECRET}@h:-1": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:\u0663": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:{'9' * 5000}": "port must be a number from 1 to 65535",
-    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known here: connect_timeout,",
+    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known names: connect_timeout,",
     f"oceanbase://sys:{SECRET}@h/?ssl-ca=/a": "unknown option 'ssl-ca'; did you mean 'ssl_ca'?",
     f"oceanbase://sys:{SECRET}@h/?ssl_verify=yes": "ssl_verify must be one of full, ca, none",
     f"oceanbase://sys:{SECRET}@h/?ssl_key=/a": "ssl_key without ssl_cert",
@@ -257,9 +257,9 @@ BAD_FILES = {
     "empty": (b"", 0o600, "has an empty first line"),
     "an empty first line": (f"\n{SECRET}".encode(), 0o600, "has an empty first line"),
     "not text": (b"\xff" + SECRET.encode(), 0o600, "is not text in UTF-8"),
-    "the group reads it": (SECRET.encode(), 0o640, "can be read or changed by others; chmod 600 it"),
-    "others read it": (SECRET.encode(), 0o604, "can be read or changed by others; chmod 600 it"),
-    "others write it": (SECRET.encode(), 0o602, "can be read or changed by others; chmod 600 it"),
+    "the group reads it": (SECRET.encode(), 0o640, "can be read or changed by other users; run chmod 600 on it"),
+    "others read it": (SECRET.encode(), 0o604, "can be read or changed by other users; run chmod 600 on it"),
+    "others write it": (SECRET.encode(), 0o602, "can be read or changed by other users; run chmod 600 on it"),
 }
 
 

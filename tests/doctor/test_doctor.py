@@ -96,7 +96,7 @@ def test_the_findings_as_json_are_the_same() -> None:
     assert facts["oracle_bit_sent"] is True
     assert facts["tls"] is None
     assert 0 < facts["connect_ms"] < 10_000
-    assert facts["lacks"] == []
+    assert facts["missing"] == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_fact_is_what_the_target_shows(option: str, fact: str, value: object) 
     with simulator("--variant", option) as dsn:
         facts = doctor("--dsn", dsn, "--json").facts
     assert facts[fact] == value
-    assert facts["lacks"] == []
+    assert facts["missing"] == []
 
 
 def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mends_it() -> None:
@@ -132,10 +132,10 @@ def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> N
     with simulator("--defect", "grant-fails") as dsn:
         facts = doctor("--dsn", dsn, "--json").facts
         assert users(dsn) == []
-    assert facts["lacks"], "the defect refuses GRANT"
-    for lack in facts["lacks"]:
-        assert lack["cases"]
-        assert lack["mend"]
+    assert facts["missing"], "the defect refuses GRANT"
+    for item in facts["missing"]:
+        assert item["cases"]
+        assert item["fix"]
 
 
 def test_the_wrong_profile_is_named_with_the_right_one() -> None:

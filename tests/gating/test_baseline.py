@@ -81,12 +81,12 @@ def test_an_update_keeps_what_is_true_drops_what_is_over_and_asks_where_somethin
     (folder / "known.yaml").write_text(
         """format: 1
 deviations:
-  - {case: must-deviates, came: 'OK, 0', reason: 'kept: "so"', link: 'https://example.org/1', expires: 2099-01-01}
-  - {case: 'should-deviates[one]', came: error 1, reason: it was an error}
-  - {case: must-conforms, came: OK, reason: over}
-  - {case: not-run, came: OK, reason: who knows}
-  - {case: must-conforms, came: OK, versions: {from: 99}, reason: another version}
-  - {requirement: IMP-1, came_pattern: '^lost: \\w+', safety: true, reason: all of it}
+  - {case: must-deviates, actual: 'OK, 0', reason: 'kept: "so"', link: 'https://example.org/1', expires: 2099-01-01}
+  - {case: 'should-deviates[one]', actual: error 1, reason: it was an error}
+  - {case: must-conforms, actual: OK, reason: over}
+  - {case: not-run, actual: OK, reason: who knows}
+  - {case: must-conforms, actual: OK, versions: {from: 99}, reason: another version}
+  - {requirement: IMP-1, actual_pattern: '^lost: \\w+', safety: true, reason: all of it}
 """,
         encoding="utf-8",
     )
@@ -102,7 +102,7 @@ deviations:
         "all of it": "IMP-1",
     }
     kept = entries['kept: "so"']
-    assert (kept.came, kept.link, str(kept.expires)) == ("OK, 0", "https://example.org/1", "2099-01-01")
+    assert (kept.actual, kept.link, str(kept.expires)) == ("OK, 0", "https://example.org/1", "2099-01-01")
     assert str(entries["another version"].versions) == '{from: "99"}'
 
 
@@ -111,8 +111,8 @@ def test_texts_of_servers_come_back_as_they_were(record: Path) -> None:
     data = read(record)
     for result in data["results"]:
         if result["name"] == "must-deviates":
-            result["came"] = odd
+            result["actual"] = odd
     record.write_text(json.dumps(data), encoding="utf-8")
     run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
-    assert next(entry.came for entry in entries if entry.subject == "must-deviates") == odd
+    assert next(entry.actual for entry in entries if entry.subject == "must-deviates") == odd

@@ -20,15 +20,15 @@ GUARD = 30.0  # seconds
 SENTENCES = {
     "hangs in the handshake": "no handshake within 1 s; something listens there, but doesn't greet",
     "hangs in mid-packet": "no handshake within 1 s",
-    "hangs after OK": "SELECT 1 FROM DUAL is answered with no reply within 1 s; is the server overloaded or stuck",
+    "hangs after OK": "SELECT 1 FROM DUAL: no reply within 1 s; is the server overloaded or stuck",
     "goes silent": "no handshake within 1 s",
     "answers garbage": "an unreadable reply .*; what listens there is no MySQL-protocol server",
-    "answers statements with garbage": "SELECT 1 FROM DUAL is answered with an unreadable reply",
+    "answers statements with garbage": "SELECT 1 FROM DUAL: an unreadable reply",
     "has no connection left": "turned away: error 1040 .*; it takes no more clients",
     "resets at each answer": "no (handshake|TCP connection) .*reset",
     "dribbles": "no handshake within 1 s",
-    "answers with rows without end": "SELECT 1 FROM DUAL is answered with (an unreadable reply|no reply within 1 s)",
-    "answers with a huge error": "SELECT 1 is answered with error 1064 .*; does the profile",
+    "answers with rows without end": "SELECT 1 FROM DUAL: (an unreadable reply|no reply within 1 s)",
+    "answers with a huge error": "SELECT 1: error 1064 .*; does the profile",
 }
 
 

@@ -46,7 +46,7 @@ UNKNOWN_KEYS = [
     Bad("in the file", VALID + "@@case: []\n", "unknown key 'case'", "did you mean 'cases'?"),
     Bad("in a session", sessions("{killer: {@@grant: [x]}}"), "unknown key 'grant'", "did you mean 'grants'?"),
     Bad("in a case", body("@@step: []"), "unknown key 'step'", "did you mean 'steps'?"),
-    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known here: combine, ends, id, note"),
+    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known names: combine, ends, id, note"),
     Bad("in its sessions", body("sessions: {killer: {@@usr: x}}"), "unknown key 'usr'", "did you mean 'user'?"),
     Bad("in a reply", step("{killer: x, reply: {@@row: {}}}"), "unknown key 'row'", "did you mean 'rows'?"),
     Bad("in an alternative", step("{killer: x, reply: [{@@okay: {}}]}"), "unknown key 'okay'", "did you mean 'ok'?"),
@@ -57,77 +57,77 @@ UNKNOWN_KEYS = [
 ]
 
 UNKNOWN_NAMES = [
-    Bad("who speaks", step("@@kiler: SELECT 1"), "no session is called 'kiler'", "did you mean 'killer'?"),
-    Bad("a misspelt await", step("@@awaits: killer"), "no session is called 'awaits'", "did you mean 'await'?"),
-    Bad("who is awaited", step("@@await: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who is waited for", step("wait: {@@victm: gone}"), "no session is called 'victm'", "mean 'victim'?"),
-    Bad("who executes", step("@@execute: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who is created", step("@@create: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who connects", step("@@connect: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
+    Bad("who speaks", step("@@kiler: SELECT 1"), "unknown session 'kiler'", "did you mean 'killer'?"),
+    Bad("a misspelt await", step("@@awaits: killer"), "unknown session 'awaits'", "did you mean 'await'?"),
+    Bad("who is awaited", step("@@await: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who is waited for", step("wait: {@@victm: gone}"), "unknown session 'victm'", "mean 'victim'?"),
+    Bad("who executes", step("@@execute: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who is created", step("@@create: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who connects", step("@@connect: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
     Bad(
         "whose id was another",
         step("{connect: victim, @@new_id_than: kiler}"),
-        "no session is called 'kiler'",
+        "unknown session 'kiler'",
         "did you mean 'killer'?",
     ),
-    Bad("who ends", body("@@ends: [victm]"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who ends in an outcome", observing("s: {@@ends: [victm]}"), "no session is called 'victm'", "mean 'victim'?"),
-    Bad("whose id", step("@@killer: KILL '${victm.id}'"), "no session is called 'victm'", "mean 'victim'?"),
+    Bad("who ends", body("@@ends: [victm]"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who ends in an outcome", observing("s: {@@ends: [victm]}"), "unknown session 'victm'", "mean 'victim'?"),
+    Bad("whose id", step("@@killer: KILL '${victm.id}'"), "unknown session 'victm'", "mean 'victim'?"),
     Bad(
         "whose unused id",
         step("@@killer: x ${unused zzz.id}"),
-        "no session is called 'zzz'",
-        "known here: abort, as, await, connect, create, disconnect",
+        "unknown session 'zzz'",
+        "known names: abort, as, await, connect, create, disconnect",
     ),
     Bad(
         "whose row",
         step("{killer: x, @@reply: {rows: {sessions: {victm: {}}}}}"),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user in a value",
         step('{killer: x, @@reply: {rows: {values: [["${victm.user}"]]}}}'),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user in a row",
         step('{killer: x, @@reply: {rows: {sessions: {victim: {A: "${victm.user}"}}}}}'),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user",
         sessions("{killer: {}, victim: {@@user: kiler}}"),
-        "no earlier session is called 'kiler'",
+        "there is no earlier session 'kiler'",
         "did you mean 'killer'?",
     ),
     Bad(
         "whose user, with a later session",
         sessions("{killer: {@@user: victim}, victim: {}}"),
-        "no earlier session is called 'victim'",
+        "there is no earlier session 'victim'",
         "administrator",
     ),
     Bad(
         "whose user, in the case",
         body("sessions: {killer: {@@user: administrater}}"),
-        "no earlier session is called 'administrater'",
+        "there is no earlier session 'administrater'",
         "did you mean 'administrator'?",
     ),
-    Bad("a reply", step("{killer: x, @@reply: okay}"), "no reply is called 'okay'", "did you mean 'ok'?"),
-    Bad("an error class", step("{killer: x, @@reply: syntx}"), "no reply is called 'syntx'", "mean 'syntax'?"),
-    Bad("an outcome's reply", observing("s: {@@reply: okay}"), "no reply is called 'okay'", "did you mean 'ok'?"),
-    Bad("a word", step("@@killer: ${slep}"), "nothing is called ${slep}", "did you mean 'sleep'?"),
-    Bad("unused without a number", step("@@killer: ${unused}"), "nothing is called ${unused}", "known here"),
-    Bad("a parameter", step("@@killer: ${how}"), "nothing is called ${how}", "known here: begin, role, sleep, table"),
+    Bad("a reply", step("{killer: x, @@reply: okay}"), "unknown reply 'okay'", "did you mean 'ok'?"),
+    Bad("an error class", step("{killer: x, @@reply: syntx}"), "unknown reply 'syntx'", "mean 'syntax'?"),
+    Bad("an outcome's reply", observing("s: {@@reply: okay}"), "unknown reply 'okay'", "did you mean 'ok'?"),
+    Bad("a word", step("@@killer: ${slep}"), "unknown name ${slep}", "did you mean 'sleep'?"),
+    Bad("unused without a number", step("@@killer: ${unused}"), "unknown name ${unused}", "known names"),
+    Bad("a parameter", step("@@killer: ${how}"), "unknown name ${how}", "known names: begin, role, sleep, table"),
     Bad(
         "a misspelt parameter",
         one_case("requirement: MUS-1\nparameters: {statement: [x]}\nsteps:\n  - @@killer: ${statment}"),
-        "nothing is called ${statment}",
+        "unknown name ${statment}",
         "did you mean 'statement'?",
     ),
-    Bad("${table} without a table", step("@@killer: ${table}"), "the case makes no table", "table: [[1, 0]]"),
+    Bad("${table} without a table", step("@@killer: ${table}"), "the case has no table", "table: [[1, 0]]"),
     Bad("a requirement", body("", "@@MUS-2").replace("requirement: @@", "@@requirement: "), "'MUS-2'", "'MUS-1'"),
 ]
 
@@ -147,26 +147,34 @@ STEPS = [
     Bad("two speakers", step("{killer: x, @@victim: y}"), "this one does 2", "a session's name with its statement"),
     Bad("speaker and await", step("{@@killer: x, await: victim}"), "this one does 2", "await, connect, create"),
     Bad("three verbs", step("{await: killer, @@wait: {victim: gone}, connect: victim}"), "this one does 3"),
-    Bad("wait and reply", step("{wait: {victim: gone}, @@reply: ok}"), "'reply' doesn't go with 'wait'"),
-    Bad("await and prepared", step("{await: victim, @@prepared: true}"), "'prepared' doesn't go with 'await'"),
-    Bad("connect and prepared", step("{connect: victim, @@prepared: true}"), "'prepared' doesn't go with 'connect'"),
+    Bad("wait and reply", step("{wait: {victim: gone}, @@reply: ok}"), "'reply' can't be combined with 'wait'"),
+    Bad("await and prepared", step("{await: victim, @@prepared: true}"), "'prepared' can't be combined with 'await'"),
+    Bad(
+        "connect and prepared",
+        step("{connect: victim, @@prepared: true}"),
+        "'prepared' can't be combined with 'connect'",
+    ),
     Bad(
         "speaker and new_id_than",
         step("{killer: x, @@new_id_than: victim}"),
-        "'new_id_than' doesn't go with 'killer'",
+        "'new_id_than' can't be combined with 'killer'",
     ),
-    Bad("await and later", step("{await: victim, @@reply: later}"), "no reply is called 'later'"),
-    Bad("connect and later", step("{connect: victim, @@reply: later}"), "no reply is called 'later'"),
+    Bad("await and later", step("{await: victim, @@reply: later}"), "the reply 'later' is not allowed here"),
+    Bad("connect and later", step("{connect: victim, @@reply: later}"), "the reply 'later' is not allowed here"),
     Bad(
         "any in a case that claims",
         step("{killer: x, reply: any}").replace("steps:", "@@steps:"),
         "which can't fail",
-        "lawful",
+        "allowed replies",
     ),
-    Bad("nothing to repeat", step("@@repeat: 3"), "nothing is repeated", "add steps"),
-    Bad("steps without repeat", step("{killer: x, @@steps: [{killer: y}]}"), "'steps' doesn't go with 'killer'"),
-    Bad("repeat and reply", step("{repeat: 3, steps: [{killer: y}], @@reply: ok}"), "'reply' doesn't go with 'repeat'"),
-    Bad("a repeated step", step("{repeat: 3, steps: [{@@kiler: y}]}"), "no session is called 'kiler'", "'killer'"),
+    Bad("nothing to repeat", step("@@repeat: 3"), "there are no steps to repeat", "add steps"),
+    Bad("steps without repeat", step("{killer: x, @@steps: [{killer: y}]}"), "'steps' can't be combined with 'killer'"),
+    Bad(
+        "repeat and reply",
+        step("{repeat: 3, steps: [{killer: y}], @@reply: ok}"),
+        "'reply' can't be combined with 'repeat'",
+    ),
+    Bad("a repeated step", step("{repeat: 3, steps: [{@@kiler: y}]}"), "unknown session 'kiler'", "'killer'"),
     Bad(
         "any in what is repeated",
         one_case(
@@ -184,8 +192,8 @@ STEPS = [
         "killer has prepared nothing",
         "prepare: true",
     ),
-    Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' doesn't go with 'create'"),
-    Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "no reply is called 'later'"),
+    Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' can't be combined with 'create'"),
+    Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "the reply 'later' is not allowed here"),
 ]
 
 OBSERVING = [
@@ -207,11 +215,11 @@ OBSERVING = [
         "the requirement's level is observe, and the case has no observe",
         "under observe",
     ),
-    Bad("repeat without observe", body("@@repeat: 2"), "only a case that observes can repeat", "use parameters"),
+    Bad("repeat without observe", body("@@repeat: 2"), "only a case of level observe can repeat", "use parameters"),
     Bad(
         "ends beside observe",
         one_case("requirement: OBS-1\nsteps:\n  - killer: x\n@@ends: [victim]\nobserve: {s: {ends: [victim]}}"),
-        "a case that observes says in its outcomes what ends",
+        "a case of level observe lists the ended sessions in its outcomes",
         "move it there",
     ),
     Bad("nobody asked", observing("s: {reply: ok}", "error").replace("observe:", "@@observe:"), "0 steps say", "one"),
@@ -226,7 +234,7 @@ OBSERVING = [
     ),
 ]
 
-TAKEN = "the word has a meaning"
+TAKEN = "the word is reserved"
 
 SESSIONS = [
     Bad("a step's word", sessions("{@@wait: {}}"), "a session can't be called 'wait'", TAKEN),
@@ -253,14 +261,14 @@ SESSIONS = [
     Bad(
         "a name like nobody's",
         sessions("{killer: {}, victim: {@@name_extends: kiler}}"),
-        "no earlier session of a user of the case is called 'kiler'",
+        "there is no earlier session 'kiler' with a user of the case",
         "did you mean 'killer'?",
     ),
     Bad(
         "a name like the administrator's",
         sessions("{killer: {}, sys: {user: administrator}, victim: {@@name_extends: sys}}"),
-        "no earlier session of a user of the case is called 'sys'",
-        "known here",
+        "there is no earlier session 'sys' with a user of the case",
+        "known names",
     ),
     Bad(
         "none at all",
@@ -280,17 +288,17 @@ YAML = [
         "an unknown tag",
         VALID.replace("something holds", "@@!mine x"),
         "tag '!mine' has no meaning here",
-        "leave the tag out",
+        "remove the tag",
     ),
     Bad(
         "a dangerous tag",
         VALID.replace("something holds", "@@!!python/name:os.system x"),
         "has no meaning here",
-        "leave the tag out",
+        "remove the tag",
     ),
-    Bad("a key twice", VALID.replace("    steps", "    @@id: again\n    steps", 1), "'id' stands twice", "keep one"),
-    Bad("a key twice in braces", sessions("{killer: {}, @@killer: {}}"), "'killer' stands twice", "keep one"),
-    Bad("a key twice in the file", VALID + "@@format: 1\n", "the key 'format' stands twice", "keep one"),
+    Bad("a key twice", VALID.replace("    steps", "    @@id: again\n    steps", 1), "'id' is duplicate", "keep one"),
+    Bad("a key twice in braces", sessions("{killer: {}, @@killer: {}}"), "'killer' is duplicate", "keep one"),
+    Bad("a key twice in the file", VALID + "@@format: 1\n", "the key 'format' is duplicate", "keep one"),
     Bad("an empty file", "@@", "expected a mapping", "One file of conformance cases"),
     Bad("only a comment", "@@# nothing yet\n", "expected a mapping", "One file of conformance cases"),
     Bad("a list", "@@- id: a\n", "expected a mapping", "One file of conformance cases"),
@@ -340,12 +348,24 @@ TYPES = [
     Bad("no parameter", body("@@parameters: {}"), "must not be empty", "once for each value"),
     Bad("no value", body("parameters: {@@how: []}"), "must not be empty", "A list of texts"),
     Bad("a value of null", body("parameters: {how: [@@null]}"), "null doesn't fit", ""),
-    Bad("sees", observing("s: {@@sees: nothing}"), "expected closed or reset or error", "How the connections end"),
+    Bad(
+        "an end",
+        observing("s: {@@connection: nothing}"),
+        "expected closed or reset or error",
+        "How the connections end",
+    ),
     Bad("an outcome", observing("@@s: yes"), "expected a mapping", "An outcome"),
 ]
 
 SAME_ID = VALID.replace("- id: second-case", "- @@id: first-case")
-IDS = [Bad("twice in a file", SAME_ID, "the id 'first-case' is taken by an earlier case", "ids are unique")]
+IDS = [
+    Bad(
+        "twice in a file",
+        SAME_ID,
+        "the id 'first-case' is already used by an earlier case",
+        "choose another id: ids are unique",
+    )
+]
 
 GROUPS = {
     "unknown key": UNKNOWN_KEYS,
@@ -402,7 +422,7 @@ def test_a_newer_format_is_named_before_what_is_new_in_it(tmp_path: Path) -> Non
     newer = VALID.replace("format: 1", "format: 2").replace("about:", "summary:")
     with pytest.raises(SourceError) as caught:
         load_cases(write(tmp_path, newer))
-    assert "format 2 is not known here" in caught.value.what
+    assert "unknown format 2" in caught.value.what
 
 
 LABELS = ["[a, a]", "[a b, a_b]", "{a b: x, a_b: y}", "{a b: x, 'a[b': y}"]
@@ -481,10 +501,10 @@ REGISTERS = {
     "unknown level": (REGISTER.replace("level: must", "@@level: shall"), "expected must or should or observe"),
     "no level": (REGISTER.replace("MUS-1: {level: must, ", "@@MUS-1: {"), "'level' is missing"),
     "nothing said": (REGISTER.replace('says: "it must"', '@@says: ""'), "must not be empty"),
-    "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "format 3 is not known here"),
+    "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "unknown format 3"),
     "no words": (REGISTER.replace("words:", "@@wrds:"), "unknown key 'wrds'"),
     "two guarded words": (REGISTER.replace("guarded: KILL", "@@guarded: KILL|END"), "it must match"),
-    "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' stands twice"),
+    "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' is duplicate"),
 }
 
 

@@ -122,7 +122,7 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
     assert server.users() == before
     shown = done.screen + record.read_text(encoding="utf-8")
     assert not any(password in shown for password in server.passwords)
-    said = [str(event["text"]) for row in results(record) for event in row["transcript"] if event["kind"] == "says"]
+    said = [str(event["text"]) for row in results(record) for event in row["transcript"] if event["kind"] == "sends"]
     assert len(said) > 200
     assert not [text for text in said if CHANGES.search(text)]
 

@@ -24,10 +24,10 @@ ORACLE_MODE = 1 << 27
 
 REGISTER = """\
 format: 1
-source: another page
+source: {title: another page}
 requirements:
-  CAN-1: {level: must, says: "the statement cancels what the named session runs"}
-  CAN-2: {level: must, says: "an id that no session has is an error"}
+  CAN-1: {level: must, text: "the statement cancels what the named session runs"}
+  CAN-2: {level: must, text: "an id that no session has is an error"}
 errors: {syntax: not in the grammar}
 words: {}
 guarded: CANCEL

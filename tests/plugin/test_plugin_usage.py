@@ -108,11 +108,11 @@ BAD_OPTIONS = [
     (["--profile", "cases/requirements.yaml"], "cases/requirements.yaml:"),
     (["--requirement", "PUR-99"], "--requirement: nothing is called 'PUR-99'"),
     (["--requirement", "SYN-2", "--requirement", "SYM-2"], "did you mean 'SYN-2'?"),
-    (["--settle", "soon"], "'soon' is no number of seconds above 0 and up to 600"),
+    (["--settle", "soon"], "'soon' is not a number of seconds above 0 and up to 600"),
     (["--settle", "0"], "'0' is no number of seconds"),
     (["--settle", "nan"], "'nan' is no number of seconds"),
     (["--statement-limit", "inf"], "'inf' is no number of seconds"),
-    (["--record", "no/such/folder/record.json"], "--record: there is no folder"),
+    (["--record", "no/such/folder/record.json"], "--record: the folder no/such/folder does not exist"),
 ]
 
 
@@ -144,7 +144,7 @@ def test_no_target_is_needed_to_list_the_cases() -> None:
 
 BROKEN = {
     "broken YAML": (ENDS.replace("steps:", "steps: ["), "broken YAML"),
-    "unknown session": (ENDS.replace("killer:", "kiler:"), "no session is called 'kiler'\n    hint: did you mean"),
+    "unknown session": (ENDS.replace("killer:", "kiler:"), "unknown session 'kiler'\n    hint: did you mean"),
 }
 
 
@@ -170,7 +170,7 @@ def test_an_unknown_requirement_in_a_case_is_exit_code_4(tmp_path: Path) -> None
     write_case(tmp_path, ENDS, requirement="SYN-99")
     done = run(*own(tmp_path))
     assert done.code == 4
-    assert "no requirement is called 'SYN-99'" in done.screen
+    assert "unknown requirement 'SYN-99'" in done.screen
     assert done.shows_no_internals()
 
 

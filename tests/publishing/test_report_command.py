@@ -39,7 +39,7 @@ def test_counts_are_the_records_and_percentages_are_of_what_was_decided(site: Si
 def test_all_but_all_is_not_called_100_percent(record: Document, tmp_path: Path) -> None:
     template = next(row for row in record["results"] if row["level"] == "must" and row["verdict"] == "conforms")
     record["results"] = [{**template, "name": f"case-{number}"} for number in range(3000)]
-    record["results"][0] |= {"verdict": "deviates", "expected": "this", "came": "that"}
+    record["results"][0] |= {"verdict": "deviates", "expected": "this", "actual": "that"}
     record["run"]["cases"] = 3000
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     assert "2999 of 3000 decided conform (99.9 %)" in (done.folder / "index.html").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_every_case_has_its_transcript_and_its_statements_without_scripts(site: 
     assert page.count('<details class="case"') == len(honest["results"])
     body = re.sub(r"(?s)<script>.*?</script>", "", page)
     assert body.count("<td>→ ") >= sum(
-        event["kind"] == "says" and not event["setup"] for row in honest["results"] for event in row["transcript"]
+        event["kind"] == "sends" and not event["setup"] for row in honest["results"] for event in row["transcript"]
     )
     assert "/* killer */ ALTER SYSTEM KILL SESSION &#39;&lt;id of victim&gt;&#39;" in body
     assert "CREATE USER &lt;user of killer&gt; IDENTIFIED BY &lt;password&gt;" in body
@@ -102,7 +102,7 @@ def test_observations_stand_side_by_side_with_how_often(site: Site) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", row[0]))
     assert "ends the session — Honest &lt;1&gt;" in text
     assert re.search(r"syntax.* — Defects &lt;1&gt;", text)
-    assert "Until a session is gone" in page
+    assert "Time until a session is gone" in page
 
 
 def test_the_same_records_give_the_same_bytes(site: Site, records: dict[str, Path], tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_file_names_are_safe_whatever_a_target_is_called(
 
 def test_long_messages_are_cut_and_say_so(record: Document, tmp_path: Path) -> None:
     row = record["results"][0]
-    row |= {"verdict": "deviates", "expected": "peace", "came": "noise " * 2_000_000}
+    row |= {"verdict": "deviates", "expected": "peace", "actual": "noise " * 2_000_000}
     row["transcript"][-1]["text"] = "x" * 10_000_000
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     page = done.text("honest-1.html")

@@ -103,7 +103,9 @@ def verdicts(run: SuiteRun) -> dict[str, str]:
 
 def said(run: SuiteRun, name: str) -> list[str]:
     """What the sessions of a case sent."""
-    return [event["text"] for event in run.result(name)["transcript"] if event["kind"] == "says" and not event["setup"]]
+    return [
+        event["text"] for event in run.result(name)["transcript"] if event["kind"] == "sends" and not event["setup"]
+    ]
 
 
 def seen_by_the_list(run: SuiteRun, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Nothing is left behind: runs that are killed at random moments, and one sweep, on simulator and real servers."""
+"""Nothing is not removed: runs that are killed at random moments, and one sweep, on simulator and real servers."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class RowOfWhoLeftLingers(SessionEnding):
 
 @lawful
 def row_of_who_left_names_nobody(parts: Parts) -> Parts:
-    """The row of a session whose client has left stays for a moment; the statement knows no such session any more."""
+    """The row of a session whose client has left stays for a moment; the statement unknown session any more."""
     return altered(parts, RowOfWhoLeftLingers, _FindsTheLiving)
 
 
