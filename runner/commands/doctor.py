@@ -11,13 +11,13 @@ from runner.doctor.examination import Examination
 from runner.doctor.needs import Needs
 from runner.doctor.report import report
 
-HELP = "examine a target before a run: what it is, what it lacks, what that costs, what mends it"
+HELP = "examine a target before a run: its kind and version, missing features, affected cases, and fixes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_target_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -70,7 +70,9 @@ class Examination:
         finally:
             left = provisions.clear()
         if left:
-            self._missing["clear"] = Missing(f"what the examination made can't be removed: {'; '.join(left)}", (), "")
+            self._missing["clear"] = Missing(
+                f"users or tables of the examination can't be removed: {'; '.join(left)}", (), ""
+            )
         return Facts(
             target=target.dsn.shown,
             profile=target.profile.name,
@@ -127,7 +129,7 @@ class Examination:
             if kind == "privilege":
                 self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
         if self.wanted.cost(needs.TABLE):
-            self._try(needs.TABLE, "no table can be made", lambda: provisions.make_table(((1, 0),), [account]))
+            self._try(needs.TABLE, "tables can't be created", lambda: provisions.make_table(((1, 0),), [account]))
         elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
             with contextlib.suppress(InconclusiveError):
                 provisions.make_table(((1, 0),), [account])
@@ -135,7 +137,7 @@ class Examination:
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
-                self._lack(needs.USERS, f"a user that was created can't log in: {outcome}")
+                self._lack(needs.USERS, f"a newly created user can't log in: {outcome}")
                 return None
             for name in self._words():
                 if not _is_idle(session):

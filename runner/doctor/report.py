@@ -24,13 +24,13 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     yield from _other_profile(facts)
     for item in facts.missing:
         yield ""
-        yield f"lacks: {item.what}"
-        yield f"  costs {_cost(item, cases)}"
+        yield f"missing: {item.what}"
+        yield f"  affects {_affected(item, cases)}"
         if item.fix:
-            yield f"  mend: {item.fix}"
+            yield f"  fix: {item.fix}"
     yield ""
     stopped = {name for item in facts.missing for name in item.cases}
-    yield f"{cases - len(stopped)} of {cases} cases can be decided here" + ("" if stopped else ": nothing is missing")
+    yield f"{cases - len(stopped)} of {cases} cases can be decided" + ("" if stopped else ": nothing is missing")
 
 
 def short(facts: Facts, cases: int) -> Iterator[str]:
@@ -38,14 +38,14 @@ def short(facts: Facts, cases: int) -> Iterator[str]:
     yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
     yield from _other_profile(facts)
     for item in facts.missing:
-        yield f"lacks: {item.what}; costs {_cost(item, cases)}" + (f"; mend: {item.fix}" if item.fix else "")
+        yield f"missing: {item.what}; affects {_affected(item, cases)}" + (f"; fix: {item.fix}" if item.fix else "")
 
 
 def _other_profile(facts: Facts) -> Iterator[str]:
     """A word on a profile that is made for such a server, if another one was chosen."""
     fitting = facts.flavour.casefold()
     if fitting in profile_names() and fitting != facts.profile:
-        yield f"note: this is {facts.flavour}; its statements are spelled by --profile {fitting}"
+        yield f"note: this is {facts.flavour}; use --profile {fitting} for its statements"
 
 
 def _version(facts: Facts) -> str:
@@ -66,7 +66,7 @@ def _list(facts: Facts) -> str:
     return f"{others[facts.sees_others]}; the handshake's id {same} the session id"
 
 
-def _cost(item: Missing, cases: int) -> str:
+def _affected(item: Missing, cases: int) -> str:
     if not item.cases:
         return "no case"
     some = ", ".join(item.cases[:_NAMED]) + (", …" if len(item.cases) > _NAMED else "")

@@ -176,13 +176,13 @@ def _filled_in(
             {name: value.text for name, value in chosen.items() if value.steps is None},
             {name: value for name, value in chosen.items() if value.steps is not None},
         )
-        labels_by_name = {name: _HYPHEN.sub(" ", value.label) for name, value in chosen.items()}
+        labels_by_name = {name: value.label for name, value in chosen.items()}
         filled = {
             key: filler.filled((*way, key), value)
             for key, value in raw.items()
             if key not in {"parameters", "steps", "title"}
         }
-        title = substitute(raw["title"], labels_by_name)
+        title = substitute(raw["title"], {name: _HYPHEN.sub(" ", label) for name, label in labels_by_name.items()})
         if "${" in title:
             raise document.fail(
                 (*way, "title"), f"the title has a placeholder that is not a parameter: {title!r}", "name a parameter"

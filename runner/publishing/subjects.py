@@ -122,8 +122,8 @@ def _checked(path: Path, record: Record) -> Record:
         requirement = record.requirements.get(result.requirement)
         if requirement is None or requirement.level is not result.level:
             raise RecordError(
-                f"{path}: the case {texts.line(result.name, 100)} is of {texts.line(result.requirement, 40)} ({result.level.value}), "
-                "which the requirements don't contain: the file was edited; run the suite again"
+                f"{path}: the case {texts.line(result.name, 100)} is of {texts.line(result.requirement, 40)} "
+                f"({result.level.value}), which is no requirement in it: the file was edited; run the suite again"
             )
         if result.name in names:
             raise RecordError(

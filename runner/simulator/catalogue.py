@@ -102,7 +102,7 @@ def _add(entries: dict[str, Entry], name: str, entry: Entry) -> None:
 def unknown_name(kind: str, name: str, known: dict[str, Entry]) -> str:
     """What to say of a name that nothing has, with the name that was probably meant."""
     closest = get_close_matches(name, known, 1, 0.0)
-    return f"there is no {kind} {name!r}; the closest name is {closest[0]!r}." if closest else f"there is no {kind}."
+    return f"unknown {kind} {name!r}; the closest name is {closest[0]!r}." if closest else f"there is no {kind}."
 
 
 def _name(piece: Callable[..., Any]) -> str:

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_defect,
         metavar="NAME",
-        help="be wrong in this way; may be given more than once",
+        help="start with this defect; may be given several times",
     )
     add(
         "--variant",
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_variant,
         metavar="NAME",
-        help="be different in this way, which is lawful; may be given more than once",
+        help="start with this conforming variant; may be given several times",
     )
     add(
         "--environment",
@@ -73,39 +73,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_environment,
         metavar="NAME",
-        help="be in this environment, in which some cases can't be decided; the exit code is 3 if a session was killed "
-        "that the environment keeps, somebody else's",
+        help="start in this environment, in which some cases can't be decided; exit code 3 if a session of another "
+        "client was killed",
     )
     add(
         "--behind-proxy",
         dest="variants",
         action="append_const",
         const=VARIANTS["behind-proxy"],
-        help="stand behind a proxy, as behind ODP; the same as --variant behind-proxy",
+        help="start behind a proxy, as behind ODP; the same as --variant behind-proxy",
     )
     lists = parser.add_mutually_exclusive_group()
     for names, kind in (("defects", DEFECTS), ("variants", VARIANTS), ("environments", ENVIRONMENTS)):
         lists.add_argument(
             f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
         )
-    add("--json", action="store_true", help="list as JSON")
+    add("--json", action="store_true", help="print the list as JSON")
     add("--host", default=defaults.host, help="the address to listen on (%(default)s)")
     add("--admin-password", default=defaults.admin_password, help=f"the password of {ADMINISTRATOR} (%(default)s)")
     add(
         "--error-prefix",
         choices=("ORA", "OBE"),
         default=defaults.error_prefix,
-        help="the letters in front of an error's number (%(default)s)",
+        help="the prefix of error numbers (%(default)s)",
     )
     add(
         "--own-kill-answers-ok",
         action="store_true",
-        help="a session that ends itself gets an OK before its connection closes",
+        help="a session that kills itself gets OK before its connection is closed",
     )
     add(
         "--owner-check",
         action="store_true",
-        help="a holder of ALTER SYSTEM that is no administrator ends only its own user's sessions",
+        help="a holder of ALTER SYSTEM other than the administrator can kill sessions of its own user only",
     )
     add(
         "--list-own-only",
@@ -117,16 +117,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=defaults.lock_wait_seconds,
         metavar="SECONDS",
-        help="how long a statement waits for a row lock (%(default)s)",
+        help="the time that a statement waits for a row lock (%(default)s)",
     )
     add(
         "--login-limit",
         type=_seconds,
         default=defaults.login_seconds,
         metavar="SECONDS",
-        help="how long a client may take to log in (%(default)s)",
+        help="the time that a client may take to log in (%(default)s)",
     )
-    add("--until-stdin-closes", action="store_true", help="stop when the standard input ends")
+    add("--until-stdin-closes", action="store_true", help="stop at the end of the standard input")
 
 
 def settings_from(options: argparse.Namespace) -> Settings:

@@ -18,7 +18,7 @@ class Settings:
         admin_password: The password of the administrator, SYS.
         version: The server's version in the greeting.
         error_prefix: The three letters in front of an error's number: ORA, or OBE as newer servers have it.
-        own_kill_answers_ok: Whether a session that ends itself gets an OK before its connection closes.
+        own_kill_answers_ok: Whether a session that kills itself gets OK before its connection is closed.
         owner_check: Whether a holder of ALTER SYSTEM that is no administrator reaches its own user's sessions only.
         list_all_to_alter_system: Whether a holder of ALTER SYSTEM sees every user's sessions in the list.
         lock_wait_seconds: How long a statement waits for a row that another transaction holds.

@@ -122,7 +122,7 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     assert done.code == 1
     assert "users can't be created" in done.out
     assert "error 1031" in done.out
-    assert "mend: GRANT CREATE USER, DROP USER TO POOR" in done.out
+    assert "fix: GRANT CREATE USER, DROP USER TO POOR" in done.out
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in CASES)
     assert f"costs {len(CASES) - alone} of {len(CASES)} cases" in done.out
     assert f"\n{alone} of {len(CASES)} cases can be decided here" in done.out
@@ -177,8 +177,8 @@ def test_a_run_begins_with_the_short_form() -> None:
     assert done.returncode == 1
     before = done.stdout.partition("collected")[0]
     assert "server: OceanBase 5.7.25" in before
-    assert "lacks: users can't be created" in before
+    assert "missing: users can't be created" in before
     of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)
     assert f"costs {len(of_it) - alone} of {len(of_it)} cases" in before
-    assert "mend: GRANT CREATE USER" in before
+    assert "fix: GRANT CREATE USER" in before

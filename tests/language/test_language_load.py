@@ -323,7 +323,7 @@ cases:
 """
     (case,) = load_cases(write(tmp_path, text))
     said, awaited, waited, connected = case.steps
-    assert (case.title, case.note) == ("the-label in the title", "victim in the note")
+    assert (case.title, case.note) == ("the label in the title", "victim in the note")
     assert case.sessions[0].grants == ("GRANT victim",)
     assert case.sessions[2].same_user_as == "victim"
     assert isinstance(said, Say)

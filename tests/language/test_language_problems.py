@@ -143,7 +143,7 @@ HOLES = [
 ]
 
 STEPS = [
-    Bad("no verb", step("@@reply: ok"), "a step does one thing, this one does none", "await, connect, create"),
+    Bad("no verb", step("@@reply: ok"), "a step does one thing; this one does nothing", "await, connect, create"),
     Bad("two speakers", step("{killer: x, @@victim: y}"), "this one does 2", "a session's name with its statement"),
     Bad("speaker and await", step("{@@killer: x, await: victim}"), "this one does 2", "await, connect, create"),
     Bad("three verbs", step("{await: killer, @@wait: {victim: gone}, connect: victim}"), "this one does 3"),
@@ -180,16 +180,26 @@ STEPS = [
         one_case(
             "requirement: OBS-1\nsteps:\n  - {repeat: 2, @@steps: [{killer: x, reply: any}]}\nobserve: {s: {reply: ok}}"
         ),
-        "a step that is repeated says reply: any",
+        "a repeated step has reply: any",
         "behind the repeat",
     ),
-    Bad("prepare and later", step("{killer: x, @@prepare: true, reply: later}"), "what is only prepared", "leave"),
-    Bad("prepare and prepared", step("{killer: x, @@prepare: true, prepared: true}"), "what is only prepared", "leave"),
-    Bad("execute of nothing", step("@@execute: killer"), "killer has prepared nothing", "prepare: true"),
+    Bad(
+        "prepare and later",
+        step("{killer: x, @@prepare: true, reply: later}"),
+        "a statement that is only prepared",
+        "remove prepared",
+    ),
+    Bad(
+        "prepare and prepared",
+        step("{killer: x, @@prepare: true, prepared: true}"),
+        "a statement that is only prepared",
+        "remove prepared",
+    ),
+    Bad("execute of nothing", step("@@execute: killer"), "killer has no prepared statement", "prepare: true"),
     Bad(
         "execute after a new login",
         step("{killer: x, prepare: true}\n  - connect: killer\n  - @@execute: killer"),
-        "killer has prepared nothing",
+        "killer has no prepared statement",
         "prepare: true",
     ),
     Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' can't be combined with 'create'"),
@@ -201,13 +211,13 @@ OBSERVING = [
         "observe, where it must",
         one_case("requirement: MUS-1\nsteps:\n  - killer: x\n    reply: any\n@@observe: {s: {reply: ok}}"),
         "the requirement's level is must, and the case has observe",
-        "others claim replies and ends",
+        "other cases claim replies and ends",
     ),
     Bad(
         "observe, where it should",
         one_case("requirement: SHO-1\nsteps:\n  - killer: x\n    reply: any\n@@observe: {s: {reply: ok}}"),
         "the requirement's level is should, and the case has observe",
-        "others claim replies and ends",
+        "other cases claim replies and ends",
     ),
     Bad(
         "no observe",
@@ -222,40 +232,40 @@ OBSERVING = [
         "a case of level observe lists the ended sessions in its outcomes",
         "move it there",
     ),
-    Bad("nobody asked", observing("s: {reply: ok}", "error").replace("observe:", "@@observe:"), "0 steps say", "one"),
+    Bad("nobody asked", observing("s: {reply: ok}", "error").replace("observe:", "@@observe:"), "0 steps have", "one"),
     Bad(
         "two asked",
         one_case(
             "requirement: OBS-1\nsteps:\n  - {killer: x, reply: any}\n  - {killer: x, reply: any}\n"
             "@@observe: {s: {reply: ok}}"
         ),
-        "2 steps say reply: any",
-        "exactly one does",
+        "2 steps have reply: any",
+        "exactly one step needs it",
     ),
 ]
 
 TAKEN = "the word is reserved"
 
 SESSIONS = [
-    Bad("a step's word", sessions("{@@wait: {}}"), "a session can't be called 'wait'", TAKEN),
-    Bad("another word", sessions("{killer: {}, @@reply: {}}"), "a session can't be called 'reply'", TAKEN),
-    Bad("the administrator", sessions("{@@administrator: {}}"), "a session can't be called 'administrator'", TAKEN),
+    Bad("a step's word", sessions("{@@wait: {}}"), "a session can't have the name 'wait'", TAKEN),
+    Bad("another word", sessions("{killer: {}, @@reply: {}}"), "a session can't have the name 'reply'", TAKEN),
+    Bad("the administrator", sessions("{@@administrator: {}}"), "a session can't have the name 'administrator'", TAKEN),
     Bad(
         "a mate with grants",
         sessions("{killer: {}, @@victim: {user: killer, grants: [x]}}"),
-        "a session of another one's user has no grants",
-        "say them of 'killer'",
+        "a session of an existing user has no grants",
+        "move them to 'killer'",
     ),
     Bad(
         "a mate to create",
         sessions("{killer: {}, @@victim: {user: killer, create: false}}"),
-        "a session of another one's user",
+        "a session of an existing user",
         "'killer'",
     ),
     Bad(
         "a mate with a name",
         sessions("{killer: {}, @@victim: {user: killer, name_extends: killer}}"),
-        "a session of another one's user",
+        "a session of an existing user",
         "'killer'",
     ),
     Bad(
@@ -274,7 +284,7 @@ SESSIONS = [
         "none at all",
         "format: 1\ncases:\n  - @@{id: a, requirement: MUS-1, title: t, steps: [{killer: x}]}\n",
         "the case has no sessions",
-        "name them in the case",
+        "define them in the case",
     ),
 ]
 
@@ -287,13 +297,13 @@ YAML = [
     Bad(
         "an unknown tag",
         VALID.replace("something holds", "@@!mine x"),
-        "tag '!mine' has no meaning here",
+        "tag '!mine' is not supported",
         "remove the tag",
     ),
     Bad(
         "a dangerous tag",
         VALID.replace("something holds", "@@!!python/name:os.system x"),
-        "has no meaning here",
+        "is not supported",
         "remove the tag",
     ),
     Bad("a key twice", VALID.replace("    steps", "    @@id: again\n    steps", 1), "'id' is duplicate", "keep one"),
@@ -311,7 +321,7 @@ YAML = [
 TYPES = [
     Bad("format", VALID.replace("format: 1", "@@format: one"), "expected a whole number", "version"),
     Bad("format yes", VALID.replace("format: 1", "@@format: true"), "expected a whole number", "version"),
-    Bad("a newer format", VALID.replace("format: 1", "@@format: 2"), "format 2 is not known", "reads format 1"),
+    Bad("a newer format", VALID.replace("format: 1", "@@format: 2"), "unknown format 2", "reads format 1"),
     Bad("no format", VALID.replace("format: 1\n", "@@"), "the key 'format' is missing", "version"),
     Bad("no cases", "@@format: 1\n", "the key 'cases' is missing", "in the order in which they run"),
     Bad("no case", "format: 1\n@@cases: []\n", "must not be empty", "The cases"),
@@ -500,7 +510,7 @@ def test_cases_without_a_register_are_refused(tmp_path: Path) -> None:
 REGISTERS = {
     "unknown level": (REGISTER.replace("level: must", "@@level: shall"), "expected must or should or observe"),
     "no level": (REGISTER.replace("MUS-1: {level: must, ", "@@MUS-1: {"), "'level' is missing"),
-    "nothing said": (REGISTER.replace('says: "it must"', '@@says: ""'), "must not be empty"),
+    "nothing said": (REGISTER.replace('text: "it must"', '@@text: ""'), "must not be empty"),
     "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "unknown format 3"),
     "no words": (REGISTER.replace("words:", "@@wrds:"), "unknown key 'wrds'"),
     "two guarded words": (REGISTER.replace("guarded: KILL", "@@guarded: KILL|END"), "it must match"),

@@ -79,10 +79,10 @@ def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path)
         ("errors", "syntax", "error class", sum(map(claims_syntax, cases))),
         ("words", "sleep", "word", sum(map(says_sleep, cases))),
     ):
-        item = f"lacks: the profile 'oceanbase-oracle' doesn't define the {kind} '{name}'\n  costs {number} of "
+        item = f"missing: the profile 'oceanbase-oracle' doesn't define the {kind} '{name}'\n  affects {number} of "
         assert number > 1
         assert item in done.screen, done.screen
-        assert f"mend: add {section}: {{{name}: …}} to the profile" in done.screen
+        assert f"fix: add {section}: {{{name}: …}} to the profile" in done.screen
 
 
 def test_a_run_with_an_undefined_class_is_undecided_and_accuses_nobody(tmp_path: Path) -> None:

@@ -28,25 +28,25 @@ _END_OF_ROWS = re.compile(rb"\x05\x00\x00.\xfe....", re.DOTALL)
 
 @lawful
 def behind_proxy(parts: Parts) -> Parts:
-    """The server stands behind a proxy, which has thread ids and addresses of its own, as behind ODP."""
+    """The server is behind a proxy with its own thread ids and addresses, as behind ODP."""
     return altered(parts, Proxy, OwnKillAnswered4401)
 
 
 @lawful
 def behind_proxy_with_like_ids(parts: Parts) -> Parts:
-    """Behind a proxy; the thread id in a greeting is the id of another session, that which logs in next."""
+    """Behind a proxy; the thread id in a handshake is the id of the session that logs in next."""
     return altered(parts, _CountsAhead, OwnKillAnswered4401, SmallIds)
 
 
 @lawful
 def behind_proxy_until_next_request(parts: Parts) -> Parts:
-    """Behind a proxy that tells an idle client only at its next request that its session was ended."""
+    """Behind a proxy that closes the connection of a killed idle session only at its next request."""
     return altered(parts, _TellsLater, OwnKillAnswered4401)
 
 
 @lawful
 class KeepsSessionsOfTheDeparted(SessionEnding):
-    """The session of a client that has left stays, idle, for 8 seconds, as a pool keeps it for the next client."""
+    """The session of a disconnected client stays idle for 8 seconds, as in a connection pool."""
 
     def leave(self, session: Session) -> None:
         if not session.ended:

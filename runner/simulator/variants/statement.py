@@ -32,19 +32,19 @@ _ID_AND_SERIAL = re.compile(r"[0-9]+(, ?[0-9]+)?", re.ASCII)
 
 @lawful_setting
 def owner_check(settings: Settings) -> Settings:
-    """A holder of ALTER SYSTEM that is no administrator ends only its own user's sessions."""
+    """A holder of ALTER SYSTEM other than the administrator can kill sessions of its own user only."""
     return replace(settings, owner_check=True)
 
 
 @lawful_setting
 def own_kill_answered_ok(settings: Settings) -> Settings:
-    """A session that ends itself gets an OK before its connection closes."""
+    """A session that kills itself gets OK before its connection is closed."""
     return replace(settings, own_kill_answers_ok=True)
 
 
 @lawful
 class OwnKillAnswered4401(KillSessionStatement):
-    """A session that ends itself gets the error that proxies are sent, before its connection closes."""
+    """A session that kills itself gets the error for proxies before its connection is closed."""
 
     async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
         await super().end(session, victim, statement)
@@ -73,7 +73,7 @@ class WideIds(KillSessionStatement):
 
 @lawful
 class SerialOrImmediate(KillGrammar):
-    """A serial# together with IMMEDIATE is a syntax error, since the page's two forms do not combine."""
+    """A serial# together with IMMEDIATE is a syntax error."""
 
     def immediate(self, cursor: Cursor) -> bool:
         return "," not in cursor.previous.value and super().immediate(cursor)
@@ -90,7 +90,7 @@ class RolesDoNotCount(KillSessionStatement):
 
 @lawful
 class PrivilegesSettledAtLogin(Privileges):
-    """What is granted or revoked while a session is connected counts from its next login on."""
+    """GRANT and REVOKE take effect at the next login."""
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__(accounts)
@@ -106,7 +106,7 @@ class PrivilegesSettledAtLogin(Privileges):
 
 @lawful
 class DropUserEndsItsSessions(Engine):
-    """The sessions of a user that is dropped end with it."""
+    """DROP USER kills the sessions of the user."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)

@@ -46,7 +46,7 @@ def obe_prefix(settings: Settings) -> Settings:
 
 @lawful
 class MysqlErrorNumbers(Connection):
-    """Errors have MySQL's numbers, and no prefix."""
+    """Errors have the codes of MySQL, and no prefix."""
 
     def _error(self, error: errors.SqlError) -> bytes:
         kernel = _KERNEL_NUMBER.match(error.words)
@@ -59,7 +59,7 @@ class MysqlErrorNumbers(Connection):
 
 @lawful
 class RichErrorMessages(Connection):
-    """Messages end with the server's address, the time and a trace id, on a line of their own."""
+    """Messages end with the server's address, the time and a trace id, on a separate line."""
 
     def _error(self, error: errors.SqlError) -> bytes:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S.000000")
@@ -69,7 +69,7 @@ class RichErrorMessages(Connection):
 
 @lawful
 class TerseSyntaxErrors(Engine):
-    """A syntax error does not say where it is."""
+    """Syntax errors have no position."""
 
     def parse(self, text: str) -> sql.Statement:
         try:
@@ -116,7 +116,7 @@ class DoesNotKnowSetNames(Engine):
 
 @lawful
 class SlowStatements(Engine):
-    """Every statement takes 200 ms longer."""
+    """Every statement is 200 ms slower."""
 
     async def execute(self, session: Session, text: str) -> Result:
         await session.wait(STATEMENT_SECONDS)
@@ -125,7 +125,7 @@ class SlowStatements(Engine):
 
 @lawful
 class SlowLogin(Connection):
-    """Every login takes 300 ms longer."""
+    """Every login is 300 ms slower."""
 
     async def _log_in(self) -> Session:
         await asyncio.sleep(LOGIN_SECONDS)
