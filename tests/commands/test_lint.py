@@ -109,4 +109,4 @@ def test_a_profile_can_be_checked_where_no_cases_are(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
     code, screen = lint(tmp_path / "none.yaml")
-    assert (code, "no such file" in screen) == (4, True), screen
+    assert (code, "not a file" in screen) == (4, True), screen

@@ -81,7 +81,7 @@ def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
     assert done.code == 0, done.err
     assert "direct, no TLS" in done.out
     assert "the handshake's id is the session id" in done.out
-    assert f"{len(CASES)} of {len(CASES)} cases can be decided here: nothing is missing" in done.out
+    assert f"{len(CASES)} of {len(CASES)} cases can be decided: nothing is missing" in done.out
     assert "s3cretWord" not in done.out
 
 
@@ -124,8 +124,8 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     assert "error 1031" in done.out
     assert "fix: GRANT CREATE USER, DROP USER TO POOR" in done.out
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in CASES)
-    assert f"costs {len(CASES) - alone} of {len(CASES)} cases" in done.out
-    assert f"\n{alone} of {len(CASES)} cases can be decided here" in done.out
+    assert f"affects {len(CASES) - alone} of {len(CASES)} cases" in done.out
+    assert f"\n{alone} of {len(CASES)} cases can be decided" in done.out
 
 
 def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> None:
@@ -143,7 +143,7 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
         done = doctor("--dsn", server.dsn())
         right = doctor("--dsn", server.dsn(), "--profile", "seekdb")
     assert done.code == 1
-    assert "this is seekdb; its statements are spelled by --profile seekdb" in done.out
+    assert "this is seekdb; use --profile seekdb for its statements" in done.out
     assert "error 1064" in done.out
     assert right.code == 0, right.out
     assert "Unix socket, no TLS" in right.out
@@ -153,8 +153,8 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
     ("options", "said"),
     [
         (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/"), "can't be used"),
-        (("--dsn", "oceanbase://127.0.0.1"), "names no user"),
-        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/", "--profile", "nobodys"), "there is no profile 'nobodys'"),
+        (("--dsn", "oceanbase://127.0.0.1"), "has no user"),
+        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/", "--profile", "nobodys"), "unknown profile 'nobodys'"),
         ((), "--dsn"),
     ],
 )
@@ -180,5 +180,5 @@ def test_a_run_begins_with_the_short_form() -> None:
     assert "missing: users can't be created" in before
     of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)
-    assert f"costs {len(of_it) - alone} of {len(of_it)} cases" in before
+    assert f"affects {len(of_it) - alone} of {len(of_it)} cases" in before
     assert "fix: GRANT CREATE USER" in before

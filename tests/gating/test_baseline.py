@@ -22,7 +22,7 @@ def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) 
     folder = record.parent
     written = run_command(folder, "baseline", "r.json", "--out", "known.yaml", "--inconclusive")
     assert written.code == 0
-    assert "6 listed; 6 without a reason yet: replace each TODO" in written.screen
+    assert "6 listed; 6 without a reason: replace each TODO" in written.screen
     refused = run_cases(folder, dsn, "--known-deviations", "known.yaml")
     assert refused.code == 4
     path = folder / "known.yaml"
@@ -44,7 +44,7 @@ def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert [entry.subject for entry in entries if entry.safety] == ["should-harms"]
     assert [entry.reason for entry in entries if "no statement named" in entry.reason] == [
-        "TODO: a session ended that no statement named; is that really to be put up with?"
+        "TODO: an unrelated session was killed; accept this only with a good reason"
     ]
 
 
@@ -95,7 +95,7 @@ deviations:
     subjects = {reason: entry.subject for reason, entry in entries.items()}
     assert subjects == {
         'kept: "so"': "must-deviates",
-        "TODO: it deviates otherwise now; what was said before: it was an error": "should-deviates[one]",
+        "TODO: the case fails in another way now; the reason before: it was an error": "should-deviates[one]",
         "TODO": "should-deviates[two]",
         "who knows": "not-run",
         "another version": "must-conforms",

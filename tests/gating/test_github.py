@@ -33,9 +33,9 @@ def test_a_job_is_told_of_each_finding_at_its_line(few: Path, dsn: str, workers:
     assert deviates.startswith(
         f"::error file=cases/few.yaml,line={line},title=SYN-2 (must) deviates%3A must-deviates::"
     )
-    assert deviates.endswith("%0Acame: OK, 0 rows affected")
+    assert deviates.endswith("%0Aactual: OK, 0 rows affected")
     assert any(
-        error.startswith("::error file=known.yaml,line=4,title=known deviations::no case is") for error in errors
+        error.startswith("::error file=known.yaml,line=4,title=known deviations::unknown case") for error in errors
     )
     assert any("known deviation%3A must-undecided" in warning and "known: a lack" in warning for warning in warnings)
     text = summary.read_text(encoding="utf-8")
@@ -81,4 +81,4 @@ def test_there_are_as_many_as_are_shown_and_the_last_says_how_many_more(tmp_path
     many = [result(number) for number in range(1, 31)] + [result(number, Level.SHOULD) for number in range(1, 11)]
     lines = list(annotate(many, [], strict=False, workspace=tmp_path))
     assert [sum(line.startswith(f"::{kind} ") for line in lines) for kind in ("error", "warning")] == [10, 10]
-    assert lines[9] == "::error title=Conformance::21 more: the job's summary has them"
+    assert lines[9] == "::error title=Conformance::21 more: see the job's summary"

@@ -106,12 +106,12 @@ BAD_OPTIONS = [
     (["--profile", "oceanbase-oracel"], "did you mean 'oceanbase-oracle'?"),
     (["--profile", "no-such-file.yaml"], "no-such-file.yaml:1:1: can't be read"),
     (["--profile", "cases/requirements.yaml"], "cases/requirements.yaml:"),
-    (["--requirement", "PUR-99"], "--requirement: nothing is called 'PUR-99'"),
+    (["--requirement", "PUR-99"], "--requirement: unknown requirement 'PUR-99'"),
     (["--requirement", "SYN-2", "--requirement", "SYM-2"], "did you mean 'SYN-2'?"),
     (["--settle", "soon"], "'soon' is not a number of seconds above 0 and up to 600"),
-    (["--settle", "0"], "'0' is no number of seconds"),
-    (["--settle", "nan"], "'nan' is no number of seconds"),
-    (["--statement-limit", "inf"], "'inf' is no number of seconds"),
+    (["--settle", "0"], "'0' is not a number of seconds"),
+    (["--settle", "nan"], "'nan' is not a number of seconds"),
+    (["--statement-limit", "inf"], "'inf' is not a number of seconds"),
     (["--record", "no/such/folder/record.json"], "--record: the folder no/such/folder does not exist"),
 ]
 
@@ -180,7 +180,7 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
     second.write_text(first.read_text(encoding="utf-8"), encoding="utf-8")
     done = run(*own(tmp_path))
     assert done.code == 4
-    assert f"{second}:4:5: the id 'the-case' is taken in {first}:4:5" in done.screen
+    assert f"{second}:4:5: the id 'the-case' is already used in {first}:4:5" in done.screen
     assert done.shows_no_internals()
 
 
@@ -226,6 +226,6 @@ def test_a_profile_that_spells_a_guarded_statement_in_no_allowed_shape_is_refuse
     done = run("cases/forms.yaml", "--profile", str(profile))
     assert done.code == 4
     assert "cases/forms.yaml:" in done.screen
-    assert "the profile seekdb spells this as 'KILL (0x1)'" in done.screen
+    assert "the profile seekdb sends this as 'KILL (0x1)'" in done.screen
     assert "change the spelling" in done.screen
     assert done.shows_no_internals()

@@ -33,7 +33,7 @@ def test_a_deviating_case_shows_all_that_one_needs_and_nothing_of_the_suite(tmp_
         "transcript",
         "by hand",
         "DEVIATES 1",
-        "does not conform: 1 case of what binds deviates",
+        "does not conform: 1 required case failed",
     ):
         assert said in done.screen, said
     assert re.search(r"victim +> COMMIT", done.screen)
@@ -64,7 +64,7 @@ def test_an_undecided_case_says_why(tmp_path: Path) -> None:
     assert done.code == 1
     assert "verdict:  inconclusive" in done.screen
     assert "reason:   preparation failed: victim: SELECT x FROM nowhere" in done.screen
-    assert "undecided: 1 case of what binds could not be decided" in done.screen
+    assert "undecided: 1 required case could not be decided" in done.screen
     assert done.shows_no_internals()
 
 
@@ -95,7 +95,7 @@ def test_what_should_and_does_not_is_said_although_it_fails_nothing(tmp_path: Pa
     assert done.code == 0
     assert "DEVIATES EXA-6 (should) the-case: OK, 0 rows affected" in done.screen
     assert "1 deviates (should)" in done.screen
-    assert "1 case of what should be deviates" in done.screen
+    assert "1 should case failed" in done.screen
 
 
 def test_an_observation_is_shown_with_v(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_report_has_a_matrix_a_summary_and_a_page_and_a_badge_per_target(site:
     pages = {"honest-1.html", "honest-1.svg", "defects-1.html", "defects-1.svg"}
     assert site.names() == {"index.html", "report.md", *pages}
     assert f"Honest <1>: conforms ({BINDING_CASES} cases decided)" in site.screen
-    assert re.search(r"Defects <1>: does not conform: \d+ cases of what binds deviate", site.screen)
+    assert re.search(r"Defects <1>: does not conform: \d+ required cases failed", site.screen)
 
 
 def test_counts_are_the_records_and_percentages_are_of_what_was_decided(site: Site, records: dict[str, Path]) -> None:
@@ -52,7 +52,7 @@ def test_nothing_decided_has_no_percentage(record: Document, tmp_path: Path) -> 
     for name in ("index.html", "report.md"):
         assert "%" not in re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>|%\d\w", "", done.text(name)), name
     page = done.text(next(name for name in done.names() if name.startswith("honest") and name.endswith("html")))
-    assert "What is inconclusive, and why" in page
+    assert "Reasons for inconclusive cases" in page
     assert "the user can&#39;t be created" in page
     assert "undecided" in done.text("honest-1.svg")
 
@@ -176,7 +176,7 @@ def test_a_record_that_decides_nothing_or_contradicts_itself_is_refused(
     done = publish([write(tmp_path / "spoilt.json", record)], tmp_path / "out")
     assert done.code == 4
     assert "spoilt.json" in done.screen
-    assert "run it again" in done.screen
+    assert "run the suite again" in done.screen
     assert "Traceback" not in done.screen
     assert not done.folder.exists()
 

@@ -111,7 +111,7 @@ def test_the_servers_own_statement_is_sent(one_by_one: SuiteRun) -> None:
 
 
 def test_a_form_of_the_statement_does_not_conform_through_another_statement(one_by_one: SuiteRun) -> None:
-    assert one_by_one.result("plain-form")["reason"].endswith("which is sent as KILL '<id of victim>' here")
+    assert one_by_one.result("plain-form")["reason"].endswith("and the profile sends KILL '<id of victim>' instead")
     assert one_by_one.result("idle-session-ends")["respelled"] == {"ALTER SYSTEM KILL SESSION '{id}'": "KILL '{id}'"}
     assert ": ALTER SYSTEM KILL SESSION '{id}' -> KILL '{id}'" in one_by_one.screen
 

@@ -96,7 +96,7 @@ def test_a_form_of_the_statement_does_not_conform_through_another_statement(own_
     assert {row["verdict"] for row in own_profile.record["results"] if row["requirement"].startswith("SYN-")} == {
         "not applicable"
     }
-    assert own_profile.result("plain-form")["reason"].endswith("which is sent as KILL '<id of victim>' here")
+    assert own_profile.result("plain-form")["reason"].endswith("and the profile sends KILL '<id of victim>' instead")
     assert own_profile.result("idle-session-ends")["respelled"] == {"ALTER SYSTEM KILL SESSION '{id}'": "KILL '{id}'"}
     assert ": ALTER SYSTEM KILL SESSION '{id}' -> KILL '{id}'" in own_profile.screen
 

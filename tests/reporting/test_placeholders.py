@@ -38,7 +38,7 @@ def shown(text: str, *events: Event) -> str:
         ("1 rows: 1, 30; lost: mate (closed)", "1 rows: 1, 30; lost: mate (closed)"),
         ("no reply within 30 s", "no reply within 30 s"),
         ("ID, USER: 30, A, 127.0.0.1:30; 1, B", "ID, USER: <id of victim>, A, <address of victim>; <id of mate>, B"),
-        ("row 30 gone from the list", "row <id of victim> gone from the list"),
+        ("row 30 gone from the process list", "row <id of victim> gone from the process list"),
         ("error 600 (HY000): -30, 1.30, 30.1 and 130", "error 600 (HY000): -30, 1.30, 30.1 and 130"),
         ("killer: KILL '30' is answered with ok", "killer: KILL '<id of victim>' is answered with ok"),
         ("error 1 (HY000): 4294967326 is too large", "error 1 (HY000): <number 1> is too large"),

@@ -153,7 +153,7 @@ REFUSED = {
     "a list": ("[]", "the number 'format' is missing"),
     "another document": ('{"name": "x"}', "the number 'format' is missing"),
     "a truth": ('{"format": true}', "the number 'format' is missing"),
-    "a newer format": ('{"format": 99}', "install a newer version"),
+    "a newer format": ('{"format": 99}', "Install a newer version"),
     "a format alone": ('{"format": 1}', "is not a valid record of format 1"),
     "far too deep": ("[" * 100_000, "not valid JSON"),
 }

@@ -29,15 +29,15 @@ UNDECIDED = {
         "preparation failed: stranger: SELECT FROM",
     ),
     "a preparing login fails": ("steps:\n  - connect: no_one", "preparation failed: no_one: its login"),
-    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "nothing in flight"),
+    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "no statement in flight"),
     "who speaks is not connected": ("steps:\n  - late: SELECT 1\n    reply: ok", "late is not connected"),
     "the id of who is not connected": (
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${late.id}'\n    reply: ok\nends: [late]",
-        "the id of late is not known",
+        "the id of late is unknown",
     ),
     "a statement is over before it is seen": (
         "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: later\n  - wait: {victim: blocked}",
-        "was over before it could be seen blocked",
+        "finished before the process list showed it blocked",
     ),
 }
 

@@ -40,7 +40,7 @@ def test_a_case_of_such_a_session_conforms(bench: Bench, body: str) -> None:
 def test_a_session_whose_client_does_not_read_is_blocked_while_it_sends(bench: Bench) -> None:
     texts = [event.text for event in bench.run(UNREAD + ENDS_IT).transcript]
     assert "reads only the beginning of the result set" in texts
-    assert not any("the list doesn't tell" in text for text in texts)
+    assert not any("the process list doesn't show it" in text for text in texts)
 
 
 def test_other_rows_are_not_the_same_rows(bench: Bench) -> None:
@@ -50,8 +50,11 @@ def test_other_rows_are_not_the_same_rows(bench: Bench) -> None:
 
 
 DEFECTS = {
-    "keeps-the-rows-of-who-left": (LEAVES.replace("{how}", "disconnect"), "its client has left, but its row is still"),
-    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read all of its answer, but its row is"),
+    "keeps-the-rows-of-who-left": (
+        LEAVES.replace("{how}", "disconnect"),
+        "its client has disconnected, but its row is still",
+    ),
+    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read the whole reply, and its row is"),
     "waits-for-the-reader": (UNREAD + ENDS_IT, "no reply within 1 s"),
 }
 
@@ -80,11 +83,11 @@ NO_STATES = {
     "its large result is refused": ("- victim: SELECT nothing FROM ${table}\n  reply: unread", "SELECT nothing"),
     "its statement in flight is refused": (
         "- victim: SELECT nothing FROM ${table}\n  reply: later\n- wait: {victim: running}",
-        "was over before it could be seen running (error",
+        "finished before the process list showed it running (error",
     ),
     "nothing blocks": (
         "- victim: UPDATE ${table} SET val = 1 WHERE id = 1\n  reply: later\n- wait: {victim: blocked}",
-        "was over before it could be seen blocked (OK",
+        "finished before the process list showed it blocked (OK",
     ),
 }
 

@@ -75,7 +75,7 @@ def test_whether_a_bystander_was_interrupted_cannot_be_told_without_the_class(be
     body = f"steps:\n  - stranger: SELECT FROM\n    reply: later\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
     assert bench.run(body).verdict is Verdict.CONFORMS
     result = without(bench, "interrupted").run(body)
-    assert (result.verdict, "whether stranger was interrupted can't be told" in result.reason) == (
+    assert (result.verdict, "can't verify that stranger was interrupted" in result.reason) == (
         Verdict.INCONCLUSIVE,
         True,
     ), result.actual

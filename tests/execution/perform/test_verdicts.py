@@ -153,7 +153,7 @@ DEVIATING = {
     ),
     "a login that should be refused": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: ok\n  - connect: again\n    reply: login-refused\nends: [victim]",
-        "again: its login is answered with login-refused",
+        "again: its login gets the reply login-refused",
         "OK",
     ),
 }
@@ -219,7 +219,7 @@ def test_a_list_that_lags_is_asked_again_before_it_is_judged(tmp_path: Path) -> 
         results = [bench.run(LISTED) for _ in range(3)]
     assert [result.verdict for result in results] == [Verdict.CONFORMS] * 3, results
     notes = [event.text for result in results for event in result.transcript if event.kind == "note"]
-    assert any("a list may lag" in note for note in notes)
+    assert any("the process list may lag" in note for note in notes)
 
 
 def test_a_list_that_never_shows_what_is_claimed_deviates_by_its_last_answer(bench: Bench) -> None:
