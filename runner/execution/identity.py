@@ -1,6 +1,6 @@
 """Finds a session's own id in SHOW PROCESSLIST.
 
-The page says that ids are queried there, and a session can always see itself. Which row is its own follows from what
+The specification queries ids there, and a session can always see itself. Which row is its own follows from what
 every server has to show: the rows of a user whom this run made and whom nobody else knows. Nothing is assumed of
 COMMAND and the order of rows, and little of HOST and the handshake's thread id: behind a proxy they are the proxy's,
 and may be those of another session. Where several rows come into question, as where a proxy keeps the sessions of

@@ -43,7 +43,7 @@ def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
     run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert [entry.subject for entry in entries if entry.safety] == ["should-harms"]
-    assert [entry.reason for entry in entries if "no statement named" in entry.reason] == [
+    assert [entry.reason for entry in entries if "unrelated session" in entry.reason] == [
         "TODO: an unrelated session was killed; accept this only with a good reason"
     ]
 

@@ -362,7 +362,7 @@ TYPES = [
         "an end",
         observing("s: {@@connection: nothing}"),
         "expected closed or reset or error",
-        "How the connections end",
+        "How the connections of the ended sessions end",
     ),
     Bad("an outcome", observing("@@s: yes"), "expected a mapping", "An outcome"),
 ]

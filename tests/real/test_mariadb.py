@@ -47,7 +47,7 @@ DEVIATIONS = {
     "refusal-tells-nothing-about-ids[other-user-no-number]": UNKNOWN_THREAD,
     "refusal-tells-nothing-about-ids[other-user-nothing]": UNKNOWN_THREAD,
 }
-"""Every case in which MariaDB does otherwise than the page says, and what it does."""
+"""Every case in which MariaDB differs from the specification, and its result."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_servers_own_statement_is_sent(one_by_one: SuiteRun) -> None:
     (kill,) = said(one_by_one, "idle-session-ends")
     assert kill == "KILL '<id of victim>'"
     decided = one_by_one.results(verdict="conforms") + one_by_one.results(verdict="deviates")
-    without = {"refused-session-goes-on[for-its-syntax]"}  # sends half of the page's statement, for an error
+    without = {"refused-session-goes-on[for-its-syntax]"}  # sends half of the specification's statement, for an error
     # What decides these is KILL of a stranger's session; one with IMMEDIATE, which MariaDB lacks, is refused as well.
     without |= {
         "empty-role[other-user]",

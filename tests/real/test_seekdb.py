@@ -17,7 +17,7 @@ DEVIATIONS = {
     # KILL is answered when the client of a session that sends a large result reads it, or leaves: measured were 70 s.
     "answers-although-nobody-reads[a-large-result]": "no reply within 10 s",
 }
-"""Every case in which seekdb does otherwise than the page says, and what it does."""
+"""Every case in which seekdb differs from the specification, and its result."""
 
 
 @pytest.fixture(scope="module")

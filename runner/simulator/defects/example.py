@@ -1,4 +1,4 @@
-"""Defects of what the page's example shows around the statement: users, grants, the list."""
+"""Defects of the statements around KILL in the specification's example: users, grants, the process list."""
 
 # ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
 

@@ -1,4 +1,4 @@
-"""Other readings of the statement where the page is silent, and other conditions on it."""
+"""Other readings of the statement where the specification is silent, and other conditions on it."""
 
 # ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
 
