@@ -147,7 +147,7 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
         )
     record = _record(data)
     if not record.run.complete and not cut_off:
-        raise RecordError(f"{path}: the run was cut off, so its record is incomplete. Run the suite again")
+        raise RecordError(f"{path}: the run was cut off, so its record is incomplete: run the suite again")
     return record
 
 

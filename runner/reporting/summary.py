@@ -139,7 +139,7 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
         first = cases[0]
         quoted = {tuple(match[0] for match in _QUOTED.finditer(_SPECIFIC.sub("?", _cause(case)))) for case in cases}
         what = _cause(first) if len(quoted) == 1 else _QUOTED.sub("'…'", _cause(first))
-        more = f" and {_cases(len(cases) - 1)} more" if len(cases) > 1 else ""
+        more = f" and {_cases(len(cases) - 1, 'more')}" if len(cases) > 1 else ""
         known = first.listing if first.standing is Standing.KNOWN else None
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
         why = f" ({known.reason})" if known else ""

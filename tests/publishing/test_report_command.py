@@ -100,7 +100,7 @@ def test_observations_stand_side_by_side_with_how_often(site: Site) -> None:
     )
     assert row is not None, "targets differ at serial# with IMMEDIATE, since one refuses IMMEDIATE"
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", row[0]))
-    assert "ends the session — Honest &lt;1&gt;" in text
+    assert "kills the session — Honest &lt;1&gt;" in text
     assert re.search(r"syntax.* — Defects &lt;1&gt;", text)
     assert "Time until a session is gone" in page
 
