@@ -1,4 +1,6 @@
-"""The command line beside pytest's; each command is a module of ``runner/commands``.
+"""The command line: runs the suite on a database, and what goes before and after that.
+
+Each command is a module of ``runner/commands``.
 
 Exit codes: 0, it is done and all is well; 1, what was looked for was found wrong; 4, bad usage.
 """
@@ -47,8 +49,13 @@ def _run(arguments: list[str]) -> int:
         from runner.simulator.command import main as simulate  # noqa: PLC0415 - costs nothing unless it is asked for
 
         return simulate(arguments[1:])
+    if arguments[:1] == ["run"]:
+        from runner.commands.run import main as run  # noqa: PLC0415 - likewise; the options are pytest's to read
+
+        return run(arguments[1:])
     parser = _Parser(prog="kill-session-conformance", description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run the suite; takes pytest's options and its own (see run --help)")
     commands.add_parser("simulate", help="run the simulator until Ctrl-C and print its DSN (see simulate --help)")
     for name in _COMMANDS:
         command = importlib.import_module(f"runner.commands.{name}")

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
 ALL_CASES = len(_CASES)
 REQUIREMENTS = len(read_register(ROOT / "cases" / "requirements.yaml").requirements)
+_PLUGINS_LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 BINDING_CASES = sum(case.requirement.level is not Level.OBSERVE for case in _CASES)
 """Those that can conform or deviate."""
 
@@ -43,7 +44,19 @@ class SuiteRun:
 def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
     """Runs ``pytest cases`` with these options; ``record`` is where its record goes."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--record", str(record), *options],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "cases",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
+            "--record",
+            str(record),
+            *options,
+        ],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name != "KSC_DSN"} | {"COLUMNS": "200"},
         capture_output=True,

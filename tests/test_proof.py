@@ -10,9 +10,10 @@ from functools import cache
 
 import pytest
 
+from runner.language.casefolders import REGISTER_NAME
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
-from runner.language.register import REGISTER_NAME, read_register
+from runner.language.register import read_register
 from runner.proof import forks, matrix, prove
 
 CLAIMS = prove.claims()

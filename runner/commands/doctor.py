@@ -17,7 +17,7 @@ HELP = "examine a target before a run: its kind and version, missing features, a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_target_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print print the findings as JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -55,7 +55,7 @@ def _explain_requirement(requirement: Requirement, cases: Sequence[Case]) -> Non
     for case in cases:
         if case.requirement == requirement:
             print(f"  {case.place.shown_path}::{case.name}\n      {case.title}")
-    print(f"run them: pytest cases --requirement {requirement.id}")
+    print(f"run them: kill-session-conformance run --requirement {requirement.id}")
 
 
 def _explain_case(case: Case) -> None:

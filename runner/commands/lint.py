@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from runner.commands import CASES, USAGE_ERROR
-from runner.commands.suites import suite_named
+from runner.commands import USAGE_ERROR
+from runner.commands.suites import folder_of_cases, suite_named
 from runner.database.accountsfile import read_accounts
 from runner.database.profile import load_profile, profile_names
 from runner.execution.profilecheck import profile_problems
 from runner.gating.judging import unknown_names
 from runner.gating.knownlist import read_known_deviations
+from runner.language.casefolders import REGISTER_NAME
 from runner.language.kinds import Kind, kind_of
 from runner.language.load import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case
-from runner.language.problems import SourceError
+from runner.language.problems import Place, SourceError
 from runner.language.register import read_register
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
 
@@ -30,27 +31,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         type=Path,
-        help="files, or folders of cases (default: cases, and the profiles of the suite)",
+        help="files, or folders of cases (default: the folder cases here, or else the cases that come with the suite; "
+        "and the profiles that come with it)",
     )
     parser.set_defaults(cases=None)
 
 
 def run(options: argparse.Namespace) -> int:
     """Checks the files that were named: 1 if something is wrong with one of them."""
-    paths: Sequence[Path] = options.paths or [CASES]
+    paths: Sequence[Path] = options.paths or [folder_of_cases()]
     files: list[Path] = []
     others = [(Kind.PROFILE, name) for name in profile_names()] if not options.paths else []
     for path in paths:
         found = case_files(path) if path.is_dir() else [path] if path.exists() else []
         if not found:
-            print(f"{path}: not a file, and not a folder with case files", file=sys.stderr)
+            # The default folder is named though it may be missing.
+            missing = "no cases found here" if path.is_dir() or not options.paths else "no such file"
+            hint = f"cases are in a folder called cases that holds their register, {REGISTER_NAME}"
+            print(f"{path}: {missing}\n    hint: {hint}", file=sys.stderr)
             return USAGE_ERROR
         kind = Kind.CASES if path.is_dir() else kind_of(path)
         if kind is Kind.CASES:
             files += found
         else:
             others.append((kind, str(path)))
-        print(f"{path}: {len(found)} case file{'s' * (len(found) != 1)}" if path.is_dir() else f"{path}: {kind.title}")
+        shown = Place(path).shown_path
+        print(
+            f"{shown}: {len(found)} case file{'s' * (len(found) != 1)}" if path.is_dir() else f"{shown}: {kind.title}"
+        )
     cases, problems = _read_cases(files)
     if not problems and others:
         # What they name is looked up in the cases, which have to be right for that.

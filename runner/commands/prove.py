@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
-from runner.commands import CASES, USAGE_ERROR
+from runner.commands import USAGE_ERROR
+from runner.language.casefolders import FOLDER_NAME, REGISTER_NAME, own_cases
 from runner.language.load import case_files, load_cases
-from runner.language.problems import did_you_mean
-from runner.language.register import REGISTER_NAME, read_register
+from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.register import read_register
 from runner.proof import forks, matrix, prove
 
 HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
@@ -25,16 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Proves, and prints the matrix: 1 if a proof fails, or nothing makes a case fail."""
     names, jobs = options.names, max(1, options.jobs)
+    folder = own_cases()
+    if folder is None:
+        raise SourceError(Place(Path(FOLDER_NAME)), "no cases found", "the suite's own are missing: install it again")
     known = {claim.name: claim for claim in prove.claims()}
     for name in names:
         if name not in known:
             print(f"unknown defect, variant or environment {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
-    register = read_register(forks.ROOT / CASES / REGISTER_NAME)
+    os.chdir(forks.ROOT)  # from there, processes that are started find this package before any other of its name
+    register = read_register(folder / REGISTER_NAME)
     wanted = [claim for claim in known.values() if claim.name in names or not names]
     proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
     failing = [proof for proof in proofs if not proof.holds(register)]
-    cases = [case.name for path in case_files(forks.ROOT / CASES) for case in load_cases(path)]
+    cases = [case.name for path in case_files(folder) for case in load_cases(path)]
     immortal = [] if names else matrix.unkilled(proofs, cases)
     for case in immortal:
         print(f"no defect makes this case deviate: {case}")

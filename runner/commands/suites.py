@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.commands import CASES
-from runner.language.suite import Suite, own_suite, suite_in
+from runner.language.casefolders import FOLDER_NAME, default_cases
+from runner.language.suite import Suite, suite_in
 
 
 def add_cases_argument(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +16,20 @@ def add_cases_argument(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         metavar="FOLDER",
-        help=f"a folder with a register and its cases; may be given several times (default: {CASES})",
+        help="a folder with a register and its cases; may be given several times (default: the folder cases here, or "
+        "else the cases that come with the suite)",
     )
 
 
 def suite_named(options: argparse.Namespace) -> Suite:
-    """What the options name: without any, the folder ``cases`` here, or else the suite's own, if it came with some.
+    """What the options name: without any, the folder ``cases`` here, or else the suite's own.
 
     Raises:
-        SourceError: the files can't be used, or not together.
+        SourceError: there are no cases, or the files can't be used, or not together.
     """
-    return suite_in(options.cases or [CASES]) if options.cases or CASES.is_dir() else own_suite()
+    return suite_in(options.cases or [folder_of_cases()])
+
+
+def folder_of_cases() -> Path:
+    """The folder of cases that is used where none is named; without any, the one that is missing here."""
+    return default_cases() or Path(FOLDER_NAME)

@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from runner.database.outcome import ServerError
+from runner.database.outcome import Lost, Outcome, ServerError
 
 
 class ErrorKind(enum.Enum):
@@ -152,6 +152,11 @@ _FULL = _Mark(
 def is_full(error: ServerError) -> bool:
     """Whether the server takes no more connections: of everybody, or of this user."""
     return _FULL.fits(error)
+
+
+def takes_no_more(login: Outcome | None) -> bool:
+    """Whether a login is refused for want of room: of everybody before the handshake, or of this user after it."""
+    return (isinstance(login, Lost) and login.full) or (isinstance(login, ServerError) and is_full(login))
 
 
 _SETTING = re.compile(r"\b(?:set names|character[_ ]set\w*|charset|collation\w*|encoding|variable)\b", re.IGNORECASE)

@@ -46,13 +46,21 @@ class ServerError:
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection is gone: closed or reset. ``how`` is for people; ``missing`` is what a login did not get then."""
+    """The connection is gone: closed or reset.
+
+    Attributes:
+        how: how it shows, for people.
+        missing: what a login did not get then.
+        turned_away: whether the server said that it takes no client at the moment.
+        full: whether that is because it has as many as it takes.
+        during: as in an error.
+    """
 
     how: str
     missing: str = ""
     turned_away: bool = False
     during: str = ""
-    """``turned_away``: the server said that it takes no client at the moment; ``during``: as in an error."""
+    full: bool = False
 
     def __str__(self) -> str:
         return f"no {self.missing} ({self.how})" if self.missing else f"connection lost ({self.how})"

@@ -10,6 +10,7 @@ import contextlib
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -21,6 +22,7 @@ from pymysql.constants import COMMAND
 from runner.database.connection import Connection
 from runner.database.dsn import Dsn
 from runner.database.ends import outcome_of
+from runner.database.errorkinds import is_full
 from runner.database.line import Line
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
 
@@ -65,6 +67,25 @@ class Hangup:
 
     def __str__(self) -> str:
         return self.manner + (f" after {self.error}" if self.error else ", nothing sent")
+
+
+class Sessions:
+    """The sessions of one kind that the threads of a process hold, as long as they hold them."""
+
+    def __init__(self) -> None:
+        self._held: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, session: Session) -> Session:
+        """Adds a session, and hands it back."""
+        with self._lock:
+            self._held.add(session)
+        return session
+
+    def all(self) -> list[Session]:
+        """Those that are held at this moment."""
+        with self._lock:
+            return list(self._held)
 
 
 class Session:
@@ -135,7 +156,7 @@ class Session:
             case ServerError() as error if during:
                 return replace(error, during=during)
             case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
-                return Lost(f"turned away: {error}", missing, turned_away=True)
+                return Lost(f"turned away: {error}", missing, turned_away=True, full=is_full(error))
             case other:
                 return other
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from runner.database.dsn import Dsn
-from runner.database.errorkinds import ErrorKind, kind_of
+from runner.database.errorkinds import ErrorKind, kind_of, takes_no_more
 from runner.database.limits import Limits
 from runner.database.naming import Names
+from runner.database.oceanbase import ODPS_LIST, is_odps, login_advice
 from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
 from runner.database.poll import Poll
-from runner.database.processlist import ProcessList
+from runner.database.processlist import ProcessList, Row
 from runner.database.profile import Profile
-from runner.database.session import Login, Session
+from runner.database.session import Login, Session, Sessions
 
 
 class TargetError(Exception):
@@ -23,34 +27,73 @@ class TargetError(Exception):
         self.outcome = outcome
 
 
+ORACLE_TENANT = 1 << 27
+"""The capability bit without which an Oracle tenant of OceanBase refuses a client."""
+
 _BRIEF = 1.0  # seconds for a target that has just not answered
 _OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
 
 
-class Target:
-    """A server under test as one worker sees it: who logs in how, and the administrator's session."""
+@dataclass
+class Known:
+    """What was learnt of a server, by all threads of a process; each value is set at once, and needs no lock.
 
-    def __init__(self, dsn: Dsn, profile: Profile, limits: Limits, names: Names | None = None) -> None:
+    Attributes:
+        hosts_tell: whether HOST in the list shows the clients' ends of their connections, as far as is known.
+        sees_others: whether the administrator's list was seen to show other users' sessions.
+        stopped: why no statement that can end a session may be sent to it any more; empty while it may.
+        probe: which of the profile's probes it knows, once that is known.
+        slowest: seconds that the administrator's slowest answer took.
+        spelled: how it spells the words of the vocabulary, as far as they were used.
+        administrators: this process's sessions as the administrator.
+        cut_off: whether the run ends now, so that cases have to end as soon as they can.
+    """
+
+    hosts_tell: bool
+    sees_others: bool = False
+    stopped: str = ""
+    probe: str | None = None
+    slowest: float = 0.0
+    spelled: dict[str, str] = field(default_factory=dict)
+    administrators: Sessions = field(default_factory=Sessions)
+    cut_off: threading.Event = field(default_factory=threading.Event)
+
+
+class Target:
+    """A server under test as one thread sees it: who logs in how, and the administrator's session.
+
+    Args:
+        known: what is known of the server; nothing yet if None.
+    """
+
+    def __init__(
+        self, dsn: Dsn, profile: Profile, limits: Limits, names: Names | None = None, known: Known | None = None
+    ) -> None:
         self.dsn = dsn
         self.profile = profile
         self.limits = limits
         self.names = names or Names()
+        self.known = known or Known(hosts_tell=dsn.unix_socket is None)
         self._control: Session | None = None
-        self._spelled: dict[str, str] = {}
-        self._probe: str | None = None
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
-        self._slowest = 0.0
         self._lost: Session | None = None
         self._lost_idle = 0.0
         self.control_losses = 0
         """How often the administrator's session was found closed by the server."""
-        self.sees_others = False
-        """Whether the administrator's list was seen to show other users' sessions."""
-        self.stopped = ""
-        """Why no statement that can end a session may be sent to this target any more; empty while it may."""
-        self.hosts_tell = dsn.unix_socket is None
-        """Whether HOST in the list shows the clients' ends of their connections, as far as is known."""
+
+    def beside(self) -> Target:
+        """The same server for another thread, with an administrator's session of its own."""
+        return Target(self.dsn, self.profile, self.limits, self.names, self.known)
+
+    @property
+    def stopped(self) -> str:
+        """Why no statement that can end a session may be sent to this server any more; empty while it may."""
+        return self.known.stopped
+
+    @stopped.setter
+    def stopped(self, reason: str) -> None:
+        self.known.stopped = reason
 
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
@@ -73,7 +116,7 @@ class Target:
             self._control.abandon()
             self._control = None
         if self._control is None:
-            session = Session(self.administrator)
+            session = self.known.administrators.add(Session(self.administrator))
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
@@ -81,14 +124,14 @@ class Target:
             if not succeeded(outcome):
                 session.abandon()
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
-            self._slowest = max(self._slowest, time.monotonic() - start)
+            self.known.slowest = max(self.known.slowest, time.monotonic() - start)
             self._control = session
         return self._control
 
     @property
     def brief(self) -> float:
         """Seconds for an answer of a target that may be dead: few, but enough for what it did before."""
-        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self._slowest))
+        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self.known.slowest))
 
     def _within(self, limit: float) -> float:
         return min(limit, self.brief) if self._silent else limit
@@ -97,15 +140,16 @@ class Target:
         control, start = self.control, time.monotonic()
         outcome = control.execute(statement, self._within(limit))
         self._silent = isinstance(outcome, NoReply)
-        self._slowest = max(self._slowest, 0 if self._silent else time.monotonic() - start)
+        self.known.slowest = max(self.known.slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
 
     def trouble(self) -> str | None:
         """Why nobody can use the target at this moment: a new login of the administrator and a probe, both brief."""
-        session = Session(self.administrator)
+        session = self.known.administrators.add(Session(self.administrator))
         try:
             outcome = session.open(self.brief)
-            if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
+            refused = isinstance(outcome, ServerError) or takes_no_more(outcome)
+            if refused and self._control is not None and not self._control.busy:
                 # It may allow its administrator so many sessions and no more.
                 outcome = self._control.execute(self.probe, self.brief)
             elif succeeded(outcome):
@@ -143,35 +187,48 @@ class Target:
             self._control.close()
             self._control = None
 
-    def check(self) -> None:
+    def check(self, *, anyway: bool = False) -> None:
         """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
+
+        Args:
+            anyway: whether it is used too where the list is ODP's own, as far as no statement that can end a session
+                has to be sent: its ids are no server's.
 
         Raises:
             TargetError: it can't; the message says how far it went, and what to do.
         """
         try:
             self._check_probe()
-            self.process_list()
+            odps = is_odps(self.process_list())
         except TargetError as error:
             if isinstance(error.outcome, GivenUp):
                 raise  # that says itself what to do
             raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
+        if odps and not anyway:
+            raise TargetError(ODPS_LIST)
+        if odps:
+            self.stopped = ODPS_LIST
+
+    @property
+    def _is_oracle_tenant(self) -> bool:
+        return bool(self.profile.client_flag & ORACLE_TENANT)
 
     @property
     def probe(self) -> str:
         """The statement that every session may run, to see that it goes on."""
-        return self._probe or self.profile.statement("probe")
+        return self.known.probe or self.profile.statement("probe")
 
     def find_probe(self, session: Session, limit: float | None = None) -> None:
         """Finds, once, which of the profile's probes the server knows; ``session`` tries them out."""
-        probes = self.profile.statements("probe") if self._probe is None else []
+        probes = self.profile.statements("probe") if self.known.probe is None else []
         for probe in probes[:-1]:
             outcome = session.execute(probe, limit or self._within(self.limits.statement))
             if isinstance(outcome, ServerError) and kind_of(outcome) is ErrorKind.UNSUPPORTED:
                 continue
-            self._probe = probe if succeeded(outcome) else None
+            self.known.probe = probe if succeeded(outcome) else None
             return
-        self._probe = probes[-1] if probes else self._probe
+        if probes:
+            self.known.probe = probes[-1]
 
     def _check_probe(self) -> None:
         self.find_probe(self.control)
@@ -188,6 +245,10 @@ class Target:
                 return "the port accepts connections, but sends no MySQL handshake: check the port"
             case Unreadable() if not logged_in:
                 return "the reply is not MySQL protocol, or a device in between changes the packets: check the address"
+            case ServerError() as error if (
+                not logged_in and self._is_oracle_tenant and (advice := login_advice(error, self.dsn))
+            ):
+                return advice
             case ServerError() if not logged_in:
                 return "check the DSN's user and password, and whether this user may log in from this machine"
             case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
@@ -232,13 +293,21 @@ class Target:
         shown = self.process_list()
         return any(self.control.greeted_as(row.id) for row in shown.of_user(self.dsn.account))
 
+    def is_own(self, rows: Collection[Row]) -> bool:
+        """Whether rows are of this process's sessions as the administrator, by their ids and the clients' addresses."""
+        return all(
+            any(session.greeted_as(row.id) and row.get("host") == session.local_address for session in sessions)
+            for sessions in [self.known.administrators.all()]
+            for row in rows
+        )
+
     def word(self, name: str, session: Session) -> str:
         """How the target spells a word of the vocabulary: of several spellings, the first that a session may use.
 
         Raises:
             TargetError: the server takes none of them.
         """
-        if name not in self._spelled:
+        if name not in self.known.spelled:
             spellings = self.profile.words.get(name, ())
             refusals = []
             for spelling in spellings:
@@ -249,9 +318,9 @@ class Target:
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")
                         continue
-                self._spelled[name] = spelling
+                self.known.spelled[name] = spelling
                 break
             else:
                 tried = "; ".join(refusals) or "the profile defines no text for it"
                 raise TargetError(f"the target doesn't support the word {name!r} of the cases ({tried})")
-        return self._spelled[name]
+        return self.known.spelled[name]

@@ -236,9 +236,9 @@ class Examination:
             self._stop(trouble)
 
     def _stop(self, trouble: str) -> None:
-        """No statement that can end a session is sent to such a target."""
-        self.target.stopped = trouble
-        self._lack(needs.ROUTE, trouble)
+        """No statement that can end a session is sent to such a target. What was known before says more."""
+        self.target.stopped = self.target.stopped or trouble
+        self._lack(needs.ROUTE, self.target.stopped)
 
     def _is_listed(self, number: str, user: str) -> bool:
         """Whether the administrator's list shows a session, at once or a moment later: lists may lag."""

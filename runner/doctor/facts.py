@@ -65,6 +65,8 @@ class Facts:
         """How the connection gets there, as far as one can tell."""
         if self.unix_socket:
             return "Unix socket"
+        if self.flavour == "OceanBase" and self.handshake_version.startswith(_ODPS_VERSION):
+            return "through ODP"  # whose sessions may have the client's address, and its own ids in the list
         if self.host_is_client:
             return "direct"
         if self.handshake_id_is_session_id is False:
@@ -74,6 +76,10 @@ class Facts:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self) | {"route": self.route}
+
+
+_ODPS_VERSION = "5.6.25"
+"""The handshake of ODP, whatever the version of the servers behind it; theirs is 5.7.25 or newer."""
 
 
 @dataclass(frozen=True)

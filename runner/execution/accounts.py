@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,18 +39,22 @@ class Account:
 
 
 class Pool:
-    """The prepared accounts of one process, lent to one case at a time."""
+    """The prepared accounts of one process, each lent to one case at a time."""
 
-    def __init__(self, target: Target, prepared: PreparedAccounts) -> None:
-        self._target = target
+    def __init__(self, prepared: PreparedAccounts) -> None:
+        self._lending = threading.Lock()
         self._accounts = [(each.grants, Account(each.user, each.password, ours=False)) for each in prepared.accounts]
         self._lent: list[Account] = []
         self._lingering: set[str] = set()
         """Ids of rows that have been waited for in vain: not again in every case."""
         self.administrator = prepared.administrator
 
-    def lend(self, spec: SessionSpec) -> Account:
+    def lend(self, spec: SessionSpec, target: Target) -> Account:
         """An account of exactly the grants that a session's user needs, which has no session.
+
+        Args:
+            spec: the session.
+            target: the server, to look whose sessions it lists.
 
         Raises:
             InconclusiveError: there is none.
@@ -58,23 +63,26 @@ class Pool:
         accounts = [account for held, account in self._accounts if held == grants]
         if not accounts:
             raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
-        free = [account for account in accounts if account not in self._lent]
-        if not free:
-            there = f"{len(accounts)} that the accounts file has for this worker"
-            raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
-        account = self._without_session(free)
-        self._lent.append(account)
+        with self._lending:
+            free = [account for account in accounts if account not in self._lent]
+            if not free:
+                there = f"{len(accounts)} that the accounts file has for this worker"
+                raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
+            account = self._without_session(free, target)
+            self._lent.append(account)
         return account
 
-    def take_back(self) -> None:
-        """The case is over and its sessions are closed: all accounts are free."""
-        self._lent.clear()
+    def take_back(self, lent: Iterable[Account]) -> None:
+        """The case is over and its sessions are closed: its accounts are free."""
+        with self._lending:
+            for account in lent:
+                self._lent.remove(account)
 
-    def _without_session(self, accounts: list[Account]) -> Account:
+    def _without_session(self, accounts: list[Account], target: Target) -> Account:
         """The first account that no row is of; sessions of earlier cases have the settle time to go."""
-        poll = Poll(self._target.limits.settle)
+        poll = Poll(target.limits.settle)
         while True:
-            shown = self._target.process_list()
+            shown = target.process_list()
             listed = {account.user: _ids(account, shown) for account in accounts}
             for account in accounts:
                 if not listed[account.user]:

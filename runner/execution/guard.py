@@ -95,7 +95,9 @@ def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
             rows = [row for row in shown.rows if row.number == number]
             listed |= bool(rows)
             maker = stage.target.names.maker
-            if rows and not (_are_own(rows, actor, shown, maker) or _looks_itself(rows, stage.target)):
+            if rows and not (
+                _are_own(rows, actor, shown, maker) or stage.target.is_own(rows) or _looks_itself(rows, stage.target)
+            ):
                 doubt = f"{statement!r} could be read as naming session {number}, which is not a session of this case"
                 if number == 0:  # a thread of the server's own, which doesn't leave
                     raise InconclusiveError(f"not sent: {doubt}")

@@ -6,8 +6,9 @@ session that no statement names tells: it is opened, left idle for as long as th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.database.outcome import succeeded
 from runner.database.poll import Poll
@@ -15,22 +16,27 @@ from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 
 _AT_LEAST = 2.0  # seconds of the first comparison, so that not every end that is a bit later needs one of its own
+_PAUSE = 0.1  # seconds between what is done meanwhile, while another thread compares
 _MARGIN = 1.2  # times as long as the other session was idle
 
 
 @dataclass
 class Idling:
-    """What is known of a target's idle sessions; one a worker.
+    """What is known of a target's idle sessions; one a process. Of several threads, one compares at a time.
 
     Attributes:
         target: the server, with the administrator's login.
         survived: seconds for which an idle session was seen to live on.
         closed: seconds after which one was closed; None if none was.
+        alone: whether one case is run at a time. Else a session that is compared may have been ended by a neighbour's
+            statement: that is told once, and not kept.
     """
 
     target: Target
     survived: float = 0.0
     closed: float | None = None
+    alone: bool = True
+    _comparing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def closes_within(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         """After how many seconds of idling a session is closed here, if that is as soon as this; else None.
@@ -45,11 +51,25 @@ class Idling:
         Raises:
             TargetError: no session can be opened to compare with.
         """
-        if seconds > self.survived and self.closed is None:
-            self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
-        return self.closed if self.closed is not None and self.closed <= seconds * _MARGIN else None
+        closed = self.closed
+        if seconds > self.survived and closed is None:
+            closed = self._compare_once(seconds, login, meanwhile)
+        return closed if closed is not None and closed <= seconds * _MARGIN else None
 
-    def _compare(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> None:
+    def _compare_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
+        while not self._comparing.acquire(timeout=_PAUSE):
+            meanwhile()
+        try:
+            if seconds <= self.survived or self.closed is not None:  # another thread knows by now
+                return self.closed
+            closed = self._compare(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+            if self.alone:
+                self.closed = closed
+            return closed
+        finally:
+            self._comparing.release()
+
+    def _compare(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         session = self._opened(login)
         try:
             poll = Poll(seconds)
@@ -57,8 +77,8 @@ class Idling:
                 meanwhile()
             if session.hangup is None:
                 self.survived = seconds
-            else:
-                self.closed = session.idle
+                return None
+            return session.idle
         finally:
             session.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from runner.database.oceanbase import ODPS_LIST, is_odps
 from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.processlist import ProcessList
 from runner.database.profile import Profile
@@ -40,8 +41,11 @@ class Matcher:
     def undecided(self, outcome: Outcome, reply: Reply) -> str | None:
         """Why nobody can tell whether an outcome fits, or None.
 
-        It is an error, and an alternative names a class of errors that the profile doesn't define.
+        It is an error, and an alternative names a class of errors that the profile doesn't define; or it is a list
+        that ODP made up itself, which is no answer of the server's.
         """
+        if isinstance(outcome, Rows) and is_odps(ProcessList.read(outcome)):
+            return ODPS_LIST
         if not isinstance(outcome, ServerError):
             return None
         named = (expect.error_class for expect in reply if expect.error_class is not None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from runner.database.limits import Limits
 
@@ -18,7 +19,7 @@ _LEARNT = 2  # ends that were seen at a request only, and no more that were seen
 
 @dataclass
 class Patience:
-    """One a worker.
+    """One a process; what several threads note at once is all counted.
 
     A target that has used up the full time limit three times will hardly keep it the fourth time. From then on an
     ending session gets a second, or four times what the slowest end took; an answer gets a second if the target has
@@ -33,6 +34,7 @@ class Patience:
     _not_answered: int = 0
     _at_request: int = 0
     _unasked: int = 0
+    _noting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def settle(self) -> float:
@@ -53,9 +55,10 @@ class Patience:
 
     def note_end(self, seconds: float) -> None:
         """A session's connection was gone after so long."""
-        self.longest_end = max(self.longest_end, seconds)
-        self._ended = True
-        self._unasked += 1
+        with self._noting:
+            self.longest_end = max(self.longest_end, seconds)
+            self._ended = True
+            self._unasked += 1
 
     @property
     def silence(self) -> float:
@@ -69,15 +72,18 @@ class Patience:
 
     def note_end_at_request(self, seconds: float) -> None:
         """A session's row was gone after so long, and its connection closed when a statement was sent on it."""
-        self.longest_end = max(self.longest_end, seconds)
-        self._ended = True
-        self._at_request += 1
+        with self._noting:
+            self.longest_end = max(self.longest_end, seconds)
+            self._ended = True
+            self._at_request += 1
 
     def note_no_end(self) -> None:
         """A session that was to end was still connected when its time was over."""
-        self._not_ended += 1
+        with self._noting:
+            self._not_ended += 1
 
     def note_answer(self, *, answered: bool) -> None:
         """A guarded statement was answered within its time, or was not."""
-        self._answered = self._answered or answered
-        self._not_answered += not answered
+        with self._noting:
+            self._answered = self._answered or answered
+            self._not_answered += not answered

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from runner.database.errorkinds import takes_no_more
 from runner.database.naming import without_passwords
 from runner.database.target import Target, TargetError
 from runner.execution.accounts import Pool, unfit
@@ -25,57 +27,117 @@ _DIRECTLY = 1.0  # seconds after a statement in which a loss is seen that it may
 
 
 class Performer:
-    """Runs cases on one target; what it learns about the target's speed serves the later cases.
+    """Runs cases on one target, one at a time; what it learns about the target serves the later cases.
 
     Args:
         target: the server.
         pool: the prepared accounts to run them with, if no users are to be created.
+        shared: what the performers of other threads learn, too.
     """
 
-    def __init__(self, target: Target, pool: Pool | None = None) -> None:
+    def __init__(self, target: Target, pool: Pool | None = None, shared: _Shared | None = None) -> None:
         self._target = target
-        self._pool = pool
-        self._means = _Means(target, Patience(target.limits), Idling(target), pool)
-        self._outage = Outage(target)
-        self._crashes = False
-        """Whether it was confirmed that a statement under test makes the target crash."""
+        self._shared = shared or _Shared.new(target, pool)
+        self._outages_seen = 0
         self._uncleared: list[tuple[Stage, tuple[str, ...]]] = []
         """What could not be removed, since the target could not be used at that moment, and what was told of it."""
 
-    def perform(self, case: Case) -> CaseResult:
+    def beside(self) -> Performer:
+        """A performer for another thread, with an administrator's session of its own."""
+        return Performer(self._target.beside(), shared=self._shared)
+
+    def perform(self, case: Case, before: Attempt | None = None) -> CaseResult:
         """Runs a case as often as it says, and judges it; never raises for what the target does.
 
         While the target can't be used at all, a case is not begun.
+
+        Args:
+            case: the case.
+            before: what it came to among other cases, if it is run alone for that: what has to come twice has come
+                once already.
         """
+        if (result := self._not_run(case)) is not None:
+            return result
+        self._shared.idling.alone = True
+        deviated = before is not None and before.result.verdict is Verdict.DEVIATES
+        return self._repeated(case, lambda: self._believable(case, deviated=deviated))
+
+    def attempt(self, case: Case) -> Attempt:
+        """Runs a case while others are run in other threads: what these may have caused is not judged yet."""
+        if (result := self._not_run(case)) is not None:
+            return Attempt(result)
+        self._shared.idling.alone = False
+        finding: _Finding | None = None
+
+        def once() -> CaseResult:
+            nonlocal finding
+            self._clear_again()
+            finding = self._run(case)
+            return finding.result
+
+        result = self._repeated(case, once)
+        if finding is None or result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+            return Attempt(result)
+        troubled = not finding.full and self._outage.begun(self._target)
+        if not troubled:
+            result = replace(result, warnings=(*result.warnings, *self._clear_again()))
+        return Attempt(result, doubtful=True, lost=finding.lost, full=finding.full, troubled=troubled)
+
+    def close(self) -> None:
+        """Removes what it could not remove before, and ends its administrator's session."""
+        if self._uncleared and self._outage.over(self._target):
+            self._clear_again()
+        self._target.close()
+
+    @staticmethod
+    def unexplained(before: Attempt, alone: CaseResult) -> CaseResult:
+        """A case that lost a session among others, and not when it was run alone; nor does a case that ran beside it.
+
+        What neither of them does is to be blamed on the environment, or on what they do together.
+        """
+        but = f"but not again when the case was repeated alone, which {alone.verdict.value}: {alone.reason}"
+        return _undecided(before.result, but.removesuffix(": "), unreached=False)
+
+    @property
+    def _outage(self) -> Outage:
+        return self._shared.outage
+
+    def _not_run(self, case: Case) -> CaseResult | None:
+        """What is known of a case without running it, if there is a reason not to."""
+        pool = self._shared.pool
         because = not_applicable(case, self._target.profile, case.vocabulary)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
-        because = unfit(case, administrator=self._pool.administrator) if self._pool is not None else None
+        because = unfit(case, administrator=pool.administrator) if pool is not None else None
         if because is not None:
             return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
         if self._target.stopped and case.needs_ids:
             return replace(_blank(case), reason=f"not run: {self._target.stopped}")
+        return None
+
+    def _repeated(self, case: Case, once: Callable[[], CaseResult]) -> CaseResult:
+        """Runs a case as often as it says, and counts what was observed."""
         counted: Counter[str] = Counter()
         endings: list[Ending] = []
         start = time.monotonic()
         while True:
-            result = self._believable(case)
+            result = once()
             counted.update(result.observed)
             endings.extend(result.endings)
             if result.verdict is not Verdict.OBSERVED or counted.total() >= case.repeat:
                 seconds = round(time.monotonic() - start, 3)
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=seconds)
 
-    def _believable(self, case: Case) -> CaseResult:
+    def _believable(self, case: Case, *, deviated: bool) -> CaseResult:
         """Runs a case, and looks at the target if it came to nothing."""
-        if not self._outage.over():
+        if not self._outage.over(self._target):
             return replace(_blank(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._clear_again()
         first = self._run(case)
         if first.result.verdict is Verdict.DEVIATES:
-            return self._cleared(self._confirmed(case, first), wait=True)
+            return self._cleared(self._confirmed(case, first, deviated=deviated), wait=True)
         result = first.result
-        if result.verdict is Verdict.INCONCLUSIVE and self._outage.begun():
+        if result.verdict is Verdict.INCONCLUSIVE and self._outage.begun(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._cleared(result, wait=False)
 
@@ -83,19 +145,25 @@ class Performer:
         """Removes what a case could not remove while the target was out; ``wait``: until the target is back."""
         if not self._uncleared:
             return result
-        out = self._outage.begun() and not (wait and self._outage.over())
+        out = self._outage.begun(self._target) and not (wait and self._outage.over(self._target))
         left = tuple(line for _, lines in self._uncleared for line in lines) if out else self._clear_again()
         return replace(result, warnings=(*result.warnings, *left))
 
-    def _confirmed(self, case: Case, first: _Finding) -> CaseResult:
-        """What a target or a network in trouble would do too has to come twice to be a deviation."""
-        troubled = self._outage.begun()
-        if not (first.missing or troubled):
+    def _confirmed(self, case: Case, first: _Finding, *, deviated: bool) -> CaseResult:
+        """What a target or a network in trouble would do too has to come twice to be a deviation.
+
+        Args:
+            case: the case.
+            first: what its first run alone came to.
+            deviated: whether it had deviated before, among other cases.
+        """
+        troubled = self._outage.begun(self._target)
+        if not troubled and (not first.missing or (deviated and not first.everybody)):
             return first.result
-        if troubled and first.direct and self._crashes:
+        if troubled and first.direct and self._shared.crashes:
             return self._crash(first)
-        if not self._outage.over():
-            return self._undecided(first.result, f"but {self._outage.reason}", unreached=True)
+        if not self._outage.over(self._target):
+            return _undecided(first.result, f"but {self._outage.reason}", unreached=True)
         left = self._clear_again()
         second = self._run(case)
         warnings = (*first.result.warnings, *left, *second.result.warnings)
@@ -107,21 +175,23 @@ class Performer:
     def _compared(self, first: _Finding, second: _Finding, *, was_out: bool) -> CaseResult:
         """What two runs of one case come to; ``was_out``: whether the target could not be used after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
-        out = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun()
+        actual = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+        out = actual and self._outage.begun(self._target)
         if deviates and not out:
-            if second.everybody and not second.direct and self._outage.comes_anyway(second.seconds):
-                return self._undecided(
+            anyway = second.everybody and not second.direct
+            if anyway and self._outage.comes_anyway(second.seconds, self._target):
+                return _undecided(
                     second.result, "but a connection is also lost without the statement here", unreached=True
                 )
             return second.result
         if deviates and was_out and first.direct and second.direct:
-            self._crashes = True
+            self._shared.crashes = True
             return self._crash(second)
         if deviates:
             but = f"and when the case was repeated: {second.result.actual}; but {self._outage.reason}"
         else:
             but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
-        return self._undecided(first.result, but.removesuffix(": "), unreached=was_out or out)
+        return _undecided(first.result, but.removesuffix(": "), unreached=was_out or out)
 
     def _crash(self, finding: _Finding) -> CaseResult:
         """A target that can't be used any more right after the statement under test: it harms everybody (IMP-10)."""
@@ -146,34 +216,66 @@ class Performer:
 
     def _run(self, case: Case) -> _Finding:
         """Runs a case once; what it can't remove while the target is out is told when it was tried again."""
-        run = _Run(case, self._means)
+        if self._outages_seen != self._outage.ended:
+            self._outages_seen = self._outage.ended
+            self._target.close()
+        run = _Run(case, self._target, self._shared)
         finding = run.finding()
         if not run.stage.provisions.cut_off:
             return finding
         self._uncleared.append((run.stage, finding.result.warnings))
         return replace(finding, result=replace(finding.result, warnings=()))
 
-    def _undecided(self, result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
-        reason = f"{result.actual}, {but}"
-        return replace(
-            result,
-            verdict=Verdict.INCONCLUSIVE,
-            reason=reason,
-            expected="",
-            actual="",
-            safety=False,
-            unreached=unreached,
-        )
+
+def _undecided(result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
+    reason = f"{result.actual or result.reason}, {but}"
+    return replace(
+        result,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=reason,
+        expected="",
+        actual="",
+        safety=False,
+        unreached=unreached,
+    )
 
 
 @dataclass(frozen=True)
-class _Means:
-    """What every run of a case needs, and what was learnt of the target."""
+class Attempt:
+    """What a case came to while others were run.
 
-    target: Target
+    Attributes:
+        doubtful: whether these may have caused it.
+        lost: whether a session of it was lost that has to go on.
+        full: whether the server took no more connections.
+        troubled: whether nobody could use the target any more.
+    """
+
+    result: CaseResult
+    doubtful: bool = False
+    lost: bool = False
+    full: bool = False
+    troubled: bool = False
+
+
+@dataclass
+class _Shared:
+    """What was learnt of the target, by all threads.
+
+    Attributes:
+        crashes: whether it was confirmed that a statement under test makes the target crash.
+    """
+
     patience: Patience
     idling: Idling
+    outage: Outage
     pool: Pool | None
+    crashes: bool = False
+
+    @classmethod
+    def new(cls, target: Target, pool: Pool | None) -> _Shared:
+        """Nothing is known yet."""
+        return cls(Patience(target.limits), Idling(target), Outage(target.limits), pool)
 
 
 @dataclass(frozen=True)
@@ -185,6 +287,8 @@ class _Finding:
         direct: whether that was seen right after a statement that can end sessions.
         seconds: how long after it.
         everybody: whether the administrator's session, which no statement concerns, was lost as well.
+        lost: whether a session was lost that has to go on.
+        full: whether the server took no more connections.
     """
 
     result: CaseResult
@@ -192,23 +296,27 @@ class _Finding:
     direct: bool
     seconds: float
     everybody: bool
+    lost: bool
+    full: bool
 
 
 class _Run:
     """One run of one case."""
 
-    def __init__(self, case: Case, means: _Means) -> None:
+    def __init__(self, case: Case, target: Target, shared: _Shared) -> None:
         self._case = case
         self._transcript = Transcript()
-        self.stage = Stage(case, means.target, self._transcript, means.pool)
-        self._settling = Settling(self.stage, means.patience, means.idling)
-        self._player = Player(self.stage, self._settling, means.patience, case.vocabulary)
-        self._observer = Observer(self.stage, self._settling, means.patience, self._player.matcher)
+        self.stage = Stage(case, target, self._transcript, shared.pool)
+        self._settling = Settling(self.stage, shared.patience, shared.idling)
+        self._player = Player(self.stage, self._settling, shared.patience, case.vocabulary)
+        self._observer = Observer(self.stage, self._settling, shared.patience, self._player.matcher)
 
     def finding(self) -> _Finding:
         """Plays the case and judges it; whatever comes, clears up."""
         result, missing, direct, seconds, everybody = _blank(self._case), False, False, 0.0, False
+        lost = full = False
         try:
+            self.stage.go_on()
             self.stage.set()
             result = self._judged(result)
         except DeviationError as error:
@@ -219,12 +327,14 @@ class _Run:
                 result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
             )
         except (InconclusiveError, TargetError) as error:
+            full = isinstance(error, TargetError) and takes_no_more(error.outcome)
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
+            lost = self._settling.has_lost()
             left = self.stage.clear()
         result = replace(
             result,
@@ -237,7 +347,7 @@ class _Run:
             identifiers=self.stage.identifiers(),
             respelled=dict(self._player.respelled),
         )
-        return _Finding(result, missing, direct, seconds, everybody)
+        return _Finding(result, missing, direct, seconds, everybody, lost, full or self.stage.full)
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:

@@ -28,6 +28,7 @@ class Provisions:
         self._transcript = transcript
         self._pool = pool
         self._accounts: list[Account] = []
+        self._lent: list[Account] = []
         self._names: dict[str, str] = {}
         self._table_name = ""
         self._role: str | None = None
@@ -48,7 +49,8 @@ class Provisions:
             InconclusiveError: the target refuses, or no prepared account is free.
         """
         if self._pool is not None:
-            return self._pool.lend(spec)
+            self._lent.append(account := self._pool.lend(spec, self._target))
+            return account
         names = self._target.names
         account = Account(names.new() if begins_like is None else names.extended(begins_like.user), new_password())
         self._accounts.append(account)  # before it is created: an error may come after the effect
@@ -129,7 +131,8 @@ class Provisions:
             statements = profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._exists, account))
         if self._pool is not None:
-            self._pool.take_back()
+            self._pool.take_back(self._lent)
+            self._lent.clear()
         return left
 
     def _drop(self, statements: list[str], exists: Callable[[], bool]) -> list[str]:

@@ -24,7 +24,6 @@ from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 _SLOWEST_PROBE = 1.0
 _PROBE_LIMIT = 1.0  # seconds for the answer of a session that should be ending
 _LATE = 0.2  # seconds from which on the end of an idle session may be that of an idle timeout
-_AT_ONCE = 0.001  # seconds from the first look at a session in which what is seen was so before
 _KEPT_ACTIVE = 0.5  # seconds of idling after which a session that has to go on is sent a statement
 
 
@@ -51,6 +50,8 @@ class _End:
     Attributes:
         was_idle: whether no statement was in flight. A blocked session may linger: that tells nothing of the speed.
         begun: when it was first looked at, by the clock.
+        looked: whether it was looked at before the last look.
+        late: whether its connection was gone at the first look, which may have come late.
         connection, row: when they were seen gone.
         idle: for how many seconds the session had been idle at the first sign of its end; None if it was no idle one.
         state: what its row showed last.
@@ -60,6 +61,8 @@ class _End:
 
     was_idle: bool
     begun: float = field(default_factory=time.monotonic)
+    looked: bool = False
+    late: bool = False
     connection: float | None = None
     row: float | None = None
     idle: float | None = None
@@ -164,6 +167,8 @@ class Settling:
             DeviationError: as ``check``.
             InconclusiveError: as ``check``.
         """
+        self.stage.go_on()
+        self._listen_to_ending()
         self.stage.target.keep_active(_KEPT_ACTIVE)
         idle = [
             actor
@@ -174,6 +179,13 @@ class Settling:
             self._unanswering(to_come, self.stage.target.limits.statement)  # what else may end them is not known here
         if survivors := [actor for actor in idle if actor.name not in self.stage.case.may_end]:
             self.check(survivors)
+
+    def _listen_to_ending(self) -> None:
+        """Notes what is heard of the sessions that a statement has named: each may be awaited much later."""
+        for name in sorted(self.stage.case.may_end & self.stage.targeted):
+            actor = self.stage.actors[name]
+            if actor.session is not None and not actor.gone and not actor.left:
+                self._listen(actor, self._end_of(actor))
 
     def answer(self, session: Session, limit: float) -> Outcome:
         """The answer to what a session has sent, as ``Session.result``; the others are kept active meanwhile.
@@ -230,10 +242,12 @@ class Settling:
         session = actor.online
         if end.connection is None and session.listen() is not None:
             end.connection = self.elapsed
+            end.late = not end.looked
             if end.row is None:
                 end.idle = session.idle
             how = ", when a statement was sent on it" if end.asked else ""
             self.stage.transcript.add(actor.name, "ends", f"connection {session.hangup}{how}")
+        end.looked = True
 
     def _fail(self, actor: Actor, end: _End, settle: float) -> None:
         """Raises what it means that the settle time is over."""
@@ -277,8 +291,7 @@ class Settling:
         if end.asked:
             self.patience.note_end_at_request(end.row if end.row is not None and end.state else 0.0)
         elif end.connection is not None:
-            late = end.begun + _AT_ONCE > self.start + end.connection
-            self.patience.note_end(0.0 if late else end.connection)
+            self.patience.note_end(0.0 if end.late else end.connection)
 
     def _row_state(self, actor: Actor) -> str | None:
         """What the row of a session that should end shows; None if there is none any more."""
@@ -296,7 +309,7 @@ class Settling:
     def _row_after(self, actor: Actor, poll: Poll) -> str | None:
         """What the row of an ended session shows when ``poll`` is over; None as soon as there is none."""
         while (state := self._row_state(actor)) is not None and poll.again():
-            pass
+            self.stage.go_on()
         return state
 
     def _survivors(self, ended: Collection[str]) -> Iterator[Actor]:
@@ -348,6 +361,13 @@ class Settling:
             f"lost: {' and '.join(names)}",
             safety=control or unnamed,
             missing=True,
+        )
+
+    def has_lost(self) -> bool:
+        """Whether a session was heard to be closed that has to go on, the administrator's included."""
+        return self.stage.control_lost() or any(
+            actor.session is not None and actor.session.hangup is not None
+            for actor in self._survivors(self.stage.case.may_end)
         )
 
     def _refuse_timed_out(self, lost: Collection[Actor], *, control: bool, idle: Mapping[str, float]) -> None:

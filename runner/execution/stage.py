@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.database.errorkinds import is_full
+from runner.database.errorkinds import is_full, takes_no_more
 from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
@@ -74,8 +74,10 @@ class Stage:
         """The sessions that such a statement has named."""
         self._untied = False
         """Whether one was sent on a connection whose thread id in the handshake is another than its id in the list."""
-        self._control_losses = 0
+        self._control_losses = target.control_losses
         self._logged_in_once: list[Session] = []
+        self.full = False
+        """Whether a login was refused for want of room."""
         self._most_connected = 0
         """How many sessions of the case the server has had at the same time."""
 
@@ -140,6 +142,15 @@ class Stage:
             ", and others" if len(outcome.values) > len(rows) else ""
         )
 
+    def go_on(self) -> None:
+        """Lets the case go on, unless the run ends now.
+
+        Raises:
+            InconclusiveError: it does; nobody will read this.
+        """
+        if self.target.known.cut_off.is_set():
+            raise InconclusiveError("the run was ended")
+
     def note_guarded(self, sender: Actor, named: Collection[str]) -> None:
         """A statement that can end sessions is about to be sent; it names these sessions."""
         self.said_guarded = True
@@ -168,7 +179,7 @@ class Stage:
 
     def _connect_all(self, actors: list[Actor]) -> None:
         """Logs sessions in: all at the same time where the list tells them apart by address, else one by one."""
-        if self.target.hosts_tell:
+        if self.target.known.hosts_tell:
             self._connect_together([actor for actor in actors if actor.account.ours])
         unknown = [actor for actor in actors if actor.id is None]
         for actor in unknown:  # all of them first: each would come into question when a mate looks for its own id
@@ -189,8 +200,8 @@ class Stage:
         found = [by_address(shown, actor.online, actor.account.user) if shown else None for actor in actors]
         # Where addresses tell nothing, only one new session at a time can be found. One that fits may do so by chance:
         # a proxy's end has an address of the same kind.
-        self.target.hosts_tell = None not in found
-        if self.target.hosts_tell:
+        self.target.known.hosts_tell = None not in found
+        if self.target.known.hosts_tell:
             for actor, number in zip(actors, found, strict=True):
                 actor.id = number
                 self._note_id(actor, setup=True)
@@ -207,6 +218,8 @@ class Stage:
         before = None if actor.account.ours else self.target.process_list()
         self.targeted.discard(actor.name)
         session = actor.session = Session(self._login(actor, typed))
+        if actor.account.administrator:
+            self.target.known.administrators.add(session)
         actor.id, actor.gone = None, False
         since = self.transcript.now_ms()
         opened = session.open(self.target.limits.connect, once=claimed and self.said_guarded)
@@ -248,6 +261,7 @@ class Stage:
         if actor.session is not None and actor.session.broken_off is not None:
             self.transcript.add(actor.name, "note", f"its first login: {actor.session.broken_off}", setup=setup)
         self.transcript.add(actor.name, "connects", f"as {user}: {outcome}", since=since, setup=setup)
+        self.full |= takes_no_more(outcome)
         if actor.session is None:
             return outcome
         if succeeded(outcome):
@@ -311,8 +325,9 @@ class Stage:
     def shows_others(self, shown: ProcessList) -> bool:
         """Whether the administrator's list shows other users' sessions: this one, or an earlier one of the run."""
         others = [actor for actor in self.actors.values() if not actor.account.administrator]
-        self.target.sees_others |= any(shown.with_id(actor.id) for actor in others if actor.id)
-        return self.target.sees_others
+        if any(shown.with_id(actor.id) for actor in others if actor.id):
+            self.target.known.sees_others = True
+        return self.target.known.sees_others
 
     def look(self, at: Actor, *, fresh: bool = False) -> ProcessList | None:
         """A list that can show a session: the administrator's, if it shows that user's sessions, or a mate's.

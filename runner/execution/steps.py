@@ -111,6 +111,7 @@ class Player:
                     self._play(step)
 
     def _play(self, step: Step) -> None:
+        self._stage.go_on()
         match step:
             case Say():
                 self._say(step)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.language.casefolders import REGISTER_NAME
 from runner.language.model import (
     ADMINISTRATOR,
     REPLY_WORDS,
@@ -30,7 +31,6 @@ from runner.language.model import (
     flat,
 )
 from runner.language.problems import Place, SourceError, did_you_mean
-from runner.language.register import REGISTER_NAME
 from runner.language.shape import fault
 from runner.language.template import Template, parse_template
 from runner.language.yamlfile import Document, Path_
@@ -127,6 +127,7 @@ class CaseReader:
             ends=ends,
             outcomes=outcomes,
             repeat=raw.get("repeat", 1),
+            alone=raw.get("alone", self.document.data.get("alone", False)),
             watch=raw.get("watch", 0),
             settle_times=raw.get("settle_times", 1),
             place=self.document.place(*self.way),
@@ -232,7 +233,7 @@ class CaseReader:
             raise self._fail(
                 (*way, verbs[1]) if verbs else way,
                 f"a step does one thing; this one does {len(verbs) or 'nothing'}",
-                f"write a session's name with its statement, or one of {', '.join(_VERBS)}",
+                f"write write a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         verb = verbs[0]
         self._only(way, raw, verb, _VERBS.get(verb, ("reply", "prepared", "prepare")))

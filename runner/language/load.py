@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.language.casefolders import FOLDER_NAME, REGISTER_NAME
 from runner.language.casereader import CaseReader, RawStep
 from runner.language.combining import combinations
 from runner.language.model import Case
 from runner.language.problems import SourceError, did_you_mean
-from runner.language.register import FORMAT, REGISTER_NAME, find_register
+from runner.language.register import FORMAT, find_register, nearest_register_folder
 from runner.language.template import substitute
 from runner.language.yamlfile import Document, Path_, read_document
 
@@ -22,13 +25,28 @@ _HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
 def is_case_file(path: Path) -> bool:
-    """Whether a path is a file of cases: YAML in a folder called cases or below one, the register apart."""
-    return path.suffix == ".yaml" and path.name != REGISTER_NAME and "cases" in path.parent.parts
+    """Whether a path is a file of cases: YAML in or below a folder called cases with a register, the register apart."""
+    return (
+        path.suffix == ".yaml"
+        and path.name != REGISTER_NAME
+        and FOLDER_NAME in path.parent.parts
+        and nearest_register_folder(path) is not None
+    )
 
 
 def case_files(folder: Path) -> list[Path]:
-    """The case files in a folder and below it, in order."""
-    return sorted(path for path in folder.rglob("*.yaml") if is_case_file(path.resolve()))
+    """The case files in a folder and below it, in order; not those in environments and builds, as for pytest."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_made(Path(parent, name))]
+        found += (Path(parent, name) for name in names if is_case_file(Path(parent, name).resolve()))
+    return sorted(found)
+
+
+def _is_made(folder: Path) -> bool:
+    """Whether a folder holds what tools have put there, maybe an installed copy of cases."""
+    made = folder.name.startswith(".") or folder.name in {"build", "dist", "node_modules", "venv", "__pycache__"}
+    return made or (folder / "pyvenv.cfg").is_file()
 
 
 def digest_of(*folders: Path) -> str:
@@ -76,6 +94,10 @@ def load_cases(path: Path) -> list[Case]:
             for label, filled, steps in _filled_in(document, way, raw)
         ]
     return cases
+
+
+cached_cases = cache(load_cases)
+"""``load_cases``, once a file in a process: several checks before a run, and its collection, read the same files."""
 
 
 def refuse_duplicates(cases: Iterable[Case]) -> None:

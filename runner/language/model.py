@@ -266,6 +266,7 @@ class Case:
         vocabulary: its register's; another register's guarded word must never judge its statements.
         watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
         settle_times: how many settle times its sessions have to end.
+        alone: whether no other case of the process may run meanwhile.
     """
 
     id: str
@@ -283,6 +284,7 @@ class Case:
     label: str = ""
     watch: int = 0
     settle_times: int = 1
+    alone: bool = False
 
     @property
     def name(self) -> str:

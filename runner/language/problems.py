@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.language.casefolders import shown_path
+
 _MOST_NAMES = 60
 """So many known names are listed in a hint: more are no help."""
 
@@ -24,11 +26,8 @@ class Place:
 
     @property
     def shown_path(self) -> str:
-        """The path as a reader wants it: from the working directory if it lies below it."""
-        try:
-            return str(self.path.resolve().relative_to(Path.cwd()))
-        except ValueError:
-            return str(self.path)
+        """The path as a reader wants it: from the working directory if it is below that."""
+        return shown_path(self.path)
 
 
 class SourceError(Exception):

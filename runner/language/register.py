@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from runner.language.casefolders import REGISTER_NAME, looks_like_a_register
 from runner.language.model import Level, Register, Requirement, Specification, Vocabulary
 from runner.language.problems import Place, SourceError
 from runner.language.yamlfile import read_document
 
-REGISTER_NAME = "requirements.yaml"
 FORMAT = 1
 
 
@@ -29,12 +29,18 @@ def register_folder(case_file: Path) -> Path:
     Raises:
         SourceError: there is none in the file's folder or above it.
     """
-    for folder in case_file.resolve().parents:
-        if (folder / REGISTER_NAME).is_file():
-            return folder
-    raise SourceError(
-        Place(case_file), f"there is no {REGISTER_NAME} in this folder or above it", "cases need a register"
-    )
+    folder = nearest_register_folder(case_file)
+    if folder is None:
+        raise SourceError(
+            Place(case_file), f"there is no {REGISTER_NAME} in this folder or above it", "cases need a register"
+        )
+    return folder
+
+
+def nearest_register_folder(case_file: Path) -> Path | None:
+    """The nearest folder with a register: the file's own or one above it; None if there is none."""
+    folders = case_file.resolve().parents
+    return next((folder for folder in folders if looks_like_a_register(folder / REGISTER_NAME)), None)
 
 
 def refuse_nested(folders: Iterable[Path]) -> None:

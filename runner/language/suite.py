@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.language.load import case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.casefolders import REGISTER_NAME, own_cases
+from runner.language.load import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
 from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
-from runner.language.register import REGISTER_NAME, read_register, refuse_nested, register_folder
-
-OWN_CASES = Path(__file__).resolve().parents[2] / "cases"
-"""The cases that come with the suite, in a checkout."""
+from runner.language.register import read_register, refuse_nested, register_folder
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,9 @@ def suite_in(folders: Sequence[Path]) -> Suite:
         found = case_files(folder)
         if not found:
             raise SourceError(
-                Place(folder), "no case files in this folder", "choose the folder cases, or a parent of it"
+                Place(folder),
+                "no cases found here",
+                f"name a folder called cases that holds {REGISTER_NAME} and the case files, or a folder above it",
             )
         files += found
     return suite_of(files)
@@ -113,7 +113,8 @@ def own_suite() -> Suite:
     Raises:
         SourceError: see ``suite_of``.
     """
-    return suite_of(case_files(OWN_CASES))
+    folder = own_cases()
+    return suite_of(case_files(folder) if folder is not None else [], cached_cases)
 
 
 def _refuse_collisions(registers: Iterable[Register]) -> None:

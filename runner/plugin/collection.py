@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.language.load import case_files, is_case_file, load_cases
+from runner.language.load import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_of
 from runner.plugin.run import Run
 from runner.reporting.failure import failure_text
-
-cached_cases = cache(load_cases)
-"""``load_cases``, once a file: the files are checked before the run and collected in it."""
 
 
 @cache
@@ -29,6 +26,9 @@ def suite_of_run(files: tuple[Path, ...]) -> Suite:
         SourceError: they can't be used, or not together.
     """
     return suite_of(files, cached_cases)
+
+
+_MAY_SKIP = ("skip", "skipif", "xfail")
 
 
 class CaseFailedError(Exception):
@@ -69,7 +69,7 @@ class CaseItem(pytest.Item):
             CaseFailedError: the result fails the run.
         """
         run = Run.of(self.config)
-        result = self.result = run.listed(run.performer.perform(self.case))
+        result = self.result = run.listed(run.result(self.nodeid, self.case, ahead(self)))
         self.user_properties.append(("verdict", result.verdict.value))
         if result.listing:
             self.user_properties += [
@@ -91,12 +91,34 @@ class CaseItem(pytest.Item):
         if isinstance(excinfo.value, CaseFailedError):
             run = Run.of(self.config)
             node = f"{self.case.place.shown_path}::{self.name}"
-            return failure_text(excinfo.value.result, f"pytest '{node}' {run.rerun_options}".rstrip())
+            return failure_text(excinfo.value.result, f"{run.command} '{node}' {run.rerun_options}".rstrip())
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the case stands in its file."""
         return self.path, self.case.place.line - 1, f"{self.case.requirement.id} {self.case.title}"
+
+
+def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
+    """The cases that pytest comes to from this one on, as far as is known, by their names: they may begin already.
+
+    A case with a mark that may keep it from running is left out.
+    """
+    for other in [item, *_queue(item, item.session)]:
+        if isinstance(other, CaseItem) and (other is item or not any(map(other.get_closest_marker, _MAY_SKIP))):
+            yield other.nodeid, other.case
+
+
+def _queue(item: pytest.Item, session: pytest.Session) -> list[pytest.Item]:
+    """The items from this one on; of an xdist worker, those that it was handed, which no hook of xdist tells."""
+    if not hasattr(session.config, "workerinput"):
+        return session.items[session.items.index(item) :]
+    queues = (getattr(plugin, "torun", None) for plugin in session.config.pluginmanager.get_plugins())
+    queue = next(filter(None, queues), None)
+    if queue is None:
+        return []
+    with queue.lock() as numbers:
+        return [session.items[number] for number in numbers if isinstance(number, int)]
 
 
 def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:

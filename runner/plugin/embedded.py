@@ -24,7 +24,8 @@ class EmbeddedSimulator:
         root = Path(__file__).resolve().parents[2]
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options],
+            # -P: a package of the same name in the working directory is not the suite's.
+            [sys.executable, "-P", "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -12,14 +12,15 @@ from runner.execution.profilecheck import check_profile
 from runner.execution.spelling import check_spellings
 from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.gating.judging import Complaint, complaints
-from runner.language.load import is_case_file, refuse_duplicates
+from runner.language.load import cached_cases, is_case_file, refuse_duplicates
 from runner.language.model import Case, Level
 from runner.language.problems import SourceError, did_you_mean
 from runner.language.suite import Suite, folders_of
 from runner.plugin import recording
 from runner.plugin.ci import tell
-from runner.plugin.collection import CaseFile, CaseItem, cached_cases, chosen_files, suite_of_run
+from runner.plugin.collection import CaseFile, CaseItem, chosen_files, suite_of_run
 from runner.plugin.options import add_options
+from runner.plugin.progress import Progress
 from runner.plugin.run import Run
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.workers import planned_workers
@@ -63,6 +64,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         end_like_ctrl_c()
     if not files or hasattr(config, "workerinput"):
         return
+    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        config.pluginmanager.register(Progress(reporter))
     cases = _check_files(files, config.getoption("requirement"))
     run = Run.of(config)
     try:
@@ -184,6 +187,7 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, CaseItem) and call.when == "call" and item.result is not None:
         report.conformance = item.result.as_dict()  # type: ignore[attr-defined]  # pytest passes what it doesn't know
+        report.duration = item.result.seconds  # its own, whenever it began
         if report.skipped and isinstance(report.longrepr, tuple):
             place = item.case.place  # where the case stands, not where the runner says so
             report.longrepr = (place.shown_path, place.line, report.longrepr[2].removeprefix("Skipped: "))

@@ -9,6 +9,10 @@ import pytest
 
 from runner.database.profile import DEFAULT_PROFILE
 
+DEFAULT_IN_FLIGHT = 16
+"""Cases of one process at a time: they take some 80 connections, and most servers have 150."""
+MOST_IN_FLIGHT = 64
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Adds the suite's options. ``--strict`` is pytest's own: here it also binds what should be."""
@@ -31,6 +35,18 @@ def add_options(parser: pytest.Parser) -> None:
         "--accounts",
         metavar="FILE",
         help="use the prepared accounts in this file; create no users (docs/accounts.md)",
+    )
+    group.addoption(
+        "--anyway",
+        action="store_true",
+        help="run also where ODP answers SHOW PROCESSLIST itself, and nearly no case can be decided",
+    )
+    group.addoption(
+        "--in-flight",
+        type=_count,
+        default=DEFAULT_IN_FLIGHT,
+        metavar="N",
+        help=f"how many cases to run at a time in each process; 1: one after the other (default: {DEFAULT_IN_FLIGHT})",
     )
     group.addoption(
         "--requirement",
@@ -64,6 +80,12 @@ def add_options(parser: pytest.Parser) -> None:
         "--target-name", metavar="NAME", help="the name of the target in reports (default: its product and version)"
     )
     group.addoption("--record-host", action="store_true", help="include the target's host in the record")
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_IN_FLIGHT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cases from 1 to {MOST_IN_FLIGHT}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

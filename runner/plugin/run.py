@@ -8,7 +8,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +38,9 @@ from runner.gating.knownlist import KnownDeviation, KnownDeviations, read_known_
 from runner.language.model import Case
 from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
-from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
+from runner.plugin.inflight import CasesInFlight
+from runner.plugin.invocation import PLUGIN
+from runner.plugin.prepared import at_a_time, read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
 
@@ -55,6 +57,9 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self._option = config.option
+        standalone = config.pluginmanager.has_plugin(PLUGIN)
+        self.command = "kill-session-conformance run" if standalone else "pytest"
+        """What was typed to start the run."""
         worker_input = getattr(config, "workerinput", {})
         self.source = "--dsn" if self._option.dsn is not None else ENVIRONMENT if ENVIRONMENT in os.environ else None
         """What names the target; None for the embedded simulator."""
@@ -73,6 +78,9 @@ class Run:
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
+        self.cases: CasesInFlight | None = None
+        """The cases that are run in threads, once there are some."""
+        self._is_worker = bool(worker_input)
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
         self.facts: Facts | None = None
@@ -206,7 +214,7 @@ class Run:
             raise pytest.UsageError(str(error)) from error
         target = Target(dsn, self.profile, self.limits, self._names)
         try:
-            target.check()
+            target.check(anyway=self._option.anyway)
             if self._accounts is not None:
                 refuse_dsns_user(self._accounts, dsn)
                 check_accounts(target, self._accounts)
@@ -269,11 +277,33 @@ class Run:
         """The performer of this process, for the cases of all registers."""
         if self._performer is None:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
-            self._target.sees_others = self._sees_others
+            self._target.known.sees_others = self._sees_others
             self._target.stopped = self._stopped
-            pool = Pool(self._target, self._accounts) if self._accounts is not None else None
+            pool = Pool(self._accounts) if self._accounts is not None else None
             self._performer = Performer(self._target, pool)
         return self._performer
+
+    def result(self, name: str, case: Case, ahead: Iterable[tuple[str, Case]]) -> CaseResult:
+        """What a case comes to, which is run now or has begun already.
+
+        Args:
+            name: its name in this run.
+            case: the case.
+            ahead: the cases from this one on, by name, which may begin meanwhile.
+        """
+        if self._option.in_flight == 1:
+            return self.performer.perform(case)
+        if self.cases is None:
+            cases = list(ahead)
+            limit = self._option.in_flight
+            if self._accounts is not None:
+                limit = at_a_time(self._accounts, [case for _, case in cases], limit)
+            stops = bool(self._option.maxfail) or getattr(self._option, "stepwise", False)
+            self.cases = CasesInFlight(self.performer, limit, at_once=stops)
+            self.cases.add(cases)
+        elif self._is_worker or not self.cases.knows(name):
+            self.cases.add(ahead)
+        return self.cases.result(name)
 
     def _remove_left(self, target: Target) -> None:
         poll = Poll(_AFTER)  # a server that restarts is back in a moment
@@ -287,6 +317,10 @@ class Run:
         if self._target is None and len(self._makers) > 1 and self._simulator is None:
             # The workers have ended; one that was killed has left what it was using.
             self._target = Target(Dsn.parse(self.dsn_text), self.profile, self.limits)
+        if self.cases is not None and self._target is not None:
+            self._target.known.cut_off.set()
+            with undisturbed():
+                self.cases.end()
         if self._target is not None:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):

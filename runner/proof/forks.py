@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.plugin.invocation import arguments as arguments_of_run
+
 ROOT = Path(__file__).resolve().parents[2]
 _START_LIMIT = 20.0  # seconds
 _STOP_LIMIT = 5.0
@@ -56,7 +58,7 @@ class ForkedSimulator:
 
 
 class ForkedSuite:
-    """A run of the suite: ``python -m pytest`` with these arguments, its output in a file."""
+    """A run of the suite: ``kill-session-conformance run`` with these arguments, its output in a file."""
 
     def __init__(self, arguments: Sequence[str], screen: Path) -> None:
         """Starts it."""
@@ -100,4 +102,4 @@ def _run_suite(arguments: Sequence[str], screen: Path) -> None:
     output = os.open(screen, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    sys.exit(pytest.main(list(arguments)))
+    sys.exit(pytest.main(arguments_of_run(arguments)))

@@ -18,12 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from runner.execution.verdict import CaseResult, Verdict
-from runner.language.load import case_files, load_cases
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
@@ -34,26 +32,12 @@ _FOREIGN_KILLED = 3
 """A simulator's exit code if a session was killed that its environment keeps."""
 _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
-_SHARES = {
-    "slow-end": 14,
-    "slow-statements": 14,
-    "list-lags": 8,
-    "slow-login": 3,
-    "row-leaves-first": 3,
-    "closes-on-next-request": 3,
-    "error-on-next-request": 3,
-    "behind-proxy-until-next-request": 3,
-    "cached-list": 14,
-}
-"""Those that make the suite wait: so many runs at once, each with a share of the cases, wait side by side."""
 _NOT_PROVED = {
     "closes-idle-sessions": "on a busy machine sessions are idle for longer than its timeout, which is inconclusive",
     "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts affect it in the same way",
     "list-of-both-nodes": "a process list with ids that the statement rejects deviates (PAR-2), whatever the reason",
 }
 """Variants and environments that are served, but without a guaranteed result on every machine, and why."""
-_SHARES_IN_AN_ENVIRONMENT = 2
-"""Likewise: there the suite looks twice, and waits for rows that don't come."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
@@ -136,44 +120,23 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
         options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
-        stems = [folder / f"{claim.name}-{number}" for number in range(_shares(claim))]
-        runs = [
-            ForkedSuite(
-                [*_share(number, len(stems)), *options, "--record", f"{stem}.json"],
-                stem.with_suffix(".txt"),
-            )
-            for number, stem in enumerate(stems)
-        ]
-        codes = [run.exit_code(_RUN_LIMIT) for run in runs]
+        record, screen = folder / f"{claim.name}.json", folder / f"{claim.name}.txt"
+        code = ForkedSuite([*options, "--record", str(record)], screen).exit_code(_RUN_LIMIT)
     finally:
         stopped = simulator.stop()
     return Proof(
         claim,
-        code=next(filter(None, codes), 0),
-        results=tuple(result for stem in stems for result in _read(stem.with_suffix(".json"))),
+        code=code,
+        results=_read(record),
         seconds=round(time.monotonic() - start, 1),
-        screen="".join(stem.with_suffix(".txt").read_text(encoding="utf-8", errors="replace") for stem in stems),
+        screen=screen.read_text(encoding="utf-8", errors="replace"),
         harmless=stopped != _FOREIGN_KILLED,
     )
 
 
-def _shares(claim: Claim) -> int:
-    return _SHARES.get(claim.name, _SHARES_IN_AN_ENVIRONMENT if claim.kind == "environment" else 1)
-
-
-def _share(number: int, shares: int) -> list[str]:
-    """Every so many-th case, as pytest names them; naming all of them would cost it a second."""
-    return _nodes()[number::shares] if shares > 1 else ["cases"]
-
-
-@cache
-def _nodes() -> list[str]:
-    return [f"{path}::{case.name}" for path in case_files(ROOT / "cases") for case in load_cases(path)]
-
-
 def _options(claim: Claim, register: Register) -> list[str]:
     if not claim.breaks:
-        return []
+        return ["--anyway"] if claim.kind == "environment" else []  # a run stops where ODP makes up the list
     # A target that ends nothing, or answers nothing, is known for it after a second as well as after ten.
     options = ["--settle", "1", "--statement-limit", "2"]
     options += ["--strict"] if register.requirements[claim.breaks].level is Level.SHOULD else []
@@ -192,8 +155,8 @@ def prove_all(
 ) -> list[Proof]:
     """Proves claims, ``jobs`` at a time; ``said`` hears of each as it is done."""
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder, ThreadPoolExecutor(jobs) as pool:
-        # The long ones first, so that none is left alone at the end.
-        ordered = sorted(wanted, key=lambda claim: (-_shares(claim), claim.breaks is not None))
+        # Those that meet all cases first, so that none is left alone at the end.
+        ordered = sorted(wanted, key=lambda claim: claim.breaks is not None and claim.name not in _EVERYWHERE)
         proofs = []
         for proof in pool.map(lambda claim: prove(claim, register, Path(folder)), ordered):
             said(proof)

@@ -7,11 +7,16 @@ from importlib import import_module
 
 from _pytest.config import default_plugins
 
-from runner.language.load import case_files
-from runner.plugin.collection import cached_cases
-from runner.proof.forks import ROOT
+from runner.language.casefolders import own_cases
+from runner.language.load import cached_cases, case_files
 
-_PLUGINS = (*(f"_pytest.{name}" for name in default_plugins), "xdist.plugin", "xdist.looponfail", "runner.plugin.hooks")
+_PLUGINS = (
+    *(f"_pytest.{name}" for name in default_plugins),
+    "xdist.plugin",
+    "xdist.looponfail",
+    "runner.plugin.hooks",
+    "runner.plugin.standalone",
+)
 _WHAT_PLUGINS_LOAD_LATER = (
     "encodings.idna",
     "execnet",
@@ -25,7 +30,8 @@ _SIMULATOR = "runner.simulator.command"
 
 for _name in (*_PLUGINS, *_WHAT_PLUGINS_LOAD_LATER, _SIMULATOR):
     import_module(_name)
-for _path in case_files(ROOT / "cases"):
-    cached_cases(_path)
+if (_folder := own_cases()) is not None:
+    for _path in case_files(_folder):
+        cached_cases(_path)
 # What is here now is here to stay: no run has to look through it for garbage.
 gc.freeze()

@@ -7,6 +7,7 @@ versions stay in this folder: ``record-<format>.schema.json``.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from runner.language.model import Level, Requirement, Specification
 from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
+_NAME = "kill-session-conformance"
 _LARGEST = 256 * 1024 * 1024  # bytes
 _HOW = "A record is the file that `pytest cases --record FILE.json` writes."
 
@@ -116,8 +118,22 @@ class Record:
             OSError: the file can't be written.
         """
         draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(_text(self.as_dict()) + "\n", encoding="utf-8")
         draft.replace(path)
+
+
+def _text(value: Any, margin: str = "\n") -> str:
+    """A value as JSON: what holds no other values is on one line, such as an event of a transcript.
+
+    So a record has a tenth of the lines that it would have with a line for each number, and changes of it are readable.
+    """
+    inner = margin + " "
+    if isinstance(value, dict) and any(isinstance(part, dict | list | tuple) for part in value.values()):
+        rows = (f"{inner}{json.dumps(key)}: {_text(part, inner)}" for key, part in value.items())
+        return f"{{{','.join(rows)}{margin}}}"
+    if isinstance(value, list | tuple) and any(isinstance(part, dict) for part in value):
+        return f"[{','.join(inner + _text(part, inner) for part in value)}{margin}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_record(path: Path, *, cut_off: bool = False) -> Record:
@@ -190,9 +206,12 @@ def _validator(version: int) -> Draft202012Validator:
     return Draft202012Validator(json.loads(text))
 
 
+@cache
 def suite_version() -> str:
-    """The installed version, or ``0+source`` when it runs from a checkout that isn't installed."""
-    try:
-        return metadata.version("kill-session-conformance")
-    except metadata.PackageNotFoundError:
-        return "0+source"
+    """The suite's version: as its checkout states it, which may be newer than what was installed, or as installed."""
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if pyproject.is_file():
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == _NAME:
+            return str(project["version"])
+    return metadata.version(_NAME)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the simulator's options to a parser."""
     defaults = Settings()
     add = parser.add_argument
-    add("--port", type=_port, help="the port to listen on; 0 takes a free one")
+    add("--port", type=_port, default=0, help="the port to listen on (default: a free one)")
     add(
         "--defect",
         dest="defects",
@@ -81,7 +81,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="variants",
         action="append_const",
         const=VARIANTS["behind-proxy"],
-        help="start behind a proxy, as behind ODP; the same as --variant behind-proxy",
+        help="stand behind ODP, OceanBase's proxy, as it has to be set up for the suite; the same as --variant "
+        "behind-proxy (its default settings are --environment odp-with-default-settings)",
+    )
+    add(
+        "--like-oceanbase",
+        dest="variants",
+        action="append_const",
+        const=VARIANTS["like-oceanbase"],
+        help="do what real servers are known to do, instead of what the page says and shows: a holder of ALTER SYSTEM "
+        "who is not the administrator ends and sees only its own user's sessions, and a session that ends itself gets "
+        "no answer; the same as --variant like-oceanbase",
     )
     lists = parser.add_mutually_exclusive_group()
     for names, kind in (("defects", DEFECTS), ("variants", VARIANTS), ("environments", ENVIRONMENTS)):
@@ -96,21 +106,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("ORA", "OBE"),
         default=defaults.error_prefix,
         help="the prefix of error numbers (%(default)s)",
-    )
-    add(
-        "--own-kill-answers-ok",
-        action="store_true",
-        help="a session that kills itself gets OK before its connection is closed",
-    )
-    add(
-        "--owner-check",
-        action="store_true",
-        help="a holder of ALTER SYSTEM other than the administrator can kill sessions of its own user only",
-    )
-    add(
-        "--list-own-only",
-        action="store_true",
-        help="a holder of ALTER SYSTEM without SHOW PROCESS sees only its own user's sessions",
     )
     add(
         "--lock-wait",
@@ -136,9 +131,6 @@ def settings_from(options: argparse.Namespace) -> Settings:
         port=options.port,
         admin_password=options.admin_password,
         error_prefix=options.error_prefix,
-        own_kill_answers_ok=options.own_kill_answers_ok,
-        owner_check=options.owner_check,
-        list_all_to_alter_system=not options.list_own_only,
         lock_wait_seconds=options.lock_wait,
         login_seconds=options.login_limit,
     )
@@ -163,8 +155,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.listed is not None:
         _list(options.listed.values(), as_json=options.json)
         return 0
-    if options.port is None:
-        parser.error("the following arguments are required: --port")
     return run(settings_from(options), until_stdin_closes=options.until_stdin_closes, parts=parts_from(options))
 
 

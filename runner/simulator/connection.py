@@ -2,61 +2,62 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.accounts import CREATE_SESSION
+from runner.simulator.answering import Answering
 from runner.simulator.channel import Channel, ConnectionLostError, OversizedPacketError
-from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.execute.transactions import enter_schema
-from runner.simulator.handshake import NATIVE_PASSWORD, Login, greeting, method_switch, read_login, user_name
+from runner.simulator.handshake import (
+    NATIVE_PASSWORD,
+    Login,
+    greeting,
+    method_switch,
+    read_change,
+    read_login,
+    user_and_tenant,
+)
+from runner.simulator.prepared import Prepared
 from runner.simulator.sessions import Session
+from runner.simulator.settings import TENANT
 from runner.simulator.wire import (
+    CLIENT_MULTI_STATEMENTS,
     CLIENT_ORACLE_MODE,
-    STATUS_AUTOCOMMIT,
-    STATUS_IN_TRANSACTION,
+    Column,
     MalformedPacketError,
-    error_payload,
-    ok_payload,
-    result_payloads,
-    to_bytes,
+    column_payload,
+    end_payload,
     to_text,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from runner.simulator.execute.engine import Engine
     from runner.simulator.execute.instance import Instance
 
 QUIT = 0x01
-INIT_DB = 0x02
-QUERY = 0x03
-PROCESS_KILL = 0x0C
-PING = 0x0E
-STMT_PREPARE = 0x16
-STMT_EXECUTE = 0x17
-STMT_CLOSE = 0x19
-STMT_RESET = 0x1A
 
-PART = 200  # rows of a large result that are made at a time
 PREPARED_LIMIT = 1_000
 PREPARED_LENGTH = 64 * 1024
 
 log = logging.getLogger("simulator")
 
 
-class Connection:
+class Connection(Answering):
     """Serves one client. The session's link: KILL closes the connection through it."""
 
     def __init__(self, instance: Instance, engine: Engine, channel: Channel) -> None:
-        self._instance = instance
-        self._engine = engine
-        self._channel = channel
+        super().__init__(instance, engine, channel)
         self._session: Session | None = None
         self._number = 0
-        self._prepared: dict[int, str] = {}
+        self._capabilities = 0
+        self._scramble = b""
+        self._prepared: dict[int, Prepared] = {}
         self._last_prepared = 0
 
     async def serve(self) -> None:
@@ -95,14 +96,13 @@ class Connection:
 
     async def _log_in(self) -> Session:
         number = self._number = self._instance.ids.new()
-        scramble = bytes(1 + byte % 127 for byte in os.urandom(20))  # text on the wire: no zero, seven bits
-        self._channel.greet(greeting(self._instance.settings.version, self._instance.ids.in_greeting(number), scramble))
+        # Text on the wire: no zero, seven bits.
+        scramble = self._scramble = bytes(1 + byte % 127 for byte in os.urandom(20))
+        self._channel.greet(greeting(self._version(), self._instance.ids.in_greeting(number), scramble))
         login = read_login(await self._channel.receive())
-        token = login.token
-        if login.method != NATIVE_PASSWORD:
-            self._channel.send((method_switch(scramble),))
-            token = await self._channel.receive()
-        session = self._session = self._admit(number, login, token, scramble)
+        session = self._session = self._admit(number, login, await self._token(login), scramble)
+        self._capabilities = login.capabilities
+        self._several = bool(login.capabilities & CLIENT_MULTI_STATEMENTS)
         self._instance.registry.add(session)
         self._channel.left = lambda: self._instance.ending.leave(session)
         self._channel.limit = self._instance.settings.packet_limit
@@ -110,9 +110,19 @@ class Connection:
         self._send_ok(session, 0)
         return session
 
+    async def _token(self, login: Login) -> bytes:
+        """What proves the password; a client that offered another way of authentication is asked for it."""
+        if login.method == NATIVE_PASSWORD:
+            return login.token
+        self._channel.send((method_switch(self._scramble),))
+        return await self._channel.receive()
+
     def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
         instance = self._instance
-        user = instance.accounts.authenticate(user_name(login.user), token, scramble)
+        name, tenant = user_and_tenant(login.user)
+        if self._tenant(tenant) != TENANT:
+            raise errors.access_denied(name, with_password=bool(token))
+        user = instance.accounts.authenticate(name, token, scramble)
         roles = instance.accounts.enabled_roles(user)
         number = instance.ids.of(user, number)
         session = Session(number, user, roles, self._channel.host(), user.name, self)
@@ -127,6 +137,14 @@ class Connection:
             session.schema = name
         return session
 
+    def _version(self) -> str:
+        """The version in the greeting."""
+        return self._instance.settings.version
+
+    def _tenant(self, named: str) -> str:
+        """The tenant that a login names. On the server's own port all of it is a name: a cluster behind it is none."""
+        return named
+
     async def _obey(self, session: Session) -> None:
         while True:
             packet = await self._channel.receive()
@@ -139,72 +157,66 @@ class Connection:
             await self._channel.drain()
 
     async def _command(self, session: Session, command: int, body: bytes) -> None:
-        if command == QUERY:
-            await self._run(session, to_text(body), binary=False)
-        elif command == PING:
-            self._send_ok(session, 0)
-        elif command == STMT_PREPARE:
-            self._prepare(session, to_text(body))
-        elif command == STMT_EXECUTE:
-            number = int.from_bytes(body[:4], "little")
-            if number in self._prepared:
-                await self._run(session, self._prepared[number], binary=True)
-            else:
-                self._refuse(errors.unknown_prepared(number))
-        elif command == STMT_CLOSE:
-            self._prepared.pop(int.from_bytes(body[:4], "little"), None)  # has no answer
-        elif command == STMT_RESET:
-            self._send_ok(session, 0)
-        elif command == INIT_DB:
-            self._init_db(session, to_text(body))
-        elif command == PROCESS_KILL:
-            await self._run(session, f"KILL {int.from_bytes(body[:4], 'little')}", binary=False)
-        else:
+        handler = self._HANDLERS.get(command)
+        if handler is None:
             self._refuse(errors.unknown_command())
+        else:
+            await handler(self, session, body)
 
-    async def _run(self, session: Session, text: str, *, binary: bool) -> None:
-        session.begin(text, prepared=binary)
-        error: errors.SqlError | None = None
-        result: Result = Done()
+    async def _query(self, session: Session, body: bytes) -> None:
+        await self._run_all(session, to_text(body))
+
+    async def _ping(self, session: Session, _: bytes) -> None:
+        self._send_ok(session, 0)
+
+    async def _kill(self, session: Session, body: bytes) -> None:
+        await self._run(session, f"KILL {int.from_bytes(body[:4], 'little')}", binary=False)
+
+    async def _statistics(self, _: Session, __: bytes) -> None:
+        self._channel.send((b"Active threads not support",))  # the kernel's words
+
+    async def _set_option(self, session: Session, body: bytes) -> None:
+        """Several statements in a text: 0 allows them, 1 does not."""
+        self._several = not int.from_bytes(body[:2], "little")
+        self._channel.send((end_payload(self._status(session)),))
+
+    async def _reset_connection(self, session: Session, _: bytes) -> None:
+        self._reset(session)
+        self._send_ok(session, 0)
+
+    def _reset(self, session: Session) -> None:
+        """Makes the session as it was after its login."""
+        session.transaction.roll_back()
+        session.savepoints.clear()
+        session.in_block, session.autocommit, session.schema = False, True, session.user.name
+        session.last_error = None
+        self._prepared.clear()
+
+    async def _change_user(self, session: Session, body: bytes) -> None:
+        """Logs the client in anew on the same session; one that is refused is disconnected."""
+        login = read_change(body, self._capabilities)
+        admitted = self._admit(session.number, login, await self._token(login), self._scramble)
+        session.user, session.roles = admitted.user, admitted.roles
+        self._reset(session)
+        session.schema = admitted.schema
+        self._send_ok(session, 0)
+
+    async def _init_db(self, session: Session, body: bytes) -> None:
         try:
-            result = await self._engine.execute(session, text)
-        except errors.SqlError as refusal:
-            error = refusal
-        except errors.SessionEndedError:
-            raise
-        except Exception as mistake:  # noqa: BLE001 - the session goes on
-            log.error("%s while executing a statement: %s", type(mistake).__name__, mistake)  # noqa: TRY400 - one line
-            error = errors.unexpected()
-        if isinstance(result, Rows) and result.large:
-            await self._send_large(session, result, binary=binary)
-            return
-        session.finish()
-        if session.ended and not self._instance.settings.own_kill_answers_ok:
-            return
-        if error is not None:
-            session.last_error = error
+            enter_schema(self._instance, session, to_text(body))
+        except errors.SqlError as error:
             self._refuse(error)
-            return
-        if isinstance(result, Done):
-            session.last_error = None
-            self._send_ok(session, result.affected, result.warnings)
-            return
-        self._channel.send(result_payloads(result.columns, result.rows, _status(session), binary=binary))
+        else:
+            self._send_ok(session, 0)
 
-    async def _send_large(self, session: Session, result: Rows, *, binary: bool) -> None:
-        """Sends a large result as fast as the client reads it; the statement runs until all is sent."""
-        payloads = result_payloads(result.columns, result.rows, _status(session), binary=binary)
-        while part := tuple(itertools.islice(payloads, PART)):
-            self._channel.send_part(part)
-            while self._channel.congested:
-                await session.wait_for_client(self._channel.notify)
-            if session.ended:
-                raise errors.SessionEndedError
-        session.finish()
+    async def _prepare_statement(self, session: Session, body: bytes) -> None:
+        self._prepare(session, to_text(body))
 
     def _prepare(self, session: Session, text: str) -> None:
         try:
-            self._engine.parse(text)
+            statement = Prepared.of(text)
+            # Any text stands for the parameters here: what values they have is not known yet.
+            self._engine.parse(statement.filled(["''"] * len(statement.places)) if statement.places else text)
             if len(self._prepared) >= PREPARED_LIMIT or len(text) > PREPARED_LENGTH:
                 raise errors.too_many_prepared()
         except errors.SqlError as error:
@@ -212,29 +224,41 @@ class Connection:
             self._refuse(error)
             return
         self._last_prepared += 1
-        self._prepared[self._last_prepared] = text
-        # No parameters; the columns are told when the statement is executed.
-        self._channel.send((b"\x00" + self._last_prepared.to_bytes(4, "little") + bytes(7),))
+        self._prepared[self._last_prepared] = statement
+        # The columns are told when the statement is executed.
+        count = len(statement.places)
+        head = struct.pack("<BIHHBH", 0, self._last_prepared, 0, count, 0, 0)
+        parameters = [column_payload(Column("?"))] * count
+        self._channel.send((head, *parameters, *([end_payload(self._status(session))] if count else ())))
 
-    def _init_db(self, session: Session, name: str) -> None:
+    async def _execute(self, session: Session, body: bytes) -> None:
+        number = int.from_bytes(body[:4], "little")
+        statement = self._prepared.get(number)
+        if statement is None:
+            self._refuse(errors.unknown_prepared(number))
+            return
         try:
-            enter_schema(self._instance, session, name)
-        except errors.SqlError as error:
-            self._refuse(error)
+            text = statement.bound(body[4:])
+        except MalformedPacketError:
+            self._refuse(errors.bad_parameters())
         else:
-            self._send_ok(session, 0)
+            await self._run(session, text, binary=True)
 
-    def _send_ok(self, session: Session, affected: int, warnings: int = 0) -> None:
-        self._channel.send((ok_payload(affected, _status(session), warnings),))
+    async def _close_statement(self, _: Session, body: bytes) -> None:
+        self._prepared.pop(int.from_bytes(body[:4], "little"), None)  # has no answer
 
-    def _refuse(self, error: errors.SqlError) -> None:
-        self._channel.send((self._error(error),))
-
-    def _error(self, error: errors.SqlError) -> bytes:
-        message = to_bytes(error.message(self._instance.settings.error_prefix))[: errors.MESSAGE_LIMIT]
-        return error_payload(error.code, error.sqlstate, message)
-
-
-def _status(session: Session) -> int:
-    status = STATUS_AUTOCOMMIT if session.autocommit else 0
-    return status | STATUS_IN_TRANSACTION if session.transaction.open or session.in_block else status
+    _HANDLERS: ClassVar[dict[int, Callable[[Connection, Session, bytes], Awaitable[None]]]] = {
+        0x02: _init_db,
+        0x03: _query,
+        0x09: _statistics,
+        0x0C: _kill,
+        0x0E: _ping,
+        0x11: _change_user,
+        0x16: _prepare_statement,
+        0x17: _execute,
+        0x19: _close_statement,
+        0x1A: _ping,  # nothing of a statement is kept that could be reset
+        0x1B: _set_option,
+        0x1F: _reset_connection,
+    }
+    """What each of the protocol's commands does."""

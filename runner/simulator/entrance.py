@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from runner.simulator.settings import TENANT
+
 BACKLOG = 1024
 
 
@@ -34,7 +36,7 @@ class Entrance:
 
     def login(self, user: str) -> str:
         """The name under which a user logs in here."""
-        return user
+        return f"{user}@{TENANT}"
 
 
 def reserve(host: str, port: int) -> socket.socket:

@@ -46,6 +46,11 @@ def access_denied(user: str, *, with_password: bool) -> SqlError:
     return SqlError(1045, SYNTAX, words, oracle=False)
 
 
+def no_such_cluster() -> SqlError:
+    """ODP knows no cluster of the name that the login has."""
+    return SqlError(4669, GENERAL, "cluster not exist", oracle=False)
+
+
 def no_create_session(user: str) -> SqlError:
     """The password was right, but the user may not log in."""
     return SqlError(1045, GENERAL, f"user {user} lacks CREATE SESSION privilege; logon denied")
@@ -79,6 +84,11 @@ def unknown_command() -> SqlError:
 def unknown_prepared(number: int) -> SqlError:
     """A prepared statement that the session does not have."""
     return SqlError(1243, GENERAL, f"Unknown prepared statement handler ({number}) given to EXECUTE", oracle=False)
+
+
+def bad_parameters() -> SqlError:
+    """The values of a prepared statement's parameters can't be read."""
+    return SqlError(1210, GENERAL, "Incorrect arguments to EXECUTE", oracle=False)
 
 
 def too_many_prepared() -> SqlError:
@@ -151,6 +161,11 @@ def own_session_killed() -> SqlError:
 def session_killed() -> SqlError:
     """What the statement that was running in an ended session is told."""
     return SqlError(1092, GENERAL, "OceanBase instance terminated. Disconnection forced")
+
+
+def query_timeout() -> SqlError:
+    """The statement took longer than the server lets one take."""
+    return internal(-4012, "Timeout, query has reached the maximum query timeout")
 
 
 def query_killed() -> SqlError:
@@ -302,6 +317,11 @@ def wait_expired() -> SqlError:
 def lock_wait_expired() -> SqlError:
     """Another transaction held the row for longer than the server lets a statement wait."""
     return internal(-6003, "Lock wait timeout exceeded; try restarting transaction")
+
+
+def no_such_savepoint(name: str) -> SqlError:
+    """No savepoint of this name in the open transaction."""
+    return SqlError(1086, GENERAL, f"savepoint '{name}' never established in this session or is invalid")
 
 
 def unknown_variable(name: str) -> SqlError:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from runner.simulator.wire import (
     CHARSET_UTF8MB4,
     CLIENT_CONNECT_WITH_DB,
+    CLIENT_MULTI_RESULTS,
+    CLIENT_MULTI_STATEMENTS,
     CLIENT_PLUGIN_AUTH,
     CLIENT_PLUGIN_AUTH_LENENC,
     CLIENT_PROTOCOL_41,
@@ -20,7 +22,8 @@ from runner.simulator.wire import (
 
 NATIVE_PASSWORD = b"mysql_native_password"
 
-# Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, named authentication.
+# Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, several statements in a text,
+# named authentication.
 # Oracle mode is not among them: the server demands that bit without offering it.
 OFFERED = (
     1
@@ -30,6 +33,8 @@ OFFERED = (
     | CLIENT_PROTOCOL_41
     | 1 << 13
     | CLIENT_SECURE_CONNECTION
+    | CLIENT_MULTI_STATEMENTS
+    | CLIENT_MULTI_RESULTS
     | CLIENT_PLUGIN_AUTH
     | 1 << 20
     | CLIENT_PLUGIN_AUTH_LENENC
@@ -91,8 +96,23 @@ def read_login(packet: bytes) -> Login:
     return Login(capabilities, user, token, schema or None, method)
 
 
-def user_name(login: str) -> str:
-    """The user in `user@tenant#cluster`, as the server stores it: upper case, unless it is in double quotes."""
+def read_change(packet: bytes, capabilities: int) -> Login:
+    """What COM_CHANGE_USER says behind its first byte, from a client with these capabilities."""
+    fields = Fields(packet)
+    user = to_text(fields.until_zero())
+    token = fields.take(fields.integer(1)) if capabilities & CLIENT_SECURE_CONNECTION else fields.until_zero()
+    schema = to_text(fields.until_zero())
+    fields.take(min(2, fields.left))
+    method = fields.until_zero() if capabilities & CLIENT_PLUGIN_AUTH and fields.left else NATIVE_PASSWORD
+    return Login(capabilities, user, token, schema or None, method)
+
+
+def user_and_tenant(login: str) -> tuple[str, str]:
+    """The two parts of a login `user@tenant`: the user as the server stores it, and all that follows the first @.
+
+    A user's name is stored in upper case, unless it is in double quotes. The tenant is empty where none is named.
+    """
     if login.startswith('"') and (end := login.find('"', 1)) > 0:
-        return login[1:end]
-    return login.split("@", 1)[0].split("#", 1)[0].upper()
+        return login[1:end], login[end + 1 :].removeprefix("@")
+    user, _, tenant = login.partition("@")
+    return user.upper(), tenant

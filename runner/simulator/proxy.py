@@ -1,4 +1,4 @@
-"""A proxy in front of the server, as OceanBase's stand behind ODP.
+"""A proxy in front of the server that knows nothing of statements.
 
 For each client it opens one connection to the server, and passes on whatever comes on either: bytes, no matter how
 many, the end of the sending half, a reset. All that it changes is the greeting, which names the proxy's own thread id.
@@ -13,10 +13,8 @@ from contextlib import suppress
 from typing import cast
 
 from runner.simulator.entrance import BACKLOG, Entrance, listen, port_of
-from runner.simulator.execute.processlist import TENANT
 from runner.simulator.wire import HEADER
 
-CLUSTER = "simulator"
 LOOPBACK = "127.0.0.1"
 HALF_CLOSED_SECONDS = 30.0
 CLOSING_SECONDS = 1.0
@@ -50,10 +48,6 @@ class Proxy(Entrance):
             task.cancel()
         for client in tuple(self._clients):
             client.abort()
-
-    def login(self, user: str) -> str:
-        """A user's name with those of tenant and cluster, by which proxies choose the server: here there is one."""
-        return f"{user}@{TENANT.lower()}#{CLUSTER}"
 
     def new_id(self) -> int:
         """The thread id of the next client: the proxy counts its own."""

@@ -52,6 +52,7 @@ class Session:
     statement: str | None = None
     since: float = field(default_factory=time.monotonic)
     transaction: Transaction = field(default_factory=Transaction)
+    savepoints: dict[str, int] = field(default_factory=dict)
     last_error: errors.SqlError | None = None
     waiting: asyncio.Future[bool] | None = None
     blocked: bool = False

@@ -17,12 +17,15 @@ LARGEST_FRAME = 0xFFFFFF
 CLIENT_CONNECT_WITH_DB = 1 << 3
 CLIENT_PROTOCOL_41 = 1 << 9
 CLIENT_SECURE_CONNECTION = 1 << 15
+CLIENT_MULTI_STATEMENTS = 1 << 16
+CLIENT_MULTI_RESULTS = 1 << 17
 CLIENT_PLUGIN_AUTH = 1 << 19
 CLIENT_PLUGIN_AUTH_LENENC = 1 << 21
 CLIENT_ORACLE_MODE = 1 << 27
 
 STATUS_IN_TRANSACTION = 0x0001
 STATUS_AUTOCOMMIT = 0x0002
+STATUS_MORE_RESULTS = 0x0008
 
 TYPE_BIGINT = 8
 TYPE_DECIMAL = 246
@@ -184,6 +187,11 @@ class Fields:
         if first >= _ONE_BYTE and first not in widths:
             raise MalformedPacketError
         return self.take(self.integer(widths[first]) if first in widths else first)
+
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self._data) - self._at
 
     def rest(self) -> bytes:
         """All that is left."""

@@ -151,7 +151,7 @@ def test_the_administrators_session_comes_back_when_it_did_not_answer(dsn: Dsn, 
 def test_an_administrator_with_a_wrong_password_is_named_without_the_password(dsn: Dsn, profile: Profile) -> None:
     wrong = dataclasses.replace(dsn, password="s3cretWord")  # noqa: S106 - of nobody
     target = Target(wrong, profile, Limits())
-    with pytest.raises(TargetError, match=r"the administrator 'SYS' can't log in: error [0-9]+") as caught:
+    with pytest.raises(TargetError, match=r"the administrator 'SYS@oracle' can't log in: error [0-9]+") as caught:
         target.check()
     assert "s3cretWord" not in str(caught.value)
 
@@ -199,7 +199,7 @@ def over_ipv6() -> Iterator[Dsn]:
     simulator.stop()
 
 
-USERS = ["SYS", "SYS@tenant#cluster", "SYS%40tenant%23cluster", "SYS@tenant%23cluster", "SYS%40tenant#cluster"]
+USERS = ["SYS@oracle", "SYS%40oracle", "sys%40oracle", "%22SYS%22%40oracle"]
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -118,7 +118,7 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
-        done = doctor("--dsn", f"oceanbase://POOR:p1@{target.host}:{target.port}/")
+        done = doctor("--dsn", f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/")
     assert done.code == 1
     assert "users can't be created" in done.out
     assert "error 1031" in done.out
@@ -166,11 +166,51 @@ def test_what_cannot_be_examined_is_exit_code_4_and_a_sentence(options: tuple[st
     assert "s3cret" not in done.err
 
 
+def test_a_list_that_odp_makes_up_itself_is_recognised_and_the_remedies_are_named() -> None:
+    with simulator("--environment", "odp-with-default-settings") as dsn:
+        done = doctor("--dsn", dsn)
+    assert done.code == 4
+    for remedy in ("client_session_id_version=2", "proxy_id", "2881, USER@TENANT without #CLUSTER"):
+        assert remedy in done.err
+
+
+def test_through_odp_as_the_suite_needs_it_nothing_is_missing() -> None:
+    with simulator("--behind-proxy") as dsn:
+        done = doctor("--dsn", dsn)
+    assert done.code == 0, done.out
+    assert "connection  through ODP, no TLS" in done.out
+    assert "nothing is missing" in done.out
+
+
+LOGINS = {
+    "a cluster on the server's own port": ("SYS@oracle#cluster", "2881) takes USER%40TENANT without %23CLUSTER"),
+    "no tenant": ("SYS", "names no tenant, which means the tenant sys: write USER%40TENANT"),
+    "a wrong tenant": ("SYS@other", "check the DSN's user and password"),
+}
+
+
+@pytest.mark.parametrize(("user", "said"), LOGINS.values(), ids=list(LOGINS))
+def test_a_login_that_is_refused_is_answered_with_what_to_change(user: str, said: str) -> None:
+    with simulator() as dsn:
+        target = Dsn.parse(dsn)
+        done = doctor("--dsn", f"oceanbase://{quote(user)}:{target.password}@{target.host}:{target.port}/")
+    assert done.code == 4
+    assert "error 1045" in done.err
+    assert said in done.err
+
+
+def test_a_cluster_that_odp_does_not_know_is_named() -> None:
+    with simulator("--behind-proxy") as dsn:
+        done = doctor("--dsn", dsn.replace("%23simulator", "%23other"))
+    assert done.code == 4
+    assert "ODP knows no cluster of that name" in done.err
+
+
 def test_a_run_begins_with_the_short_form() -> None:
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
-        poor = f"oceanbase://POOR:{quote('p1')}@{target.host}:{target.port}/"
+        poor = f"oceanbase://POOR%40oracle:{quote('p1')}@{target.host}:{target.port}/"
         command = [sys.executable, "-m", "pytest", "cases", "--requirement", "SYN-2", "-p", "no:cacheprovider"]
         command += ["--dsn", poor]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

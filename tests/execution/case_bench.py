@@ -48,7 +48,7 @@ def simulator(*options: str) -> Iterator[Dsn]:
 @contextlib.contextmanager
 def somebody_else(dsn: Dsn, user: str = "", password: str = "") -> Iterator[tuple[Session, str]]:
     """A session that belongs to no case, the administrator's or this user's, and its id."""
-    session = Session(Login(dsn, user or dsn.user, password or dsn.password, ORACLE_MODE))
+    session = Session(Login(dsn, dsn.login(user or dsn.account), password or dsn.password, ORACLE_MODE))
     assert session.open(PATIENCE) == Ok()
     try:
         answer = session.execute("SHOW PROCESSLIST", PATIENCE)

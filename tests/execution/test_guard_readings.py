@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.execution.readings import readings
@@ -15,7 +15,6 @@ BITS = 2**32
 
 ids = st.integers(1, BITS - 1)
 blanks = st.text(st.sampled_from(" \t\n\r"), max_size=3)
-same = settings(derandomize=True, database=None, deadline=None)
 
 WRITTEN = {
     "plainly": "'{n}'",
@@ -44,7 +43,6 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=list(WRITTEN))
-@settings(same)
 @given(number=ids)
 def test_an_id_is_read_however_it_is_written(written: str, number: int) -> None:
     assert number in readings("ALTER SYSTEM KILL SESSION " + written.format(n=number))
@@ -63,13 +61,11 @@ CHANGED = {
 
 
 @pytest.mark.parametrize(("written", "change"), CHANGED.values(), ids=list(CHANGED))
-@settings(same)
 @given(number=ids)
 def test_an_id_is_read_from_a_number_that_comes_to_it(written: str, change: Callable[[int], int], number: int) -> None:
     assert number in readings("KILL SESSION " + written.format(change(number)))
 
 
-@settings(same)
 @given(before=blanks, sign=st.sampled_from(["", "+", "-"]), number=st.integers(0, 2**66), after=blanks)
 def test_what_oceanbase_casts_a_text_to_is_always_read(before: str, sign: str, number: int, after: str) -> None:
     """The simulator casts as the kernel does."""

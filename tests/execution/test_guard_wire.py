@@ -48,7 +48,7 @@ def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
         yield {int(own): session for session, own in found}
 
 
-@settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
     tap: tuple[Tap, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
@@ -68,7 +68,7 @@ def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
         assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows), (said, number)
 
 
-@settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(text=ANY_TEXT.filter(lambda text: not accepted(f"KILL {text}")))
 @example("0x1F")
 @example("'65537' '\u0661' '65537")

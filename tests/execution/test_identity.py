@@ -12,11 +12,11 @@ from runner.execution.verdict import Verdict
 ENDS_ONE = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]"
 
 MISLEADING = {
-    "HOST and thread id are a proxy's": ["--behind-proxy"],
-    "the thread id is another session's id": ["--variant", "behind-proxy-with-like-ids"],
+    "HOST and thread id are a proxy's": ["--variant", "behind-plain-proxy"],
+    "the thread id is another session's id": ["--variant", "behind-plain-proxy-with-like-ids"],
     "HOST is another client's address": ["--variant", "host-of-another"],
     "sessions of clients that have left are still there": ["--variant", "keeps-sessions-of-the-departed"],
-    "so they are behind a proxy": ["--behind-proxy", "--variant", "keeps-sessions-of-the-departed"],
+    "so they are behind a proxy": ["--variant", "behind-plain-proxy", "--variant", "keeps-sessions-of-the-departed"],
 }
 
 

@@ -12,16 +12,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.database.profile import load_profile, profile_names
 from runner.execution.profilecheck import check_profile, profile_problems
 from runner.language.problems import Place, SourceError
-from runner.language.suite import OWN_CASES, Suite, own_suite, suite_in
+from runner.language.suite import Suite, own_suite, suite_in
 from runner.language.yamlfile import Path_, read_document
 
-PROFILES = OWN_CASES.parent / "runner" / "profiles"
+PROFILES = Path(__file__).resolve().parents[2] / "runner" / "profiles"
 
 PROFILE = """\
 format: 1
@@ -285,7 +285,6 @@ def names_in(profile: str) -> list[tuple[int, int, str]]:
     return [(place.line, place.column, name) for way, name in found if (place := document.place(*way))]
 
 
-@settings(derandomize=True)
 @given(data=st.data(), letter=st.sampled_from(string.ascii_letters + string.digits))
 @pytest.mark.parametrize("profile", profile_names())
 def test_a_typo_in_any_name_of_the_suites_profiles_is_refused(

@@ -419,7 +419,7 @@ def test_case_files_are_the_yaml_files_of_the_cases_folder_but_the_register(tmp_
     for name in names:
         path = tmp_path / "cases" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(VALID, encoding="utf-8")
+        path.write_text(REGISTER if path.name == "requirements.yaml" else VALID, encoding="utf-8")
     assert case_files(tmp_path / "cases") == [tmp_path / "cases" / name for name in ("a.yaml", "b.yaml", "more/c.yaml")]
     assert not is_case_file(Path("/elsewhere/profiles/x.yaml"))
 

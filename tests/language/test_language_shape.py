@@ -166,7 +166,7 @@ def test_every_guarded_statement_of_the_cases_is_accepted_as_every_profile_spell
 ALPHABET = {*string.ascii_letters, *string.digits, *" \t\r\n", *"'\",;.+-*%@/_"}
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=300)
 @given(
     before=st.text(st.sampled_from("KILabc012 '\",;-+"), max_size=8),
     stranger=st.characters(exclude_characters="".join(ALPHABET)),

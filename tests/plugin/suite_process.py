@@ -28,7 +28,7 @@ class Done:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments]
 
 
 def environment() -> dict[str, str]:

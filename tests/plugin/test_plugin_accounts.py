@@ -40,7 +40,7 @@ class Server:
         return pymysql.connect(
             host=self.dsn.host,
             port=self.dsn.port,
-            user=user or self.dsn.user,
+            user=self.dsn.login(user or self.dsn.account),
             password=password or self.dsn.password,
             client_flag=ORACLE_MODE,
         )
@@ -74,7 +74,7 @@ class Server:
 
     @property
     def watcher(self) -> str:
-        return f"oceanbase://WATCHER:watchword@{self.dsn.host}:{self.dsn.port}/"
+        return f"oceanbase://WATCHER%40oracle:watchword@{self.dsn.host}:{self.dsn.port}/"
 
     @property
     def options(self) -> list[str]:

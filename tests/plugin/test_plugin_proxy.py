@@ -1,4 +1,4 @@
-"""The suite through a proxy: the same verdicts as without one."""
+"""The suite through a proxy: the same verdicts as without one; or, where ODP makes up the list, none at all."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from suite import run_suite
+from suite import ALL_CASES, run_suite
 
 from runner.plugin.embedded import EmbeddedSimulator
 
 Start = Callable[..., str]
+PLAIN = ("--variant", "behind-plain-proxy")
+LISTS_ITSELF = ("--environment", "odp-with-default-settings")
+REMEDIES = ("client_session_id_version=2", "proxy_id", "observer's own port")
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a simulator behind its proxy, with options; the answer is the DSN."""
+    """Starts a simulator with options; the answer is the DSN."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(_proxied(*options))
 
 
 @contextmanager
 def _proxied(*options: str) -> Iterator[str]:
-    simulator = EmbeddedSimulator("--behind-proxy", *options)
+    simulator = EmbeddedSimulator(*options)
     try:
         yield simulator.dsn
     finally:
         simulator.stop()
 
 
-def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: Start) -> None:
-    run = run_suite(tmp_path / "record.json", "--strict", "--dsn", start())
+@pytest.mark.parametrize("proxy", [("--behind-proxy",), PLAIN], ids=["ODP", "another"])
+def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: Start, proxy: tuple[str, ...]) -> None:
+    run = run_suite(tmp_path / "record.json", "--strict", "-n", "2", "--dsn", start(*proxy))
     assert run.code == 0, run.screen
     found = {(row["level"] == "observe", row["verdict"]) for row in run.record["results"]}
     assert found == {(False, "conforms"), (True, "observed")}, run.screen
@@ -42,7 +46,7 @@ def test_an_ok_without_effect_is_not_blamed_on_the_server_where_ids_are_not_tied
 ) -> None:
     """The statement may have reached another server; then no further one is sent, as the id may be somebody else's."""
     options = ["--requirement", "SYN-2", "--requirement", "SYN-3", "--settle", "1"]
-    run = run_suite(tmp_path / "record.json", *options, "--dsn", start("--defect", "does-nothing"))
+    run = run_suite(tmp_path / "record.json", *options, "--dsn", start(*PLAIN, "--defect", "does-nothing"))
     assert run.code == 1, run.screen
     assert {row["verdict"] for row in run.record["results"]} == {"inconclusive"}, run.screen
     assert "the statement may have reached another server" in run.screen
@@ -61,7 +65,34 @@ DEFECTS = {
 @pytest.mark.parametrize(("defect", "requirement"), DEFECTS.items(), ids=list(DEFECTS))
 def test_a_defect_is_caught_for_its_requirement(tmp_path: Path, start: Start, defect: str, requirement: str) -> None:
     options = ["--requirement", requirement, "--settle", "1", "--statement-limit", "2"]
-    run = run_suite(tmp_path / "record.json", *options, "--dsn", start("--defect", defect))
+    run = run_suite(tmp_path / "record.json", *options, "--dsn", start(*PLAIN, "--defect", defect))
     assert run.code == 1, run.screen
     assert run.results(verdict="deviates", requirement=requirement), run.screen
     assert not run.results(verdict="inconclusive"), run.screen
+
+
+# ODP with its default settings
+
+
+def test_where_odp_makes_up_the_list_a_run_stops_before_any_verdict_and_names_the_remedies(
+    tmp_path: Path, start: Start
+) -> None:
+    run = run_suite(tmp_path / "record.json", "--dsn", start(*LISTS_ITSELF))
+    assert run.code == 4, run.screen
+    assert run.record["results"] == []
+    for remedy in REMEDIES:
+        assert remedy in run.screen
+
+
+def test_a_run_that_goes_on_anyway_accuses_nobody_and_sends_no_statement_that_ends_sessions(
+    tmp_path: Path, start: Start
+) -> None:
+    run = run_suite(tmp_path / "record.json", "--anyway", "--strict", "-n", "2", "--dsn", start(*LISTS_ITSELF))
+    assert run.code == 1, run.screen
+    assert len(run.record["results"]) == ALL_CASES
+    assert not run.results(verdict="deviates"), run.screen
+    undecided = run.results(verdict="inconclusive")
+    assert len(undecided) > ALL_CASES / 2
+    assert all(REMEDIES[0] in row["reason"] for row in undecided), run.screen
+    sent = [event["text"] for row in run.record["results"] for event in row["transcript"] if event["kind"] == "sends"]
+    assert not any("KILL SESSION" in text for text in sent)

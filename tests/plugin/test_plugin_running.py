@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -231,3 +232,15 @@ def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulat
     write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
     assert run(*own(tmp_path), "--dsn", simulator.text).code == 1
     assert watcher.users() == ()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_long_run_says_now_and_then_how_far_it_is(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    steps = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows\nparameters: {who: [a, b, c, d, e, f]}"
+    write_case(tmp_path, steps)
+    (tmp_path / "often.py").write_text("from runner.plugin import progress\nprogress.EVERY = 0.0\n", encoding="utf-8")
+    often = ["-p", "often", "-o", f"pythonpath={ROOT} {tmp_path}"]
+    done = run(*own(tmp_path), *often, *workers)
+    lines = re.findall(r"^([0-9]) of 6 cases in [0-9]+ s, about [0-9]+ s left$", done.screen, re.MULTILINE)
+    assert lines == ["1", "2", "3", "4", "5"], done.screen
+    assert "cases in" not in run(*own(tmp_path), *workers).screen

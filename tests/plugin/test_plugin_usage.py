@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suite_process import ROOT, own, run, write_case
+from suite_process import ROOT, own, run, runner, write_case
 
 from runner.database.dsn import Dsn
 from runner.plugin.embedded import EmbeddedSimulator
@@ -49,7 +49,7 @@ def test_a_target_at_an_ipv6_address_is_reached_and_named() -> None:
     finally:
         simulator.stop()
     assert done.code == 0, done.screen
-    assert f"SYS@[::1]:{Dsn.parse(simulator.dsn).port}/" in done.screen
+    assert f"SYS%40oracle@[::1]:{Dsn.parse(simulator.dsn).port}/" in done.screen
 
 
 MALFORMED = {
@@ -84,20 +84,24 @@ def test_nobody_at_the_address_is_exit_code_4_with_the_address_and_the_reason() 
 
 def test_a_wrong_password_is_exit_code_4_with_the_servers_word(dsn: Dsn) -> None:
     done = run(
-        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://SYS:{SECRET}@{dsn.host}:{dsn.port}/"
+        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://SYS@oracle:{SECRET}@{dsn.host}:{dsn.port}/"
     )
     assert done.code == 4
-    assert "the administrator 'SYS' can't log in: error " in done.screen
+    assert "the administrator 'SYS@oracle' can't log in: error " in done.screen
     assert SECRET not in done.screen
     assert done.shows_no_internals()
 
 
 def test_a_user_that_the_server_does_not_know_is_exit_code_4(dsn: Dsn) -> None:
     done = run(
-        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://nobody:{SECRET}@{dsn.host}:{dsn.port}/"
+        "cases/forms.yaml",
+        "--requirement",
+        "SYN-2",
+        "--dsn",
+        f"oceanbase://nobody@oracle:{SECRET}@{dsn.host}:{dsn.port}/",
     )
     assert done.code == 4
-    assert "the administrator 'nobody' can't log in: error " in done.screen
+    assert "the administrator 'nobody@oracle' can't log in: error " in done.screen
     assert SECRET not in done.screen
     assert done.shows_no_internals()
 
@@ -184,12 +188,19 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
     assert done.shows_no_internals()
 
 
-def test_cases_without_a_register_are_exit_code_4(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [None, "dependencies: []\n"], ids=["no register", "another tool's"])
+def test_yaml_of_other_projects_is_not_collected_though_its_folder_is_called_cases(
+    tmp_path: Path, text: str | None
+) -> None:
     path = write_case(tmp_path, ENDS)
     path.with_name("requirements.yaml").unlink()
+    if text is not None:
+        path.with_name("requirements.yaml").write_text(text, "utf-8")
+    (tmp_path / "cases" / "test_theirs.py").write_text("def test_it(): pass\n", "utf-8")
     done = run(*own(tmp_path))
-    assert done.code == 4
-    assert "no requirements.yaml in this folder or above it" in done.screen
+    assert (done.code, "1 passed" in done.screen) == (0, True), done.screen
+    done = runner("run", str(path.parent))
+    assert (done.code, "no cases found in" in done.screen) == (4, True), done.screen
     assert done.shows_no_internals()
 
 

@@ -42,7 +42,7 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
         with ExitStack() as simulator.stack:
             others = neighbours(simulator)
             options = [option for each in REQUIREMENTS for option in ("--requirement", each)]
-            dsn = f"oceanbase://SYS:{simulator.password}@127.0.0.1:{simulator.port}/"
+            dsn = f"oceanbase://SYS@oracle:{simulator.password}@127.0.0.1:{simulator.port}/"
             suite_run = run_suite(record, "--dsn", dsn, *options, limit=LIMIT)
             lost = sum(map(is_lost, others))
     finally:

@@ -61,11 +61,14 @@ class Simulator:
     stack: ExitStack = field(default_factory=ExitStack)
     names: Iterator[int] = field(default_factory=count)
 
-    def connect(self, user: str = "SYS", password: str | None = None, **options: Any) -> Connection:
+    def connect(
+        self, user: str = "SYS", password: str | None = None, *, tenant: str = "@oracle", **options: Any
+    ) -> Connection:
+        """A client of a user; `tenant` is what stands behind the user's name in the login."""
         settings: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": self.port,
-            "user": user,
+            "user": user + tenant,
             "password": self.password if password is None else password,
             "client_flag": ORACLE_MODE,
             "ssl_disabled": True,

@@ -91,7 +91,7 @@ def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
     assert report == [f"simulator: foreign session {named} was killed"]
 
 
-@pytest.mark.parametrize("variant", ["scattered-ids", "falling-ids", "foreign-traffic", "behind-proxy"])
+@pytest.mark.parametrize("variant", ["scattered-ids", "falling-ids", "foreign-traffic", "behind-plain-proxy"])
 @pytest.mark.parametrize("name", ["two-nodes", "splitter", "shared-connections"])
 def test_a_variant_in_an_environment(name: str, variant: str) -> None:
     different = VARIANTS[variant].parts(ENVIRONMENTS[name].parts(Parts()))

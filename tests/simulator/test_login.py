@@ -19,9 +19,21 @@ def refused(sim: Simulator, user: str, password: str, **options: Any) -> tuple[i
     return (caught.value.args[0], caught.value.args[1])
 
 
-@pytest.mark.parametrize("user", ["SYS", "sys", "Sys@oracle", "sys@oracle#cluster", '"SYS"', '"SYS"@oracle'])
-def test_a_name_is_folded_and_may_carry_tenant_and_cluster(sim: Simulator, user: str) -> None:
+@pytest.mark.parametrize("user", ["SYS", "sys", "Sys", '"SYS"'])
+def test_a_name_is_folded(sim: Simulator, user: str) -> None:
     assert run(sim.connect(user), "SELECT USER FROM DUAL") == [("SYS",)]
+
+
+@pytest.mark.parametrize(
+    "tenant", ["", "@", "@sys", "@other", "@ORACLE", "@oracle#cluster", "#cluster", "@oracle@oracle"]
+)
+@pytest.mark.parametrize("user", ["SYS", '"SYS"'])
+def test_on_the_servers_own_port_a_login_names_the_tenant_and_nothing_else(
+    sim: Simulator, user: str, tenant: str
+) -> None:
+    refusal, words = refused(sim, user, sim.password, tenant=tenant)
+    assert refusal == 1045
+    assert words.startswith("Access denied for user 'SYS")
 
 
 def test_a_quoted_name_keeps_its_case(sim: Simulator) -> None:
@@ -32,12 +44,16 @@ def test_a_quoted_name_keeps_its_case(sim: Simulator) -> None:
     assert refused(sim, "mixed", "Pass Word")[0] == 1045
 
 
-@pytest.mark.parametrize("password", ["bare1", '"Quoted one"', "'it''s'", "'välkommen'"])
+@pytest.mark.parametrize("password", ["bare1", "20261126", '"Quoted one"', '"Aa1#"', '"välkommen"'])
 def test_a_password_is_a_word_or_quoted(sim: Simulator, password: str) -> None:
     admin, name = sim.connect(), sim.new_user()
     run(admin, f"ALTER USER {name} IDENTIFIED BY {password}")
-    plain = password if password == "bare1" else password[1:-1].replace("''", "'")  # noqa: S105 - a test's own
+    plain = password.strip('"')
     assert works(sim.connect(name, plain.encode() if not plain.isascii() else plain))  # type: ignore[arg-type]  # as bytes: PyMySQL encodes text as latin-1
+
+
+def test_a_password_in_single_quotes_is_a_syntax_error(sim: Simulator) -> None:
+    assert code(sim.connect(), "CREATE USER quoted IDENTIFIED BY 'single'") == 900
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])

@@ -73,7 +73,7 @@ def test_who_sees_whom_by_default(sim: Simulator) -> None:
 
 
 def test_the_list_can_be_kept_from_holders_of_alter_system(start: Callable[..., Simulator]) -> None:
-    sim = start("--list-own-only")
+    sim = start("--like-oceanbase")
     admin, holder, watcher = sim.connect(), sim.connect_new("ALTER SYSTEM"), sim.connect_new("SHOW PROCESS")
     assert len(users(holder)) == 1
     assert users(admin) == users(watcher) > users(holder)

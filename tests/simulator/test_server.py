@@ -199,7 +199,7 @@ def test_without_that_option_it_outlives_its_standard_input() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--port", "x"], ["--port", "65536"], [], ["--port", "0", "--what"], ["--port", "0", "--lock-wait=-1"]]
+    "options", [["--port", "x"], ["--port", "65536"], ["--port", "0", "--what"], ["--port", "0", "--lock-wait=-1"]]
 )
 def test_a_bad_option_is_one_sentence_and_exit_code_4(options: list[str]) -> None:
     done = subprocess.run(

@@ -14,7 +14,7 @@ from waiting import eventually
 from runner.simulator.catalogue import VARIANTS, Variant, lawful
 from runner.simulator.parts import Parts
 from runner.simulator.settings import Settings
-from runner.simulator.variants import ids
+from runner.simulator.variants import ids, wire
 
 from .clients import (
     Background,
@@ -194,3 +194,17 @@ def test_own_end_is_told() -> None:
         admin = sim.connect()
         assert code(admin, kill(admin)) == 4401
         assert is_lost(admin)
+
+
+def test_a_statement_is_cancelled_after_a_while_and_a_block_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "QUERY_SECONDS", 0.3)
+    with served(VARIANTS["cuts-statements"].parts(Parts())) as server:
+        holder, waiting = server.connect(), server.connect()
+        run(holder, "CREATE TABLE T (ID INT)")
+        run(holder, "INSERT INTO T VALUES (1)")
+        run(holder, "START TRANSACTION")
+        run(holder, "UPDATE T SET ID = 2")
+        refused, words = refusal(waiting, "UPDATE T SET ID = 3")
+        assert (refused, "-4012" in words) == (600, True)
+        run(waiting, "BEGIN DBMS_LOCK.SLEEP(0.5); END;")
+        assert works(waiting)

@@ -51,11 +51,16 @@ class Served:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return self._server.port
+
     def connect(self, user: str = "SYS", password: str | None = None) -> Connection:
         return pymysql.connect(
             host="127.0.0.1",
-            port=self._server.port,
-            user=user,
+            port=self.port,
+            user=f"{user}@oracle",
             password=password or self.password,
             client_flag=ORACLE_MODE,
             ssl_disabled=True,

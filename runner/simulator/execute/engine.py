@@ -38,12 +38,14 @@ _HANDLERS: dict[type[sql.Statement], Handler] = {
     sql.Revoke: users.revoke,
     sql.RevokeOn: users.revoke_on,
     sql.Rollback: transactions.roll_back,
+    sql.RollbackTo: transactions.roll_back_to,
+    sql.Savepoint: transactions.savepoint,
     sql.Select: queries.select,
     sql.SetAutocommit: transactions.set_autocommit,
     sql.SetGlobal: transactions.set_global,
     sql.SetSchema: transactions.set_schema,
     sql.ShowProcessList: queries.show_process_list,
-    sql.ShowWarnings: queries.show_warnings,
+    sql.ShowVariables: queries.show_variables,
     sql.Sleep: queries.sleep,
     sql.StartTransaction: transactions.start_transaction,
     sql.Update: changes.update,
@@ -61,6 +63,10 @@ class Engine:
         """The statement in a text, or the syntax error that it is."""
         return self._parser.parse(text)
 
+    def split(self, text: str) -> tuple[str, str]:
+        """The first of several statements in a text, and the rest of it."""
+        return self._parser.split(text)
+
     async def execute(self, session: Session, text: str) -> Result:
         """Executes the one statement in a text, on behalf of a session."""
         statement = self.parse(text)
@@ -76,7 +82,7 @@ class Engine:
             raise
         finally:
             if session.autocommit and not session.in_block and not session.ended:
-                session.transaction.commit()
+                transactions.commit_now(session)
         return result
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:

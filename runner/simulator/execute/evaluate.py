@@ -73,7 +73,7 @@ def _holds(condition: Condition, scope: Scope) -> bool:
     if left is None or (None in rights and condition.operator != "IN"):
         return False
     if condition.operator == "LIKE":
-        return _like(as_text(left), as_text(rights[0] or "")) is not condition.negated
+        return like(as_text(left), as_text(rights[0] or "")) is not condition.negated
     if condition.operator == "IN":
         found = any(right is not None and _compare("=", left, right) for right in rights)
         return found is not condition.negated and (found or None not in rights)
@@ -88,7 +88,7 @@ def _compare(sign: str, left: Value, right: Value) -> bool:
     return _COMPARE[sign](left, right)
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
     """LIKE, piece by piece between the percent signs: no pattern makes it search for long."""
     first, *middle = [re.escape(piece).replace("_", ".") for piece in pattern.split("%")]
     if not middle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.simulator.accounts import ALTER_SYSTEM, SHOW_PROCESS
+from runner.simulator.settings import TENANT
 from runner.simulator.values import LONGEST_TEXT
 from runner.simulator.wire import TYPE_DECIMAL, Column
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from runner.simulator.sessions import Registry, Session
     from runner.simulator.settings import Settings
     from runner.simulator.values import Value
-
-TENANT = "ORACLE"
 
 
 class ProcessList:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.execute.changes import locked_rows
-from runner.simulator.execute.evaluate import Scope, evaluate, holds
+from runner.simulator.execute.evaluate import Scope, evaluate, holds, like
 from runner.simulator.execute.names import table_named
 from runner.simulator.execute.results import Done, Result, Rows, cell
+from runner.simulator.execute.variables import system_variables
 from runner.simulator.execute.views import view_named
 from runner.simulator.sql.expressions import Call, Expression
 from runner.simulator.values import as_number
@@ -19,7 +20,7 @@ from runner.simulator.wire import TYPE_DECIMAL, TYPE_TEXT, Column
 if TYPE_CHECKING:
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import Select, ShowProcessList, ShowWarnings, Sleep
+    from runner.simulator.sql.statements import Select, ShowProcessList, ShowVariables, Sleep
     from runner.simulator.values import Value
 
 _COUNT = Call("COUNT")
@@ -32,14 +33,13 @@ async def show_process_list(instance: Instance, session: Session, statement: Sho
     return _result(instance.process_list.columns(full=full), rows)
 
 
-async def show_warnings(instance: Instance, session: Session, _: ShowWarnings) -> Result:
-    """Shows what the last statement was refused with."""
-    error = session.last_error
-    columns = (Column("LEVEL"), Column("CODE", TYPE_DECIMAL), Column("MESSAGE"))
-    rows: list[tuple[Value, ...]] = (
-        [] if error is None else [("Error", error.code, error.message(instance.settings.error_prefix))]
-    )
-    return _result(columns, rows)
+async def show_variables(_: Instance, session: Session, statement: ShowVariables) -> Result:
+    """Shows system variables."""
+    pattern = statement.pattern
+    shown = [
+        (name, value) for name, value in system_variables(session) if pattern is None or like(name, pattern.lower())
+    ]
+    return _result((Column("VARIABLE_NAME"), Column("VALUE")), list(shown))
 
 
 async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
@@ -57,14 +57,12 @@ async def select(instance: Instance, session: Session, statement: Select) -> Res
     rows = [row for row in rows if holds(statement.where, Scope(session, places, row))]
     for key, descending in reversed(statement.order):
         rows.sort(key=lambda row: _sortable(evaluate(key, Scope(session, places, row))), reverse=descending)
-    if statement.limit is not None:
-        rows = rows[: statement.limit]
     return await _selected(session, statement, columns, rows)
 
 
 async def _joined(instance: Instance, session: Session, statement: Select) -> Result:
     """Each row of a table with each row of every other one."""
-    if statement.where or statement.order or statement.lock is not None or statement.limit is not None:
+    if statement.where or statement.order or statement.lock is not None:
         raise errors.not_supported("a join with more to it")
     first = replace(statement, joined=())
     sources = [

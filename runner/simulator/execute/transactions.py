@@ -11,7 +11,7 @@ from runner.simulator.execute.results import Done, Result
 if TYPE_CHECKING:
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import SetAutocommit, SetSchema, Statement
+    from runner.simulator.sql.statements import RollbackTo, Savepoint, SetAutocommit, SetSchema, Statement
 
 
 async def commit(_: Instance, session: Session, __: Statement) -> Result:
@@ -23,7 +23,26 @@ async def commit(_: Instance, session: Session, __: Statement) -> Result:
 async def roll_back(_: Instance, session: Session, __: Statement) -> Result:
     """Undoes the changes."""
     session.transaction.roll_back()
+    session.savepoints.clear()
     session.in_block = False
+    return Done()
+
+
+async def savepoint(_: Instance, session: Session, statement: Savepoint) -> Result:
+    """Marks a point to return to; a name that was used already is moved."""
+    session.savepoints.pop(statement.name, None)
+    session.savepoints[statement.name] = session.transaction.mark()
+    return Done()
+
+
+async def roll_back_to(_: Instance, session: Session, statement: RollbackTo) -> Result:
+    """Undoes the changes since a point, which stays; later points are gone."""
+    if statement.name not in session.savepoints:
+        raise errors.no_such_savepoint(statement.name)
+    session.transaction.return_to(session.savepoints[statement.name])
+    names = list(session.savepoints)
+    for later in names[names.index(statement.name) + 1 :]:
+        del session.savepoints[later]
     return Done()
 
 
@@ -69,4 +88,5 @@ def enter_schema(instance: Instance, session: Session, name: str) -> None:
 def commit_now(session: Session) -> None:
     """Makes the changes everyone's, and ends an explicit transaction."""
     session.transaction.commit()
+    session.savepoints.clear()
     session.in_block = False

@@ -8,6 +8,8 @@ from runner.simulator import errors
 from runner.simulator.settings import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runner.simulator.sessions import Session
     from runner.simulator.values import Value
 
@@ -37,6 +39,12 @@ _VARIABLES: dict[str, Value] = {
     "TIME_ZONE": "+00:00",
     "LICENSE": "Apache-2.0",
 }
+
+
+def system_variables(session: Session) -> Iterator[tuple[str, Value]]:
+    """All variables by name, in lower case, with their values."""
+    for name, value in sorted({**_VARIABLES, "AUTOCOMMIT": "ON" if session.autocommit else "OFF"}.items()):
+        yield name.lower(), value
 
 
 def system_variable(name: str, session: Session) -> Value:

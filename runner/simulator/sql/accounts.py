@@ -18,7 +18,7 @@ from runner.simulator.sql.statements import (
     RevokeOn,
     Statement,
 )
-from runner.simulator.sql.tokens import QUOTED, STRING, WORD
+from runner.simulator.sql.tokens import NUMBER, QUOTED, WORD
 
 if TYPE_CHECKING:
     from runner.simulator.sql.cursor import Cursor
@@ -77,8 +77,8 @@ def revoke(cursor: Cursor) -> Statement:
 
 def _password(cursor: Cursor) -> str:
     cursor.expect("IDENTIFIED", "BY")
-    token = cursor.take(WORD, QUOTED, STRING)
-    return cursor.raw(token) if token.kind == WORD else token.value
+    token = cursor.take(WORD, QUOTED, NUMBER)
+    return token.value if token.kind == QUOTED else cursor.raw(token)
 
 
 def _names(cursor: Cursor) -> tuple[str, ...]:

@@ -177,6 +177,10 @@ class Cursor:
         """One parenthesis further out."""
         self._depth -= 1
 
+    def ends(self) -> bool:
+        """Whether the statement ends here, with or without a semicolon; takes nothing."""
+        return self.now.kind == END or (self.now.kind == SYMBOL and self.now.value == ";")
+
     def close(self) -> None:
         """The statement ends here, with or without a semicolon."""
         self.symbol(";")

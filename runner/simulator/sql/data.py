@@ -97,8 +97,9 @@ def select(cursor: Cursor) -> Statement:
     items = [_item(cursor)]
     while cursor.symbol(","):
         items.append(_item(cursor))
-    tables = _tables(cursor) if cursor.accept("FROM") else []
-    table, joined = next(iter(tables), None), tuple(tables[1:])
+    cursor.expect("FROM")
+    table, *more = _tables(cursor)
+    joined = tuple(more)
     if joined and [item.expression for item in items] != [None]:
         raise errors.not_supported("columns of a join by their names")
     return Select(
@@ -107,7 +108,6 @@ def select(cursor: Cursor) -> Statement:
         where(cursor),
         _order(cursor),
         _lock(cursor),
-        cursor.integer() if cursor.accept("LIMIT") else None,
         joined,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runner.simulator import errors
 from runner.simulator.sql import accounts, data, kill, session
 from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.statements import ShowProcessList, ShowWarnings, Statement
+from runner.simulator.sql.statements import ShowProcessList, Statement
 from runner.simulator.sql.tokens import END
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ _SIMPLE: dict[tuple[str, ...], Rule] = {
     ("ALTER", "SESSION"): session.alter_session,
     ("COMMIT",): session.commit,
     ("ROLLBACK",): session.rollback,
+    ("SAVEPOINT",): session.savepoint,
     ("START",): session.start,
     ("CALL",): session.call,
     ("SHOW", "PROCESSLIST"): lambda _: ShowProcessList(),
     ("SHOW", "FULL", "PROCESSLIST"): lambda _: ShowProcessList(full=True),
-    ("SHOW", "WARNINGS"): lambda _: ShowWarnings(),
-    ("SHOW", "ERRORS"): lambda _: ShowWarnings(),
+    ("SHOW", "VARIABLES"): session.show_variables,
+    ("SHOW", "SESSION", "VARIABLES"): session.show_variables,
+    ("SHOW", "GLOBAL", "VARIABLES"): session.show_variables,
 }
 
 
@@ -53,7 +55,7 @@ class Parser:
     def __init__(self, kill_grammar: kill.KillGrammar) -> None:
         rules = dict(_SIMPLE)
         rules["ALTER", "SYSTEM", "KILL"] = kill_grammar.session
-        rules["BEGIN",] = self._block
+        rules["BEGIN",] = self._begin
         self._rules: dict[str, list[tuple[tuple[str, ...], Rule]]] = {}
         for words, rule in rules.items():
             self._rules.setdefault(words[0], []).append((words, rule))
@@ -62,6 +64,21 @@ class Parser:
     def parse(self, sql: str) -> Statement:
         """The statement in a text, or the error that it is."""
         return self._cached(sql) if len(sql) <= CACHED_LENGTH else self._parse(sql)
+
+    def split(self, sql: str) -> tuple[str, str]:
+        """The first of several statements in a text, and the rest of it: empty behind the last one.
+
+        What is no statement is not split: it is one syntax error, to the end of the text.
+        """
+        cursor = Cursor(sql)
+        try:
+            self._statement(cursor)
+        except errors.SqlError:
+            return sql, ""
+        end = cursor.previous.end
+        if not cursor.symbol(";") or cursor.now.kind == END:
+            return sql, ""
+        return sql[:end], sql[cursor.now.start :]
 
     def _parse(self, sql: str) -> Statement:
         cursor = Cursor(sql)
@@ -84,5 +101,5 @@ class Parser:
             cursor.next()
         return cursor.fail()
 
-    def _block(self, cursor: Cursor) -> Statement:
-        return session.block(cursor, self._statement)
+    def _begin(self, cursor: Cursor) -> Statement:
+        return session.begin(cursor, self._statement)

@@ -11,9 +11,12 @@ from runner.simulator.sql.statements import (
     ExecuteImmediate,
     Nothing,
     Rollback,
+    RollbackTo,
+    Savepoint,
     SetAutocommit,
     SetGlobal,
     SetSchema,
+    ShowVariables,
     Sleep,
     StartTransaction,
     Statement,
@@ -62,7 +65,20 @@ def commit(cursor: Cursor) -> Statement:
 def rollback(cursor: Cursor) -> Statement:
     """ROLLBACK, once the word has been read."""
     cursor.accept("WORK")
-    return Rollback()
+    if not cursor.accept("TO"):
+        return Rollback()
+    cursor.accept("SAVEPOINT")
+    return RollbackTo(cursor.name())
+
+
+def savepoint(cursor: Cursor) -> Statement:
+    """SAVEPOINT, once the word has been read."""
+    return Savepoint(cursor.name())
+
+
+def show_variables(cursor: Cursor) -> Statement:
+    """SHOW VARIABLES, once the words have been read."""
+    return ShowVariables(cursor.string() if cursor.accept("LIKE") else None)
 
 
 def start(cursor: Cursor) -> Statement:
@@ -78,8 +94,10 @@ def call(cursor: Cursor) -> Statement:
     return _sleep(cursor)
 
 
-def block(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:
-    """BEGIN … END, once the first word has been read; `inner` reads what may also stand alone."""
+def begin(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:
+    """BEGIN [WORK], or BEGIN … END, once the first word has been read; `inner` reads what may also stand alone."""
+    if cursor.accept("WORK") or cursor.ends():
+        return StartTransaction()
     cursor.deeper()
     statements: list[Statement] = []
     while not cursor.accept("END"):

@@ -46,8 +46,10 @@ class ShowProcessList(Statement):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowWarnings(Statement):
-    """SHOW WARNINGS, or SHOW ERRORS."""
+class ShowVariables(Statement):
+    """SHOW VARIABLES; `pattern` is what stands behind LIKE."""
+
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +187,13 @@ class RowLock:
 
 @dataclass(frozen=True, slots=True)
 class Select(Statement):
-    """SELECT from a table, a view, or nothing."""
+    """SELECT from a table, a view, or DUAL."""
 
     items: tuple[Item, ...]
     table: Name | None = None
     where: tuple[Condition, ...] = ()
     order: tuple[tuple[Expression, bool], ...] = ()
     lock: RowLock | None = None
-    limit: int | None = None
     joined: tuple[Name, ...] = ()
     """More tables, each row of which is joined with each row of the others."""
 
@@ -234,8 +235,22 @@ class Rollback(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint(Statement):
+    """SAVEPOINT."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackTo(Statement):
+    """ROLLBACK TO a savepoint."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartTransaction(Statement):
-    """START TRANSACTION."""
+    """START TRANSACTION, or BEGIN."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A server behind a proxy."""
+"""A server behind ODP, or behind a proxy that knows nothing of OceanBase."""
 
 # ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
 
@@ -11,10 +11,10 @@ from runner.simulator import errors
 from runner.simulator.catalogue import lawful
 from runner.simulator.deferring import later
 from runner.simulator.ending import SessionEnding
+from runner.simulator.odp import ClientIds, OdpsPort, ThroughOdp
 from runner.simulator.parts import Parts, altered
 from runner.simulator.proxy import ClientLeg, Proxy, ServerLeg
 from runner.simulator.variants.ids import SmallIds
-from runner.simulator.variants.statement import OwnKillAnswered4401
 from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
 
 if TYPE_CHECKING:
@@ -28,20 +28,26 @@ _END_OF_ROWS = re.compile(rb"\x05\x00\x00.\xfe....", re.DOTALL)
 
 @lawful
 def behind_proxy(parts: Parts) -> Parts:
-    """The server is behind a proxy with its own thread ids and addresses, as behind ODP."""
-    return altered(parts, Proxy, OwnKillAnswered4401)
+    """Behind ODP with client_session_id_version=2: SHOW PROCESSLIST shows ODP's ids, which the statement takes."""
+    return altered(parts, OdpsPort, ThroughOdp, ClientIds)
 
 
 @lawful
-def behind_proxy_with_like_ids(parts: Parts) -> Parts:
-    """Behind a proxy; the thread id in a handshake is the id of the session that logs in next."""
-    return altered(parts, _CountsAhead, OwnKillAnswered4401, SmallIds)
+def behind_plain_proxy(parts: Parts) -> Parts:
+    """Behind a proxy that knows nothing of sessions, and has thread ids and addresses of its own."""
+    return altered(parts, Proxy)
 
 
 @lawful
-def behind_proxy_until_next_request(parts: Parts) -> Parts:
-    """Behind a proxy that closes the connection of a killed idle session only at its next request."""
-    return altered(parts, _TellsLater, OwnKillAnswered4401)
+def behind_plain_proxy_with_like_ids(parts: Parts) -> Parts:
+    """Behind such a proxy; the thread id in a greeting is the id of another session, that which logs in next."""
+    return altered(parts, _CountsAhead, SmallIds)
+
+
+@lawful
+def behind_plain_proxy_until_next_request(parts: Parts) -> Parts:
+    """Behind such a proxy, which tells an idle client only at its next request that its session was ended."""
+    return altered(parts, _TellsLater)
 
 
 @lawful

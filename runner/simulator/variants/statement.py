@@ -37,9 +37,15 @@ def owner_check(settings: Settings) -> Settings:
 
 
 @lawful_setting
-def own_kill_answered_ok(settings: Settings) -> Settings:
-    """A session that kills itself gets OK before its connection is closed."""
-    return replace(settings, own_kill_answers_ok=True)
+def own_kill_not_answered(settings: Settings) -> Settings:
+    """The connection of a session that ends itself closes without an answer."""
+    return replace(settings, own_kill_answers_ok=False)
+
+
+@lawful_setting
+def like_oceanbase(settings: Settings) -> Settings:
+    """What is known of real servers: the owner is checked, lists show the own user's sessions, an own end has no OK."""
+    return settings.like_oceanbase()
 
 
 @lawful

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.simulator.settings import Settings
 
 STATEMENT_SECONDS = 0.2
+QUERY_SECONDS = 10.0
 LOGIN_SECONDS = 0.3
 
 _MYSQL_NUMBERS = {900: 1064, 1031: 1227, 1092: 1317, 1920: 1396, 1918: 1396, 942: 1146, 955: 1050, 1: 1062}
@@ -121,6 +122,20 @@ class SlowStatements(Engine):
     async def execute(self, session: Session, text: str) -> Result:
         await session.wait(STATEMENT_SECONDS)
         return await super().execute(session, text)
+
+
+@lawful
+class CutsStatements(Engine):
+    """A statement is cancelled after 10 seconds, but a block is not, as ob_query_timeout has it."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if isinstance(self.parse(text), sql.Block):
+            return await super().execute(session, text)
+        limit = asyncio.get_running_loop().call_later(QUERY_SECONDS, session.interrupt, errors.query_timeout())
+        try:
+            return await super().execute(session, text)
+        finally:
+            limit.cancel()
 
 
 @lawful

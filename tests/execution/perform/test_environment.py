@@ -146,7 +146,7 @@ def test_an_end_before_the_statement_under_test_was_sent_is_the_environments(
     assert result.verdict is Verdict.INCONCLUSIVE, f"{result.expected}; {result.actual}"
 
 
-LESSER = Dsn("oceanbase", "LESSER", "pLesser", "127.0.0.1", 0)
+LESSER = Dsn("oceanbase", "LESSER@oracle", "pLesser", "127.0.0.1", 0)
 
 
 def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_pa
     )
     with simulator() as dsn, somebody_else(dsn) as (owner, _):
         for statement in (
-            f"CREATE USER {LESSER.user} IDENTIFIED BY {LESSER.password}",
-            f"GRANT SELECT ANY DICTIONARY TO {LESSER.user}",
-            f"GRANT {granted}, ALTER SYSTEM, CREATE ANY TABLE, INSERT ANY TABLE TO {LESSER.user}",
+            f"CREATE USER {LESSER.account} IDENTIFIED BY {LESSER.password}",
+            f"GRANT SELECT ANY DICTIONARY TO {LESSER.account}",
+            f"GRANT {granted}, ALTER SYSTEM, CREATE ANY TABLE, INSERT ANY TABLE TO {LESSER.account}",
         ):
             assert owner.execute(statement, PATIENCE) == Ok()
 
@@ -172,7 +172,7 @@ def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_pa
         def allow() -> None:
             assert eventually(own_tables)
             time.sleep(1)
-            owner.execute(f"GRANT DROP ANY TABLE TO {LESSER.user}", PATIENCE)
+            owner.execute(f"GRANT DROP ANY TABLE TO {LESSER.account}", PATIENCE)
 
         helper = threading.Thread(target=allow)
         helper.start()

@@ -1,0 +1,14 @@
+"""``run``: runs the cases, with the options of pytest and of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from runner.plugin.invocation import arguments
+
+
+def main(given: Sequence[str]) -> int:
+    """Runs pytest in this process, and returns its exit code."""
+    return int(pytest.main(arguments(given)))

@@ -1,0 +1,67 @@
+"""A first run against OceanBase: logins that are refused, and lists that ODP makes up."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from wire_server import Peer, serving
+
+from runner.database.limits import Limits
+from runner.database.oceanbase import is_odps
+from runner.database.outcome import Rows
+from runner.database.processlist import ProcessList
+from runner.database.profile import load_profile
+from runner.database.target import Target, TargetError
+
+ODPS = ("Id", "Tenant", "User", "Host", "db", "trans_count", "svr_session_count", "state", "tid", "pid")
+PAGE = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")
+NO_PROXYS = {
+    "the page's": PAGE,
+    "with FULL": (*PAGE[:2], "TENANT", *PAGE[2:], "IP", "PORT"),
+    "of the tenant sys": (*PAGE[:2], "TENANT", *PAGE[2:], "IP", "PORT", "PROXY_SESSID"),
+    "seekdb's": ("Id", "User", "Host", "db", "Command", "Time", "State", "Info"),
+    "MariaDB's": ("Id", "User", "Host", "db", "Command", "Time", "State", "Info", "Progress"),
+    "with a transaction's": (*PAGE, "TRANS_ID", "TID", "PID"),
+}
+
+
+@pytest.mark.parametrize("columns", [ODPS, tuple(map(str.upper, ODPS))])
+def test_odps_list_is_recognised(columns: tuple[str, ...]) -> None:
+    assert is_odps(ProcessList.read(Rows(columns, ())))
+
+
+@pytest.mark.parametrize("columns", NO_PROXYS.values(), ids=list(NO_PROXYS))
+def test_a_servers_list_is_not_taken_for_odps(columns: tuple[str, ...]) -> None:
+    assert not is_odps(ProcessList.read(Rows(columns, ())))
+
+
+def refusing(code: int, sqlstate: bytes, words: bytes) -> Callable[[Peer], None]:
+    def behave(peer: Peer) -> None:
+        peer.greet()
+        peer.receive_login()
+        peer.send(2, b"\xff" + struct.pack("<H", code) + b"#" + sqlstate + words)
+
+    return behave
+
+
+REFUSALS = {
+    "an address that is not invited": (1227, b"42501", "sys@t", "oceanbase-oracle", "ob_tcp_invited_nodes"),
+    "no tenant": (1045, b"42000", "sys", "oceanbase-oracle", "names no tenant"),
+    "a cluster": (1045, b"42000", "sys@t#c", "oceanbase-oracle", "without %23CLUSTER"),
+    "a password": (1045, b"42000", "sys@t", "oceanbase-oracle", "user and password right"),
+    "no tenant, where there are none": (1045, b"28000", "root", "mariadb", "user and password right"),
+    "an unknown cluster": (4669, b"HY000", "sys@t#c", "oceanbase-oracle", "no cluster of that name"),
+}
+
+
+@pytest.mark.parametrize(("code", "sqlstate", "user", "profile", "said"), REFUSALS.values(), ids=list(REFUSALS))
+def test_a_refused_login_is_answered_with_what_to_change(
+    code: int, sqlstate: bytes, user: str, profile: str, said: str
+) -> None:
+    with serving(refusing(code, sqlstate, b"Access denied")) as dsn:
+        target = Target(replace(dsn, user=user), load_profile(profile), Limits(connect=5))
+        with pytest.raises(TargetError, match=f"error {code} .*{said}"):
+            target.check()

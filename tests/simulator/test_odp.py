@@ -1,0 +1,153 @@
+"""The server behind ODP, OceanBase's proxy: how a client logs in, which ids it sees, and how sessions end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pymysql
+import pytest
+
+from .clients import Background, Simulator, code, is_lost, kill, number, run, socket_of, started, stopped, works
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .clients import Connection
+
+ODP = "@oracle#simulator"
+LISTS_ITSELF = ("--environment", "odp-with-default-settings")
+
+
+@pytest.fixture(scope="module", params=[("--behind-proxy",), LISTS_ITSELF], ids=["version 2", "version 1"])
+def either(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    yield from serving(*request.param)
+
+
+@pytest.fixture(scope="module")
+def forwarding() -> Iterator[Simulator]:
+    yield from serving("--behind-proxy")
+
+
+@pytest.fixture(scope="module")
+def listing() -> Iterator[Simulator]:
+    yield from serving(*LISTS_ITSELF)
+
+
+def serving(*options: str) -> Iterator[Simulator]:
+    simulator = started(*options)
+    with ExitStack() as simulator.stack:
+        yield simulator
+    assert stopped(simulator) == ""
+
+
+def end_of(client: Connection) -> bytes:
+    """All that an idle client gets from here on, up to the end of the connection."""
+    got = b""
+    while data := socket_of(client).recv(4096):
+        got += data
+    return got
+
+
+# Logging in
+
+
+def test_the_cluster_may_be_named(either: Simulator) -> None:
+    for tenant in ("@oracle", ODP):
+        assert run(either.connect(tenant=tenant), "SELECT USER FROM DUAL") == [("SYS",)]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "refused"), [("", 1045), ("#simulator", 1045), ("@sys#simulator", 1045), ("@oracle#other", 4669)]
+)
+def test_a_missing_or_wrong_tenant_and_a_wrong_cluster_are_refused(
+    either: Simulator, tenant: str, refused: int
+) -> None:
+    with pytest.raises(pymysql.err.Error) as caught:
+        either.connect(tenant=tenant)
+    assert caught.value.args[0] == refused
+
+
+def test_the_greeting_has_odps_version(either: Simulator) -> None:
+    assert either.connect().get_server_info() == "5.6.25"  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+
+
+# Version 2: ODP numbers the sessions for all servers
+
+
+def test_version_2_shows_ids_with_the_highest_bits_clear_and_the_statement_takes_them(forwarding: Simulator) -> None:
+    admin, victim = forwarding.connect(), forwarding.connect_new()
+    rows = {int(row[0]): row for row in run(admin, "SHOW PROCESSLIST")}
+    assert all(0 < shown < 1 << 30 for shown in rows)
+    host, port = socket_of(victim).getsockname()
+    assert rows[number(victim)][2] == f"{host}:{port}"
+    run(admin, kill(victim))
+    assert number(victim) not in forwarding.ids()
+    assert works(admin)
+
+
+def test_an_idle_client_is_dropped_without_a_word_at_its_next_request(forwarding: Simulator) -> None:
+    victim = forwarding.connect()
+    run(forwarding.connect(), kill(victim))
+    socket_of(victim).settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        socket_of(victim).recv(1)
+    socket_of(victim).sendall(b"\x01\x00\x00\x00\x0e")
+    assert end_of(victim) == b""
+
+
+def test_a_client_that_ends_itself_is_dropped_without_a_word(forwarding: Simulator) -> None:
+    own = forwarding.connect()
+    payload = b"\x03" + kill(own).encode()
+    socket_of(own).sendall(len(payload).to_bytes(4, "little") + payload)
+    assert end_of(own) == b""
+    assert number(own) not in forwarding.ids()
+
+
+def test_a_running_statement_is_told(forwarding: Simulator) -> None:
+    admin, victim = forwarding.connect(), forwarding.connect()
+    run(admin, "CREATE TABLE WAITED (ID INT)")
+    run(admin, "INSERT INTO WAITED VALUES (1)")
+    run(admin, "START TRANSACTION")
+    run(admin, "UPDATE WAITED SET ID = 2")
+    waiting = Background(victim, "UPDATE WAITED SET ID = 3")
+    while not any(int(row[0]) == number(victim) and row[7] for row in run(admin, "SHOW PROCESSLIST")):
+        pass
+    run(admin, kill(victim))
+    error = waiting.join()
+    assert error is not None
+    assert error.args[0] == 1092
+    assert is_lost(victim)
+
+
+# Version 1: ODP answers the list
+
+
+def test_version_1_answers_the_list_itself_with_numbers_that_the_server_does_not_know(listing: Simulator) -> None:
+    admin, other = listing.connect(), listing.connect_new()
+    for statement in ("SHOW PROCESSLIST", "/*x*/ show full/**/ processlist ; -- y"):
+        with admin.cursor() as cursor:
+            cursor.execute(statement)
+            rows = {int(row[0]): row for row in cursor.fetchall()}
+            assert [column[0] for column in cursor.description] == [
+                *("Id", "Tenant", "User", "Host", "db"),
+                *("trans_count", "svr_session_count", "state", "tid", "pid"),
+            ]
+        assert {number(admin), number(other)} <= rows.keys()
+    host, port = socket_of(other).getsockname()
+    assert rows[number(other)][3] == f"{host}:{port}"
+    assert code(admin, kill(other)) == 600
+    assert works(other)
+
+
+def test_in_version_1_the_servers_ids_are_others(listing: Simulator) -> None:
+    own = listing.connect()
+    ((sid,),) = run(own, "SELECT USERENV('SID') FROM DUAL")
+    assert int(sid) >> 30 == 0b11
+    assert number(own) < 1 << 17
+
+
+def test_in_version_1_a_user_sees_its_own_sessions(listing: Simulator) -> None:
+    user = listing.new_user()
+    mine = listing.connect_as(user)
+    assert [row[2] for row in run(mine, "SHOW PROCESSLIST")] == [user]
