@@ -5,18 +5,20 @@ PYTHONPATH=tests:. python tests/docs/samples.py      # writes them into the docu
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pymysql
+
+from runner.reporting.record import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCTOR = ROOT / "docs" / "your-own-database.md"
@@ -32,14 +34,14 @@ def doctor_sample() -> str:
         with pymysql.connect(
             host=at.hostname or "",
             port=at.port or 0,
-            user=at.username,
-            password=at.password or "",
+            user=unquote(at.username or ""),
+            password=unquote(at.password or ""),
             ssl_disabled=True,
             client_flag=1 << 27,
         ) as connection:
             for statement in ("CREATE USER ci IDENTIFIED BY p1", "GRANT CREATE SESSION TO ci"):
                 connection.cursor().execute(statement)
-        shown = _run("-m", "runner", "doctor", "--dsn", f"oceanbase://ci:p1@{at.hostname}:{at.port}/", code=1)
+        shown = _run("-m", "runner", "doctor", "--dsn", f"oceanbase://ci%40oracle:p1@{at.hostname}:{at.port}/", code=1)
     return steady_text(shown.replace(f"{at.hostname}:{at.port}", "HOST:2881")).strip()
 
 
@@ -48,16 +50,16 @@ def steady_text(text: str) -> str:
     return re.sub(r"(?m)^(login +)[0-9.]+ ms$", r"\g<1>2.1 ms", re.sub(r"\bKSC_\w+", "KSC_TGCSUFAAAAA_1", text))
 
 
-def record_sample() -> dict[str, Any]:
+def record_sample() -> str:
     """The record of a run of one case; of the requirements only its own is kept."""
     with tempfile.TemporaryDirectory() as folder, _simulator() as dsn:
         path = Path(folder) / "record.json"
         options = ["-q", "-p", "no:cacheprovider", "--dsn", dsn, "--target-name", "Simulator", "--record", str(path)]
         _run("-m", "pytest", _CASE, *options, code=0)
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    own = {result["requirement"] for result in record["results"]}
-    record["requirements"] = [row for row in record["requirements"] if row["id"] in own]
-    return record
+        record = read_record(path)
+        own = {result.requirement: record.requirements[result.requirement] for result in record.results}
+        replace(record, requirements=own).write(path)
+        return path.read_text(encoding="utf-8").strip()
 
 
 def steady_record(value: Any, key: str = "") -> Any:
@@ -72,12 +74,6 @@ def steady_record(value: Any, key: str = "") -> Any:
     if key in volatile or (key.endswith(("_ms", "seconds")) and isinstance(value, float | int)):
         return None
     return value
-
-
-def as_text(record: dict[str, Any]) -> str:
-    """A record as the documentation shows it: a list's entries in one line each."""
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    return re.sub(r"\{\n {10}\"at_ms\".*?\n {8}\}", lambda match: " ".join(match[0].split()), text, flags=re.DOTALL)
 
 
 def sample_in(path: Path, language: str) -> str:
@@ -117,4 +113,4 @@ def _run(*arguments: str, code: int) -> str:
 
 if __name__ == "__main__":
     _write(DOCTOR, "text", doctor_sample())
-    _write(RECORD, "json", as_text(record_sample()))
+    _write(RECORD, "json", record_sample())
