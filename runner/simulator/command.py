@@ -81,17 +81,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="variants",
         action="append_const",
         const=VARIANTS["behind-proxy"],
-        help="stand behind ODP, OceanBase's proxy, as it has to be set up for the suite; the same as --variant "
-        "behind-proxy (its default settings are --environment odp-with-default-settings)",
+        help="start behind ODP, OceanBase's proxy, with the settings that the suite needs; the same as --variant "
+        "behind-proxy (ODP's default settings: --environment odp-with-default-settings)",
     )
     add(
         "--like-oceanbase",
         dest="variants",
         action="append_const",
         const=VARIANTS["like-oceanbase"],
-        help="do what real servers are known to do, instead of what the page says and shows: a holder of ALTER SYSTEM "
-        "who is not the administrator ends and sees only its own user's sessions, and a session that ends itself gets "
-        "no answer; the same as --variant like-oceanbase",
+        help="behave as real servers are known to behave, not as specified: a holder of ALTER SYSTEM other than the "
+        "administrator can kill and see sessions of its own user only, and a session that kills itself gets no "
+        "reply; the same as --variant like-oceanbase",
     )
     lists = parser.add_mutually_exclusive_group()
     for names, kind in (("defects", DEFECTS), ("variants", VARIANTS), ("environments", ENVIRONMENTS)):
