@@ -185,7 +185,7 @@ class SwitchesAutocommitOff(_AfterKill):
 
 @breaks("IMP-11")
 def breaks_the_killers_transaction(parts: Parts) -> Parts:
-    """After the statement its own session, if that is in a transaction, can do nothing but roll back."""
+    """After the statement, the sending session's open transaction can only be rolled back."""
     return altered(parts, _MarksTheKiller, _ServesTheUnmarked)
 
 

@@ -111,5 +111,5 @@ class ListLags(ProcessList):
 
 @lawful_setting
 def own_sessions_only(settings: Settings) -> Settings:
-    """Everyone but the administrator sees only the own user's sessions."""
+    """Users other than the administrator see only sessions of their own user."""
     return replace(settings, list_all_to_alter_system=False)

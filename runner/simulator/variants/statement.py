@@ -38,13 +38,13 @@ def owner_check(settings: Settings) -> Settings:
 
 @lawful_setting
 def own_kill_not_answered(settings: Settings) -> Settings:
-    """The connection of a session that ends itself closes without an answer."""
+    """A session that kills itself gets no reply before its connection is closed."""
     return replace(settings, own_kill_answers_ok=False)
 
 
 @lawful_setting
 def like_oceanbase(settings: Settings) -> Settings:
-    """What is known of real servers: the owner is checked, lists show the own user's sessions, an own end has no OK."""
+    """As on real servers: holders kill and see sessions of their own user only, and a self-kill gets no OK."""
     return settings.like_oceanbase()
 
 

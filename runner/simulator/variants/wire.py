@@ -83,25 +83,25 @@ class TerseSyntaxErrors(Engine):
 
 @lawful_setting
 def version_with_a_letter_in_front(settings: Settings) -> Settings:
-    """The greeting's version begins with a letter."""
+    """The handshake's version begins with a letter."""
     return replace(settings, version="v0.4.0-MatrixOne")
 
 
 @lawful_setting
 def version_with_a_name_in_front(settings: Settings) -> Settings:
-    """The greeting's version begins with the product's name."""
+    """The handshake's version begins with the product's name."""
     return replace(settings, version="OceanBase_4.2.1.8")
 
 
 @lawful_setting
 def version_without_a_number(settings: Settings) -> Settings:
-    """The greeting's version has no number, and letters beyond ASCII."""
+    """The handshake's version has no number, and letters beyond ASCII."""
     return replace(settings, version="dëv.größte")
 
 
 @lawful_setting
 def empty_version(settings: Settings) -> Settings:
-    """The greeting's version is empty."""
+    """The handshake's version is empty."""
     return replace(settings, version="")
 
 
