@@ -21,6 +21,7 @@ class ErrorKind(enum.Enum):
     UNSUPPORTED = "the server does not know the statement, or an object in it"
     SHORTAGE = "the server is out of memory, disk space or connections, or temporarily accepts no statements"
     CONFLICT = "a conflict with a lock, another transaction, a read-only mode or a shutdown"
+    RULES = "the server's rules reject a password"
     OTHER = "anything else"
 
 
@@ -126,10 +127,24 @@ _CONFLICT = _Mark(
 )
 
 
+_RULES = _Mark(
+    codes=frozenset({1819, 28003}),
+    sqlstates=(),
+    text=re.compile(
+        r"""\bpassword\b .{0,80}? \b(?:policy|complexity|requirements?|verification|must\ (?:contain|have|be|not)
+            |should\ (?:contain|have|be|not)|too\ (?:short|simple|weak)|at\ least)\b
+        | \b(?:ORA|OBE)-28003\b
+        """,
+        re.VERBOSE | re.IGNORECASE | re.DOTALL,
+    ),
+)
+
+
 def kind_of(error: ServerError) -> ErrorKind:
     """The kind of an error, by what the protocol and the two families of codes on it have in common."""
     # What the server lacks or waits for is told more precisely by its words than by a code that means several things.
     for kind, mark in (
+        (ErrorKind.RULES, _RULES),
         (ErrorKind.SHORTAGE, _SHORTAGE),
         (ErrorKind.CONFLICT, _CONFLICT),
         (ErrorKind.UNSUPPORTED, _UNSUPPORTED),

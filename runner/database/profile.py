@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -85,6 +85,14 @@ class Exemption:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """Statements that are not sent to this kind of server, and the reason."""
+
+    statement: re.Pattern[str]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """One kind of server."""
 
@@ -94,10 +102,15 @@ class Profile:
     sql: Mapping[str, tuple[str, ...]]
     privileges: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
+    drawbacks: Mapping[str, str]
+    """The drawback of a text of a word, by the text: it is used only if the server accepts no other."""
     errors: Mapping[str, tuple[ErrorPattern, ...]]
     retry: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
+    withheld: tuple[Withheld, ...] = ()
+    administrators: tuple[str, ...] = ()
+    """The users, in upper case, of whom one can end every user's sessions; empty where privileges decide that."""
     fixes: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
@@ -151,6 +164,19 @@ class Profile:
         """Whether an answer is an error that goes away when its statement is sent again."""
         return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.retry)
 
+    def withholds(self, statement: str) -> str | None:
+        """Why a statement, as it would be sent, is not sent to such a server; None if it is."""
+        return next((each.reason for each in self.withheld if each.statement.search(statement)), None)
+
+    def other_administrators(self, user: str) -> str | None:
+        """Who may end every user's sessions where this user may not, whatever its privileges; None if it may."""
+        named = bool(self.administrators) and user.upper() not in self.administrators
+        return " or ".join(self.administrators) if named else None
+
+    def sending_all(self) -> Profile:
+        """The same profile for a server to which everything may be sent."""
+        return replace(self, withheld=())
+
     def exempts(self, requirement: str, *names: str) -> str | None:
         """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
         for exemption in self.exemptions:
@@ -194,7 +220,10 @@ def _read(path: Path) -> Profile:
         client_flag=sum(1 << bit for bit in set(data.get("client_flag_bits", ()))),
         sql={purpose: _several(value) for purpose, value in data["sql"].items()},
         privileges={name: _several(value) for name, value in data.get("privileges", {}).items()},
-        words={name: _several(value) for name, value in data["words"].items()},
+        words={name: tuple(text for text, _ in _spellings(value)) for name, value in data["words"].items()},
+        drawbacks={
+            text: drawback for value in data["words"].values() for text, drawback in _spellings(value) if drawback
+        },
         errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
         retry=_patterns(document, ("retry",), data.get("retry", ())),
         spellings=(*(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())), *_implied(data)),
@@ -202,6 +231,11 @@ def _read(path: Path) -> Profile:
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["reason"])
             for row in data.get("not_applicable", ())
         ),
+        withheld=tuple(
+            Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["reason"])
+            for index, row in enumerate(data.get("withheld", ()))
+        ),
+        administrators=tuple(name.upper() for name in data.get("administrators", ())),
         fixes=data.get("fixes", {}),
         document=document,
     )
@@ -218,16 +252,20 @@ def _implied(data: Mapping[str, Any]) -> Iterator[Spelling]:
 def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:
     """Reads descriptions of errors, and checks their regular expressions."""
     for index, row in enumerate(rows):
-        try:
-            empty = "text" in row and re.search(row["text"], "") is not None
-        except re.error as error:
-            raise document.fail(
-                (*way, index, "text"), f"is not a valid regular expression: {error}", "check (, [ and \\"
-            ) from error
-        if empty:
-            what = f"{row['text']!r} matches every message, even an empty one"
-            raise document.fail((*way, index, "text"), what, "check | and *, or remove the text")
+        if "text" in row:
+            _expression(document, (*way, index, "text"), row["text"])
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
+
+
+def _expression(document: Document, way: Path_, text: str) -> re.Pattern[str]:
+    """Reads a regular expression that has to tell something: one that an empty text has, every text has."""
+    try:
+        expression = re.compile(text, re.IGNORECASE | re.DOTALL)
+    except re.error as error:
+        raise document.fail(way, f"is not a valid regular expression: {error}", "check (, [ and \\") from error
+    if expression.search(""):
+        raise document.fail(way, f"{text!r} matches every message, even an empty one", "check | and *, or remove it")
+    return expression
 
 
 def _check_holes(document: Document) -> None:
@@ -239,7 +277,7 @@ def _check_holes(document: Document) -> None:
     for name, value in data.get("privileges", {}).items():
         texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
     for name, value in data["words"].items():
-        texts += [(("words", name), text, frozenset({"seconds"})) for text in _several(value)]
+        texts += [(("words", name), text, frozenset({"seconds"})) for text, _ in _spellings(value)]
     for name, text in data.get("fixes", {}).items():
         texts.append((("fixes", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
@@ -264,6 +302,12 @@ def _holes(document: Document, way: Path_, text: str) -> list[str]:
     if any(form or conversion for _, _, form, conversion in parts):
         raise document.fail(way, f"{text!r} has a {{placeholder}} with a : or ! in it", "write {name} only")
     return [hole for _, hole, _, _ in parts if hole is not None]
+
+
+def _spellings(value: str | list[str | Mapping[str, str]]) -> list[tuple[str, str]]:
+    """The spellings of a word, each with what speaks against it."""
+    rows = [value] if isinstance(value, str) else value
+    return [(row, "") if isinstance(row, str) else (row["text"], row["drawback"]) for row in rows]
 
 
 def _several(value: str | list[str]) -> tuple[str, ...]:

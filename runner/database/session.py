@@ -382,8 +382,11 @@ class Session:
         connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
         self._connection = connection
         line.mark()
-        connection.connect(line)
-        self.greeting = Greeting(
-            connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
-        )
+        try:
+            connection.connect(line)
+        finally:
+            if connection.version is not None:  # what greets may refuse the login, or what comes right after it
+                self.greeting = Greeting(
+                    connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
+                )
         return Ok()

@@ -27,11 +27,27 @@ class TargetError(Exception):
         self.outcome = outcome
 
 
+TLS_ONLY = "encrypted connections only: add ?ssl_ca=FILE, ?ssl_verify=ca or ?ssl_verify=none to the DSN (docs/dsn.md)"
+
+_NEEDS_TLS = 3159
+
+_QUERY_ATTRIBUTES = 1 << 27
+"""MySQL 8.0.23 offers this bit for its query attributes; OceanBase doesn't offer it, and wants it of its clients."""
+
+_TRIAL = 0.01  # seconds that a statement takes that is tried out: less is an error on some servers (ORA-14312)
 ORACLE_TENANT = 1 << 27
 """The capability bit without which an Oracle tenant of OceanBase refuses a client."""
 
 _BRIEF = 1.0  # seconds for a target that has just not answered
 _OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
+
+
+def wants_tls(outcome: Outcome | None) -> bool:
+    """Whether a login is refused because the connection is not encrypted (require_secure_transport)."""
+    turned_away = isinstance(outcome, Lost) and outcome.turned_away
+    return (isinstance(outcome, ServerError) and outcome.code == _NEEDS_TLS) or (
+        turned_away and f"error {_NEEDS_TLS} " in str(outcome)
+    )
 
 
 @dataclass
@@ -77,6 +93,8 @@ class Target:
         self._control: Session | None = None
         self._silent = False
         """Whether the administrator's last login or statement was not answered in its time."""
+        self._offered = 0
+        """The capability bits of the greeting at the administrator's last login."""
         self._lost: Session | None = None
         self._lost_idle = 0.0
         self.control_losses = 0
@@ -120,6 +138,7 @@ class Target:
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
+            self._offered = session.greeting.capabilities
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
@@ -239,6 +258,14 @@ class Target:
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
         logged_in = self._control is not None
         match outcome:
+            case ServerError() | Lost() if wants_tls(outcome):
+                return f"the server accepts {TLS_ONLY}"
+            case ServerError() | Lost() | Unreadable() if self._offered & self.profile.client_flag & _QUERY_ATTRIBUTES:
+                return (
+                    f"the server offers capability bit 27 for MySQL's query attributes, and the profile "
+                    f"{self.profile.name!r} sets it for OceanBase's Oracle mode: both read statements in different "
+                    f"ways. For MySQL use --profile mysql"
+                )
             case Lost(missing="handshake", turned_away=True):
                 return "the server accepts no more clients: close some connections, or raise its limit"
             case Lost(missing="handshake") | NoReply(missing="handshake"):
@@ -312,7 +339,7 @@ class Target:
             refusals = []
             for spelling in spellings:
                 if len(spellings) > 1:
-                    outcome = session.execute(spelling.format(seconds=0), self.limits.statement)
+                    outcome = session.execute(spelling.format(seconds=_TRIAL), self.limits.statement)
                     if not answered(outcome):
                         raise TargetError(f"{spelling}: {outcome}", outcome)
                     if not succeeded(outcome):

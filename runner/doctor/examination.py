@@ -11,15 +11,17 @@ from functools import partial
 from typing import TypeVar
 
 from runner.database.naming import without_passwords
-from runner.database.outcome import Rows, succeeded
+from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 from runner.doctor import needs
+from runner.doctor.advice import advice
 from runner.doctor.facts import Facts, Missing, flavour_and_version
 from runner.doctor.needs import Needs
 from runner.doctor.route import Connected, RouteExamination
+from runner.execution.accounts import Account
 from runner.execution.identity import identify
 from runner.execution.provisions import Provisions
 from runner.execution.transcript import Transcript
@@ -51,6 +53,7 @@ class Examination:
     creates: bool = True
     """Whether users may be created to try things on; not where the cases use prepared accounts."""
     _missing: dict[str, Missing] = field(default_factory=dict)
+    _notes: list[str] = field(default_factory=list)
 
     def facts(self) -> Facts:
         """Examines.
@@ -63,6 +66,7 @@ class Examination:
         greeting = target.control.greeting
         product = self._product()
         self._look_for_gaps()
+        self._notes += [f"{', '.join(names)}: {why}" for why, names in self.wanted.withheld.items()]
         flavour, version = flavour_and_version(greeting.version, product)
         provisions = Provisions(target, Transcript())
         try:
@@ -90,6 +94,7 @@ class Examination:
             connect_ms=round(statistics.median(times), 1),
             sees_others=seen.sees_others,
             missing=tuple(self._missing.values()),
+            notes=tuple(self._notes),
         )
 
     def _login_ms(self) -> float:
@@ -124,20 +129,13 @@ class Examination:
         account = self._try(needs.USERS, "users can't be created", lambda: provisions.account(SessionSpec("doctor")))
         if account is None:
             return None
-        for need in sorted(self.wanted.all()):
-            kind, _, name = need.partition(" ")
-            if kind == "privilege":
-                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
-        if self.wanted.cost(needs.TABLE):
-            self._try(needs.TABLE, "tables can't be created", lambda: provisions.make_table(((1, 0),), [account]))
-        elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
-            with contextlib.suppress(InconclusiveError):
-                provisions.make_table(((1, 0),), [account])
+        self._prepare_for(account, provisions)
+        self._look_who_administers()
         session = Session(self.target.login(account.user, account.password))
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
-                self._lack(needs.USERS, f"a newly created user can't log in: {outcome}")
+                self._lack(needs.USERS, f"a newly created user can't log in: {outcome}", outcome)
                 return None
             for name in self._words():
                 if not _is_idle(session):
@@ -150,30 +148,51 @@ class Examination:
         finally:
             session.close()
 
+    def _prepare_for(self, account: Account, provisions: Provisions) -> None:
+        """Does for the examination's user what cases have done for theirs."""
+        for need in sorted(self.wanted.all()):
+            kind, _, name = need.partition(" ")
+            if kind == "privilege":
+                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
+        if self.wanted.cost(needs.TABLE):
+            self._try(needs.TABLE, "tables can't be created", lambda: provisions.make_table(((1, 0),), [account]))
+        elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
+            with contextlib.suppress(InconclusiveError):
+                provisions.make_table(((1, 0),), [account])
+        if self.wanted.cost(needs.ROLE):
+            self._try(needs.ROLE, "roles can't be created and dropped", provisions.try_role)
+
+    def _look_who_administers(self) -> None:
+        """Notes that the DSN's user is not the administrator of whom the cases speak. Nothing is ended to try it."""
+        target = self.target
+        others = target.profile.other_administrators(target.dsn.account)
+        if others is not None and self.wanted.cost(needs.ADMINISTRATOR):
+            what = f"the DSN's user {target.dsn.account} is not {others}, who alone can kill all users' sessions"
+            self._lack(needs.ADMINISTRATOR, what)
+
     def _words(self) -> Iterator[str]:
         return (need.partition(" ")[2] for need in sorted(self.wanted.all()) if need.startswith("word "))
 
     def _try_word(self, name: str, session: Session) -> None:
         try:
-            self.target.word(name, session)
+            spelled = self.target.word(name, session)
         except TargetError as error:
             self._lack(needs.word(name), str(error))
+            return
+        if (drawback := self.target.profile.drawbacks.get(spelled)) is not None:
+            self._notes.append(f"the server accepts the word {name!r} of the cases only as {spelled}: {drawback}")
 
     def _try(self, need: str, what: str, trial: Callable[[], _Made]) -> _Made | None:
         try:
             return trial()
         except InconclusiveError as error:
-            self._lack(need, f"{what}: {error}")
+            self._lack(need, f"{what}: {error}", error.outcome)
             return None
 
-    def _lack(self, need: str, what: str) -> None:
-        fixes = self.target.profile.fixes
-        fix = fixes.get(need) or fixes.get(need.partition(" ")[0], "")
+    def _lack(self, need: str, what: str, outcome: Outcome | None = None) -> None:
         if need not in self._missing:
-            administrator = self.target.dsn.account
-            name = need.partition(" ")[2]
             self._missing[need] = Missing(
-                without_passwords(what), self.wanted.cost(need), fix.format(administrator=administrator, name=name)
+                without_passwords(what), self.wanted.cost(need), advice(self.target, need, outcome)
             )
 
     # What a session shows

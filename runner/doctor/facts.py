@@ -41,6 +41,7 @@ class Facts:
         connect_ms: milliseconds for a login, the median of several.
         sees_others: whether the administrator's list shows other users' sessions; None if nobody could try.
         lacks: what is missing.
+        notes: what costs no case and is good to know.
     """
 
     target: str
@@ -59,6 +60,7 @@ class Facts:
     connect_ms: float
     sees_others: bool | None
     missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def route(self) -> str:

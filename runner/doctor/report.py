@@ -21,7 +21,7 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     yield f"login       {facts.connect_ms:g} ms"
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
     yield f"list        {_list(facts)}"
-    yield from _other_profile(facts)
+    yield from _notes(facts)
     for item in facts.missing:
         yield ""
         yield f"missing: {item.what}"
@@ -36,9 +36,14 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
 def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
     yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
-    yield from _other_profile(facts)
+    yield from _notes(facts)
     for item in facts.missing:
         yield f"missing: {item.what}; affects {_affected(item, cases)}" + (f"; fix: {item.fix}" if item.fix else "")
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    yield from _other_profile(facts)
+    yield from (f"note: {note}" for note in facts.notes)
 
 
 def _other_profile(facts: Facts) -> Iterator[str]:

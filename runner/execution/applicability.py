@@ -8,13 +8,16 @@ from runner.database.profile import Profile
 from runner.language.model import Case, Say, Vocabulary, flat
 from runner.language.template import Template
 
+SEND_WITHHELD = "--send-withheld"
+"""The option of ``pytest cases`` and ``doctor`` for targets to which everything may be sent."""
+
 
 def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str | None:
     """Why a case says nothing about such a server; None if it does.
 
     A requirement on the very words of a statement can't be met by another statement.
     """
-    because = profile.exempts(case.requirement.id, case.id, case.name)
+    because = profile.exempts(case.requirement.id, case.id, case.name) or withheld(case, profile)
     if because is not None or not case.requirement.verbatim:
         return because
     for statement in _under_test(case, vocabulary):
@@ -23,6 +26,14 @@ def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str 
             return (
                 f"{case.requirement.id} is about the exact words of the statement, and the profile sends {sent} instead"
             )
+    return None
+
+
+def withheld(case: Case, profile: Profile) -> str | None:
+    """Why a statement of a case is not to be sent to such a server; None if all are."""
+    for step in flat(case.steps):
+        if isinstance(step, Say) and (because := profile.withholds(profile.spell(step.statement.literal))) is not None:
+            return f"not sent without {SEND_WITHHELD}: {because}"
     return None
 
 

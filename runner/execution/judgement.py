@@ -34,6 +34,7 @@ class AnswerClass(enum.Enum):
     OTHER_RESULT = "another result: OK or rows in place of the claim"
     UNSUPPORTED = "an error: the server does not know the statement, or an object in it"
     SHORTAGE = "an error: the server is out of memory, disk space or connections"
+    RULES = "an error: the server's rules reject a password"
     CONFLICT = "an error: a conflict with a lock, another transaction, a read-only mode or a shutdown"
     INTERRUPTED = "an error: the statement or its session was interrupted from outside"
     OTHER_ERROR = "another error"
@@ -60,6 +61,8 @@ _ROWS = {
     AnswerClass.UNSUPPORTED: (_INC, _INC, _DEV, _INC),
     # No statement answers so by its own fault: nothing in it needs memory, disk space or a new connection.
     AnswerClass.SHORTAGE: (_INC, _INC, _INC, _INC),
+    # Which passwords a server takes is its administrator's choice, and the page's example has a simple one.
+    AnswerClass.RULES: (_INC, _INC, _INC, _INC),
     # A statement under test may be the cause of the conflict, and so may what it left behind: a lock that is not free.
     # A conflict with somebody else's work, or a server that is going down, does not come twice at the same step.
     AnswerClass.CONFLICT: (_INC, _TWICE, _TWICE, _TWICE),
@@ -112,6 +115,7 @@ def _error_class(error: ServerError, profile: Profile) -> AnswerClass:
     return {
         ErrorKind.UNSUPPORTED: AnswerClass.UNSUPPORTED,
         ErrorKind.SHORTAGE: AnswerClass.SHORTAGE,
+        ErrorKind.RULES: AnswerClass.RULES,
         ErrorKind.CONFLICT: AnswerClass.CONFLICT,
         ErrorKind.OTHER: AnswerClass.UNSUPPORTED if classes else AnswerClass.OTHER_ERROR,
     }[kind_of(error)]

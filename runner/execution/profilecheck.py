@@ -83,6 +83,7 @@ class _Check:
             yield from self._twice(("errors", name), rows, "this description")
         yield from self._twice(("retry",), self._data.get("retry", ()), "this description")
         yield from self._spellings()
+        yield from self._withheld()
         yield from self._exemptions()
 
     def _unknown(self, section: str, kind: str, known: Iterable[str]) -> Iterator[SourceError]:
@@ -99,13 +100,27 @@ class _Check:
 
     # Spellings
 
-    def _spellings(self) -> Iterator[SourceError]:
-        statements = {
+    @cached_property
+    def _statements(self) -> Mapping[str, Template]:
+        return {
             step.statement.text: step.statement
             for case in self._cases.values()
             for step in flat(case.steps)
             if isinstance(step, Say)
         }
+
+    def _withheld(self) -> Iterator[SourceError]:
+        """What withholds nothing is misspelt, and would protect no server."""
+        sent = [self.profile.spell(statement.literal) for statement in self._statements.values()]
+        for index, each in enumerate(self.profile.withheld):
+            if not any(each.statement.search(text) for text in sent):
+                what = f"no case sends a statement that matches {each.statement.pattern!r}"
+                yield self.document.fail(
+                    ("withheld", index, "statement"), what, "correct the expression, or remove the entry"
+                )
+
+    def _spellings(self) -> Iterator[SourceError]:
+        statements = self._statements
         sent = {text for statement in statements.values() for text in self._sent(statement)}
         taken: dict[str, int] = {}
         written = self.profile.spellings[: len(self.document.data.get("spellings", ()))]  # the others follow from sql

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from runner.database.naming import new_password
+from runner.database.naming import new_password, new_plain_password
 from runner.database.outcome import Outcome, Rows, ServerError, answered, succeeded
 from runner.database.poll import Poll
 from runner.database.session import Session
@@ -36,14 +36,15 @@ class Provisions:
         """Whether the administrator was not answered any more when it was to clear up."""
         self.table: str | None = None
         self.role_taken = False
-        """Whether a statement with the role's name was not refused: otherwise there is hardly a role of that name."""
+        """Whether the role was made and not dropped, as far as one can tell without a list of roles."""
 
-    def account(self, spec: SessionSpec, begins_like: Account | None = None) -> Account:
+    def account(self, spec: SessionSpec, begins_like: Account | None = None, *, plain: bool = False) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
 
         Args:
             spec: the session.
             begins_like: the account with whose name the new user's name begins.
+            plain: whether a step holds its password without quotes, as the page's example does.
 
         Raises:
             InconclusiveError: the target refuses, or no prepared account is free.
@@ -52,7 +53,8 @@ class Provisions:
             self._lent.append(account := self._pool.lend(spec, self._target))
             return account
         names = self._target.names
-        account = Account(names.new() if begins_like is None else names.extended(begins_like.user), new_password())
+        password = new_plain_password() if plain else new_password()
+        account = Account(names.new() if begins_like is None else names.extended(begins_like.user), password)
         self._accounts.append(account)  # before it is created: an error may come after the effect
         self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
@@ -92,10 +94,12 @@ class Provisions:
         administrator = self._target.dsn.account.upper()
         self.table = profile.statement("table_name", administrator=administrator, name=self._table_name)
         for statement in profile.statements("create_table", table=self.table, name=self._table_name):
-            outcome = self._administer(statement)
+            outcome = self._answer(statement)
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
                 self.table = None  # nothing was made, so that there is nothing to drop
-                raise InconclusiveError(f"needs a table, and {administrator} can't create one (error {outcome.code})")
+                raise InconclusiveError(
+                    f"needs a table, and {administrator} can't create one (error {outcome.code})", outcome
+                )
             _require(statement, outcome)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
@@ -110,6 +114,21 @@ class Provisions:
         if self._role is None:
             self._role = self._target.names.new()
         return self._role
+
+    def try_role(self) -> None:
+        """Makes a role, looks for it in the list of roles, and drops it again.
+
+        Raises:
+            InconclusiveError: the target refuses one of these.
+        """
+        profile = self._target.profile
+        self._prepare(profile.spell(f"CREATE ROLE {self.role}"))
+        self.role_taken = True
+        if "list_roles" in profile.sql:
+            self._prepare(profile.statement("list_roles", prefix=self.role))
+        for statement in profile.statements("drop_role", role=self.role):
+            self._prepare(statement)
+        self.role_taken = False
 
     def names(self) -> dict[str, str]:
         """The names that were made up: of users, table and role, whether or not they came to be."""
@@ -187,11 +206,15 @@ class Provisions:
         return not isinstance(outcome, ServerError)
 
     def _prepare(self, statement: str) -> None:
+        _require(statement, self._answer(statement))
+
+    def _answer(self, statement: str) -> Outcome:
+        """What a statement is answered with in the end: an error that passes is tried again for a while."""
         poll = Poll(self._target.limits.retry)
         outcome = self._administer(statement)
         while self._target.profile.passes(outcome) and poll.again():
             outcome = self._administer(statement)
-        _require(statement, outcome)
+        return outcome
 
     def _administer(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()
@@ -203,4 +226,4 @@ class Provisions:
 
 def _require(statement: str, outcome: Outcome) -> None:
     if not succeeded(outcome):
-        raise InconclusiveError(f"preparation failed: {statement}: {outcome}")
+        raise InconclusiveError(f"preparation failed: {statement}: {outcome}", outcome)

@@ -100,7 +100,8 @@ class Stage:
             return Account(self.target.dsn.account, "", ours=False, administrator=True)
         if spec.same_user_as is not None:
             return self.actors[spec.same_user_as].account
-        return self.provisions.account(spec, self.actors[spec.name_extends].account if spec.name_extends else None)
+        begins_like = self.actors[spec.name_extends].account if spec.name_extends else None
+        return self.provisions.account(spec, begins_like, plain=spec.name in self.case.tells_passwords_of)
 
     def clear(self) -> list[str]:
         """Closes the sessions and removes all that was made; says what could not be removed."""

@@ -41,6 +41,8 @@ from runner.language.model import (
 _PREPARES: Reply = (SUCCESS,)
 _HINDRANCES: Reply = (Expect("privilege"), Expect("interrupted"))
 """Errors that say nothing about what the server can do."""
+_OF_THE_ADMINISTRATOR = {"privilege", "not-owner"}
+"""Errors that another administrator would not get."""
 _LEAVING = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _LOOKS_UNTIL = {"running": 1, "blocked": 3}
 """How often the list has to show that a statement runs: one that is not blocked would be over by then."""
@@ -151,8 +153,7 @@ class Player:
             self._settling.keep_active()
             self._send(line)
             answer = self._hear(line.actor, since, self._limits.statement)
-        if any(hole.word == "role" for hole in step.statement.holes):
-            self._stage.provisions.role_taken |= not isinstance(answer, ServerError)
+        self._note_role(step, answer)
         if lists := self._lists(step.reply):
             answer = self._listed(line, answer, lists)
             if ANYTHING not in step.reply:
@@ -163,9 +164,18 @@ class Player:
         self._refuse_state(step, answer, f"{step.statement.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
 
+    def _note_role(self, step: Say, answer: Outcome) -> None:
+        """Notes whether there is a role, for the cleanup on servers that have no list of roles."""
+        words = step.statement.text.upper().split()[:2]
+        if words == ["CREATE", "ROLE"] and not isinstance(answer, ServerError):
+            self._stage.provisions.role_taken = True
+        elif words == ["DROP", "ROLE"] and succeeded(answer):
+            self._stage.provisions.role_taken = False
+
     def _passes(self, answer: Outcome, reply: Reply) -> bool:
         """Whether an answer is not what is claimed and goes away when the statement is sent again."""
-        return self._stage.target.profile.passes(answer) and not self.matcher.fits(answer, reply)
+        claimed = not _claims_any_error(reply) and self.matcher.fits(answer, reply)
+        return self._stage.target.profile.passes(answer) and not claimed
 
     def _lists(self, reply: Reply) -> Reply:
         """The alternatives of a reply, or of the case's outcomes, that say what a list shows."""
@@ -238,6 +248,8 @@ class Player:
         text = profile.spell(rendered.text)
         if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
             self.respelled[spelling.statement] = spelling.becomes
+        if (because := profile.withholds(text)) is not None:
+            raise InconclusiveError(f"{text} is not sent: {because}")  # as it was spelled; else no case gets here
         guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
         about = guarded or self._stage.case.requirement.is_about(rendered.text)
         line = _Line(
@@ -329,7 +341,7 @@ class Player:
             before, self._last_rows = self._last_rows, answer
         fits = self.matcher.fits(answer, reply or _PREPARES, before)
         actual = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
-        if (ANYTHING in reply or Expect("error") in reply) and actual is AnswerClass.FITS:
+        if _claims_any_error(reply) and actual is AnswerClass.FITS:
             # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
             plain = answer_class(answer, self._stage.target.profile, fits=False)
             actual = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else actual
@@ -337,6 +349,7 @@ class Player:
         judgement = judge(kind, actual, sent_guarded=self._stage.said_guarded)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
             judgement = Judgement.INCONCLUSIVE
+        self._refuse_no_administrator(name, statement, answer, fits=fits and not _claims_any_error(reply))
         match judgement:
             case Judgement.GOES_ON:
                 pass
@@ -355,6 +368,19 @@ class Player:
             self.observed = answer
         if isinstance(answer, ServerError):
             self._last_error = answer
+
+    def _refuse_no_administrator(self, name: str, statement: str, answer: Outcome, *, fits: bool) -> None:
+        """Decides nothing by a refusal of the DSN's user where such servers have another administrator (PUR-2)."""
+        target = self._stage.target
+        if fits or not self._stage.actors[name].account.administrator or not isinstance(answer, ServerError):
+            return
+        if not _OF_THE_ADMINISTRATOR.intersection(target.profile.classes_of(answer)):
+            return
+        if (others := target.profile.other_administrators(target.dsn.account)) is not None:
+            raise InconclusiveError(
+                f"{name}: {statement}: {answer}; but the DSN's user {target.dsn.account} is not the "
+                f"administrator: on this kind of server only {others} may kill the sessions of all users"
+            )
 
     def _goes_on(self, name: str) -> bool:
         """Whether a session is to go on, and has just sent a statement that ends none."""
@@ -406,3 +432,8 @@ class Player:
                 note = f"the process list doesn't show it {step.state}; continuing"
                 self._stage.transcript.add(actor.name, "note", note)
                 return
+
+
+def _claims_any_error(reply: Reply) -> bool:
+    """Whether any error is as claimed, so that one that tells nothing about the statement would fit too."""
+    return ANYTHING in reply or Expect("error") in reply

@@ -6,6 +6,7 @@ import enum
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from runner.database.outcome import Outcome
 from runner.execution.transcript import Event
 from runner.language.model import Level
 
@@ -80,7 +81,15 @@ class DeviationError(Exception):
 
 
 class InconclusiveError(Exception):
-    """The environment kept the case from being decided; the message says how."""
+    """The environment kept the case from being decided; the message says how.
+
+    Attributes:
+        outcome: the server's answer that did, if one did.
+    """
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class NotApplicableError(Exception):

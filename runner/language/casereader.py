@@ -233,7 +233,7 @@ class CaseReader:
             raise self._fail(
                 (*way, verbs[1]) if verbs else way,
                 f"a step does one thing; this one does {len(verbs) or 'nothing'}",
-                f"write write a session's name with its statement, or one of {', '.join(_VERBS)}",
+                f"write a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         verb = verbs[0]
         self._only(way, raw, verb, _VERBS.get(verb, ("reply", "prepared", "prepare")))

@@ -306,6 +306,12 @@ class Case:
         )
 
     @property
+    def tells_passwords_of(self) -> frozenset[str]:
+        """Sessions whose user's password a statement of the case holds."""
+        holes = (hole for step in flat(self.steps) if isinstance(step, Say) for hole in step.statement.holes)
+        return frozenset(hole.session for hole in holes if hole.session is not None and hole.part == "password")
+
+    @property
     def named(self) -> frozenset[str]:
         """Sessions whose id a statement of the case names, or that the case says may end."""
         said = (step.statement.named_sessions() for step in flat(self.steps) if isinstance(step, Say))

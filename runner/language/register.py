@@ -32,7 +32,9 @@ def register_folder(case_file: Path) -> Path:
     folder = nearest_register_folder(case_file)
     if folder is None:
         raise SourceError(
-            Place(case_file), f"there is no {REGISTER_NAME} in this folder or above it", "cases need a register"
+            Place(case_file),
+            f"there is no {REGISTER_NAME} in this folder or above it",
+            "cases need a register",
         )
     return folder
 

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from runner.database.profile import DEFAULT_PROFILE
+from runner.execution.applicability import SEND_WITHHELD
 
 DEFAULT_IN_FLIGHT = 16
 """Cases of one process at a time: they take some 80 connections, and most servers have 150."""
@@ -30,6 +31,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
         help=f"the kind of server: its statements and error codes (default: {DEFAULT_PROFILE})",
+    )
+    group.addoption(
+        SEND_WITHHELD,
+        action="store_true",
+        help="also send statements that the profile withholds because they may harm this kind of server; the embedded "
+        "simulator always gets them",
     )
     group.addoption(
         "--accounts",

@@ -31,6 +31,7 @@ from runner.doctor.facts import Facts
 from runner.doctor.needs import Needs
 from runner.doctor.report import short
 from runner.execution.accounts import Pool, check_accounts
+from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.perform import Performer
 from runner.execution.verdict import CaseResult
 from runner.gating.judging import listed
@@ -117,8 +118,9 @@ class Run:
 
     @cached_property
     def profile(self) -> Profile:
-        """The target's profile."""
-        return load_profile(self._option.profile)
+        """The target's profile. It withholds nothing from the embedded simulator, which nothing can harm."""
+        profile = load_profile(self._option.profile)
+        return profile.sending_all() if self.source is None or self._option.send_withheld else profile
 
     @cached_property
     def known(self) -> KnownDeviations | None:
@@ -179,7 +181,8 @@ class Run:
             return known.lstrip()
         dsn = f"--dsn '{self.dsn.template}' " if self.source == "--dsn" else ""  # the environment is there again
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
-        return f"{dsn}--profile {self._option.profile}{accounts}{known}"
+        all_of_it = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
+        return f"{dsn}--profile {self._option.profile}{all_of_it}{accounts}{known}"
 
     def check_accounts(self, cases: Sequence[Case], suite: Suite, workers: int) -> None:
         """Reads the prepared accounts, if there are some, and sees that they are enough for this many workers.
@@ -220,9 +223,7 @@ class Run:
                 check_accounts(target, self._accounts)
             elif self._simulator is None:
                 self._sweep_earlier(target)
-            self._needs = Needs.of(
-                case for case in cases if self.profile.exempts(case.requirement.id, case.id, case.name) is None
-            )
+            self._needs = Needs.on(self.profile, cases)
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
             self._version = self.facts.version
             self._stopped = target.stopped

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
@@ -119,7 +120,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
     except RuntimeError as error:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
-        options = [*_OPTIONS, "--dsn", simulator.dsn, *_options(claim, register)]
+        options = [*_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD, *_options(claim, register)]
         record, screen = folder / f"{claim.name}.json", folder / f"{claim.name}.txt"
         code = ForkedSuite([*options, "--record", str(record)], screen).exit_code(_RUN_LIMIT)
     finally:

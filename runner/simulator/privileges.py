@@ -56,6 +56,10 @@ class Privileges:
             return True
         return any(grantee.objects.get((table, privilege), False) for grantee in self._sources(session))
 
+    def holds_on(self, session: Session, table: TableName, privilege: str) -> bool:
+        """Whether a privilege on a table or view was granted to the session."""
+        return any((table, privilege) in grantee.objects for grantee in self._sources(session))
+
     def demand_on(self, session: Session, table: TableName, privilege: str) -> None:
         """Refuses a session that may not use a table so; who may do nothing with it does not learn that it exists."""
         if table[0] == session.user.name or self.holds(session, f"{privilege} ANY TABLE"):

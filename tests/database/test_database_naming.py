@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.naming import PREFIX, Names, born, maker_of, new_password
+from runner.database.naming import (
+    PREFIX,
+    Names,
+    born,
+    maker_of,
+    new_password,
+    new_plain_password,
+    without_passwords,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,7 +88,18 @@ def test_who_was_not_made_by_the_suite_has_no_birth(name: str) -> None:
     assert born(name) is None
 
 
-def test_a_password_needs_no_quotes_and_survives_folding_of_letters() -> None:
+def test_a_password_is_taken_by_the_usual_rules_and_shown_to_nobody() -> None:
     passwords = {new_password() for _ in range(200)}
+    assert len(passwords) == 200
+    for password in passwords:
+        assert 9 <= len(password) <= 30
+        for kind in ("[A-Z]", "[a-z]", "[0-9]", "[#_]"):
+            assert len(re.findall(kind, password)) >= 2, (kind, password)
+        assert not re.search(r"""['"\\\s]""", password)
+        assert without_passwords(f'IDENTIFIED BY "{password}"') == 'IDENTIFIED BY "<password>"'
+
+
+def test_a_plain_password_needs_no_quotes_and_survives_folding_of_letters() -> None:
+    passwords = {new_plain_password() for _ in range(200)}
     assert len(passwords) == 200
     assert all(re.fullmatch(r"[a-z][a-z0-9]{15,29}", password) for password in passwords)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 
 import pytest
 from waiting import eventually
-from wire_server import PATIENCE, serving
+from wire_server import PATIENCE, Peer, serving
 
 from runner.database.dsn import Dsn
 from runner.database.limits import Limits
@@ -94,13 +95,13 @@ def test_a_prepared_statement_answers_like_a_plain_one(session: Session) -> None
 
 
 def test_a_statement_can_be_sent_now_and_its_answer_taken_later(session: Session) -> None:
-    session.send("SELECT SLEEP(0.2) FROM DUAL")
+    session.send("BEGIN DBMS_LOCK.SLEEP(0.2); END;")
     assert session.busy
     assert session.result(0.001) == NoReply(0.001)
     assert session.busy
     assert eventually(lambda: session.answered)
     assert session.busy
-    assert isinstance(session.result(PATIENCE), Rows)
+    assert session.result(PATIENCE) == Ok()
     assert not session.busy
     assert not session.answered
 
@@ -120,7 +121,7 @@ def test_a_session_that_another_one_ends_hears_it_without_asking(session: Sessio
 
 def test_a_running_statement_of_an_ended_session_comes_back(session: Session, target: Target) -> None:
     (own,) = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
-    session.send("SELECT SLEEP(3000) FROM DUAL")
+    session.send("BEGIN DBMS_LOCK.SLEEP(3000); END;")
     assert target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'") == Ok()
     assert isinstance(session.result(PATIENCE), Lost | ServerError)
     assert eventually(session.listen)
@@ -143,7 +144,7 @@ def test_the_administrators_session_comes_back_when_it_was_ended(target: Target)
 def test_the_administrators_session_comes_back_when_it_did_not_answer(dsn: Dsn, profile: Profile) -> None:
     target = Target(dsn, profile, Limits(statement=PATIENCE, connect=PATIENCE, cleanup=0.05))
     stuck = target.control
-    assert target.administer("SELECT SLEEP(3000) FROM DUAL") == NoReply(0.05)
+    assert target.administer("BEGIN DBMS_LOCK.SLEEP(3000); END;") == NoReply(0.05)
     assert target.control is not stuck
     target.close()
 
@@ -163,6 +164,35 @@ def test_a_server_that_speaks_another_protocol_is_no_target(profile: Profile) ->
             target.check()
 
 
+def refusing(code: int, sqlstate: bytes, message: bytes, offers: int = 0) -> Callable[[Peer], None]:
+    """A server that refuses every login."""
+
+    def behave(peer: Peer) -> None:
+        peer.greet(offers=offers)
+        peer.receive_login()
+        peer.send(peer.after_login, b"\xff" + struct.pack("<H", code) + b"#" + sqlstate + message)
+
+    return behave
+
+
+def test_query_attributes_are_named_where_the_server_offers_the_bit_that_the_profile_sets(profile: Profile) -> None:
+    """MySQL 8.0.23 and later misread what a client sends that sets the bit for another reason."""
+    behave = refusing(1835, b"HY000", b"Malformed communication packet.", offers=ORACLE_MODE)
+    with serving(behave) as dsn:
+        with pytest.raises(TargetError, match=r"bit 27 for MySQL's query attributes.* --profile mysql"):
+            Target(dsn, profile, Limits()).check()
+        with pytest.raises(TargetError, match="user and password right"):
+            Target(dsn, load_profile("mysql"), Limits()).check()
+
+
+@pytest.mark.parametrize("sqlstate", [b"HY000", b"08004"])
+def test_a_server_that_takes_tls_only_gets_the_options_for_it(profile: Profile, sqlstate: bytes) -> None:
+    with serving(refusing(3159, sqlstate, b"Connections using insecure transport are prohibited")) as dsn:
+        target = Target(dsn, profile, Limits())
+        with pytest.raises(TargetError, match=r"add \?ssl_ca=FILE, \?ssl_verify=ca or \?ssl_verify=none to the DSN"):
+            target.check()
+
+
 def test_a_profile_that_does_not_fit_is_named(dsn: Dsn, profile: Profile) -> None:
     other = dataclasses.replace(profile, sql={**profile.sql, "probe": ("SELECT nonsense FROM nowhere",)})
     target = Target(dsn, other, Limits())
@@ -172,10 +202,19 @@ def test_a_profile_that_does_not_fit_is_named(dsn: Dsn, profile: Profile) -> Non
 
 
 def test_a_word_is_spelled_in_the_first_way_that_the_server_takes(dsn: Dsn, profile: Profile) -> None:
-    words = {"sleep": ("PAUSE {seconds}", "SELECT SLEEP({seconds}) FROM DUAL", "COMMIT"), "begin": ("ANYTHING",)}
+    sleep = "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
+    words = {"sleep": ("PAUSE {seconds}", sleep, "COMMIT"), "begin": ("ANYTHING",)}
     target = Target(dsn, dataclasses.replace(profile, words=words), Limits())
-    assert target.word("sleep", target.control) == "SELECT SLEEP({seconds}) FROM DUAL"
+    assert target.word("sleep", target.control) == sleep
     assert target.word("begin", target.control) == "ANYTHING"
+    target.close()
+
+
+def test_no_trial_of_a_word_sleeps_for_no_time(dsn: Dsn, profile: Profile) -> None:
+    """DBMS_LOCK.SLEEP(0) is an error on OceanBase: the word would be spelled in a worse way, or in none."""
+    target = Target(dsn, profile, Limits())
+    assert isinstance(target.control.execute("BEGIN DBMS_LOCK.SLEEP(0); END;", PATIENCE), ServerError)
+    assert target.word("sleep", target.control) == "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
     target.close()
 
 

@@ -27,6 +27,12 @@ ERRORS = {
         (600, "HY000", "ORA-00600: internal error code, arguments: -5193, Unknown system variable 'x'"),
         (20101, "HY000", "internal error: relation dual not found"),
     ],
+    ErrorKind.RULES: [
+        (1819, "HY000", "Your password does not satisfy the current policy requirements"),
+        (28003, "HY000", "ORA-28003: password verification for the specified password failed"),
+        (600, "HY000", "OBE-00600: internal error code, arguments: -5999, password must contain a special character"),
+        (20023, "HY000", "ORA-20023: Password should contain at least one upper case letter"),
+    ],
     ErrorKind.SHORTAGE: [
         (1040, "08004", "Too many connections"),
         (1041, "HY000", "Out of memory; check if mysqld or some other process uses all available memory"),

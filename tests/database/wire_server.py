@@ -37,9 +37,9 @@ class Peer:
     def ok(self, number: int, affected: int = 0, warnings: int = 0) -> None:
         self.send(number, bytes([0, affected, 0]) + struct.pack("<HH", 2, warnings))
 
-    def greet(self, method: bytes = b"mysql_native_password", version: bytes = b"5.7.0") -> None:
-        """The handshake, which offers TLS where there is a context for it."""
-        flags = 0x0200 | 0x8000 | 0x00080000 | (0x0800 if self.tls else 0)
+    def greet(self, method: bytes = b"mysql_native_password", version: bytes = b"5.7.0", offers: int = 0) -> None:
+        """The handshake, which offers TLS where there is a context for it, and the capability bits ``offers``."""
+        flags = offers | 0x0200 | 0x8000 | 0x00080000 | (0x0800 if self.tls else 0)
         self.send(
             0,
             b"\x0a"

@@ -34,6 +34,7 @@ ANSWERS = {
     AnswerClass.OTHER_RESULT: substitute.ok(affected=3),
     AnswerClass.UNSUPPORTED: substitute.error(1064, "42000", "You have an error in your SQL syntax"),
     AnswerClass.SHORTAGE: substitute.error(1041, "HY000", "Out of memory"),
+    AnswerClass.RULES: substitute.error(28003, "HY000", "ORA-28003: password verification failed"),
     AnswerClass.CONFLICT: substitute.error(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction"),
     AnswerClass.INTERRUPTED: substitute.error(1317, "70100", "Query execution was interrupted"),
     AnswerClass.OTHER_ERROR: substitute.error(1366, "HY000", "Incorrect value"),

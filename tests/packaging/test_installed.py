@@ -52,8 +52,8 @@ class Installed:
 
 
 def _plain() -> dict[str, str]:
-    """A user's environment: no path of ours, no target."""
-    return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "KSC_DSN"}}
+    """A user's environment: no settings of ours for Python, no target."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KSC_"))}
 
 
 def _done(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ from runner.database.session import Login, Session
 from runner.execution.rendering import LONG
 from runner.plugin.embedded import EmbeddedSimulator
 
-SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: rows\nparameters: {who: [a, b, c, d]}"
+SLEEPS = "steps:\n  - killer: ${sleep}\n    reply: ok\nparameters: {who: [a, b, c, d]}"
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 
 
@@ -127,7 +127,7 @@ class Watcher:
         return self.rows("SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
 
     def sleeping(self) -> int:
-        """How many sessions are in the middle of a case's statement that takes long; the examination's takes 0 s."""
+        """How many sessions are in the middle of a case's statement that takes long; the examination's is short."""
         return sum(f"SLEEP({LONG})" in (row[7] or "") for row in self.rows("SHOW PROCESSLIST"))
 
 

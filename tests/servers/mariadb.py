@@ -81,7 +81,7 @@ def _start(server: str, install: str, options: Sequence[str]) -> Generator[Maria
         first.write_text(
             f"CREATE USER {USER}@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO {USER}@'%' WITH GRANT OPTION;\n"
         )
-        port = _free_port()
+        port = free_port()
         command = [
             server,
             "--no-defaults",
@@ -138,7 +138,8 @@ def _program(name: str) -> str:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on at the moment."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -204,7 +204,7 @@ def test_locks_that_stay_without_the_changes() -> None:
 def test_a_statement_that_may_finish() -> None:
     with broken("lets-the-statement-finish") as sim:
         admin, victim = sim.connect(), sim.connect()
-        statement = Background(victim, "SELECT SLEEP(0.3) FROM DUAL")
+        statement = Background(victim, "BEGIN DBMS_LOCK.SLEEP(0.3); END;")
         wait_until_running(admin, victim, "SLEEP")
         run(admin, kill(victim))
         assert statement.join() is None

@@ -194,7 +194,12 @@ def test_an_idle_session_is_closed_without_a_word(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("tail", ["", " IMMEDIATE"])
 @pytest.mark.parametrize(
-    "long", ["SELECT SLEEP(600) FROM DUAL", "BEGIN DBMS_LOCK.SLEEP(600); END;", "CALL DBMS_SESSION.SLEEP(600)"]
+    "long",
+    [
+        "BEGIN DBMS_LOCK.SLEEP(600); END;",
+        "CALL DBMS_LOCK.SLEEP(600) /* SLEEP */",
+        "DECLARE n NUMBER := 0; BEGIN WHILE n < 600 * 100000000 LOOP n := n + 1; END LOOP; END /* SLEEP */;",
+    ],
 )
 def test_a_running_statement_is_interrupted(sim: Simulator, long: str, tail: str) -> None:
     admin, victim = sim.connect(), sim.connect()
@@ -317,7 +322,7 @@ def test_the_plain_kill_ends_sessions_of_ones_own_user_only(sim: Simulator) -> N
 def test_kill_query_ends_the_statement_and_not_the_session(sim: Simulator) -> None:
     admin, victim = sim.connect(), sim.connect()
     run(admin, f"KILL QUERY {number(victim)}")
-    statement = Background(victim, "SELECT SLEEP(600) FROM DUAL")
+    statement = Background(victim, "BEGIN DBMS_LOCK.SLEEP(600); END;")
     wait_until_running(admin, victim, "SLEEP")
     run(admin, f"KILL QUERY {number(victim)}")
     error = statement.join()

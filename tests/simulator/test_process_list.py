@@ -52,7 +52,7 @@ def test_the_full_list_adds_tenant_and_server(sim: Simulator) -> None:
 
 def test_a_running_statement_shows_as_it_was_sent_and_its_time_counts(sim: Simulator) -> None:
     admin, busy = sim.connect(), sim.connect()
-    sent = "select  SLEEP( 600 ) /* here */ from dual"
+    sent = "begin  dbms_lock.SLEEP( 600 ) ; /* here */ end;"
     statement = Background(busy, sent)
     wait_until_running(admin, busy, "here")
 

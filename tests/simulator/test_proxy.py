@@ -187,7 +187,7 @@ def test_an_idle_client_whose_session_is_ended_is_dropped_without_a_word(sim: Si
 def test_a_waiting_client_hears_the_servers_last_word_and_is_dropped(sim: Simulator) -> None:
     user, session, listed = newcomer(sim)
     client = socket_of(session)
-    say(client, "SELECT SLEEP(600) FROM DUAL")
+    say(client, "BEGIN DBMS_LOCK.SLEEP(600); END;")
     assert eventually(lambda: rows(sim, user)[listed][1] == "Query")
     end(sim, listed)
     assert error_code(heard(client)) == 1092
@@ -206,7 +206,7 @@ def test_a_server_that_sends_no_more_but_goes_on_is_not_hung_up_on(start: Start)
     user, session, listed = newcomer(sim)
     end(sim, listed)
     assert heard(socket_of(session)) == b""
-    say(socket_of(session), "SELECT SLEEP(600) FROM DUAL")
+    say(socket_of(session), "BEGIN DBMS_LOCK.SLEEP(600); END;")
     assert eventually(lambda: rows(sim, user)[listed][1] == "Query")
     cut_off(session)
     assert eventually(lambda: rows(sim, user) == {})
@@ -242,7 +242,7 @@ def test_a_client_that_resets_its_connection_is_gone(sim: Simulator, busy: bool)
     user, session, listed = newcomer(sim)
     client = socket_of(session)
     if busy:
-        say(client, "SELECT SLEEP(600) FROM DUAL")
+        say(client, "BEGIN DBMS_LOCK.SLEEP(600); END;")
         assert eventually(lambda: rows(sim, user)[listed][1] == "Query")
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     cut_off(session)
@@ -314,7 +314,7 @@ def test_for_a_server_that_reads_nothing_nothing_is_hoarded(sim: Simulator) -> N
     """The client sends statements behind one that takes for ever."""
     session = sim.connect()
     client = socket_of(session)
-    say(client, "SELECT SLEEP(600) FROM DUAL")
+    say(client, "BEGIN DBMS_LOCK.SLEEP(600); END;")
     before = memory(sim)
     client.settimeout(1)
     with pytest.raises(TimeoutError):
@@ -330,7 +330,7 @@ def test_it_ends_with_the_simulator(start: Start) -> None:
     sim = start("--variant", "behind-plain-proxy")
     idle, busy, silent = sim.connect(), sim.connect(), socket.create_connection(("127.0.0.1", sim.port))
     with silent:
-        say(socket_of(busy), "SELECT SLEEP(600) FROM DUAL")
+        say(socket_of(busy), "BEGIN DBMS_LOCK.SLEEP(600); END;")
         assert stopped(sim) == ""
         assert is_lost(idle)
         with pytest.raises(ConnectionRefusedError):

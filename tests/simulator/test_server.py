@@ -167,7 +167,7 @@ def test_clients_beyond_the_limit_of_the_ports_queue_are_served(sim: Simulator) 
 def test_a_signal_closes_everything_and_ends_the_program_well(start: Start, number_of_signal: int) -> None:
     sim = start()
     idle, busy = sim.connect(), sim.connect()
-    socket_of(busy).sendall(packet(b"\x03SELECT SLEEP(600) FROM DUAL", 0))
+    socket_of(busy).sendall(packet(b"\x03BEGIN DBMS_LOCK.SLEEP(600); END;", 0))
     raw(sim)
     began = time.monotonic()
     sim.process.send_signal(number_of_signal)

@@ -24,6 +24,7 @@ NESTING_LIMIT = 16
 _HANDLERS: dict[type[sql.Statement], Handler] = {
     sql.AlterUser: users.alter_user,
     sql.Commit: transactions.commit,
+    sql.Count: queries.count,
     sql.CreateRole: users.create_role,
     sql.CreateTable: changes.create_table,
     sql.CreateUser: users.create_user,

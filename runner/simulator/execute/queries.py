@@ -20,7 +20,7 @@ from runner.simulator.wire import TYPE_DECIMAL, TYPE_TEXT, Column
 if TYPE_CHECKING:
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import Select, ShowProcessList, ShowVariables, Sleep
+    from runner.simulator.sql.statements import Count, Select, ShowProcessList, ShowVariables, Sleep
     from runner.simulator.values import Value
 
 _COUNT = Call("COUNT")
@@ -43,8 +43,17 @@ async def show_variables(_: Instance, session: Session, statement: ShowVariables
 
 
 async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
-    """A procedure that sleeps."""
-    await _pause(session, statement.seconds)
+    """A procedure that sleeps: longer than no time at all."""
+    seconds = _seconds(session, statement.seconds)
+    if seconds <= 0:
+        raise errors.no_time_to_sleep()
+    await session.wait(seconds)
+    return Done()
+
+
+async def count(_: Instance, session: Session, statement: Count) -> Result:
+    """A loop that counts."""
+    await session.wait(max(0.0, _seconds(session, statement.seconds)))
     return Done()
 
 
@@ -57,7 +66,7 @@ async def select(instance: Instance, session: Session, statement: Select) -> Res
     rows = [row for row in rows if holds(statement.where, Scope(session, places, row))]
     for key, descending in reversed(statement.order):
         rows.sort(key=lambda row: _sortable(evaluate(key, Scope(session, places, row))), reverse=descending)
-    return await _selected(session, statement, columns, rows)
+    return _selected(session, statement, columns, rows)
 
 
 async def _joined(instance: Instance, session: Session, statement: Select) -> Result:
@@ -91,7 +100,7 @@ async def _source(
     return columns, [values for _, values in table.visible(session.transaction)]
 
 
-async def _selected(
+def _selected(
     session: Session, statement: Select, columns: tuple[Column, ...], rows: list[tuple[Value, ...]]
 ) -> Result:
     if any(item.expression == _COUNT for item in statement.items):
@@ -106,9 +115,6 @@ async def _selected(
             continue
         if item.expression == _COUNT:
             values: list[Value] = [rows[0][0]]
-        elif isinstance(item.expression, Call) and item.expression.name == "SLEEP":
-            await _pause(session, *item.expression.arguments[:1])
-            values = [0 for _ in rows]
         else:
             values = [evaluate(item.expression, Scope(session, places, row)) for row in rows]
             evaluate(item.expression, Scope(session, places))  # an unknown name is an error without rows too
@@ -126,9 +132,8 @@ def _kind(expression: Expression, columns: tuple[Column, ...], places: dict[str,
     return TYPE_DECIMAL if known and not any(isinstance(value, str) for value in known) else TYPE_TEXT
 
 
-async def _pause(session: Session, *seconds: Expression) -> None:
-    value = evaluate(seconds[0], Scope(session, {})) if seconds else None
-    await session.wait(max(0.0, float(as_number(value or 0))))
+def _seconds(session: Session, expression: Expression) -> float:
+    return float(as_number(evaluate(expression, Scope(session, {})) or 0))
 
 
 def _sortable(value: Value) -> tuple[bool, bool, Value]:

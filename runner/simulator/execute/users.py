@@ -8,8 +8,10 @@ from runner.simulator import errors
 from runner.simulator.accounts import ADMINISTRATOR, secret_of
 from runner.simulator.execute.names import table_named
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.views import full_view_name, view_named
 
 if TYPE_CHECKING:
+    from runner.simulator.accounts import TableName
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
     from runner.simulator.sql.statements import (
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         DropUser,
         Grant,
         GrantOn,
+        Name,
         Revoke,
         RevokeOn,
     )
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 async def create_user(instance: Instance, session: Session, statement: CreateUser) -> Result:
     """Creates a user that may not even log in yet."""
     instance.privileges.demand(session, "CREATE USER")
+    instance.accounts.check_password(statement.password)
     instance.accounts.create_user(statement.name, statement.password)
     return Done()
 
@@ -41,6 +45,7 @@ async def alter_user(instance: Instance, session: Session, statement: AlterUser)
         raise errors.no_such_user(statement.name)
     if user.administrator and not session.user.administrator:
         raise errors.no_privilege()
+    instance.accounts.check_password(statement.password)
     user.secret = secret_of(statement.password)
     return Done()
 
@@ -54,7 +59,7 @@ async def drop_user(instance: Instance, session: Session, statement: DropUser) -
     if name in instance.accounts.roles:
         raise errors.no_such_user(name)
     if name not in instance.accounts.users:
-        raise errors.cannot_drop_user(name)
+        raise errors.user_operation_failed("DROP USER", name)
     if name == ADMINISTRATOR:
         raise errors.no_privilege()
     instance.accounts.drop_user(name)
@@ -72,8 +77,7 @@ async def create_role(instance: Instance, session: Session, statement: CreateRol
 
 async def drop_role(instance: Instance, session: Session, statement: DropRole) -> Result:
     """Drops a role."""
-    if not instance.privileges.may_grant_role(session, statement.name):
-        instance.privileges.demand(session, "DROP ANY ROLE")
+    instance.privileges.demand(session, "DROP ANY ROLE")
     instance.accounts.drop_role(statement.name)
     return Done()
 
@@ -109,24 +113,24 @@ async def revoke(instance: Instance, session: Session, statement: Revoke) -> Res
 
 
 async def grant_on(instance: Instance, session: Session, statement: GrantOn) -> Result:
-    """Grants privileges on a table."""
-    table = table_named(instance, session, statement.table)
+    """Grants privileges on a table or a view."""
+    named = _object_named(instance, session, statement.table)
     for privilege in statement.privileges:
-        if not instance.privileges.may_grant_on(session, table.name, privilege):
+        if not instance.privileges.may_grant_on(session, named, privilege):
             raise errors.no_privilege()
     for grantee in [instance.accounts.grantee(name) for name in statement.grantees]:
         for privilege in statement.privileges:
-            place = (table.name, privilege)
+            place = (named, privilege)
             grantee.objects[place] = statement.grantable or grantee.objects.get(place, False)
     return Done()
 
 
 async def revoke_on(instance: Instance, session: Session, statement: RevokeOn) -> Result:
-    """Takes privileges on a table back."""
-    table = table_named(instance, session, statement.table)
-    places = [(table.name, privilege) for privilege in statement.privileges]
+    """Takes privileges on a table or a view back."""
+    named = _object_named(instance, session, statement.table)
+    places = [(named, privilege) for privilege in statement.privileges]
     for _, privilege in places:
-        if not instance.privileges.may_grant_on(session, table.name, privilege):
+        if not instance.privileges.may_grant_on(session, named, privilege):
             raise errors.no_privilege()
     grantees = [instance.accounts.grantee(name) for name in statement.grantees]
     for grantee in grantees:
@@ -136,6 +140,13 @@ async def revoke_on(instance: Instance, session: Session, statement: RevokeOn) -
         for place in places:
             grantee.objects.pop(place, None)
     return Done()
+
+
+def _object_named(instance: Instance, session: Session, name: Name) -> TableName:
+    """The full name of the table or view that a statement names."""
+    if view_named(instance, session, name) is not None:
+        return full_view_name(name)
+    return table_named(instance, session, name).name
 
 
 def _check(instance: Instance, session: Session, privileges: tuple[str, ...], roles: tuple[str, ...]) -> None:

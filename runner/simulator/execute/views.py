@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.simulator.accounts import ADMINISTRATOR
 from runner.simulator.execute.variables import PRODUCT
 from runner.simulator.settings import VERSION
 from runner.simulator.wire import TYPE_DECIMAL, Column
@@ -12,6 +13,7 @@ from runner.simulator.wire import TYPE_DECIMAL, Column
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.simulator.accounts import TableName
     from runner.simulator.execute.instance import Instance
     from runner.simulator.sessions import Session
     from runner.simulator.sql.statements import Name
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view. A restricted one needs SELECT ANY DICTIONARY."""
+    """One view. A restricted one needs SELECT ANY DICTIONARY, or SELECT on it."""
 
     columns: tuple[Column, ...]
     content: Content
@@ -32,9 +34,18 @@ class View:
 def view_named(instance: Instance, session: Session, name: Name) -> View | None:
     """The view of this name, if the session may know of it."""
     view = _VIEWS.get(name[1]) if name[0] in (None, "SYS") else None
-    if view is not None and view.restricted and not instance.privileges.holds(session, "SELECT ANY DICTIONARY"):
-        return None
-    return view
+    if view is None or not view.restricted:
+        return view
+    privileges = instance.privileges
+    may_read = privileges.holds(session, "SELECT ANY DICTIONARY") or privileges.holds_on(
+        session, full_view_name(name), "SELECT"
+    )
+    return view if may_read else None
+
+
+def full_view_name(name: Name) -> TableName:
+    """The name of a view with its schema."""
+    return (ADMINISTRATOR, name[1])
 
 
 def _users(instance: Instance, _: Session) -> list[tuple[Value, ...]]:

@@ -56,6 +56,7 @@ class Parser:
         rules = dict(_SIMPLE)
         rules["ALTER", "SYSTEM", "KILL"] = kill_grammar.session
         rules["BEGIN",] = self._begin
+        rules["DECLARE",] = session.counting
         self._rules: dict[str, list[tuple[tuple[str, ...], Rule]]] = {}
         for words, rule in rules.items():
             self._rules.setdefault(words[0], []).append((words, rule))

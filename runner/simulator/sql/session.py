@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.simulator.sql.expressions import expression
+from runner.simulator import errors
+from runner.simulator.sql.expressions import Expression, Literal, Operation, expression
 from runner.simulator.sql.statements import (
     Block,
     Commit,
+    Count,
     ExecuteImmediate,
     Nothing,
     Rollback,
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
     from runner.simulator.sql.cursor import Cursor
 
 _SWITCH = {"0": False, "1": True, "OFF": False, "ON": True, "FALSE": False, "TRUE": True}
-_SLEEPERS = frozenset({"DBMS_LOCK", "DBMS_SESSION"})
+_PACKAGES = frozenset({"DBMS_LOCK", "DBMS_SESSION"})
+_SLEEPS = "DBMS_LOCK"
+"""The package with a procedure SLEEP. Oracle's newer DBMS_SESSION.SLEEP is not in OceanBase's package of that name."""
+
+_ROUNDS_A_SECOND = 100_000_000
+"""How fast a loop counts here. It takes the time, but does not use the processor."""
 
 
 def set_(cursor: Cursor) -> Statement:
@@ -114,22 +121,47 @@ def _in_block(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement
         return ExecuteImmediate(cursor.string())
     if cursor.accept("NULL"):
         return Nothing()
-    if cursor.now.kind == WORD and cursor.now.value in (*_SLEEPERS, "SYS"):
+    if cursor.now.kind == WORD and cursor.now.value in (*_PACKAGES, "SYS"):
         return _sleep(cursor)
     if cursor.now.kind == WORD and cursor.now.value in ("INSERT", "UPDATE", "DELETE", "COMMIT", "ROLLBACK", "BEGIN"):
         return inner(cursor)
     return cursor.fail()
 
 
+def counting(cursor: Cursor) -> Statement:
+    """DECLARE n NUMBER := 0; BEGIN WHILE n < … LOOP n := n + 1; END LOOP; END: the one loop that is understood."""
+    counter = cursor.name()
+    cursor.expect("NUMBER")
+    cursor.expect_symbol(":=")
+    start = expression(cursor)
+    cursor.expect_symbol(";")
+    cursor.expect("BEGIN", "WHILE", counter)
+    cursor.expect_symbol("<")
+    end = expression(cursor)
+    cursor.expect("LOOP", counter)
+    cursor.expect_symbol(":=")
+    cursor.expect(counter)
+    cursor.expect_symbol("+")
+    step = expression(cursor)
+    cursor.expect_symbol(";")
+    cursor.expect("END", "LOOP")
+    cursor.expect_symbol(";")
+    cursor.expect("END")
+    rounds = Operation("/", Operation("-", end, start), step)
+    return Count(Operation("/", rounds, Literal(_ROUNDS_A_SECOND)))
+
+
 def _sleep(cursor: Cursor) -> Statement:
     if cursor.accept("SYS"):
         cursor.expect_symbol(".")
-    _one_of(cursor, *_SLEEPERS)
+    package = cursor.one_of(*_PACKAGES) or cursor.fail()
     cursor.expect_symbol(".")
     cursor.expect("SLEEP")
     cursor.expect_symbol("(")
-    seconds = expression(cursor)
+    seconds: Expression = expression(cursor)
     cursor.expect_symbol(")")
+    if package != _SLEEPS:
+        raise errors.undeclared("SLEEP")
     return Sleep(seconds)
 
 

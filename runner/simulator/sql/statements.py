@@ -200,7 +200,14 @@ class Select(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Sleep(Statement):
-    """A call of DBMS_LOCK.SLEEP or DBMS_SESSION.SLEEP."""
+    """A call of DBMS_LOCK.SLEEP."""
+
+    seconds: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Statement):
+    """A block that counts in a loop, and the seconds that it takes."""
 
     seconds: Expression
 

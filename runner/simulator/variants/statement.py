@@ -59,6 +59,18 @@ class OwnKillAnswered4401(KillSessionStatement):
 
 
 @lawful
+class ImmediateIsAName(KillGrammar):
+    """IMMEDIATE in place of the id is taken for a name, and refused as one that nothing has."""
+
+    def text(self, cursor: Cursor) -> str:
+        if not cursor.sees("IMMEDIATE"):
+            return super().text(cursor)
+        name = cursor.next().value
+        cursor.close()
+        raise errors.invalid_identifier(name)
+
+
+@lawful
 class StrictText(KillSessionStatement):
     """Text that is neither an id nor an id and a number is refused with ORA-00026."""
 

@@ -195,9 +195,7 @@ def test_a_server_that_ends_in_the_middle_is_no_crash_of_the_runner(tmp_path: Pa
     with simulator() as dsn:
         bench = Bench(tmp_path, dsn, Limits(connect=PATIENCE, statement=PATIENCE, settle=0.3, cleanup=PATIENCE))
         results: list[CaseResult] = []
-        case = threading.Thread(
-            target=lambda: results.append(bench.run("steps:\n  - killer: ${sleep}\n    reply: rows"))
-        )
+        case = threading.Thread(target=lambda: results.append(bench.run("steps:\n  - killer: ${sleep}\n    reply: ok")))
         case.start()
         with somebody_else(dsn) as (session, _):
 
