@@ -203,7 +203,7 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
     assert done.code == 1
     assert "this is seekdb; use --profile seekdb for its statements" in done.out
     assert "error 1064" in done.out
-    assert "mend: check whether the profile 'oceanbase-oracle' fits this server?" in done.out
+    assert "fix: check whether the profile 'oceanbase-oracle' fits this server" in done.out
     assert "fix: GRANT" not in done.out
     assert right.code == 0, right.out
     assert "Unix socket, no TLS" in right.out

@@ -113,7 +113,7 @@ BAD = [
     Bad("error class, case", "  syntax:", "  @@SYNTAX:", "unknown error class 'SYNTAX'", "mean 'syntax'?"),
     Bad("error class, far off", "  syntax:", "  @@zz:", "unknown error class 'zz'", "interrupted, login-refused"),
     Bad("word", "{begin:", "{@@begn:", "unknown word 'begn'", "did you mean 'begin'?"),
-    Bad("privilege", "  ALTER SYSTEM:", "  @@ALTER SYSTM:", "is called 'ALTER SYSTM'", "mean 'ALTER SYSTEM'?"),
+    Bad("privilege", "  ALTER SYSTEM:", "  @@ALTER SYSTM:", "'ALTER SYSTM'", "mean 'ALTER SYSTEM'?"),
     Bad("privilege, case", "  ALTER SYSTEM:", "  @@alter system:", "'alter system'", "mean 'ALTER SYSTEM'?"),
     Bad("requirement", "[OBS-1]", "[@@OBS-11]", "unknown requirement 'OBS-11'", "did you mean 'OBS-1'?"),
     Bad("requirement, far off", "[OBS-1]", "[@@Q]", "unknown requirement 'Q'", "runner explain"),

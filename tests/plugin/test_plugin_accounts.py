@@ -134,15 +134,19 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
     for name, part in {
         "administrators-own-session": "the administrator sends its statement under test",
         "unknown-id-for-the-administrator": "the administrator sends its statement under test",
-        "revoked-privilege-is-gone": "its steps REVOKE something",
-        "privilege-through-a-role[created]": "its steps CREATE something",
+        "revoked-privilege-is-gone": "it sends a REVOKE statement",
+        "privilege-through-a-role[created]": "it sends a CREATE statement",
         "whole-example[another]": "it creates a user",
         "row-lock-is-free[by-a-change]": "needs a table, and WATCHER can't create one",
         "name-that-begins-like-a-holders": "it needs user names with a common beginning",
     }.items():
         assert part in undecided.pop(name)
-    assert {"its steps", "the administrator", "needs a table"} == {
-        next(start for start in ("its steps", "the administrator", "needs a table") if reason.startswith(start))
+    assert {"it sends", "it creates", "the administrator", "needs a table"} == {
+        next(
+            start
+            for start in ("it sends", "it creates", "the administrator", "needs a table")
+            if reason.startswith(start)
+        )
         for reason in undecided.values()
     }
 
