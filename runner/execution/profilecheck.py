@@ -78,7 +78,7 @@ class _Check:
         yield from self._unknown("errors", "error class", classes)
         yield from self._unknown("words", "word", {name for suite in self.suites for name in suite.words})
         granted = {name for suite in self.suites for name in suite.privileges}
-        yield from self._unknown("privileges", "privilege that a case grants", granted)
+        yield from self._unknown("privileges", "privilege", granted)
         for name, rows in self._data["errors"].items():
             yield from self._twice(("errors", name), rows, "this description")
         yield from self._twice(("retry",), self._data.get("retry", ()), "this description")

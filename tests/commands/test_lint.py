@@ -35,7 +35,7 @@ def test_without_arguments_the_suites_own_cases_and_profiles_are_checked() -> No
     code, screen = lint()
     assert code == 0, screen
     assert re.search(r"^cases: [0-9]+ case files$", screen, re.MULTILINE), screen
-    assert re.search(r"[1-9][0-9]+ cases, 3 profiles, 0 problems$", screen.strip()), screen
+    assert re.search(r"[1-9][0-9]+ cases, 4 profiles, 0 problems$", screen.strip()), screen
 
 
 KINDS = {

@@ -181,7 +181,7 @@ def test_query_attributes_are_named_where_the_server_offers_the_bit_that_the_pro
     with serving(behave) as dsn:
         with pytest.raises(TargetError, match=r"bit 27 for MySQL's query attributes.* --profile mysql"):
             Target(dsn, profile, Limits()).check()
-        with pytest.raises(TargetError, match="user and password right"):
+        with pytest.raises(TargetError, match="check the DSN's user and password"):
             Target(dsn, load_profile("mysql"), Limits()).check()
 
 

@@ -124,7 +124,7 @@ def test_lint_checks_the_cases_and_profiles_that_were_installed(installed: Insta
     done = installed.command("lint")
     assert (done.returncode, done.stdout.splitlines()[-1].partition(" case files, ")[2]) == (
         0,
-        f"{ALL_CASES} cases, 3 profiles, 0 problems",
+        f"{ALL_CASES} cases, 4 profiles, 0 problems",
     ), done.stderr
 
 

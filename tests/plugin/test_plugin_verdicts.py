@@ -29,7 +29,7 @@ def test_a_deviating_case_shows_all_that_one_needs_and_nothing_of_the_suite(tmp_
         f"{path}:4",
         "verdict:  deviates",
         "gets the reply privilege",
-        "actual:     OK, 0 rows affected",
+        "actual:   OK, 0 rows affected",
         "transcript",
         "by hand",
         "DEVIATES 1",
@@ -116,7 +116,7 @@ def test_junit_xml_has_requirement_and_level_and_the_finding(tmp_path: Path) -> 
         outcome = next((child.tag for child in case if child.tag in {"failure", "skipped", "error"}), "passed")
         found[case.get("name")] = (properties["requirement"], properties["level"], properties["verdict"], outcome)
         if outcome == "failure":
-            assert "actual:     OK, 0 rows affected" in str(case.findtext("failure"))
+            assert "actual:   OK, 0 rows affected" in str(case.findtext("failure"))
     assert found == {
         "the-case": ("SYN-2", "must", "deviates", "failure"),
         "a-should": ("EXA-6", "should", "deviates", "skipped"),
