@@ -1,4 +1,4 @@
-"""The command line: runs the suite on a database, and what goes before and after that.
+"""Runs the conformance suite on a database, and what goes before and after a run.
 
 Each command is a module of ``runner/commands``.
 

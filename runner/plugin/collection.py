@@ -104,7 +104,7 @@ def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
 
     A case with a mark that may keep it from running is left out.
     """
-    for other in [item, *_queue(item, item.session)]:
+    for other in dict.fromkeys([item, *_queue(item, item.session)]):
         if isinstance(other, CaseItem) and (other is item or not any(map(other.get_closest_marker, _MAY_SKIP))):
             yield other.nodeid, other.case
 
@@ -113,12 +113,13 @@ def _queue(item: pytest.Item, session: pytest.Session) -> list[pytest.Item]:
     """The items from this one on; of an xdist worker, those that it was handed, which no hook of xdist tells."""
     if not hasattr(session.config, "workerinput"):
         return session.items[session.items.index(item) :]
-    queues = (getattr(plugin, "torun", None) for plugin in session.config.pluginmanager.get_plugins())
-    queue = next(filter(None, queues), None)
-    if queue is None:
+    plugins: Iterator[Any] = (plugin for plugin in session.config.pluginmanager.get_plugins())
+    worker = next((plugin for plugin in plugins if hasattr(plugin, "torun")), None)
+    if worker is None:
         return []
-    with queue.lock() as numbers:
-        return [session.items[number] for number in numbers if isinstance(number, int)]
+    with worker.torun.lock() as queue:
+        numbers = [worker.nextitem_index, *queue]
+    return [session.items[number] for number in numbers if isinstance(number, int)]
 
 
 def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:

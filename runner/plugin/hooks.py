@@ -154,8 +154,9 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """The share of a worker that crashed is free for the one that takes its place."""
+    """The share of a worker that crashed is free for the one that takes its place; what the others found is kept."""
     run = Run.of(node.config)
+    run.note_room(getattr(node, "workeroutput", {}).get("conformance_room"))
     if run.shares is not None:
         run.shares.take_back(node.workerinput["workerid"])
 
@@ -250,6 +251,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         print(f"--record: {error}")  # noqa: T201 - the terminal reporter is finishing by now
     finally:
         run.close()
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["conformance_room"] = run.room
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -269,6 +272,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
             write(line)
     for line in (*exemptions(results), *respelled(results), *findings(results, width)):
         write(line)
+    if run.room is not None:
+        each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
+        write(f"fewer cases at a time than --in-flight ({run.room}{each}): the server accepts no more connections")
     left = () if run.all_removed else leftovers(results)
     for line in (*left, *stale(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)

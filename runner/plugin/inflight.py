@@ -14,8 +14,8 @@ Cases that meet on a server must not answer for each other. So a verdict that a 
   These are run alone, too. If one of them deviates, it was that one, and the verdict alone counts for the first case;
   else that is inconclusive, as ever if something doesn't come again. So that nothing was reported by then, a case is
   reported once all that were in flight with it have ended.
-- From then on, cases are run one at a time; and so they are after the third case that has lost a session, and once the
-  target can't be used at all: a target in trouble costs what it costs with ``--in-flight 1``.
+- From then on, cases are run one at a time; and so they are where one in four has lost a session, and once the target
+  can't be used at all: a target in trouble costs what it costs with ``--in-flight 1``.
 - A login that is refused for want of room halves the number of cases at a time, and the case is run again.
 
 More than eight cases at a time are run only while this process keeps up with them, which its own pauses tell: on a slow
@@ -39,7 +39,8 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Case, Repeat, Step
 
 _BELIEVED = 3  # times that the same words were confirmed
-_MANY = 3  # cases that lost a session
+_MANY = 8  # cases that lost a session
+_OF = 4  # times as many cases; more are no server on which cases can be in flight
 _ENDING = 15.0  # seconds for the cases in flight to end when the run does
 _FEW = 8  # cases at a time that any machine keeps up with
 _PAUSE = 0.005  # seconds
@@ -109,7 +110,7 @@ class CasesInFlight:
         self._threads: dict[int, threading.Thread] = {}
         self._confirmed: Counter[tuple[Verdict, str]] = Counter()
         self._refuted: set[tuple[Verdict, str]] = set()
-        self._losses = 0
+        self._attempts = self._losses = 0
         self._harmed = False
         """Whether a session was lost in a case that doesn't lose it alone."""
         self.room: int | None = None
@@ -118,7 +119,7 @@ class CasesInFlight:
     def add(self, cases: Iterable[tuple[str, Case]]) -> None:
         """Lets cases begin, which have names; those that are known already are passed over."""
         with self._changed:
-            new = [_Flight(name, case) for name, case in cases if name not in self._flights]
+            new = [_Flight(name, case) for name, case in dict(cases).items() if name not in self._flights]
             self._flights |= {flight.name: flight for flight in new}
             self._to_be_alone.extendleft(flight for flight in reversed(new) if flight.case.alone)
             self._waiting += [flight for flight in new if not flight.case.alone]
@@ -241,6 +242,7 @@ class CasesInFlight:
                 self._judge_attempt(flight, attempt)
             elif result is not None:
                 self._judge_alone(flight, result)
+            self._clear_up_suspicions()
             self._set_pace(faster=keeps_up)
             self._changed.notify_all()
 
@@ -251,8 +253,9 @@ class CasesInFlight:
             self._limit = self.room = max(1, min(self._limit, len(self._in_flight) + 1) // 2)
             self._waiting.append(flight)
             return
+        self._attempts += 1
         self._losses += attempt.lost
-        if attempt.troubled or self._losses >= _MANY:
+        if attempt.troubled or self._losses >= max(_MANY, self._attempts / _OF):
             self._limit = 1
         if attempt.doubtful and not self._believes(attempt):
             flight.before = attempt
@@ -275,7 +278,6 @@ class CasesInFlight:
                 self._suspect(flight)
             else:
                 flight.result = flight.alone
-        self._clear_up_suspicions()
 
     def _believes(self, attempt: Attempt) -> bool:
         """Whether the same was confirmed so often that it need not be again."""
@@ -296,7 +298,8 @@ class CasesInFlight:
         for flight in self._flights.values():
             if flight.over or flight.before is None or flight.alone is None:
                 continue
-            verdicts = [other.alone.verdict if other.alone else None for other in flight.suspects]
+            suspects = [other for other in flight.suspects if other.failure is None]
+            verdicts = [other.alone.verdict if other.alone else None for other in suspects]
             if Verdict.DEVIATES in verdicts:
                 flight.result = flight.alone
             elif None not in verdicts:

@@ -53,13 +53,6 @@ def refuse_too_few(
         )
 
 
-def at_a_time(prepared: PreparedAccounts, cases: Sequence[Case], wanted: int) -> int:
-    """How many cases can be run at a time, so that each gets the accounts that it needs, up to what is wanted."""
-    there = prepared.count()
-    needed = needs(cases, administrator=prepared.administrator).items()
-    return min([wanted, *(there[grants] // number for grants, number in needed if there[grants] >= number)])
-
-
 def refuse_dsns_user(prepared: PreparedAccounts, dsn: Dsn) -> None:
     """Sees that the administrator is none of them: cases end their sessions.
 

@@ -41,7 +41,7 @@ from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.inflight import CasesInFlight
 from runner.plugin.invocation import PLUGIN
-from runner.plugin.prepared import at_a_time, read_prepared, refuse_dsns_user, refuse_too_few
+from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
 from runner.plugin.workers import Shares
 
@@ -81,6 +81,8 @@ class Run:
         self._performer: Performer | None = None
         self.cases: CasesInFlight | None = None
         """The cases that are run in threads, once there are some."""
+        self.room: int | None = None
+        """How many cases at a time the server had connections for, if they were fewer than wanted."""
         self._is_worker = bool(worker_input)
         self.started = dt.datetime.now(dt.UTC)
         self.checked = False
@@ -292,19 +294,23 @@ class Run:
             case: the case.
             ahead: the cases from this one on, by name, which may begin meanwhile.
         """
-        if self._option.in_flight == 1:
+        # What a case does to a prepared account, the next one finds: that must not depend on chance.
+        if self._option.in_flight == 1 or self._accounts is not None:
             return self.performer.perform(case)
         if self.cases is None:
             cases = list(ahead)
             limit = self._option.in_flight
-            if self._accounts is not None:
-                limit = at_a_time(self._accounts, [case for _, case in cases], limit)
             stops = bool(self._option.maxfail) or getattr(self._option, "stepwise", False)
             self.cases = CasesInFlight(self.performer, limit, at_once=stops)
             self.cases.add(cases)
         elif self._is_worker or not self.cases.knows(name):
             self.cases.add(ahead)
         return self.cases.result(name)
+
+    def note_room(self, room: int | None) -> None:
+        """Notes how many cases at a time the server had connections for, if they were fewer than wanted."""
+        if room is not None:
+            self.room = min(room, self.room or room)
 
     def _remove_left(self, target: Target) -> None:
         poll = Poll(_AFTER)  # a server that restarts is back in a moment
@@ -322,6 +328,7 @@ class Run:
             self._target.known.cut_off.set()
             with undisturbed():
                 self.cases.end()
+            self.note_room(self.cases.room)
         if self._target is not None:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):

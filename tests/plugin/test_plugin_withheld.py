@@ -32,9 +32,9 @@ def test_a_bare_number_is_not_sent_to_a_target_of_the_default_profile(tmp_path: 
         sent = run_suite(tmp_path / "sent.json", "--dsn", dsn, *SYNTAX, "--send-withheld")
         examined = runner("doctor", "--dsn", dsn)
     assert kept.code == 0, kept.screen
-    assert kept.result(BARE)["verdict"] == "not-applicable"
+    assert kept.result(BARE)["verdict"] == "not applicable"
     assert "not sent without --send-withheld: a bare number" in kept.result(BARE)["reason"]
-    assert [row["name"] for row in kept.results(verdict="not-applicable")] == [BARE]
+    assert [row["name"] for row in kept.results(verdict="not applicable")] == [BARE]
     assert sent.code == 1
     assert sent.result(BARE)["verdict"] == "deviates"
     assert f"note: {BARE}: not sent without --send-withheld" in examined.screen

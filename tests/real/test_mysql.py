@@ -11,7 +11,7 @@ from servers import MySQL, ServerError, start_mysql, unpack_mysql
 from suite import ROOT, SuiteRun, run_suite
 
 NO_PRIVILEGE_NEEDED = {"PUR-2", "PUR-3", "IMP-3", "IMP-4", "IMP-9"}
-"""MySQL's deviations: no privilege is needed for sessions of the same user, CONNECTION_ADMIN does not reach the
+"""What MySQL deviates in: nobody needs a privilege for sessions of the own user, CONNECTION_ADMIN does not reach the
 administrator (SYSTEM_USER), and ids are looked up first."""
 
 

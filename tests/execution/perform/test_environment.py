@@ -90,6 +90,25 @@ def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
     assert answers  # it was refused at first
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "  - sys: CREATE ROLE ${role}\n  - sys: DROP ROLE ${role}\n",
+        "  - sys: REVOKE ${role} FROM ${killer.user}\n    reply: [success, error]\n",
+    ],
+    ids=["dropped by a step", "never created"],
+)
+def test_a_role_that_is_not_there_is_not_left_behind_where_roles_cant_be_listed(bench: Bench, steps: str) -> None:
+    profile = load_profile("oceanbase-oracle")
+    sql = {purpose: statements for purpose, statements in profile.sql.items() if purpose != "list_roles"}
+    blind = dataclasses.replace(bench, profile=dataclasses.replace(profile, sql=sql))
+    result = blind.run(
+        f"steps:\n{steps}  - killer: {KILL}\n    reply: ok\nends: [victim]",
+        sessions=SESSIONS.rstrip("}") + "}, sys: {user: administrator}}",
+    )
+    assert (result.verdict, result.warnings) == (Verdict.CONFORMS, ())
+
+
 def test_what_is_in_the_way_for_good_is_inconclusive(bench: Bench) -> None:
     body, sessions = PREPARING["by the runner"]
     impatient = dataclasses.replace(
