@@ -104,4 +104,4 @@ class Bench:
 
 def sent(result: CaseResult) -> list[str]:
     """The statements that a case's own sessions sent."""
-    return [event.text for event in result.transcript if event.kind == "says" and not event.setup]
+    return [event.text for event in result.transcript if event.kind == "sends" and not event.setup]
