@@ -56,7 +56,7 @@ def _run(arguments: list[str]) -> int:
     parser = _Parser(prog="kill-session-conformance", description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the suite; takes pytest's options and its own (see run --help)")
-    commands.add_parser("simulate", help="serve the simulator until Ctrl-C and print its DSN (see simulate --help)")
+    commands.add_parser("simulate", help="run the simulator until Ctrl-C and print its DSN (see simulate --help)")
     for name in _COMMANDS:
         command = importlib.import_module(f"runner.commands.{name}")
         command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.__doc__))

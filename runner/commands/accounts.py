@@ -15,7 +15,7 @@ from runner.execution.accounts import needs
 from runner.execution.profilecheck import check_profile
 from runner.language.model import Case
 
-HELP = "print the SQL that prepares accounts for runs that may not create users"
+HELP = "print the SQL that creates accounts for runs that may not create users"
 
 _MOST_WORKERS = 100
 
@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
-        help="how the target spells it (default: %(default)s)",
+        help="the profile of the target (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         type=_workers,
         default=1,
         metavar="N",
-        help="for how many parallel workers, pytest's -n (default: 1)",
+        help="the number of parallel workers, pytest's -n (default: 1)",
     )
     parser.add_argument(
         "--out",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the new accounts file (default: %(default)s)",
     )
     parser.add_argument(
-        "--drop", type=Path, metavar="FILE", help="print the SQL that removes this file's accounts, no more"
+        "--drop", type=Path, metavar="FILE", help="only print the SQL that drops the accounts in this file"
     )
     add_cases_argument(parser)
 
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     accounts = list(_made_up(profile, suite.cases, options.workers))
     write_accounts(options.out, accounts)
-    print(f"-- Accounts for {options.out}. They hold passwords: show them to nobody but who runs them.")
+    print(f"-- Accounts for {options.out}. These statements contain passwords: keep them secret.")
     for account in accounts:
         print(f"-- {account.user}, {described(account.grants)}")
         _print(_creating(profile, account))
@@ -88,5 +88,5 @@ def _print(statements: Iterable[str]) -> None:
 
 def _workers(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers from 1 to {_MOST_WORKERS}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of workers from 1 to {_MOST_WORKERS}")
     return int(text)

@@ -12,18 +12,22 @@ from runner.gating.baseline import entries_of, lines
 from runner.gating.knownlist import UNFINISHED, read_known_deviations
 from runner.reporting.record import read_record
 
-HELP = "write a list of known deviations from the record of a run, to be completed with reasons"
+HELP = "write a list of known deviations from a record; add the reasons by hand"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --record)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where the list goes (default: the screen)")
-    parser.add_argument("--force", action="store_true", help="overwrite FILE, reasons and all")
     parser.add_argument(
-        "--update", action="store_true", help="keep what is still true of FILE, with its reasons (comments are lost)"
+        "record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --record FILE.json)"
     )
-    parser.add_argument("--inconclusive", action="store_true", help="list what could not be decided, too")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file for the list (default: the screen)")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE, including its reasons")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="update FILE: keep entries that still fit, with their reasons (comments are lost)",
+    )
+    parser.add_argument("--inconclusive", action="store_true", help="also list inconclusive cases")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """
     out: Path | None = options.out
     if (options.update or options.force) and out is None:
-        return _refused("--update and --force are for a file: name it with --out")
+        return _refused("--update and --force need a file: name it with --out")
     if options.update and options.force:
-        return _refused("--update keeps what --force overwrites: choose one")
+        return _refused("--update and --force exclude each other: choose one")
     if out is not None and out.exists() and not (options.update or options.force):
         return _refused(f"{out} exists: --update keeps its reasons, --force overwrites it")
     record = read_record(options.record)
@@ -52,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             return _refused(f"{out}: can't be written: {error.strerror}")
     todo = sum(entry.reason.startswith(UNFINISHED) for entry in entries)
-    told = [f"{len(entries)} listed", f"{todo} without a reason yet: replace each {UNFINISHED}"]
+    told = [f"{len(entries)} listed", f"{todo} without a reason: replace each {UNFINISHED}"]
     left_out = 0 if options.inconclusive else sum(row.verdict is Verdict.INCONCLUSIVE for row in record.results)
     told += [f"{left_out} inconclusive left out (--inconclusive lists them)"] if left_out else []
     print("; ".join(told), file=sys.stderr)

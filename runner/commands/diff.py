@@ -10,20 +10,20 @@ from runner.gating.policy import DEFAULT_POLICY, Policy, PolicyError
 from runner.gating.showing import FORMATS
 from runner.reporting.record import read_record
 
-HELP = "compare the records of two runs; exit code 1 if something regressed"
+HELP = "compare the records of two runs; exit code 1 after a regression"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("old", type=Path, metavar="OLD", help="the record of the run that is compared with")
-    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the run in question")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="how it is printed (default: text)")
+    parser.add_argument("old", type=Path, metavar="OLD", help="the record of the older run")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the newer run")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="the output format (default: text)")
     parser.add_argument(
         "--fail-on",
         type=_policy,
         default=DEFAULT_POLICY,
         metavar="KIND[:LEVEL],...",
-        help=f"what gives exit code 1, from which level on (default: {DEFAULT_POLICY}; none: nothing does)",
+        help=f"the changes that give exit code 1, each from a level on (default: {DEFAULT_POLICY}; or none)",
     )
 
 

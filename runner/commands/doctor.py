@@ -12,14 +12,16 @@ from runner.doctor.needs import Needs
 from runner.doctor.report import report
 from runner.execution.applicability import SEND_WITHHELD
 
-HELP = "examine a target before a run: what it is, what it lacks, what that costs, what mends it"
+HELP = "examine a target before a run: its kind and version, missing features, affected cases, and fixes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_target_arguments(parser)
-    parser.add_argument(SEND_WITHHELD, action="store_true", help="count what the profile withholds, too")
-    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    parser.add_argument(
+        SEND_WITHHELD, action="store_true", help="also count cases with statements that the profile withholds"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,4 +35,4 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(facts.as_dict(), indent=1))
     else:
         print("\n".join(report(facts, len(needs.cases))))
-    return 1 if facts.lacks else 0
+    return 1 if facts.missing else 0

@@ -24,7 +24,7 @@ from runner.language.model import (
 )
 from runner.language.problems import did_you_mean
 
-HELP = "say what a requirement asks and which cases decide it, or show a case"
+HELP = "show a requirement and the cases that decide it, or one case step by step"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +45,13 @@ def run(options: argparse.Namespace) -> int:
             _explain_case(case)
     else:
         known = [*requirements, *{case.id for case in cases}]
-        print(f"no requirement and no case is called {name!r}: {did_you_mean(name, known)[:300]}", file=sys.stderr)
+        print(f"no requirement or case has the name {name!r}: {did_you_mean(name, known)[:300]}", file=sys.stderr)
         return USAGE_ERROR
     return 0
 
 
 def _explain_requirement(requirement: Requirement, cases: Sequence[Case]) -> None:
-    print(f"{requirement.id} ({requirement.level.value}): {requirement.says}")
+    print(f"{requirement.id} ({requirement.level.value}): {requirement.text}")
     for case in cases:
         if case.requirement == requirement:
             print(f"  {case.place.shown_path}::{case.name}\n      {case.title}")
@@ -63,7 +63,7 @@ def _explain_case(case: Case) -> None:
     if case.note:
         print(f"  {case.note}")
     for spec in case.sessions:
-        user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a user of its own"
+        user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a new user"
         granted = f", granted {', '.join(spec.grants)}" if spec.grants else ""
         named = f", whose name begins with that of {spec.name_extends}'s user" if spec.name_extends else ""
         print(f"  session {spec.name} {user}{named}{granted}{'' if spec.connect else ', connects later'}")
@@ -75,7 +75,7 @@ def _explain_case(case: Case) -> None:
         for outcome in case.outcomes:
             print(f"  known outcome: {outcome.name}")
     else:
-        print(f"  ends: {', '.join(sorted(case.ends)) or 'nothing'}; every other session goes on")
+        print(f"  ends: {', '.join(sorted(case.ends)) or 'none'}; every other session stays usable")
 
 
 def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of step
@@ -85,11 +85,11 @@ def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of st
             reply = " (reply: later)" if step.later else " (reply: unread)" if step.unread else _reply(step.reply)
             return f"{step.session}> {step.statement.text}{prepares}{reply}"
         case Execute():
-            return f"{step.session} executes what it has prepared" + _reply(step.reply)
+            return f"{step.session} executes its prepared statement" + _reply(step.reply)
         case Await():
-            return f"the answer to {step.session}" + _reply(step.reply)
+            return f"{step.session} receives its reply" + _reply(step.reply)
         case Connect():
-            return f"{step.session} logs in" + _reply(step.reply)
+            return f"{step.session} connects" + _reply(step.reply)
         case Wait():
             return f"wait until {step.session} is {step.state}"
         case Create():

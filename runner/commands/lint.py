@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         found = case_files(path) if path.is_dir() else [path] if path.exists() else []
         if not found:
             # The default folder is named though it may be missing.
-            missing = "no cases found here" if path.is_dir() or not options.paths else "no such file"
+            missing = "no cases found here" if path.is_dir() or not options.paths else "not a file"
             hint = f"cases are in a folder called cases that holds their register, {REGISTER_NAME}"
             print(f"{path}: {missing}\n    hint: {hint}", file=sys.stderr)
             return USAGE_ERROR

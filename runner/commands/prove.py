@@ -14,14 +14,14 @@ from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.register import read_register
 from runner.proof import forks, matrix, prove
 
-HELP = "run the suite against the simulator's defects and variants; print the matrix"
+HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("names", nargs="*", help="defects, variants and environments (default: all)")
     parser.add_argument(
-        "--jobs", type=int, default=prove.JOBS, metavar="N", help="how many at a time (default: %(default)s)"
+        "--jobs", type=int, default=prove.JOBS, metavar="N", help="the number of parallel runs (default: %(default)s)"
     )
 
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     known = {claim.name: claim for claim in prove.claims()}
     for name in names:
         if name not in known:
-            print(f"no defect, variant or environment is called {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
+            print(f"unknown defect, variant or environment {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
     os.chdir(forks.ROOT)  # from there, processes that are started find this package before any other of its name
     register = read_register(folder / REGISTER_NAME)

@@ -11,15 +11,15 @@ from runner.publishing.site import write_site
 from runner.publishing.subjects import PublishingError, read_subjects
 from runner.reporting.record import RecordError
 
-HELP = "turn records of runs (--record) into pages to publish, a summary in Markdown, badges"
+HELP = "render records of runs (--record) as pages to publish, a summary in Markdown, badges"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs, one a target")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs, one per target")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for the files")
     parser.add_argument(
-        "--mixed", action="store_true", help="take records that were made with different cases, and say so"
+        "--mixed", action="store_true", help="accept records with different cases, and mark the report as mixed"
     )
 
 
@@ -32,9 +32,9 @@ def run(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:
-        print(f"--out {options.out}: can't be written: {error.strerror or error}; name a folder", file=sys.stderr)
+        print(f"--out {options.out}: can't be written: {error.strerror or error}. Name a folder", file=sys.stderr)
         return USAGE_ERROR
     for subject in subjects:
         print(f"{subject.title}: {subject.conclusion}")
-    print(f"{len(files)} files; begin with {options.out / 'index.html'}")
+    print(f"{len(files)} files; start with {options.out / 'index.html'}")
     return 0

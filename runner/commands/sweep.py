@@ -9,7 +9,7 @@ from runner.commands.targets import add_target_arguments, target_of
 from runner.database.leftovers import OLDER_THAN, Trace, find, remove
 from runner.database.target import Target
 
-HELP = "remove users, roles, tables and sessions that runs which were killed have left on a server"
+HELP = "remove the users, roles, tables and sessions that killed runs left on a server"
 _PATIENCE = 15.0  # seconds in which what can't be removed is tried again
 _EACH = 1.0  # and so many more for each of them
 
@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_age,
         default=OLDER_THAN,
         metavar="SECONDS",
-        help="what is older goes even if its sessions are connected (default: %(default).0f, longer than any case "
-        "lasts); less is safe only if no run is going on",
+        help="remove leftovers older than this even if their sessions are connected (default: %(default).0f, longer "
+        "than any case); a lower value is safe only if no run is active",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="only list the leftovers, remove nothing")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,11 +42,13 @@ def _sweep(target: Target, older_than: float, *, dry: bool) -> int:
     for trace, why in staying.items():
         print(f"not touched: {_described(trace, now)}: {why}")
     for trace in left:
-        fate = "would go" if dry else "NOT REMOVED" if trace in troubles else "removed"
+        fate = "would be removed" if dry else "NOT REMOVED" if trace in troubles else "removed"
         print(f"{fate}: {_described(trace, now)}" + (f": {troubles[trace]}" if trace in troubles else ""))
     for trouble in findings.untold:
         print(trouble)
-    done = f"{len(left)} would go" if dry else f"{len(left) - len(troubles)} removed, {len(troubles)} not removed"
+    done = (
+        f"{len(left)} would be removed" if dry else f"{len(left) - len(troubles)} removed, {len(troubles)} not removed"
+    )
     print(f"{target.dsn.shown}: {done}, {len(staying)} not touched")
     return 1 if not dry and (troubles or findings.untold) else 0
 
@@ -60,5 +62,5 @@ def _described(trace: Trace, now: float) -> str:
 
 def _age(text: str) -> float:
     if not text.isascii() or not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return float(text)

@@ -27,10 +27,12 @@ class UnusableTargetError(Exception):
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ``--dsn`` and ``--profile``, as ``pytest cases`` has them, and ``--cases``."""
     parser.add_argument(
-        "--dsn", metavar="URL", help=f"the target, as for pytest cases (default: the environment's {ENVIRONMENT})"
+        "--dsn",
+        metavar="URL",
+        help=f"the target, as for pytest cases (default: the environment variable {ENVIRONMENT})",
     )
     parser.add_argument(
-        "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="how it spells things (default: %(default)s)"
+        "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="its profile (default: %(default)s)"
     )
     add_cases_argument(parser)
 
@@ -46,7 +48,7 @@ def target_of(options: argparse.Namespace) -> Iterator[Target]:
     source = "--dsn" if options.dsn is not None else ENVIRONMENT
     text = options.dsn if options.dsn is not None else os.environ.get(ENVIRONMENT)
     if text is None:
-        raise UnusableTargetError(f"which target? give --dsn URL, or set {ENVIRONMENT}")
+        raise UnusableTargetError(f"no target: add --dsn URL, or set {ENVIRONMENT}")
     profile = load_profile(options.profile)
     check_profile(profile, suite_named(options))
     try:

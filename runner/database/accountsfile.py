@@ -93,19 +93,19 @@ def read_accounts(path: Path, privileges: Iterable[str] | None = None) -> Prepar
     if mode & 0o077:
         raise SourceError(
             Place(path),
-            f"holds passwords, and others can read it (mode {mode:04o})",
+            f"contains passwords, and other users can read it (mode {mode:04o})",
             f"chmod 600 {Place(path).shown_path}",
         )
     document = read_document(path, "accounts.schema.json", FORMAT, secret=True)
     accounts: list[PreparedAccount] = []
     for index, row in enumerate(document.data["accounts"]):
         if any(row["user"].casefold() == other.user.casefold() for other in accounts):
-            raise document.fail(("accounts", index, "user"), "this user stands here twice", "name each account once")
+            raise document.fail(("accounts", index, "user"), "duplicate user", "list each account once")
         for at, grant in enumerate(row["grants"] if privileges is not None else ()):
             known = grants_of(privileges or ())
             if not grants_of([grant]) <= known:
                 way = ("accounts", index, "grants", at)
-                raise document.fail(way, "no case grants a privilege of this name", did_you_mean(grant, known))
+                raise document.fail(way, "no case grants a privilege with this name", did_you_mean(grant, known))
         accounts.append(PreparedAccount(row["user"], row["password"], grants_of(row["grants"])))
     return PreparedAccounts(tuple(accounts), document.data.get("administrator", False))
 
@@ -123,7 +123,7 @@ def write_accounts(path: Path, accounts: Iterable[PreparedAccount]) -> None:
     text = "\n".join(
         (
             f"format: {FORMAT}",
-            "administrator: false # true: the DSN's user holds all these privileges, too",
+            "administrator: false # true: the DSN's user has all these privileges, too",
             "accounts:",
             *rows,
             "",
@@ -133,9 +133,11 @@ def write_accounts(path: Path, accounts: Iterable[PreparedAccount]) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise SourceError(
-            Place(path), "exists already, and is not overwritten", "name another file with --out"
+            Place(path), "already exists, and is not overwritten", "choose another file with --out"
         ) from error
     except OSError as error:
-        raise SourceError(Place(path), f"can't be written: {error.strerror}", "name another file with --out") from error
+        raise SourceError(
+            Place(path), f"can't be written: {error.strerror}", "choose another file with --out"
+        ) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -19,7 +19,7 @@ from runner.database.tls import tls_context, tls_trouble
 _STATEMENT_ID = struct.Struct("<xI")
 _CLEAR = {b"mysql_clear_password", b"dialog"}
 _PACKAGES = {
-    "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which does without",
+    "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which doesn't need it",
     "pynacl": "pip install 'PyMySQL[ed25519]'",
 }
 
@@ -96,8 +96,8 @@ class Connection(pymysql.Connection):
         offered: int = self.server_capabilities  # type: ignore[attr-defined]  # the types leave it out
         if self.ssl and not offered & CLIENT.SSL:  # PyMySQL 1.1 would go on in plain text
             raise LoginError(
-                "the DSN asks for TLS and the server offers none; set TLS up on the server, or leave the ssl options "
-                "out of the DSN to send everything in plain text"
+                "the DSN requires TLS and the server offers none; enable TLS on the server, or remove the ssl options "
+                "from the DSN to send everything in plain text"
             )
         try:
             super()._request_authentication()  # type: ignore[misc]  # as above
@@ -120,8 +120,8 @@ class Connection(pymysql.Connection):
     def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:
         if plugin_name in _CLEAR and not self._secure:
             raise LoginError(
-                f"the server wants the password in clear text ({plugin_name.decode()}), and the line is not encrypted; "
-                "use TLS (ssl_ca=FILE in the DSN)"
+                f"the server wants the password in clear text ({plugin_name.decode()}), and the connection is not "
+                "encrypted; use TLS (ssl_ca=FILE in the DSN)"
             )
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]  # as above
 

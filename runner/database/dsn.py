@@ -53,10 +53,12 @@ class Dsn:
             DsnError: it has another shape, or the file can't be used; the message says which part and what is expected.
         """
         if not text.isascii() and re.search("[\\ud800-\\udfff]", text):
-            raise DsnError("the DSN has bytes that are no UTF-8; percent-encode them")
+            raise DsnError("the DSN contains bytes that are not UTF-8; percent-encode them")
         match = _SHAPE.match(text.strip())
         if match is None:
-            raise DsnError(f"the DSN has not the shape {DSN_SHAPE}; percent-encode special characters in its parts")
+            raise DsnError(
+                f"the DSN does not have the form {DSN_SHAPE}; percent-encode special characters in its parts"
+            )
         scheme = match["scheme"]
         if scheme not in _DEFAULT_PORTS:
             raise DsnError(f"the DSN's scheme is {scheme!r}; it must be one of {', '.join(_DEFAULT_PORTS)}")
@@ -64,15 +66,15 @@ class Dsn:
             raise DsnError("the DSN has an @ in its options; write it as %40")
         user, _, password = (match["login"] or "").partition(":")
         if not user:
-            raise DsnError(f"the DSN names no user; its shape is {DSN_SHAPE}")
+            raise DsnError(f"the DSN has no user; its form is {DSN_SHAPE}")
         if match["rest"]:
-            raise DsnError(f"the DSN names a path behind the host; only options may follow: {DSN_SHAPE}")
+            raise DsnError(f"the DSN has a path after the host; only options may follow: {DSN_SHAPE}")
         options = read_options(match["query"] or "")
         if not match["host"] and not options["unix_socket"]:
-            raise DsnError(f"the DSN names no host; its shape is {DSN_SHAPE}")
+            raise DsnError(f"the DSN has no host; its form is {DSN_SHAPE}")
         port = cls._port(match["port"], _DEFAULT_PORTS[scheme])
         if password and options["passfile"]:
-            raise DsnError("the DSN has both a password and a passfile; leave one of them out")
+            raise DsnError("the DSN has both a password and a passfile; remove one of them")
         return cls(
             scheme=scheme,
             user=unquote(user),

@@ -89,7 +89,7 @@ def _seconds(text: str | None) -> float | None:
 def _tls(given: dict[str, str]) -> Tls | None:
     ca, cert, key, verify = (given.get(name) for name in ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify"))
     if key and not cert:
-        raise DsnError("the DSN has ssl_key without ssl_cert; name the certificate that the key belongs to")
+        raise DsnError("the DSN has ssl_key without ssl_cert; add the certificate of this key")
     if verify not in {None, *VERIFY}:
         raise DsnError(f"the DSN's ssl_verify must be one of {', '.join(VERIFY)}")
     return Tls(ca, cert, key, verify or VERIFY[0]) if ca or cert or verify else None
@@ -111,14 +111,14 @@ def read_passfile(path: str) -> str:
         with open(path, encoding="utf-8-sig", opener=_open_at_once) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise DsnError(f"{where} is no regular file; name a file whose first line is the password")
+                raise DsnError(f"{where} is not a regular file; use a file whose first line is the password")
             if mode & _OTHERS:
-                raise DsnError(f"{where} can be read or changed by others; chmod 600 it")
+                raise DsnError(f"{where} can be read or changed by other users; run chmod 600 on it")
             password = stream.readline().rstrip("\n")
     except OSError as error:
-        raise DsnError(f"{where} can't be read: {error.strerror}; its first line has to be the password") from None
+        raise DsnError(f"{where} can't be read: {error.strerror}; its first line must be the password") from None
     except UnicodeDecodeError:
-        raise DsnError(f"{where} is not text in UTF-8; its first line has to be the password") from None
+        raise DsnError(f"{where} is not text in UTF-8; its first line must be the password") from None
     if not password:
-        raise DsnError(f"{where} has an empty first line; that line has to be the password")
+        raise DsnError(f"{where} has an empty first line; that line must be the password")
     return password

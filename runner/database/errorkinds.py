@@ -19,8 +19,8 @@ class ErrorKind(enum.Enum):
     """What an error is about, as far as the protocol tells."""
 
     UNSUPPORTED = "the server does not know the statement, or an object in it"
-    SHORTAGE = "the server lacks memory, disk space or connections, or does not serve statements at the moment"
-    CONFLICT = "a lock, another transaction, a read-only mode or a shutdown is in the way"
+    SHORTAGE = "the server is out of memory, disk space or connections, or temporarily accepts no statements"
+    CONFLICT = "a conflict with a lock, another transaction, a read-only mode or a shutdown"
     RULES = "the server's rules reject a password"
     OTHER = "anything else"
 

@@ -68,11 +68,11 @@ class Findings:
             age = trace.age(now)
             silent = self.shows_others and maker_of(trace.name) not in connected
             if age < 0:
-                staying[trace] = f"its name says that it will be made in {-age:.0f} s: the clocks differ"
+                staying[trace] = f"its name has a time {-age:.0f} s in the future: the clocks differ"
             elif age >= older_than or (age >= SILENT_FOR and silent):
                 left.append(trace)
             else:
-                staying[trace] = "a run may be using it"
+                staying[trace] = "may belong to a running run"
         return left, staying
 
 
@@ -96,7 +96,7 @@ def find(target: Target, kinds: Collection[str] = KINDS) -> Findings:
             if isinstance(answer, Rows):
                 traces += [Trace(kind, name) for name in dict.fromkeys(row[0] for row in answer.values) if name]
             else:
-                untold.append(f"{kind}s can't be listed: {statement} is answered with {answer}")
+                untold.append(f"{kind}s can't be listed: {statement}: {answer}")
     ours = [trace for trace in traces if born(trace.name) and not _is(trace.name, target.dsn.account)]
     return Findings(tuple(ours), tuple(untold), shows_others)
 
@@ -122,7 +122,7 @@ def remove(target: Target, traces: Iterable[Trace], seconds: float) -> dict[Trac
         there = [trace for trace in there if trace in listed]
         if not poll.again():
             break
-    return {trace: troubles.get(trace) or "it is listed all the same" for trace in there}
+    return {trace: troubles.get(trace) or "it is still listed" for trace in there}
 
 
 def remove_own(target: Target, makers: Collection[str], seconds: float) -> dict[Trace, str]:
@@ -169,7 +169,9 @@ def _end(target: Target, session: Trace) -> str:
     if [_account(row) for row in rows] != [session.name]:
         return ""
     if target.stopped or not target.is_tied():
-        return "not ended: the connection's own id is not in the process list, which may be another server's"
+        return (
+            "not killed: the process list doesn't show the connection's own id, and may be the list of another server"
+        )
     statement = target.profile.statement("end_session", id=session.id)
     answer = target.administer(statement)
     return "" if succeeded(answer) else f"{statement}: {answer}"

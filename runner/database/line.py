@@ -81,7 +81,7 @@ class Line:
             OSError: the server hangs up, its certificate is not accepted, or no TLS comes about.
         """
         if self._come:  # sent before there was TLS, by whomever: it must not pass for what came encrypted
-            raise ssl.SSLError(0, "the server went on in plain text")
+            raise ssl.SSLError(0, "the server continued in plain text")
         encryption, come = Encryption(context, host), b""
         try:
             while not encryption.agree(come):

@@ -43,7 +43,7 @@ class ProcessList:
 
     @classmethod
     def read(cls, answer: Rows) -> ProcessList:
-        """Reads a result set; without a column ID or USER the page's first and second column are taken."""
+        """Reads a result set; without a column ID or USER the first and second column of the specification are used."""
         names = [column.casefold() for column in answer.columns]
         id_at = names.index("id") if "id" in names else 0
         user_at = names.index("user") if "user" in names else 1

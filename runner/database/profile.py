@@ -81,15 +81,15 @@ class Exemption:
 
     requirements: frozenset[str]
     cases: frozenset[str]
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """Statements that no such server is sent, for its own sake, and why."""
+    """Statements that are not sent to this kind of server, and the reason."""
 
     statement: re.Pattern[str]
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,15 @@ class Profile:
     privileges: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
     drawbacks: Mapping[str, str]
-    """What speaks against a spelling of a word, by the spelling: it is used only where the server takes no other."""
+    """The drawback of a text of a word, by the text: it is used only if the server accepts no other."""
     errors: Mapping[str, tuple[ErrorPattern, ...]]
-    try_again: tuple[ErrorPattern, ...]
+    retry: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
     withheld: tuple[Withheld, ...] = ()
     administrators: tuple[str, ...] = ()
     """The users, in upper case, of whom one can end every user's sessions; empty where privileges decide that."""
-    mends: Mapping[str, str] = field(default_factory=dict)
+    fixes: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
     """The file, for the places of its names."""
@@ -162,11 +162,11 @@ class Profile:
 
     def passes(self, outcome: Outcome) -> bool:
         """Whether an answer is an error that goes away when its statement is sent again."""
-        return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.try_again)
+        return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.retry)
 
     def withholds(self, statement: str) -> str | None:
         """Why a statement, as it would be sent, is not sent to such a server; None if it is."""
-        return next((each.because for each in self.withheld if each.statement.search(statement)), None)
+        return next((each.reason for each in self.withheld if each.statement.search(statement)), None)
 
     def other_administrators(self, user: str) -> str | None:
         """Who may end every user's sessions where this user may not, whatever its privileges; None if it may."""
@@ -181,7 +181,7 @@ class Profile:
         """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
         for exemption in self.exemptions:
             if requirement in exemption.requirements or exemption.cases.intersection(names):
-                return exemption.because
+                return exemption.reason
         return None
 
 
@@ -204,8 +204,8 @@ def load_profile(name_or_file: str) -> Profile:
     if path.suffix not in {".yaml", ".yml"}:
         raise SourceError(
             Place(path),
-            f"there is no profile {name_or_file!r}",
-            did_you_mean(name_or_file, profile_names()) + " (or give a .yaml file)",
+            f"unknown profile {name_or_file!r}",
+            did_you_mean(name_or_file, profile_names()) + " (or use a .yaml file)",
         )
     return _read(path)
 
@@ -225,18 +225,18 @@ def _read(path: Path) -> Profile:
             text: drawback for value in data["words"].values() for text, drawback in _spellings(value) if drawback
         },
         errors={name: _patterns(document, ("errors", name), rows) for name, rows in data["errors"].items()},
-        try_again=_patterns(document, ("try_again",), data.get("try_again", ())),
+        retry=_patterns(document, ("retry",), data.get("retry", ())),
         spellings=(*(Spelling(row["statement"], row["becomes"]) for row in data.get("spellings", ())), *_implied(data)),
         exemptions=tuple(
-            Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["because"])
+            Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["reason"])
             for row in data.get("not_applicable", ())
         ),
         withheld=tuple(
-            Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["because"])
+            Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["reason"])
             for index, row in enumerate(data.get("withheld", ()))
         ),
         administrators=tuple(name.upper() for name in data.get("administrators", ())),
-        mends=data.get("mends", {}),
+        fixes=data.get("fixes", {}),
         document=document,
     )
 
@@ -262,9 +262,9 @@ def _expression(document: Document, way: Path_, text: str) -> re.Pattern[str]:
     try:
         expression = re.compile(text, re.IGNORECASE | re.DOTALL)
     except re.error as error:
-        raise document.fail(way, f"is no regular expression: {error}", "mind (, [ and \\") from error
+        raise document.fail(way, f"is not a valid regular expression: {error}", "check (, [ and \\") from error
     if expression.search(""):
-        raise document.fail(way, f"{text!r} is found in every text, an empty one too", "mind | and *, or leave it out")
+        raise document.fail(way, f"{text!r} matches every message, even an empty one", "check | and *, or remove it")
     return expression
 
 
@@ -278,18 +278,18 @@ def _check_holes(document: Document) -> None:
         texts += [(("privileges", name), text, _HOLES["grant"]) for text in _several(value)]
     for name, value in data["words"].items():
         texts += [(("words", name), text, frozenset({"seconds"})) for text, _ in _spellings(value)]
-    for name, text in data.get("mends", {}).items():
-        texts.append((("mends", name), text, frozenset({"administrator", "name"})))
+    for name, text in data.get("fixes", {}).items():
+        texts.append((("fixes", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
         way: Path_ = ("spellings", index)
         holes = _holes(document, (*way, "statement"), spelling["statement"])
         if len(holes) != len(set(holes)):
-            raise document.fail((*way, "statement"), "a {name} stands twice in it", "each name once")
+            raise document.fail((*way, "statement"), "it contains {name} twice", "each name once")
         texts.append(((*way, "becomes"), spelling["becomes"], frozenset(holes)))
     for way, text, known in texts:
         for hole in _holes(document, way, text):
             if hole not in known:
-                raise document.fail(way, f"nothing fills in {{{hole}}} here", did_you_mean(hole, known))
+                raise document.fail(way, f"{{{hole}}} has no value here", did_you_mean(hole, known))
 
 
 def _holes(document: Document, way: Path_, text: str) -> list[str]:
@@ -297,10 +297,10 @@ def _holes(document: Document, way: Path_, text: str) -> list[str]:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise document.fail(
-            way, f"{text!r} has a brace out of place: {error}", "a literal brace is doubled: {{"
+            way, f"{text!r} has a misplaced brace: {error}", "write a literal brace twice: {{"
         ) from error
     if any(form or conversion for _, _, form, conversion in parts):
-        raise document.fail(way, f"{text!r} has a {{hole}} with a : or ! in it", "only {name} is filled in")
+        raise document.fail(way, f"{text!r} has a {{placeholder}} with a : or ! in it", "write {name} only")
     return [hole for _, hole, _, _ in parts if hole is not None]
 
 

@@ -179,7 +179,7 @@ class Target:
         finally:
             session.close()
         self._silent = isinstance(outcome, NoReply)
-        return None if succeeded(outcome) else f"{self.probe} is answered with {outcome}"
+        return None if succeeded(outcome) else f"{self.probe}: {outcome}"
 
     def keep_active(self, idle: float) -> None:
         """Sends a statement as the administrator if its session has been idle for so many seconds."""
@@ -253,37 +253,37 @@ class Target:
         self.find_probe(self.control)
         outcome = self.administer(self.probe)
         if not succeeded(outcome):
-            raise TargetError(f"{self.probe} is answered with {outcome}", outcome)
+            raise TargetError(f"{self.probe}: {outcome}", outcome)
 
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
         logged_in = self._control is not None
         match outcome:
             case ServerError() | Lost() if wants_tls(outcome):
-                return f"the server takes {TLS_ONLY}"
+                return f"the server accepts {TLS_ONLY}"
             case ServerError() | Lost() | Unreadable() if self._offered & self.profile.client_flag & _QUERY_ATTRIBUTES:
                 return (
                     f"the server offers capability bit 27 for MySQL's query attributes, and the profile "
-                    f"{self.profile.name!r} sets it for OceanBase's Oracle mode, so that each reads statements "
-                    f"otherwise: for MySQL take --profile mysql"
+                    f"{self.profile.name!r} sets it for OceanBase's Oracle mode: both read statements in different "
+                    f"ways. For MySQL use --profile mysql"
                 )
             case Lost(missing="handshake", turned_away=True):
-                return "it takes no more clients: end some of them, or raise its limit"
+                return "the server accepts no more clients: close some connections, or raise its limit"
             case Lost(missing="handshake") | NoReply(missing="handshake"):
-                return "something listens there, but doesn't greet as a MySQL-protocol server does: is the port right?"
+                return "the port accepts connections, but sends no MySQL handshake: check the port"
             case Unreadable() if not logged_in:
-                return "what listens there is no MySQL-protocol server, or something in between garbles it"
+                return "the reply is not MySQL protocol, or a device in between changes the packets: check the address"
             case ServerError() as error if (
                 not logged_in and self._is_oracle_tenant and (advice := login_advice(error, self.dsn))
             ):
                 return advice
             case ServerError() if not logged_in:
-                return "are the DSN's user and password right, and may that user log in from here?"
+                return "check the DSN's user and password, and whether this user may log in from this machine"
             case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
-                return "does the server run, and is that its address?"
+                return "check that the server is running, and its address"
             case ServerError() | Rows():
-                return f"does the profile {self.profile.name!r} fit?"
+                return f"check whether the profile {self.profile.name!r} fits this server"
             case _:
-                return "is the server overloaded or stuck, or the network between? Its log may say more"
+                return "the server may be overloaded or stuck, or the network down: check its log"
 
     def administer(self, statement: str) -> Outcome:
         """Sends a statement as the administrator; never raises for what the server answers.
@@ -308,7 +308,7 @@ class Target:
             if not known or not poll.again():
                 break
         if not isinstance(outcome, Rows):
-            raise TargetError(f"{statement} is answered with {outcome}", outcome)
+            raise TargetError(f"{statement}: {outcome}", outcome)
         return ProcessList.read(outcome)
 
     def is_tied(self) -> bool:
@@ -341,13 +341,13 @@ class Target:
                 if len(spellings) > 1:
                     outcome = session.execute(spelling.format(seconds=_TRIAL), self.limits.statement)
                     if not answered(outcome):
-                        raise TargetError(f"{spelling} is answered with {outcome}", outcome)
+                        raise TargetError(f"{spelling}: {outcome}", outcome)
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")
                         continue
                 self.known.spelled[name] = spelling
                 break
             else:
-                tried = "; ".join(refusals) or "the profile spells it in no way"
-                raise TargetError(f"the target can't do what the cases call {name!r} ({tried})")
+                tried = "; ".join(refusals) or "the profile defines no text for it"
+                raise TargetError(f"the target doesn't support the word {name!r} of the cases ({tried})")
         return self.known.spelled[name]

@@ -33,8 +33,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
             context.load_verify_locations(tls.ca)
         except ssl.SSLError:
             raise DsnError(
-                f"the DSN's ssl_ca {tls.ca!r} has no certificate in PEM; it has to be the certificate of the authority "
-                "that signed the server's"
+                f"the DSN's ssl_ca {tls.ca!r} contains no certificate in PEM format; use the certificate of the "
+                "authority that signed the server's"
             ) from None
     if tls.cert is not None:
         _load_client_certificate(context, tls.cert, tls.key)
@@ -46,20 +46,22 @@ def _check_readable(option: str, path: str) -> None:
         with Path(path).open("rb") as stream:
             stream.read(1)
     except OSError as error:
-        raise DsnError(f"the DSN's {option} {path!r} can't be read: {error.strerror}; name a file in PEM") from None
+        raise DsnError(
+            f"the DSN's {option} {path!r} can't be read: {error.strerror}; use a file in PEM format"
+        ) from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     def no_passphrase() -> str:  # OpenSSL would ask for it on the terminal
-        raise DsnError(f"the DSN's key in {key or cert!r} has a passphrase; take it off: openssl pkey -in OLD -out NEW")
+        raise DsnError(f"the DSN's key in {key or cert!r} has a passphrase; remove it: openssl pkey -in OLD -out NEW")
 
     try:
         context.load_cert_chain(cert, key, no_passphrase)
     except ssl.SSLError as error:
         where = f"ssl_cert {cert!r} and ssl_key {key!r}" if key else f"ssl_cert {cert!r} without ssl_key"
         raise DsnError(
-            f"the DSN's {where} are no certificate in PEM with its private key ({_reason(error)}); "
-            "name the client's certificate and the key that belongs to it"
+            f"the DSN's {where} are not a certificate with its private key in PEM format ({_reason(error)}); "
+            "use the client certificate and its key"
         ) from None
 
 
@@ -67,22 +69,22 @@ def tls_trouble(error: OSError) -> str:
     """Why a login over TLS failed, and what to do."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"TLS failed ({_reason(error)}); see whether the server speaks TLS 1.2 or newer, and whether it accepts "
-            "the client's certificate (ssl_cert), if it wants one"
+            f"TLS failed ({_reason(error)}); check that the server supports TLS 1.2 or newer, and that it accepts "
+            "the client certificate (ssl_cert), if it requires one"
         )
     what = f"the server's certificate is not accepted: {error.verify_message.rstrip('.')}"
     if error.verify_code in _OTHER_NAME:
-        return f"{what}; take the name that it is for as the DSN's host, or ssl_verify=ca to check its authority alone"
+        return f"{what}; use the certificate's host name in the DSN, or ssl_verify=ca to check the authority only"
     if error.verify_code in _OUT_OF_DATE:
-        return f"{what}; renew it, or use ssl_verify=none to go on encrypted but unverified"
+        return f"{what}; renew it, or use ssl_verify=none to connect encrypted but unverified"
     return (
-        f"{what}; ssl_ca has to name the certificate of the authority that signed it "
-        "(ssl_verify=none goes on encrypted but unverified)"
+        f"{what}; set ssl_ca to the certificate of the authority that signed it "
+        "(ssl_verify=none connects encrypted but unverified)"
     )
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ConnectionError):
-        return "the server hung up"
+        return "the server closed the connection"
     reason = getattr(error, "reason", None) or error.strerror or str(error)
     return str(reason).replace("_", " ").lower()

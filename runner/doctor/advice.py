@@ -8,7 +8,7 @@ from runner.database.target import TLS_ONLY, Target, wants_tls
 
 _REFUSED = "login-refused"
 _ANONYMOUS = (
-    "the server has anonymous users (an empty name in mysql.user), which take the place of new users at their login: "
+    "the server has anonymous users (an empty name in mysql.user), which replace new users at login: "
     "DROP USER ''@HOST for each of them"
 )
 
@@ -22,18 +22,18 @@ def advice(target: Target, need: str, outcome: Outcome | None) -> str:
         outcome: the answer that shows the lack, if an answer does.
     """
     if wants_tls(outcome):
-        return f"the server takes {TLS_ONLY}"
+        return f"the server accepts {TLS_ONLY}"
     if isinstance(outcome, ServerError):
         kind = kind_of(outcome)
         if kind is ErrorKind.UNSUPPORTED:
-            return f"does the profile {target.profile.name!r} fit this server? docs/profiles.md tells how to write one"
+            return f"check whether the profile {target.profile.name!r} fits this server (docs/profiles.md)"
         if kind is not ErrorKind.OTHER:
-            return f"it is no privilege that is missing: {kind.value}"
+            return f"no privilege is missing: {kind.value}"
         if _REFUSED in target.profile.classes_of(outcome) and has_anonymous_users(target):
             return _ANONYMOUS
-    mends = target.profile.mends
-    mend = mends.get(need) or mends.get(need.partition(" ")[0], "")
-    return mend.format(administrator=target.dsn.account, name=need.partition(" ")[2])
+    fixes = target.profile.fixes
+    fix = fixes.get(need) or fixes.get(need.partition(" ")[0], "")
+    return fix.format(administrator=target.dsn.account, name=need.partition(" ")[2])
 
 
 def has_anonymous_users(target: Target) -> bool:

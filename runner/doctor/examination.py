@@ -18,7 +18,7 @@ from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 from runner.doctor import needs
 from runner.doctor.advice import advice
-from runner.doctor.facts import Facts, Lack, flavour_and_version
+from runner.doctor.facts import Facts, Missing, flavour_and_version
 from runner.doctor.needs import Needs
 from runner.doctor.route import Connected, RouteExamination
 from runner.execution.accounts import Account
@@ -52,7 +52,7 @@ class Examination:
     wanted: Needs
     creates: bool = True
     """Whether users may be created to try things on; not where the cases use prepared accounts."""
-    _lacks: dict[str, Lack] = field(default_factory=dict)
+    _missing: dict[str, Missing] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
     def facts(self) -> Facts:
@@ -74,7 +74,9 @@ class Examination:
         finally:
             left = provisions.clear()
         if left:
-            self._lacks["clear"] = Lack(f"what the examination made can't be removed: {'; '.join(left)}", (), "")
+            self._missing["clear"] = Missing(
+                f"users or tables of the examination can't be removed: {'; '.join(left)}", (), ""
+            )
         return Facts(
             target=target.dsn.shown,
             profile=target.profile.name,
@@ -91,7 +93,7 @@ class Examination:
             unix_socket=target.dsn.unix_socket is not None,
             connect_ms=round(statistics.median(times), 1),
             sees_others=seen.sees_others,
-            lacks=tuple(self._lacks.values()),
+            missing=tuple(self._missing.values()),
             notes=tuple(self._notes),
         )
 
@@ -118,8 +120,8 @@ class Examination:
             section, defined = sections.get(kind, ("", (name,)))
             if name not in defined:
                 what = f"the profile {profile.name!r} doesn't define the {kind.replace('-', ' ')} {name!r}"
-                mend = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
-                self._lacks[need] = Lack(what, self.wanted.cost(need), mend)
+                fix = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
+                self._missing[need] = Missing(what, self.wanted.cost(need), fix)
 
     # With a user of the examination's own: what most cases stand on
 
@@ -133,7 +135,7 @@ class Examination:
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
-                self._lack(needs.USERS, f"a user that was created can't log in: {outcome}", outcome)
+                self._lack(needs.USERS, f"a newly created user can't log in: {outcome}", outcome)
                 return None
             for name in self._words():
                 if not _is_idle(session):
@@ -153,19 +155,19 @@ class Examination:
             if kind == "privilege":
                 self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
         if self.wanted.cost(needs.TABLE):
-            self._try(needs.TABLE, "no table can be made", lambda: provisions.make_table(((1, 0),), [account]))
+            self._try(needs.TABLE, "tables can't be created", lambda: provisions.make_table(((1, 0),), [account]))
         elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
             with contextlib.suppress(InconclusiveError):
                 provisions.make_table(((1, 0),), [account])
         if self.wanted.cost(needs.ROLE):
-            self._try(needs.ROLE, "roles can't be made and dropped", provisions.try_role)
+            self._try(needs.ROLE, "roles can't be created and dropped", provisions.try_role)
 
     def _look_who_administers(self) -> None:
         """Notes that the DSN's user is not the administrator of whom the cases speak. Nothing is ended to try it."""
         target = self.target
         others = target.profile.other_administrators(target.dsn.account)
         if others is not None and self.wanted.cost(needs.ADMINISTRATOR):
-            what = f"the DSN's user {target.dsn.account} is not {others}, who alone can end every user's sessions"
+            what = f"the DSN's user {target.dsn.account} is not {others}, who alone can kill all users' sessions"
             self._lack(needs.ADMINISTRATOR, what)
 
     def _words(self) -> Iterator[str]:
@@ -178,7 +180,7 @@ class Examination:
             self._lack(needs.word(name), str(error))
             return
         if (drawback := self.target.profile.drawbacks.get(spelled)) is not None:
-            self._notes.append(f"the server takes what the cases call {name!r} only as {spelled}: {drawback}")
+            self._notes.append(f"the server accepts the word {name!r} of the cases only as {spelled}: {drawback}")
 
     def _try(self, need: str, what: str, trial: Callable[[], _Made]) -> _Made | None:
         try:
@@ -188,8 +190,8 @@ class Examination:
             return None
 
     def _lack(self, need: str, what: str, outcome: Outcome | None = None) -> None:
-        if need not in self._lacks:
-            self._lacks[need] = Lack(
+        if need not in self._missing:
+            self._missing[need] = Missing(
                 without_passwords(what), self.wanted.cost(need), advice(self.target, need, outcome)
             )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Lack:
+class Missing:
     """Something that cases need and the target doesn't do.
 
     Attributes:
@@ -19,7 +19,7 @@ class Lack:
 
     what: str
     cases: tuple[str, ...]
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Facts:
     unix_socket: bool
     connect_ms: float
     sees_others: bool | None
-    lacks: tuple[Lack, ...] = ()
+    missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

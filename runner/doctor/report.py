@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runner.database.outcome import shorten
 from runner.database.profile import profile_names
-from runner.doctor.facts import Facts, Lack
+from runner.doctor.facts import Facts, Missing
 
 _NAMED = 3
 
@@ -22,23 +22,23 @@ def report(facts: Facts, cases: int) -> Iterator[str]:
     yield f"bit 27      {_sent(facts)}, {'' if facts.oracle_bit_offered else 'not '}offered by the server"
     yield f"list        {_list(facts)}"
     yield from _notes(facts)
-    for lack in facts.lacks:
+    for item in facts.missing:
         yield ""
-        yield f"lacks: {lack.what}"
-        yield f"  costs {_cost(lack, cases)}"
-        if lack.mend:
-            yield f"  mend: {lack.mend}"
+        yield f"missing: {item.what}"
+        yield f"  affects {_affected(item, cases)}"
+        if item.fix:
+            yield f"  fix: {item.fix}"
     yield ""
-    stopped = {name for lack in facts.lacks for name in lack.cases}
-    yield f"{cases - len(stopped)} of {cases} cases can be decided here" + ("" if stopped else ": nothing is missing")
+    stopped = {name for item in facts.missing for name in item.cases}
+    yield f"{cases - len(stopped)} of {cases} cases can be decided" + ("" if stopped else ": nothing is missing")
 
 
 def short(facts: Facts, cases: int) -> Iterator[str]:
     """The lines before a run."""
     yield f"server: {_version(facts)}, {_connection(facts)}, login {facts.connect_ms:g} ms"
     yield from _notes(facts)
-    for lack in facts.lacks:
-        yield f"lacks: {lack.what}; costs {_cost(lack, cases)}" + (f"; mend: {lack.mend}" if lack.mend else "")
+    for item in facts.missing:
+        yield f"missing: {item.what}; affects {_affected(item, cases)}" + (f"; fix: {item.fix}" if item.fix else "")
 
 
 def _notes(facts: Facts) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _other_profile(facts: Facts) -> Iterator[str]:
     """A word on a profile that is made for such a server, if another one was chosen."""
     fitting = facts.flavour.casefold()
     if fitting in profile_names() and fitting != facts.profile:
-        yield f"note: this is {facts.flavour}; its statements are spelled by --profile {fitting}"
+        yield f"note: this is {facts.flavour}; use --profile {fitting} for its statements"
 
 
 def _version(facts: Facts) -> str:
@@ -71,8 +71,8 @@ def _list(facts: Facts) -> str:
     return f"{others[facts.sees_others]}; the handshake's id {same} the session id"
 
 
-def _cost(lack: Lack, cases: int) -> str:
-    if not lack.cases:
+def _affected(item: Missing, cases: int) -> str:
+    if not item.cases:
         return "no case"
-    some = ", ".join(lack.cases[:_NAMED]) + (", …" if len(lack.cases) > _NAMED else "")
-    return f"{len(lack.cases)} of {cases} cases, which become inconclusive ({some})"
+    some = ", ".join(item.cases[:_NAMED]) + (", …" if len(item.cases) > _NAMED else "")
+    return f"{len(item.cases)} of {cases} cases, which become inconclusive ({some})"

@@ -18,8 +18,10 @@ from runner.execution.identity import own_list
 _LAG = 2.0  # seconds after which a list that does not show something will not do so later either
 _PART = 10  # characters of a statement that a list which cuts INFO leaves
 _ROUNDS = 2  # of statements by turns: a proxy that shares sessions gives each statement another one
-_ONE_SERVER = "Name one server in the DSN, not a load balancer or a proxy that splits reads from writes"
-_NO_SHARING = "Name the server itself in the DSN, or switch connection sharing off in the proxy"
+_ONE_SERVER = (
+    "Use the address of one server in the DSN, not of a load balancer or a proxy that splits reads from writes"
+)
+_NO_SHARING = "Use the address of the server in the DSN, or disable connection sharing in the proxy"
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,11 @@ class Pool:
         grants = grants_of(spec.grants)
         accounts = [account for held, account in self._accounts if held == grants]
         if not accounts:
-            raise InconclusiveError(f"needs an account {described(grants)}; the accounts file has none")
+            raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
         with self._lending:
             free = [account for account in accounts if account not in self._lent]
             if not free:
-                there = f"{len(accounts)} in the accounts file, or in this worker's share of it"
+                there = f"{len(accounts)} that the accounts file has for this worker"
                 raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
             account = self._without_session(free, target)
             self._lent.append(account)
@@ -94,7 +94,7 @@ class Pool:
             if listed[account.user] <= account.ids:
                 return account  # its old sessions are disconnected, and known: no case takes them for its own
         busy = "; ".join(f"{user} ({', '.join(sorted(ids))})" for user, ids in listed.items())
-        raise InconclusiveError(f"somebody else is logged in as the prepared account, with these sessions: {busy}")
+        raise InconclusiveError(f"the prepared account already has other sessions: {busy}")
 
 
 def _ids(account: Account, shown: ProcessList) -> set[str]:
@@ -110,19 +110,21 @@ def unfit(case: Case, *, administrator: bool) -> str | None:
     """
     steps = tuple(flat(case.steps))
     if not all(spec.create for spec in case.sessions) or any(isinstance(step, Create) for step in steps):
-        return "its steps create a user, and with prepared accounts none is created"
+        return "it creates a user, and runs with prepared accounts create none"
     if any(spec.name_extends for spec in case.sessions):
-        return "its users have names that begin alike, and those of prepared accounts are given"
+        return "it needs user names with a common beginning, and the names of prepared accounts are fixed"
     acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
     for step in steps:
         if not isinstance(step, Say):
             continue
         if (change := _CHANGES_USERS.search(step.statement.text)) is not None:
-            return f"its steps {change[0].upper()} something, and with prepared accounts nothing of that kind is done"
+            return f"it sends a {change[0].upper()} statement, and runs with prepared accounts send none"
         if any(hole.part == "password" for hole in step.statement.holes):
-            return "it says a password, and those of prepared accounts are kept secret"
+            return "it sends a password, and the passwords of prepared accounts are secret"
         if step.session in acting and not administrator:
-            return "the administrator acts in it, and the accounts file doesn't say 'administrator: true'"
+            return (
+                "the administrator sends its statement under test, and the accounts file has no 'administrator: true'"
+            )
     return None
 
 
@@ -151,8 +153,8 @@ def check_accounts(target: Target, prepared: PreparedAccounts) -> None:
             while not any(target.process_list().of_user(account.user)):
                 if not poll.again():
                     raise TargetError(
-                        f"the list of {target.dsn.account} doesn't show the session of {account.user}: with prepared "
-                        f"accounts, the DSN's user has to see all users' sessions (such as by GRANT SHOW PROCESS)"
+                        f"the process list of {target.dsn.account} doesn't show the session of {account.user}: with "
+                        f"prepared accounts, the DSN's user has to see the sessions of all users (SHOW PROCESS)"
                     )
         finally:
             visitor.close()

@@ -23,7 +23,9 @@ def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str 
     for statement in _under_test(case, vocabulary):
         sent = profile.spell(by_hand := _by_hand(statement))
         if sent != by_hand:
-            return f"{case.requirement.id} is about the words of the statement, which is sent as {sent} here"
+            return (
+                f"{case.requirement.id} is about the exact words of the statement, and the profile sends {sent} instead"
+            )
     return None
 
 
@@ -31,7 +33,7 @@ def withheld(case: Case, profile: Profile) -> str | None:
     """Why a statement of a case is not to be sent to such a server; None if all are."""
     for step in flat(case.steps):
         if isinstance(step, Say) and (because := profile.withholds(profile.spell(step.statement.literal))) is not None:
-            return f"not sent unless with {SEND_WITHHELD}: {because}"
+            return f"not sent without {SEND_WITHHELD}: {because}"
     return None
 
 

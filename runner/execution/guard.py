@@ -70,11 +70,13 @@ def _doubt(statement: str, sender: Actor, stage: Stage, named: Collection[str]) 
         # statement does right after a COMMIT, or after an error, is looked at as well.
         own = own_list(stage.target, sender.online) if asks and not (complete and is_direct(sender, control)) else None
     except TargetError as error:
-        raise InconclusiveError(f"not sent: the list can't be read to see whose sessions it names ({error})") from error
+        raise InconclusiveError(
+            f"not sent: the process list can't be read to check the ids in the statement ({error})"
+        ) from error
     look = Look(control, complete, own)
     unreadable = [row.id for shown in look.lists for row in shown.rows if row.number is None]
     if unreadable:
-        raise InconclusiveError(f"not sent: nobody knows which number the list's {unreadable[0]!r} is taken for")
+        raise InconclusiveError(f"not sent: the id {unreadable[0]!r} in the process list is not a number")
     return (
         sender_elsewhere(sender, look, stage)
         or target_elsewhere(sender, look, stage, named)
@@ -96,7 +98,7 @@ def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
             if rows and not (
                 _are_own(rows, actor, shown, maker) or stage.target.is_own(rows) or _looks_itself(rows, stage.target)
             ):
-                doubt = f"{statement!r} could be read as naming session {number}, which is somebody else's"
+                doubt = f"{statement!r} could be read as naming session {number}, which is not a session of this case"
                 if number == 0:  # a thread of the server's own, which doesn't leave
                     raise InconclusiveError(f"not sent: {doubt}")
                 return doubt
@@ -105,7 +107,7 @@ def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
         if actor is not None:
             _ask_its_user(number, actor, stage)
         elif number != 0:
-            return f"the administrator's list doesn't show others' sessions, so nobody knows whose {number} is"
+            return f"the administrator's process list hides other users' sessions: cannot verify who owns id {number}"
     return None
 
 
@@ -150,7 +152,7 @@ def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:
     else:
         shown = stage.look(actor, fresh=True)
     if shown is None or not shown.with_id(str(number)):
-        raise InconclusiveError(f"not sent: nobody can see that {number} still is {actor.name}")
+        raise InconclusiveError(f"not sent: can't verify that id {number} still belongs to {actor.name}")
 
 
 def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:

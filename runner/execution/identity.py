@@ -1,6 +1,6 @@
 """Finds a session's own id in SHOW PROCESSLIST.
 
-The page says that ids are queried there, and a session can always see itself. Which row is its own follows from what
+The specification queries ids there, and a session can always see itself. Which row is its own follows from what
 every server has to show: the rows of a user whom this run made and whom nobody else knows. Nothing is assumed of
 COMMAND and the order of rows, and little of HOST and the handshake's thread id: behind a proxy they are the proxy's,
 and may be those of another session. Where several rows come into question, as where a proxy keeps the sessions of
@@ -51,7 +51,7 @@ def own_list(target: Target, session: Session) -> OwnList:
     if isinstance(answer, ServerError):  # it may not take a comment in front
         answer = session.execute(statement, target.limits.statement)
     if not isinstance(answer, Rows):
-        raise TargetError(f"{statement} is answered with {answer}", answer)
+        raise TargetError(f"{statement}: {answer}", answer)
     shown = ProcessList.read(answer)
     return OwnList(shown, frozenset(row.id for row in shown.rows if _is_marked(row, mark)))
 
@@ -85,7 +85,7 @@ def identify(
         if isinstance(answer, ServerError) and poll.again():
             continue
         if not isinstance(answer, Rows):
-            return Identity(None, f"its SHOW PROCESSLIST is answered with {answer}")
+            return Identity(None, f"its SHOW PROCESSLIST: {answer}")
         shown = ProcessList.read(answer)
         known = set(taken) | ({row.id for row in before.rows} if before else set())
         found = [row for row in shown.of_user(user) if row.id not in known]

@@ -89,4 +89,4 @@ class Idling:
             if succeeded(outcome):
                 return session
             session.abandon()
-        raise TargetError(f"no session can be opened to compare idle sessions with: {outcome}", outcome)
+        raise TargetError(f"the session for the comparison with idle sessions could not connect: {outcome}", outcome)

@@ -22,7 +22,7 @@ class StepKind(enum.Enum):
     """What a step is for."""
 
     PREPARES = "prepares: a statement or a login without a claim"
-    LOOKS = "looks: an auxiliary statement with a claim"
+    LOOKS = "checks: an auxiliary statement with a claim"
     UNDER_TEST = "under test: a guarded statement, or one that the requirement is about, with a claim"
     LOGIN = "login: a login with a claim"
 
@@ -30,25 +30,25 @@ class StepKind(enum.Enum):
 class AnswerClass(enum.Enum):
     """What came, as far as the verdict depends on it."""
 
-    FITS = "what is claimed"
-    OTHER_RESULT = "another result: OK or rows where something else is claimed"
+    FITS = "as claimed"
+    OTHER_RESULT = "another result: OK or rows in place of the claim"
     UNSUPPORTED = "an error: the server does not know the statement, or an object in it"
-    SHORTAGE = "an error: the server lacks memory, disk space or connections"
+    SHORTAGE = "an error: the server is out of memory, disk space or connections"
     RULES = "an error: the server's rules reject a password"
-    CONFLICT = "an error: a lock, another transaction, a read-only mode or a shutdown is in the way"
-    INTERRUPTED = "an error: the statement or its session was ended from outside"
+    CONFLICT = "an error: a conflict with a lock, another transaction, a read-only mode or a shutdown"
+    INTERRUPTED = "an error: the statement or its session was interrupted from outside"
     OTHER_ERROR = "another error"
     LOST = "the connection is lost"
     NO_REPLY = "no reply within the time limit"
-    UNREADABLE = "bytes that are no reply of this protocol, or a login that the client gives up"
+    UNREADABLE = "bytes that are not a reply of this protocol, or a login that the client gives up"
 
 
 class Judgement(enum.Enum):
     """What follows for the case."""
 
-    GOES_ON = "the case goes on"
+    GOES_ON = "the case continues"
     DEVIATES = "deviates"
-    DEVIATES_TWICE = "deviates if it comes again when the case is repeated, else inconclusive"
+    DEVIATES_TWICE = "deviates if the same happens when the case is repeated, else inconclusive"
     INCONCLUSIVE = "inconclusive"
 
 

@@ -43,7 +43,7 @@ class Observer:
         ended, trace = self._who_ends(hoped)
         self._settling.check_survivors(case.may_end, watch=not ended)
         for known in possible:
-            if known.ends in {None, ended} and known.sees in {None, self._sight(ended)}:
+            if known.ends in {None, ended} and known.connection in {None, self._sight(ended)}:
                 return known.name + trace
         gone = ", ".join(sorted(ended)) or "nothing"
         answered = "" if reply is None else f"{self._matcher.shown(reply)}; "
@@ -69,7 +69,7 @@ class Observer:
                 try:
                     self._settling.await_end(actor, Poll(max(poll.left, _ROW_LOOK)))
                 except DeviationError as error:
-                    trace += f" ({error.came})"
+                    trace += f" ({error.actual})"
         return ended, trace
 
 

@@ -48,7 +48,7 @@ class Outage:
     @property
     def reason(self) -> str:
         """Since when the target can't be used, and how that shows."""
-        return f"the target can't be used since {self._since} ({self._trouble})"
+        return f"the target is unusable since {self._since} ({self._trouble})"
 
     @property
     def trouble(self) -> str:

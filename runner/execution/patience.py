@@ -82,8 +82,8 @@ class Patience:
         with self._noting:
             self._not_ended += 1
 
-    def note_answer(self, *, came: bool) -> None:
+    def note_answer(self, *, answered: bool) -> None:
         """A guarded statement was answered within its time, or was not."""
         with self._noting:
-            self._answered = self._answered or came
-            self._not_answered += not came
+            self._answered = self._answered or answered
+            self._not_answered += not answered

@@ -175,31 +175,31 @@ class Performer:
     def _compared(self, first: _Finding, second: _Finding, *, was_out: bool) -> CaseResult:
         """What two runs of one case come to; ``was_out``: whether the target could not be used after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
-        came = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
-        out = came and self._outage.begun(self._target)
+        actual = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+        out = actual and self._outage.begun(self._target)
         if deviates and not out:
             anyway = second.everybody and not second.direct
             if anyway and self._outage.comes_anyway(second.seconds, self._target):
-                return _undecided(second.result, "but a session is lost here without the statement too", unreached=True)
+                return _undecided(
+                    second.result, "but a connection is also lost without the statement here", unreached=True
+                )
             return second.result
         if deviates and was_out and first.direct and second.direct:
             self._shared.crashes = True
             return self._crash(second)
         if deviates:
-            but = f"and when the case was repeated, {second.result.came}; but {self._outage.reason}"
+            but = f"and when the case was repeated: {second.result.actual}; but {self._outage.reason}"
         else:
-            but = (
-                f"but not again when the case was repeated, which {second.result.verdict.value}: {second.result.reason}"
-            )
+            but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
         return _undecided(first.result, but.removesuffix(": "), unreached=was_out or out)
 
     def _crash(self, finding: _Finding) -> CaseResult:
         """A target that can't be used any more right after the statement under test: it harms everybody (IMP-10)."""
-        came = f"right after the statement the target could not be used ({self._outage.trouble}), each time it was sent"
+        actual = f"right after the statement the target was unusable ({self._outage.trouble}), each time it was sent"
         return replace(
             finding.result,
-            expected="the server goes on after the statement",
-            came=f"{finding.result.came}; {came}",
+            expected="the server stays usable after the statement",
+            actual=f"{finding.result.actual}; {actual}",
             safety=True,
         )
 
@@ -228,13 +228,13 @@ class Performer:
 
 
 def _undecided(result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
-    reason = f"{result.came or result.reason}, {but}"
+    reason = f"{result.actual or result.reason}, {but}"
     return replace(
         result,
         verdict=Verdict.INCONCLUSIVE,
         reason=reason,
         expected="",
-        came="",
+        actual="",
         safety=False,
         unreached=unreached,
     )
@@ -324,7 +324,7 @@ class _Run:
             seconds, everybody = self._settling.elapsed, self.stage.control_lost()
             direct = self.stage.said_guarded and seconds < _DIRECTLY
             result = replace(
-                result, verdict=Verdict.DEVIATES, expected=error.expected, came=error.came, safety=error.safety
+                result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
             )
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and takes_no_more(error.outcome)
@@ -332,7 +332,7 @@ class _Run:
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the case, and is nobody else's
-            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"the suite failed: {error!r}")
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             lost = self._settling.has_lost()
             left = self.stage.clear()
@@ -340,7 +340,7 @@ class _Run:
             result,
             reason=without_passwords(result.reason),
             expected=without_passwords(result.expected),
-            came=without_passwords(result.came),
+            actual=without_passwords(result.actual),
             endings=tuple(self._settling.endings.values()),
             transcript=tuple(self._transcript.events),
             warnings=tuple(map(without_passwords, left)),
@@ -372,9 +372,9 @@ class _Run:
         try:
             self._settling.check_survivors(self._case.may_end, watch=False)
         except DeviationError as harm:
-            if harm.came not in error.came:
-                came, safety = f"{error.came}; {harm.came}", error.safety or harm.safety
-                raise DeviationError(error.expected, came, safety=safety, missing=True) from error
+            if harm.actual not in error.actual:
+                actual, safety = f"{error.actual}; {harm.actual}", error.safety or harm.safety
+                raise DeviationError(error.expected, actual, safety=safety, missing=True) from error
         except InconclusiveError:
             if not self.stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one

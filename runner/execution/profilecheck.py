@@ -78,10 +78,10 @@ class _Check:
         yield from self._unknown("errors", "error class", classes)
         yield from self._unknown("words", "word", {name for suite in self.suites for name in suite.words})
         granted = {name for suite in self.suites for name in suite.privileges}
-        yield from self._unknown("privileges", "privilege that a case grants", granted)
+        yield from self._unknown("privileges", "privilege", granted)
         for name, rows in self._data["errors"].items():
             yield from self._twice(("errors", name), rows, "this description")
-        yield from self._twice(("try_again",), self._data.get("try_again", ()), "this description")
+        yield from self._twice(("retry",), self._data.get("retry", ()), "this description")
         yield from self._spellings()
         yield from self._withheld()
         yield from self._exemptions()
@@ -90,13 +90,13 @@ class _Check:
         names = set(known)
         for name in self._data.get(section, {}):
             if name not in names:
-                yield self.document.fail((section, name), f"no {kind} is called {name!r}", did_you_mean(name, names))
+                yield self.document.fail((section, name), f"unknown {kind} {name!r}", did_you_mean(name, names))
 
     def _twice(self, way: Path_, rows: Sequence[Any], what: str) -> Iterator[SourceError]:
         for index, row in enumerate(rows):
             if row in rows[:index]:
                 place = self.document.place(*way, rows.index(row))
-                yield self.document.fail((*way, index), f"{what} stands already in {place}", "keep one of them")
+                yield self.document.fail((*way, index), f"{what} is already in {place}", "keep one of them")
 
     # Spellings
 
@@ -114,9 +114,9 @@ class _Check:
         sent = [self.profile.spell(statement.literal) for statement in self._statements.values()]
         for index, each in enumerate(self.profile.withheld):
             if not any(each.statement.search(text) for text in sent):
-                what = f"no statement of the cases has {each.statement.pattern!r}"
+                what = f"no case sends a statement that matches {each.statement.pattern!r}"
                 yield self.document.fail(
-                    ("withheld", index, "statement"), what, "write it for one, or remove the entry"
+                    ("withheld", index, "statement"), what, "correct the expression, or remove the entry"
                 )
 
     def _spellings(self) -> Iterator[SourceError]:
@@ -128,12 +128,12 @@ class _Check:
             way = ("spellings", index, "statement")
             matched = [text for text in sent if spelling.apply(text) is not None]
             if not matched:
-                what = f"no statement of the cases is {spelling.statement!r}"
+                what = f"no case sends the statement {spelling.statement!r}"
                 yield self.document.fail(way, what, _like(spelling.statement, statements.values()))
             elif all(text in taken for text in matched):
                 place = self.document.place("spellings", taken[matched[0]])
                 yield self.document.fail(
-                    way, f"never used: all that it fits is spelled already in {place}", "move it up, or remove one"
+                    way, f"never used: {place} already matches all its statements", "move it up, or remove one"
                 )
             for text in matched:
                 taken.setdefault(text, index)
@@ -158,15 +158,15 @@ class _Check:
         for index, row in enumerate(self._data.get("not_applicable", ())):
             way: Path_ = ("not_applicable", index)
             if not row.get("requirements") and not row.get("cases"):
-                yield self.document.fail(way, "names no requirement and no case", "name some, or remove the entry")
+                yield self.document.fail(way, "has neither requirements nor cases", "add some, or remove the entry")
             for kind, name, place in _named(row, way):
                 if (kind, name) in first:
                     stands = self.document.place(*first[kind, name])
-                    yield self.document.fail(place, f"{name} stands already in {stands}", "keep one of them")
+                    yield self.document.fail(place, f"{name} is already in {stands}", "keep one of them")
                     continue
                 first[kind, name] = place
                 if kind == "requirements" and name not in requirements:
-                    yield self.document.fail(place, f"no requirement is called {name!r}", _near(name, requirements))
+                    yield self.document.fail(place, f"unknown requirement {name!r}", _near(name, requirements))
                 if kind == "cases":
                     yield from self._unknown_case(name, place)
         yield from self._overlaps(first)
@@ -177,11 +177,11 @@ class _Check:
             return
         case_id = name.partition("[")[0]
         if case_id not in ids:
-            yield self.document.fail(place, f"no case is called {name!r}", _near(name, {*ids, *self._cases}))
+            yield self.document.fail(place, f"unknown case {name!r}", _near(name, {*ids, *self._cases}))
             return
         names = [case.name for case in self._cases.values() if case.id == case_id and case.label]
-        hint = did_you_mean(name, names) if names else "the case has none: name its id alone"
-        yield self.document.fail(place, f"the case {case_id} has no such parameters: {name!r}", hint)
+        hint = did_you_mean(name, names) if names else "the case has no parameters: write its id only"
+        yield self.document.fail(place, f"the case {case_id} has no parameters {name!r}", hint)
 
     def _overlaps(self, named: Mapping[tuple[str, str], Path_]) -> Iterator[SourceError]:
         """Cases that two entries set aside: only the first one's reason is ever seen."""
@@ -193,8 +193,8 @@ class _Check:
                 if way[:2] != ways[0][:2] and way not in told:
                     told.add(way)
                     place = self.document.place(*ways[0])
-                    what = f"the case {case.name} is not applicable already by {place}"
-                    yield self.document.fail(way, what, "name each case once, with one reason")
+                    what = f"the case {case.name} is already not applicable because of {place}"
+                    yield self.document.fail(way, what, "list each case once, with one reason")
 
     def _position(self, way: Path_) -> Place:
         return self.document.place(*way)
@@ -208,7 +208,11 @@ def _named(row: Mapping[str, Any], way: Path_) -> Iterator[tuple[str, str, Path_
 
 def _near(name: str, known: Iterable[str]) -> str:
     hint = did_you_mean(name, known)
-    return hint if hint.startswith("did") else "python -m runner explain shows requirements and cases; or remove it"
+    return (
+        hint
+        if hint.startswith("did")
+        else "python -m runner explain shows requirements and cases; correct the name, or remove it"
+    )
 
 
 def _like(statement: str, statements: Iterable[Template]) -> str:
@@ -218,4 +222,4 @@ def _like(statement: str, statements: Iterable[Template]) -> str:
         for template in statements
     ]
     close = difflib.get_close_matches(statement, texts, n=1)
-    return f"did you mean {close[0]!r}?" if close else "write it as a case does, or remove the spelling"
+    return f"did you mean {close[0]!r}?" if close else "write it as in the case, or remove the spelling"

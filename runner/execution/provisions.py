@@ -98,7 +98,7 @@ class Provisions:
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
                 self.table = None  # nothing was made, so that there is nothing to drop
                 raise InconclusiveError(
-                    f"needs a table, and {administrator} may not create one (error {outcome.code})", outcome
+                    f"needs a table, and {administrator} can't create one (error {outcome.code})", outcome
                 )
             _require(statement, outcome)
         for row_id, val in rows:
@@ -218,12 +218,12 @@ class Provisions:
 
     def _administer(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()
-        self._transcript.add(ADMINISTRATOR, "says", statement, manual=statement, setup=True)
+        self._transcript.add(ADMINISTRATOR, "sends", statement, manual=statement, setup=True)
         outcome = self._target.administer(statement)
-        self._transcript.add(ADMINISTRATOR, "hears", str(outcome), since=since, setup=True)
+        self._transcript.add(ADMINISTRATOR, "receives", str(outcome), since=since, setup=True)
         return outcome
 
 
 def _require(statement: str, outcome: Outcome) -> None:
     if not succeeded(outcome):
-        raise InconclusiveError(f"preparing failed: {statement} is answered with {outcome}", outcome)
+        raise InconclusiveError(f"preparation failed: {statement}: {outcome}", outcome)

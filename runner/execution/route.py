@@ -43,20 +43,20 @@ def sender_elsewhere(sender: Actor, look: Look, stage: Stage) -> str | None:
     if own is None:
         return None  # its connection is closed, or its row in the administrator's list is known to be its own
     if sender.id is None:
-        return f"the id of {sender.name}, which is to send it, is not known: {sender.unidentified}"
+        return f"the id of {sender.name}, the sender, is unknown: {sender.unidentified}"
     if own.own and sender.id not in own.own:
         stage.target.stopped = (
-            f"the process list showed {sender.name} under the id {sender.id} and shows it under "
-            f"{', '.join(sorted(own.own))} now: a proxy may share server sessions among connections, or read the list "
-            "from another server. Name one server, or a proxy without connection sharing, in the DSN"
+            f"the process list showed {sender.name} with the id {sender.id} and now shows the id "
+            f"{', '.join(sorted(own.own))}: a proxy may share server sessions among connections, or read the list "
+            "from another server. Use the address of one server, or of a proxy without connection sharing, in the DSN"
         )
         return stage.target.stopped
     shown = look.control if look.complete or sender.account.administrator else own.shown
     rows, own_rows = _rows_of(sender, shown), _rows_of(sender, own.shown)
     if not rows:
         return (
-            f"the process list that was read doesn't show {sender.name}, which is to send the statement (id "
-            f"{sender.id}, user {sender.account.user}): it may be another server's, as behind a load balancer"
+            f"the process list doesn't show {sender.name}, the sender of the statement (id {sender.id}, user "
+            f"{sender.account.user}): it may be the list of another server, as behind a load balancer"
         )
     return _differ(sender, rows, own_rows)
 
@@ -75,7 +75,7 @@ def target_elsewhere(sender: Actor, look: Look, stage: Stage, named: Collection[
         own_rows = _rows_of(target, own.shown)
         if not own_rows and (target.account is sender.account or sender.account.administrator):
             return (
-                f"the process list that {sender.name} reads doesn't show {target.name} (id {target.id}, user "
+                f"the process list read by {sender.name} doesn't show {target.name} (id {target.id}, user "
                 f"{target.account.user}): they may be connected to different servers"
             )
         if (doubt := _differ(target, rows, own_rows)) is not None:
@@ -83,7 +83,7 @@ def target_elsewhere(sender: Actor, look: Look, stage: Stage, named: Collection[
         if not rows and not own_rows and not (is_direct(sender, own.shown) and is_direct(target, None)):
             return (
                 f"neither the administrator's nor {sender.name}'s process list shows {target.name}, and the "
-                "connections may lead to different servers: let the administrator see all users' sessions"
+                "connections may lead to different servers: grant the administrator the right to see all sessions"
             )
     return None
 
@@ -101,7 +101,7 @@ def other_server(asker: Actor, answer: ProcessList, listed: Collection[Actor]) -
     if not missing or (is_direct(asker, seen) and all(is_direct(actor, None) for actor in missing)):
         return None
     names = " and ".join(actor.name for actor in missing)
-    return f"the process list that {asker.name} reads doesn't show {names}: they may be connected to different servers"
+    return f"the process list read by {asker.name} doesn't show {names}: they may be connected to different servers"
 
 
 def _rows_of(actor: Actor, shown: ProcessList) -> list[Row]:
@@ -113,9 +113,7 @@ def _differ(actor: Actor, rows: Collection[Row], others: Collection[Row]) -> str
     hosts, other_hosts = {row.get("host") for row in rows}, {row.get("host") for row in others}
     if not hosts or not other_hosts or hosts & other_hosts:
         return None
-    return (
-        f"two process lists show different connections under the id {actor.id} of {actor.name}: they are two servers'"
-    )
+    return f"two process lists show different connections with the id {actor.id} of {actor.name}: two servers"
 
 
 def is_direct(actor: Actor, shown: ProcessList | None) -> bool:

@@ -225,7 +225,7 @@ class Settling:
             end.row = self.elapsed
             if end.connection is None:
                 end.idle = _idle(actor.online)
-            self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the list")
+            self.stage.transcript.add(actor.name, "ends", f"row {actor.id} gone from the process list")
         session = actor.online
         if session.held:
             session.discard()
@@ -256,23 +256,23 @@ class Settling:
         self.patience.note_no_end()
         if end.connection is not None:
             raise DeviationError(
-                f"the row of {actor.name} leaves the list within {settle:g} s",
-                f"its {'client has left' if actor.left else 'connection is gone'}, but its row is still there "
+                f"the row of {actor.name} leaves the process list within {settle:g} s",
+                f"its {'client has disconnected' if actor.left else 'connection is gone'}, but its row is still there "
                 f"({end.state})",
             )
         busy = actor.online.busy and not actor.online.answered
-        state = f"{actor.name} is connected, its statement is still in flight"
+        state = f"{actor.name} is connected, and its statement is still in flight"
         if actor.online.held:
-            state = f"its client has not read all of its answer, but its row is still there ({end.state})"
+            state = f"its client has not read the whole reply, and its row is still there ({end.state})"
         if not busy:  # from here on a statement may end it: that is told, too
             silent = bool(self._unanswering([actor], _PROBE_LIMIT))
-            state = f"{actor.name} is connected, and answers statements"
+            state = f"{actor.name} is connected, and replies to statements"
             if silent and end.row is None:
                 state = (
                     f"{actor.name} is connected and listed until a statement is sent on its connection ({end.state})"
                 )
             elif silent:
-                state = f"{actor.name} is connected, and doesn't answer statements"
+                state = f"{actor.name} is connected, and doesn't reply to statements"
         row = "its row is gone, but " if end.row is not None else ""
         raise DeviationError(f"the connection of {actor.name} is gone within {settle:g} s", row + state, missing=busy)
 
@@ -282,8 +282,8 @@ class Settling:
         closed = self.idling.closes_within(end.idle, self.stage.login_of(actor), self.keep_active)
         if closed is not None:
             raise InconclusiveError(
-                f"{actor.name} ended after {end.idle:.1f} s without a statement, and sessions that no statement names "
-                f"are closed after {closed:.1f} s here: an idle timeout. Raise it above the settle time"
+                f"{actor.name} ended after {end.idle:.1f} s without a statement, and a session that no statement named "
+                f"also ended after {closed:.1f} s: an idle timeout. Raise it above the settle time"
             )
 
     def _note_speed(self, end: _End) -> None:
@@ -296,13 +296,13 @@ class Settling:
     def _row_state(self, actor: Actor) -> str | None:
         """What the row of a session that should end shows; None if there is none any more."""
         if actor.id is None:
-            raise InconclusiveError(f"the id of {actor.name} is not known: {actor.unidentified}")
+            raise InconclusiveError(f"the id of {actor.name} is unknown: {actor.unidentified}")
         # An id that was given to a later session of the case is no trace of this one.
         if any(other.id == actor.id and other.alive for other in self.stage.mates(actor)):
             return None
         shown = self.stage.look(actor, fresh=True)
         if shown is None:
-            raise InconclusiveError(f"nobody can see whether the row of {actor.name} is gone")
+            raise InconclusiveError(f"can't verify that the row of {actor.name} is gone")
         rows = [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
         return ", ".join(str(part) for part in rows[0].activity) if rows else None
 
@@ -337,7 +337,7 @@ class Settling:
         for name in self.endings if self.stage.case.watch else ():
             if (state := self._row_after(self.stage.actors[name], Poll(self.settle))) is not None:
                 raise DeviationError(
-                    f"the row of {name} stays away", f"it was gone from the list, and is there again ({state})"
+                    f"the row of {name} stays away", f"it was gone from the process list, and returned ({state})"
                 )
 
     def check(self, survivors: Collection[Actor]) -> None:
@@ -351,15 +351,13 @@ class Settling:
             if actor.session is not None and actor.session.hangup is not None:
                 self.stage.transcript.add(actor.name, "ends", f"connection {actor.session.hangup}")
         names = [f"{actor.name} ({_state(actor)})" for actor in lost]
-        names += ["the administrator's session that prepared the case"] if control else []
+        names += ["the administrator's session, which prepared the case"] if control else []
         if not self.stage.said_guarded:
-            raise InconclusiveError(
-                f"the target dropped {' and '.join(names)} before the statement under test was sent"
-            )
+            raise InconclusiveError(f"the target closed {' and '.join(names)} before the statement under test was sent")
         self._refuse_timed_out(lost, control=control, idle={actor.name: idle[actor.name] for actor in lost})
         unnamed = any(actor.name not in self.stage.case.named for actor in lost)
         raise DeviationError(
-            "every session that is not to end goes on",
+            "all sessions that should not be killed stay usable",
             f"lost: {' and '.join(names)}",
             safety=control or unnamed,
             missing=True,
@@ -383,8 +381,8 @@ class Settling:
         timeout = self.idling.closes_within(min(times.values()), self.stage.target.administrator, _nothing)
         if timeout is not None:
             raise InconclusiveError(
-                f"{' and '.join(times)} ended after {min(times.values()):.1f} s without a statement, and sessions that "
-                f"no statement names are closed after {timeout:.1f} s here: an idle timeout. Raise it above 10 s"
+                f"{' and '.join(times)} ended after {min(times.values()):.1f} s without a statement, and a session "
+                f"that no statement named also ended after {timeout:.1f} s: an idle timeout. Raise it above 10 s"
             )
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
@@ -407,7 +405,7 @@ class Settling:
         for actor, session in asked:
             outcome = session.result(limit)
             if not succeeded(outcome):
-                self.stage.transcript.add(actor.name, "note", f"asked whether it goes on: {outcome}")
+                self.stage.transcript.add(actor.name, "note", f"reply to a check statement: {outcome}")
             if isinstance(outcome, Lost | NoReply) or self._interrupted(actor, outcome):
                 lost.append(actor)
         return lost
@@ -415,13 +413,13 @@ class Settling:
     def _interrupted(self, actor: Actor, outcome: Outcome) -> bool:
         """Whether what was in flight was ended from outside; that it fails for a reason of its own harms nobody."""
         if isinstance(outcome, Unreadable):
-            raise InconclusiveError(f"whether {actor.name} goes on can't be told: {outcome}")
+            raise InconclusiveError(f"can't verify that {actor.name} stays usable: {outcome}")
         profile = self.stage.target.profile
         if isinstance(outcome, ServerError) and (gap := profile.undefined("interrupted")) is not None:
-            raise InconclusiveError(f"whether {actor.name} was interrupted can't be told ({outcome}): {gap}")
+            raise InconclusiveError(f"can't verify that {actor.name} was interrupted ({outcome}): {gap}")
         if not isinstance(outcome, ServerError) or "interrupted" not in profile.classes_of(outcome):
             return False
-        self.stage.transcript.add(actor.name, "hears", f"for its statement in flight: {outcome}")
+        self.stage.transcript.add(actor.name, "receives", f"for its statement in flight: {outcome}")
         return True
 
 
@@ -436,11 +434,11 @@ def _idle(session: Session) -> float | None:
 
 def _state(actor: Actor) -> str:
     hangup = actor.session.hangup if actor.session else None
-    return str(hangup) if hangup else "interrupted, or it doesn't answer"
+    return str(hangup) if hangup else "interrupted, or doesn't reply"
 
 
 def _connection(actor: Actor) -> str:
     """What is known of the connection of a session whose row is still there."""
     if actor.left:
-        return "its client has left"
-    return "its client has not read all of its answer" if actor.online.held else "its connection is gone"
+        return "its client has disconnected"
+    return "its client has not read the whole reply" if actor.online.held else "its connection is gone"

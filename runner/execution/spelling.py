@@ -46,6 +46,6 @@ def check_spellings(profile: Profile, cases: Iterable[Case], vocabulary: Vocabul
             if (found := fault(spelled, vocabulary, profile.spelled_words)) is not None:
                 raise SourceError(
                     step.place,
-                    f"the profile {profile.name} spells this as {spelled!r}: {found.what}",
+                    f"the profile {profile.name} sends this as {spelled!r}: {found.what}",
                     f"change the spelling, or list the case under not_applicable; {found.hint}",
                 )

@@ -55,7 +55,7 @@ class Actor:
             InconclusiveError: it was never connected.
         """
         if self.session is None:
-            raise InconclusiveError(f"{self.name} is not connected when it is its turn")
+            raise InconclusiveError(f"{self.name} is not connected at its next step")
         return self.session
 
 
@@ -170,9 +170,9 @@ class Stage:
         if not self._untied:
             return
         self.target.stopped = (
-            f"a statement that named {actor.name} was accepted, and {actor.name} is connected and listed as before, "
+            f"a statement that named {actor.name} was accepted, and {actor.name} is still connected and listed, "
             "behind a proxy whose connections have other ids than the process list: the statement may have reached "
-            "another server than the one that shows the list. Name one server in the DSN"
+            "another server than the one that shows the list. Use the address of one server in the DSN"
         )
         raise InconclusiveError(self.target.stopped)
 
@@ -261,7 +261,7 @@ class Stage:
         user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
         if actor.session is not None and actor.session.broken_off is not None:
             self.transcript.add(actor.name, "note", f"its first login: {actor.session.broken_off}", setup=setup)
-        self.transcript.add(actor.name, "logs in", f"as {user}: {outcome}", since=since, setup=setup)
+        self.transcript.add(actor.name, "connects", f"as {user}: {outcome}", since=since, setup=setup)
         self.full |= takes_no_more(outcome)
         if actor.session is None:
             return outcome
@@ -276,7 +276,7 @@ class Stage:
     def _note_id(self, actor: Actor, *, setup: bool) -> None:
         if actor.id is not None:
             actor.account.ids.add(actor.id)
-        text = f"its id in the list: {actor.id or 'unknown, ' + actor.unidentified}"
+        text = f"its id in the process list: {actor.id or 'unknown, ' + actor.unidentified}"
         self.transcript.add(actor.name, "note", text, setup=setup)
         for other in self.actors.values():
             if other is not actor and other.id is not None and other.id == actor.id and other.alive:
@@ -292,7 +292,7 @@ class Stage:
         while len(self.target.process_list().with_id(str(one.id))) < 2:  # noqa: PLR2004 - a row each
             if not poll.again():
                 self.target.stopped = (
-                    f"two connected sessions have the same id {one.id} in the process list, which shows one row: "
+                    f"two connected sessions have the same id {one.id}, and the process list shows one row: "
                     "a proxy shares server sessions among connections, or connections lead to different servers. Name "
                     "one server, or a proxy without connection sharing, in the DSN"
                 )
@@ -316,7 +316,7 @@ class Stage:
         """
         actor = self.actors[name]
         if actor.id is None:
-            raise InconclusiveError(f"the id of {name} is not known: {actor.unidentified}")
+            raise InconclusiveError(f"the id of {name} is unknown: {actor.unidentified}")
         return actor.id
 
     def mates(self, actor: Actor) -> list[Actor]:

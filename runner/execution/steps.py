@@ -159,7 +159,7 @@ class Player:
             if ANYTHING not in step.reply:
                 self._refuse_other_server(line, answer, lists)
         if line.guarded:
-            self._patience.note_answer(came=not isinstance(answer, NoReply))
+            self._patience.note_answer(answered=not isinstance(answer, NoReply))
             self._settling.start = time.monotonic()
         self._refuse_state(step, answer, f"{step.statement.text} is refused")
         self._judge(line.actor.name, line.text, answer, step.reply, kind=line.kind)
@@ -188,14 +188,14 @@ class Player:
         name, since = line.actor.name, self._stage.transcript.now_ms()
         self._idle[name] = self._stage.activity(line.actor)
         self._begins(line)
-        self._stage.transcript.add(name, "says", line.text, manual=line.manual)
+        self._stage.transcript.add(name, "sends", line.text, manual=line.manual)
         answer = line.actor.online.send_held(line.text, self._limits.statement, prepared=line.prepared)
         if answer is None:
-            self._stage.transcript.add(name, "note", "reads the beginning of a result set and no more", since=since)
+            self._stage.transcript.add(name, "note", "reads only the beginning of the result set", since=since)
             return
-        self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
+        self._stage.transcript.add(name, "receives", self._stage.shown(answer), since=since)
         self._refuse_state(step, answer, f"{step.statement.text} is refused")
-        raise InconclusiveError(f"preparing failed: {name}: {line.text} is answered with {answer}, no result set")
+        raise InconclusiveError(f"preparation failed: {name}: {line.text}: {answer}, not a result set")
 
     def _refuse_state(self, step: Say | Wait, answer: Outcome | None, what: str) -> None:
         """Gives up a case whose state can't be brought about, if the server's answer says that it doesn't have it."""
@@ -217,8 +217,10 @@ class Player:
             self._settling.keep_active()
             times += 1
         if times:
-            self._stage.transcript.add(line.actor.name, "note", f"asked {times} times more: a list may lag")
-            self._stage.transcript.add(line.actor.name, "hears", self._stage.shown(answer), since=since)
+            self._stage.transcript.add(
+                line.actor.name, "note", f"sent {times} more times, because the process list may lag"
+            )
+            self._stage.transcript.add(line.actor.name, "receives", self._stage.shown(answer), since=since)
         return answer
 
     def _refuse_other_server(self, line: _Line, answer: Outcome, lists: Reply) -> None:
@@ -271,9 +273,9 @@ class Player:
         self._begins(line)
         name = line.actor.name
         since = self._stage.transcript.now_ms()
-        self._stage.transcript.add(name, "note", f"prepares, to execute it later: {line.text}")
+        self._stage.transcript.add(name, "note", f"prepares for a later execution: {line.text}")
         answer = line.actor.online.prepare(line.text, self._limits.statement)
-        self._stage.transcript.add(name, "hears", self._stage.shown(answer), since=since)
+        self._stage.transcript.add(name, "receives", self._stage.shown(answer), since=since)
         self._judge(name, line.text, answer, reply, kind=line.kind)
         self._prepared[name] = line if isinstance(answer, Ok) else replace(line, refused=answer)
 
@@ -291,7 +293,7 @@ class Player:
 
     def _send(self, line: _Line, *, executes: bool = False) -> None:
         self._begins(line)
-        self._stage.transcript.add(line.actor.name, "says", line.text, manual=line.manual)
+        self._stage.transcript.add(line.actor.name, "sends", line.text, manual=line.manual)
         if executes:
             line.actor.online.send_prepared()
         else:
@@ -306,13 +308,13 @@ class Player:
         elif self._stage.said_guarded:
             self._settling.prompted.add(line.actor.name)
         if line.actor.online.busy:
-            raise InconclusiveError(f"{line.actor.name} still waits for an answer when it is its turn to speak")
+            raise InconclusiveError(f"{line.actor.name} still waits for a reply at its next step")
         self._kinds[line.actor.name] = line.kind
 
     def _await(self, step: Await) -> None:
         actor = self._stage.actors[step.session]
         if not actor.online.busy:
-            raise InconclusiveError(f"{actor.name} has nothing in flight to be awaited ({step.place})")
+            raise InconclusiveError(f"{actor.name} has no statement in flight to await ({step.place})")
         # What a session that is to end still has in flight has to be over when the settle time is.
         limit = self._settling.settle if actor.name in self._stage.case.may_end else self._limits.statement
         answer = self._hear(actor, self._stage.transcript.now_ms(), limit)
@@ -320,7 +322,7 @@ class Player:
 
     def _hear(self, actor: Actor, since: float, limit: float) -> Outcome:
         answer = self._settling.answer(actor.online, limit)
-        self._stage.transcript.add(actor.name, "hears", self._stage.shown(answer), since=since)
+        self._stage.transcript.add(actor.name, "receives", self._stage.shown(answer), since=since)
         return answer
 
     def _judge(
@@ -338,13 +340,13 @@ class Player:
         if isinstance(answer, Rows):
             before, self._last_rows = self._last_rows, answer
         fits = self.matcher.fits(answer, reply or _PREPARES, before)
-        came = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
-        if _claims_any_error(reply) and came is AnswerClass.FITS:
+        actual = as_class or answer_class(answer, self._stage.target.profile, fits=fits)
+        if _claims_any_error(reply) and actual is AnswerClass.FITS:
             # A claim of any error, or of any reply, is not met by an answer that tells nothing about the statement.
             plain = answer_class(answer, self._stage.target.profile, fits=False)
-            came = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else came
+            actual = plain if plain in {AnswerClass.SHORTAGE, AnswerClass.UNREADABLE} else actual
         kind = kind if reply and ANYTHING not in reply else StepKind.PREPARES
-        judgement = judge(kind, came, sent_guarded=self._stage.said_guarded)
+        judgement = judge(kind, actual, sent_guarded=self._stage.said_guarded)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._goes_on(name):
             judgement = Judgement.INCONCLUSIVE
         self._refuse_no_administrator(name, statement, answer, fits=fits and not _claims_any_error(reply))
@@ -352,13 +354,13 @@ class Player:
             case Judgement.GOES_ON:
                 pass
             case Judgement.INCONCLUSIVE:
-                preparing = "" if reply else "preparing failed: "
-                raise InconclusiveError(f"{preparing}{name}: {statement} is answered with {self.matcher.shown(answer)}")
+                preparing = "" if reply else "preparation failed: "
+                raise InconclusiveError(f"{preparing}{name}: {statement}: {self.matcher.shown(answer)}")
             case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
                 if (why := self.matcher.undecided(answer, reply)) is not None:
-                    raise InconclusiveError(f"{name}: {statement} is answered with {answer}, but {why}")
+                    raise InconclusiveError(f"{name}: {statement}: {answer}, but {why}")
                 raise DeviationError(
-                    f"{name}: {statement} is answered with {describe(reply or _PREPARES)}",
+                    f"{name}: {statement} gets the reply {describe(reply or _PREPARES)}",
                     self.matcher.shown(answer),
                     missing=judgement is Judgement.DEVIATES_TWICE,
                 )
@@ -376,8 +378,8 @@ class Player:
             return
         if (others := target.profile.other_administrators(target.dsn.account)) is not None:
             raise InconclusiveError(
-                f"{name}: {statement} is answered with {answer}; but the DSN's user {target.dsn.account} is not the "
-                f"administrator: only {others} may end every user's sessions on such a server"
+                f"{name}: {statement}: {answer}; but the DSN's user {target.dsn.account} is not the "
+                f"administrator: on this kind of server only {others} may kill the sessions of all users"
             )
 
     def _goes_on(self, name: str) -> bool:
@@ -419,7 +421,7 @@ class Player:
             if actor.online.answered or not actor.online.busy:
                 answer = actor.online.arrived  # the check takes it
                 self._settling.check([actor])
-                over = f"{actor.name}'s statement was over before it could be seen {step.state}"
+                over = f"{actor.name}'s statement finished before the process list showed it {step.state}"
                 self._refuse_state(step, answer, over)
                 raise InconclusiveError(over)
             self._settling.keep_active()
@@ -427,7 +429,7 @@ class Player:
             seen += activity is not None and activity != self._idle.get(actor.name)
             if not poll.again():
                 # The server has had the statement for the whole settle time: it runs, whatever the list says of it.
-                note = f"the list doesn't tell that it is {step.state}; going on"
+                note = f"the process list doesn't show it {step.state}; continuing"
                 self._stage.transcript.add(actor.name, "note", note)
                 return
 

@@ -47,7 +47,7 @@ class Listing:
     Attributes:
         entry: where the entry stands: file, line and column.
         reason, link: why it is put up with, as the entry says.
-        note: what is untrue about the entry and what to do, in a sentence; empty for what came as listed.
+        note: why the entry is stale and what to do, in a sentence; empty for a known deviation.
     """
 
     standing: Standing
@@ -72,10 +72,10 @@ class DeviationError(Exception):
         missing: whether it rests on what did not come, or on a lost connection: a network in trouble does that too.
     """
 
-    def __init__(self, expected: str, came: str, *, safety: bool = False, missing: bool = False) -> None:
-        super().__init__(expected, came)
+    def __init__(self, expected: str, actual: str, *, safety: bool = False, missing: bool = False) -> None:
+        super().__init__(expected, actual)
         self.expected = expected
-        self.came = came
+        self.actual = actual
         self.safety = safety
         self.missing = missing
 
@@ -133,7 +133,7 @@ class CaseResult:
     verdict: Verdict
     reason: str = ""
     expected: str = ""
-    came: str = ""
+    actual: str = ""
     safety: bool = False
     unreached: bool = False
     """Whether the target could not be used when it was the case's turn, or in its middle: that is no level's matter."""

@@ -14,7 +14,7 @@ from runner.language.problems import Place
 from runner.reporting.record import Record
 
 _WRONG = {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
-_HARMFUL = f"{UNFINISHED}: a session ended that no statement named; is that really to be put up with?"
+_HARMFUL = f"{UNFINISHED}: an unrelated session was killed; accept this only with a good reason"
 
 
 def entries_of(
@@ -37,11 +37,11 @@ def entries_of(
     for result in record.results:
         if result.verdict not in (_WRONG if inconclusive else {Verdict.DEVIATES}):
             continue
-        entry = entry_for(result, kept, result.came)
+        entry = entry_for(result, kept, result.actual)
         if entry is None:
             kept.append(_entry(result, _HARMFUL if result.safety else UNFINISHED))
         elif not _true_of(entry, result):
-            new = _entry(result, f"{UNFINISHED}: it deviates otherwise now; what was said before: {entry.reason}")
+            new = _entry(result, f"{UNFINISHED}: the case fails in another way now; the reason before: {entry.reason}")
             if entry.subject == result.name:
                 kept[kept.index(entry)] = replace(new, link=entry.link, versions=entry.versions, expires=entry.expires)
             else:
@@ -59,7 +59,7 @@ def _renewed(entry: KnownDeviation, results: Sequence[CaseResult]) -> list[Known
 
 
 def _true_of(entry: KnownDeviation, result: CaseResult) -> bool:
-    same = entry.verdict is result.verdict and entry.describes(result.came)
+    same = entry.verdict is result.verdict and entry.describes(result.actual)
     return same and (entry.safety == result.safety or (entry.whole_requirement and entry.safety))
 
 
@@ -69,7 +69,7 @@ def _entry(result: CaseResult, reason: str) -> KnownDeviation:
         subject=result.name,
         whole_requirement=False,
         verdict=result.verdict,
-        came=result.came if deviates else None,
+        actual=result.actual if deviates else None,
         pattern=None,
         reason=reason,
         link="",
@@ -83,7 +83,7 @@ def _entry(result: CaseResult, reason: str) -> KnownDeviation:
 def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
     """The list as a file."""
     results = {result.name: result for result in record.results}
-    yield f"# What {record.target.name} is known to do otherwise, and why: docs/known-deviations.md explains the words."
+    yield f"# Known deviations of {record.target.name}, with reasons. docs/known-deviations.md explains the keys."
     yield f"format: {FORMAT}"
     yield "deviations:" + ("" if entries else " []")
     for entry in entries:
@@ -99,10 +99,10 @@ def _words(entry: KnownDeviation) -> Iterator[str]:
     yield f"{'requirement' if entry.whole_requirement else 'case'}: {_quoted(entry.subject)}"
     if entry.verdict is not Verdict.DEVIATES:
         yield f"verdict: {entry.verdict.value}"
-    if entry.came is not None:
-        yield f"came: {_quoted(entry.came)}"
+    if entry.actual is not None:
+        yield f"actual: {_quoted(entry.actual)}"
     if entry.pattern is not None:
-        yield f"came_pattern: {_quoted(entry.pattern.pattern)}"
+        yield f"actual_pattern: {_quoted(entry.pattern.pattern)}"
     if entry.safety:
         yield "safety: true"
     yield f"reason: {_quoted(entry.reason)}"

@@ -60,7 +60,7 @@ class Change:
     before: str | None
     after: str | None
     was: str = ""
-    came: str = ""
+    actual: str = ""
     known: str = ""
 
 
@@ -125,7 +125,7 @@ def _changes(old: CaseResult | None, new: CaseResult | None) -> Iterator[Change]
         before=old.verdict.value if old else None,
         after=new.verdict.value if new else None,
         was=outcome_of(old) if old else "",
-        came=outcome_of(new) if new else "",
+        actual=outcome_of(new) if new else "",
         known=new.listing.reason if new and new.listing and new.standing is Standing.KNOWN else "",
     )
 
@@ -169,7 +169,7 @@ def _head(old: Record, new: Record) -> dict[str, tuple[str, str]]:
         "TLS": (old.target.tls or "none", new.target.tls or "none"),
         "suite": (old.run.suite, new.run.suite),
         "cases": (old.run.cases_digest, new.run.cases_digest),
-        "of the cases, run": (_extent(old), _extent(new)),
+        "cases run": (_extent(old), _extent(new)),
         "strict": (str(old.run.strict).lower(), str(new.run.strict).lower()),
         "settle": (f"{old.run.settle:g} s", f"{new.run.settle:g} s"),
         "statement limit": (f"{old.run.statement_limit:g} s", f"{new.run.statement_limit:g} s"),

@@ -36,7 +36,7 @@ def annotate(
         shown = commands if len(commands) <= _MOST else commands[: _MOST - 1]
         yield from shown
         if len(commands) > len(shown):
-            more = f"{len(commands) - len(shown)} more: the job's summary has them"
+            more = f"{len(commands) - len(shown)} more: see the job's summary"
             yield _command(kind, {"title": "Conformance"}, more)
 
 
@@ -55,9 +55,9 @@ def _of_result(kind: str, result: CaseResult, workspace: Path) -> str:
     what = "known deviation" if result.standing is Standing.KNOWN else result.verdict.value
     lines = [result.title]
     if result.verdict is Verdict.DEVIATES:
-        lines += [f"expected: {result.expected}", f"came: {result.came}"]
+        lines += [f"expected: {result.expected}", f"actual: {result.actual}"]
     elif result.reason:
-        lines += [f"because: {result.reason}"]
+        lines += [f"reason: {result.reason}"]
     if listing is not None:
         lines += [f"listed: {listing.note}" if listing.note else f"known: {listing.reason}"]
     title = f"{result.requirement} ({result.binding.value}) {what}: {result.name}"
@@ -113,16 +113,16 @@ def job_summary(
             yield f"| {level.value} | " + " | ".join(str(counts[verdict]) for verdict in Verdict) + " |"
     yield from _table("Fails the build", [result for result in results if result.fails(strict=strict)])
     if complaints:
-        yield from ("", "### Known deviations that are none", "")
+        yield from ("", "### Stale entries in the list of known deviations", "")
         yield from (f"- {code(str(complaint))}" for complaint in complaints)
-    yield from _table("Deviates or is undecided, and doesn't fail the build", _aside(results, strict=strict))
+    yield from _table("Deviates or is inconclusive, and doesn't fail the build", _aside(results, strict=strict))
     yield ""
 
 
 def _table(title: str, results: Sequence[CaseResult]) -> Iterator[str]:
     if not results:
         return
-    yield from ("", f"### {title}: {len(results)}", "", "| requirement | case | verdict | what came | known |")
+    yield from ("", f"### {title}: {len(results)}", "", "| requirement | case | verdict | actual | known |")
     yield "|---|---|---|---|---|"
     for result in map(with_placeholders, results[:_MOST_ROWS]):
         known = code(result.listing.note or result.listing.reason) if result.listing else ""

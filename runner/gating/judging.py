@@ -30,51 +30,52 @@ def listed(result: CaseResult, entries: Sequence[KnownDeviation], today: dt.date
     """The result with what the list says of it; the verdict stays what it is."""
     if not entries:
         return result
-    came = with_placeholders(result).came
-    entry = entry_for(result, entries, came)
+    actual = with_placeholders(result).actual
+    entry = entry_for(result, entries, actual)
     if entry is None:
         return result
-    standing, what = _standing(result, came, entry, today)
+    standing, what = _standing(result, actual, entry, today)
     if standing is Standing.UNLISTED:
         return result
     note = f"{entry.place}: {what}" if what else ""
     return replace(result, listing=Listing(standing, str(entry.place), entry.reason, entry.link, note))
 
 
-def _standing(result: CaseResult, came: str, entry: KnownDeviation, today: dt.date) -> tuple[Standing, str]:
+def _standing(result: CaseResult, actual: str, entry: KnownDeviation, today: dt.date) -> tuple[Standing, str]:
     name, is_ = result.name, result.verdict.value
     if result.verdict not in _WRONG:
         if entry.whole_requirement:
             return Standing.UNLISTED, ""  # it speaks of those that deviate
-        return Standing.GONE, f"{name} is listed as one that {_comes_to(entry)}, and {_now(is_)}: remove the entry"
+        return Standing.GONE, f"{name} is listed as {_listed_as(entry)} and {_now(is_)}: remove the entry"
     if result.verdict is Verdict.INCONCLUSIVE and entry.verdict is Verdict.DEVIATES:
         return Standing.UNLISTED, ""  # whether it still deviates is not known, and nobody has said it may be undecided
-    if other := _otherwise(result, came, entry):
+    if other := _otherwise(result, actual, entry):
         return Standing.DIFFERENT, other
     if entry.expires is not None and entry.expires < today:
-        what = f"what is listed for {name} expired on {entry.expires}"
-        return Standing.EXPIRED, f"{what}: mend the target, or decide again and set a later day"
+        what = f"the entry for {name} expired on {entry.expires}"
+        return Standing.EXPIRED, f"{what}: fix the target, or set a later day"
     return Standing.KNOWN, ""
 
 
-def _otherwise(result: CaseResult, came: str, entry: KnownDeviation) -> str:
+def _otherwise(result: CaseResult, actual: str, entry: KnownDeviation) -> str:
     """How a result is wrong in another way than listed; empty if it is not."""
     name = result.name
     if result.verdict is not entry.verdict:
-        return f"{name} is listed as inconclusive, and deviates ({came!r} came): mend the target, or list it so"
-    if not entry.describes(came):
-        what = f"{name} deviates otherwise than listed: {entry.expected!r} is listed, {came!r} came"
-        return f"{what}: look at it, then mend the target or the entry"
+        what = f"{name} is listed as inconclusive and deviates now (actual: {actual!r})"
+        return f"{what}: fix the target, or correct the entry"
+    if not entry.describes(actual):
+        what = f"{name} deviates in another way than listed (listed: {entry.expected!r}, actual: {actual!r})"
+        return f"{what}: fix the target, or correct the entry"
     if result.safety and not entry.safety:
-        what = f"in {name} a session ended that no statement named, which this entry doesn't allow"
-        return f"{what}: mend the target, or say 'safety: true' if that is to be put up with"
+        what = f"{name} killed an unrelated session, and the entry has no 'safety: true'"
+        return f"{what}: fix the target, or add 'safety: true' to accept it"
     if entry.safety and not result.safety and not entry.whole_requirement:
-        return f"in {name} no session ends any more that no statement named: remove 'safety: true'"
+        return f"{name} doesn't kill an unrelated session any more: remove 'safety: true'"
     return ""
 
 
-def _comes_to(entry: KnownDeviation) -> str:
-    return "deviates" if entry.verdict is Verdict.DEVIATES else "can't be decided"
+def _listed_as(entry: KnownDeviation) -> str:
+    return "deviating" if entry.verdict is Verdict.DEVIATES else "inconclusive"
 
 
 def _now(verdict: str) -> str:
@@ -98,7 +99,7 @@ def complaints(
     told = {problem.place for problem in unknown}
     for entry in in_force:
         if entry.whole_requirement and entry.place not in told and _is_gone(entry, cases, done):
-            what = f"no case of {entry.subject} {_comes_to(entry)} any more as listed ({entry.expected!r})"
+            what = f"no case of {entry.subject} is {_listed_as(entry)} as listed any more ({entry.expected!r})"
             yield Complaint(entry.place, f"{what}: remove the entry")
 
 
@@ -112,7 +113,7 @@ def unknown_names(known: KnownDeviations, cases: Sequence[Case]) -> list[SourceE
         if entry.subject not in there:
             hint = did_you_mean(entry.subject, there)
             hint = hint if hint.startswith("did") else "remove the entry"
-            problems.append(SourceError(entry.place, f"no {kind} is called {entry.subject!r}", hint))
+            problems.append(SourceError(entry.place, f"unknown {kind} {entry.subject!r}", hint))
     return problems
 
 

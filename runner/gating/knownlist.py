@@ -36,7 +36,7 @@ class KnownDeviation:
     subject: str
     whole_requirement: bool
     verdict: Verdict
-    came: str | None
+    actual: str | None
     pattern: re.Pattern[str] | None
     reason: str
     link: str
@@ -50,16 +50,16 @@ class KnownDeviation:
         names = (result.requirement,) if self.whole_requirement else (result.name, result.case_id)
         return self.subject in names
 
-    def describes(self, came: str) -> bool:
+    def describes(self, actual: str) -> bool:
         """Whether this is what it says comes instead; times don't count."""
         if self.pattern is not None:
-            return self.pattern.search(came) is not None
-        return self.came is None or without_times(self.came) in without_times(came)
+            return self.pattern.search(actual) is not None
+        return self.actual is None or without_times(self.actual) in without_times(actual)
 
     @property
     def expected(self) -> str:
         """What it says comes instead, for people."""
-        return self.came or (f"/{self.pattern.pattern}/" if self.pattern else self.verdict.value)
+        return self.actual or (f"/{self.pattern.pattern}/" if self.pattern else self.verdict.value)
 
 
 @dataclass(frozen=True)
@@ -80,24 +80,24 @@ class KnownDeviations:
         for entry in self.entries:
             if entry.versions is not None and number is None:
                 raise SourceError(
-                    entry.place, f"the target's version {version!r} has no number to compare", "leave 'versions' out"
+                    entry.place, f"the target's version {version!r} contains no number to compare", "remove 'versions'"
                 )
             if entry.versions is not None and number is not None and not entry.versions.include(number):
                 continue
             if not entry.whole_requirement and entry.subject in taken:
                 earlier = taken[entry.subject].place
-                raise SourceError(entry.place, f"{entry.subject} is listed already at {earlier}", "keep one of them")
+                raise SourceError(entry.place, f"{entry.subject} is already listed at {earlier}", "keep one of them")
             taken[entry.subject] = entry
             chosen.append(entry)
         return tuple(chosen)
 
 
-def entry_for(result: CaseResult, entries: Sequence[KnownDeviation], came: str) -> KnownDeviation | None:
+def entry_for(result: CaseResult, entries: Sequence[KnownDeviation], actual: str) -> KnownDeviation | None:
     """The entry that decides about a result: the one that names most exactly; of a requirement's the one that fits."""
     covering = [entry for entry in entries if entry.covers(result)]
     covering.sort(key=lambda entry: (entry.whole_requirement, entry.subject != result.name))
     if covering and covering[0].whole_requirement:
-        return next((entry for entry in covering if entry.describes(came)), covering[0])
+        return next((entry for entry in covering if entry.describes(actual)), covering[0])
     return covering[0] if covering else None
 
 
@@ -118,26 +118,26 @@ def read_known_deviations(path: Path, *, unfinished: bool = False) -> KnownDevia
 
 def _entry(document: Document, way: Path_, row: Mapping[str, Any], unfinished: bool) -> KnownDeviation:
     if ("case" in row) == ("requirement" in row):
-        raise document.fail(way, "an entry names either a case or a requirement", "add 'case:' or 'requirement:'")
+        raise document.fail(way, "an entry has either a case or a requirement", "add 'case:' or 'requirement:'")
     if row["reason"].strip().upper().startswith(UNFINISHED) and not unfinished:
         raise document.fail(
             (*way, "reason"),
-            "nobody has written a reason yet",
-            f"replace {UNFINISHED} by why this is put up with, or remove the entry and let it fail",
+            "the reason is not written yet",
+            f"replace {UNFINISHED} by the reason, or remove the entry",
         )
     verdict = Verdict(row.get("verdict", Verdict.DEVIATES.value))
-    texts = [key for key in ("came", "came_pattern") if key in row]
+    texts = [key for key in ("actual", "actual_pattern") if key in row]
     if len(texts) != (1 if verdict is Verdict.DEVIATES else 0):
         raise document.fail(
             (*way, *texts[:1]),
-            "a deviation says what comes instead, once; what is inconclusive says nothing of it",
-            "write the report's 'came', or a part of it, as 'came:' (or 'came_pattern:')",
+            "an entry that deviates has one of 'actual' and 'actual_pattern'; an inconclusive one has neither",
+            "copy 'actual' of the record, or a part of it, to 'actual:', or write an 'actual_pattern:'",
         )
     return KnownDeviation(
         subject=row.get("case") or row["requirement"],
         whole_requirement="requirement" in row,
         verdict=verdict,
-        came=row.get("came"),
+        actual=row.get("actual"),
         pattern=_pattern(document, way, row),
         reason=" ".join(row["reason"].split()),
         link=row.get("link", ""),
@@ -149,16 +149,16 @@ def _entry(document: Document, way: Path_, row: Mapping[str, Any], unfinished: b
 
 
 def _pattern(document: Document, way: Path_, row: Mapping[str, Any]) -> re.Pattern[str] | None:
-    if "came_pattern" not in row:
+    if "actual_pattern" not in row:
         return None
     try:
-        pattern = re.compile(row["came_pattern"])
+        pattern = re.compile(row["actual_pattern"])
     except (re.error, OverflowError) as error:
-        what = f"is no regular expression: {error}"
-        raise document.fail((*way, "came_pattern"), what, "Python's re has the syntax") from error
+        what = f"is not a valid regular expression: {error}"
+        raise document.fail((*way, "actual_pattern"), what, "the syntax is that of Python's re module") from error
     if pattern.search(""):
-        what = f"{row['came_pattern']!r} is found in every text, so that it excuses whatever comes"
-        raise document.fail((*way, "came_pattern"), what, "mind | and *")
+        what = f"{row['actual_pattern']!r} matches every text, and would accept any result"
+        raise document.fail((*way, "actual_pattern"), what, "check | and *")
     return pattern
 
 
@@ -173,4 +173,4 @@ def _day(document: Document, way: Path_, row: Mapping[str, Any]) -> dt.date | No
     try:
         return dt.date.fromisoformat(row["expires"]) if "expires" in row else None
     except ValueError as error:
-        raise document.fail((*way, "expires"), f"{row['expires']} is no day", "write it as 2027-01-31") from error
+        raise document.fail((*way, "expires"), f"{row['expires']} is not a date", "write it as 2027-01-31") from error

@@ -38,9 +38,9 @@ class Policy:
         for word in text.split(",") if text.strip() != "none" else []:
             name, colon, level = word.strip().partition(":")
             if name not in kinds:
-                raise PolicyError(f"no change is called {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
+                raise PolicyError(f"unknown kind of change {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
             if colon and level not in known_levels:
-                raise PolicyError(f"no level is called {level!r}; {did_you_mean(level, known_levels)}")
+                raise PolicyError(f"unknown level {level!r}; {did_you_mean(level, known_levels)}")
             levels[kinds[name]] = known_levels[level] if colon else Level.OBSERVE
         return cls(levels)
 

@@ -21,7 +21,7 @@ def failure_of(result: CaseResult) -> tuple[object, ...] | None:
     The claim belongs to it: the same answer in another phase of the case is another failure.
     """
     if result.verdict is Verdict.DEVIATES:
-        return (result.verdict, result.safety, without_times(result.expected), without_times(result.came))
+        return (result.verdict, result.safety, without_times(result.expected), without_times(result.actual))
     if result.verdict is Verdict.INCONCLUSIVE:
         return (result.verdict, without_times(result.reason))
     return None
@@ -30,7 +30,7 @@ def failure_of(result: CaseResult) -> tuple[object, ...] | None:
 def outcome_of(result: CaseResult) -> str:
     """What came, in a line: what was observed, what came instead, or why it is undecided."""
     if result.verdict is Verdict.DEVIATES:
-        return result.came
+        return result.actual
     if result.verdict is Verdict.OBSERVED:
         return ", ".join(sorted(result.observed))
     return result.reason

@@ -15,20 +15,20 @@ from runner.gating.sameness import without_times
 _TITLES = {
     Kind.REGRESSED: "regressed",
     Kind.INCONCLUSIVE: "newly inconclusive",
-    Kind.CHANGED: "another failure than before",
+    Kind.CHANGED: "fails in another way than before",
     Kind.FIXED: "fixed",
     Kind.DECIDED: "newly decided",
-    Kind.EXEMPTED: "no longer asked: not applicable now (no fix)",
-    Kind.APPLIES: "asked for the first time: not applicable before",
+    Kind.EXEMPTED: "no longer applicable (not a fix)",
+    Kind.APPLIES: "applicable now, not applicable before",
     Kind.LEVEL: "another requirement level",
-    Kind.REMOVED: "in the older run only (removing a case fixes nothing)",
-    Kind.ADDED: "in the newer run only (no regression)",
-    Kind.OBSERVED: "another observation (never judged)",
+    Kind.REMOVED: "in the older run only (not a fix)",
+    Kind.ADDED: "in the newer run only (not a regression)",
+    Kind.OBSERVED: "another observation (never fails)",
 }
 _LINE = 160
 _MOST_LINES = 8  # of a kind, on the screen
 _MOST_ROWS = 300  # GitHub refuses comments beyond 65536 characters
-_OTHER_CASES = "the case files are not the same: what changed may be the questions, not the target"
+_OTHER_CASES = "the case files differ: a change may be caused by the cases, not by the target"
 
 
 def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
@@ -48,7 +48,7 @@ def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
                 yield "    " + shorten(f"before: {group[0].was}", _LINE)
         if len(groups) > _MOST_LINES:
             rest = sum(map(len, groups[_MOST_LINES:]))
-            yield f"  ... and {rest} more: --format markdown or json has all"
+            yield f"  ... and {rest} more: see --format markdown or json"
     yield ""
     yield conclusion(difference, policy)
 
@@ -71,7 +71,7 @@ def _alike(changes: list[Change]) -> Iterator[list[Change]]:
     """Changes with one cause together."""
     groups: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
-        texts = (without_times(change.was), without_times(change.came))
+        texts = (without_times(change.was), without_times(change.actual))
         key = (change.requirement, change.level, change.before, change.after, change.known, *texts)
         groups.setdefault(key, []).append(change)
     yield from groups.values()
@@ -88,7 +88,7 @@ def _line(group: list[Change]) -> str:
 
 def _told(change: Change) -> str:
     """What came, or where nothing is wrong now, what came before."""
-    text = f": {change.came}" if change.came else f" (was: {change.was})" if change.was else ""
+    text = f": {change.actual}" if change.actual else f" (was: {change.was})" if change.was else ""
     return text + (f" (known: {change.known})" if change.known else "")
 
 
@@ -102,8 +102,8 @@ def conclusion(difference: Difference, policy: Policy) -> str:
     """The comparison in a sentence."""
     failing = policy.failing(difference)
     counts = ", ".join(f"{len(difference.of(kind))} {kind.value}" for kind in Kind if difference.of(kind))
-    verdict = f"fails: {len(failing)} of what --fail-on names" if failing else "passes"
-    return f"{verdict} ({counts or 'no differences'}; {difference.alike} cases alike)"
+    verdict = f"fails: {len(failing)} changes selected by --fail-on" if failing else "passes"
+    return f"{verdict} ({counts or 'no differences'}; {difference.alike} cases unchanged)"
 
 
 def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
@@ -130,7 +130,7 @@ def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
         yield ""
         yield f"**{_TITLES[kind][0].upper()}{_TITLES[kind][1:]}: {len(changes)}{mark}**"
         yield ""
-        yield "| requirement | case | before | after | what came |"
+        yield "| requirement | case | before | after | actual |"
         yield "|---|---|---|---|---|"
         for change in changes[: max(0, _MOST_ROWS - rows)]:
             yield (
@@ -140,7 +140,7 @@ def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
         rows += len(changes)
     if rows > _MOST_ROWS:
         yield ""
-        yield f"{rows - _MOST_ROWS} more: `--format json` has all."
+        yield f"{rows - _MOST_ROWS} more: see `--format json`."
 
 
 def as_json(difference: Difference, policy: Policy) -> Iterator[str]:

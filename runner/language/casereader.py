@@ -95,7 +95,7 @@ class CaseReader:
             known = self.register.requirements
             raise self._fail(
                 ("requirement",),
-                f"no requirement is called {raw['requirement']!r}",
+                f"unknown requirement {raw['requirement']!r}",
                 did_you_mean(raw["requirement"], known),
             )
         requirement = self.register.requirements[raw["requirement"]]
@@ -111,7 +111,7 @@ class CaseReader:
                 frozenset(self._known(ended, names, ("observe", name, "ends")) for ended in outcome["ends"])
                 if "ends" in outcome
                 else None,
-                outcome.get("sees"),
+                outcome.get("connection"),
             )
             for name, outcome in raw.get("observe", {}).items()
         )
@@ -140,39 +140,45 @@ class CaseReader:
             raise self._fail(
                 ("observe",) if outcomes else ("requirement",),
                 f"the requirement's level is {level.value}, and the case has {'' if outcomes else 'no '}observe",
-                "cases of a requirement to observe have outcomes under observe; others claim replies and ends",
+                "cases of level observe list outcomes under observe; other cases claim replies and ends",
             )
         if "repeat" in self.raw and not outcomes:
-            raise self._fail(("repeat",), "only a case that observes can repeat", "use parameters, or leave it out")
+            raise self._fail(("repeat",), "only a case of level observe can repeat", "use parameters, or remove it")
         if "ends" in self.raw and outcomes:
-            raise self._fail(("ends",), "a case that observes says in its outcomes what ends", "move it there")
+            raise self._fail(
+                ("ends",), "a case of level observe lists the ended sessions in its outcomes", "move it there"
+            )
         if not outcomes and any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
-            raise self._fail(("steps",), "a step says reply: any, which can't fail", "name the lawful replies")
+            raise self._fail(("steps",), "a step has reply: any, which can't fail", "list the allowed replies")
         open_steps = sum(
             any(expect.kind == "any" for expect in step.reply) for step in flat(steps) if hasattr(step, "reply")
         )
         if outcomes and any(outcome.reply for outcome in outcomes) and open_steps != 1:
             raise self._fail(
                 ("observe",),
-                f"{open_steps} steps say reply: any",
-                "exactly one does: the outcomes' replies are its reply",
+                f"{open_steps} steps have reply: any",
+                "exactly one step needs it: the outcomes list its replies",
             )
 
     def _sessions(self) -> tuple[SessionSpec, ...]:
         own = "sessions" in self.raw
         raw = self.raw["sessions"] if own else self.document.data.get("sessions")
         if raw is None:
-            raise self._fail((), "the case has no sessions", "name them in the case, or for all cases at the top")
+            raise self._fail(
+                (), "the case has no sessions", "define them in the case, or for all cases at the top of the file"
+            )
         base: Path_ = (*self.way, "sessions") if own else ("sessions",)
         specs: dict[str, SessionSpec] = {}
         for name, spec in raw.items():
             if name in _STEP_WORDS or name == ADMINISTRATOR:
-                raise self.document.fail((*base, name), f"a session can't be called {name!r}", "the word has a meaning")
+                raise self.document.fail(
+                    (*base, name), f"a session can't have the name {name!r}", "the word is reserved"
+                )
             user = spec.get("user")
             if user is not None and user != ADMINISTRATOR and user not in specs:
                 raise self.document.fail(
                     (*base, name, "user"),
-                    f"no earlier session is called {user!r}",
+                    f"there is no earlier session {user!r}",
                     did_you_mean(user, [*specs, ADMINISTRATOR]),
                 )
             base_name = spec.get("name_extends")
@@ -180,14 +186,14 @@ class CaseReader:
             if base_name is not None and base_name not in ours:
                 raise self.document.fail(
                     (*base, name, "name_extends"),
-                    f"no earlier session of a user of the case is called {base_name!r}",
+                    f"there is no earlier session {base_name!r} with a user of the case",
                     did_you_mean(base_name, ours),
                 )
             if user is not None and not {"grants", "create", "name_extends"}.isdisjoint(spec):
                 raise self.document.fail(
                     (*base, name),
-                    "a session of another one's user has no grants and no name of its own",
-                    f"say them of {user!r}",
+                    "a session of an existing user has no grants and no name_extends",
+                    f"move them to {user!r}",
                 )
             root = specs[user].same_user_as or user if user in specs else user
             specs[name] = SessionSpec(
@@ -212,8 +218,8 @@ class CaseReader:
                 case Execute() if step.session not in preparing:
                     raise SourceError(
                         step.place,
-                        f"{step.session} has prepared nothing that it could execute",
-                        f"before it: {step.session}: a statement, and prepare: true",
+                        f"{step.session} has no prepared statement to execute",
+                        f"add a step before it: {step.session} with a statement, and prepare: true",
                     )
 
     def _step(  # noqa: PLR0911 - a return for each kind of step
@@ -226,8 +232,8 @@ class CaseReader:
         if len(verbs) != 1:
             raise self._fail(
                 (*way, verbs[1]) if verbs else way,
-                f"a step does one thing, this one {'does ' + str(len(verbs)) if verbs else 'does none'}",
-                f"a session's name with its statement, or one of {', '.join(_VERBS)}",
+                f"a step does one thing; this one does {len(verbs) or 'nothing'}",
+                f"write a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         verb = verbs[0]
         self._only(way, raw, verb, _VERBS.get(verb, ("reply", "prepared", "prepare")))
@@ -268,26 +274,28 @@ class CaseReader:
         self._check_guardable((*way, session), statement)
         if unread and (statement.names_ids or self.register.vocabulary.guards(statement.literal)):
             raise self._fail(
-                (*way, "reply"), "the answer to a guarded statement is read", "say reply: later, or await it"
+                (*way, "reply"), "the reply to a guarded statement must be read", "write reply: later, or await it"
             )
         prepares = raw.get("prepare", False)
         if prepares and ("prepared" in raw or later or unread):
             raise self._fail(
-                (*way, "prepare"), "what is only prepared has its answer now", "leave prepared and this reply out"
+                (*way, "prepare"),
+                "a statement that is only prepared has no other reply",
+                "remove prepared and this reply",
             )
         prepared = raw.get("prepared", False)
         return Say(session, statement, reply, later, prepared, place, prepares, unread, step.sets_state)
 
     def _repeat(self, way: Path_, raw: Mapping[str, Any], names: list[str], place: Place) -> Repeat:
         if "steps" not in raw:
-            raise self._fail((*way, "repeat"), "nothing is repeated", "add steps: the list of them")
+            raise self._fail((*way, "repeat"), "there are no steps to repeat", "add steps: with a list of steps")
         inner = (RawStep((*way, "steps", index), step) for index, step in enumerate(raw["steps"]))
         steps = tuple(self._step(step, names) for step in inner)
         if any(expect.kind == "any" for step in flat(steps) for expect in getattr(step, "reply", ())):
             raise self._fail(
                 (*way, "steps"),
-                "a step that is repeated says reply: any, and only one answer can be recorded",
-                "name the lawful replies, or write that step behind the repeat",
+                "a repeated step has reply: any, and only one reply can be recorded",
+                "list the allowed replies, or move the step behind the repeat",
             )
         return Repeat(raw["repeat"], steps, place)
 
@@ -298,22 +306,22 @@ class CaseReader:
             if names := [hole.text for hole in statement.holes if hole.word or hole.part not in {"id", None}]:
                 raise self._fail(
                     way,
-                    f"${{{names[0]}}} is not allowed in a statement that can end sessions",
-                    "only ${name.id}, ${unused 1} and their like are",
+                    f"${{{names[0]}}} is not allowed in a statement that can kill sessions",
+                    "use ${name.id}, ${unused 1} and the like",
                 )
             if (found := fault(statement.literal, vocabulary)) is not None:
                 raise self._fail(way, found.what, found.hint)
         elif not statement.is_word and not vocabulary.is_harmless(statement.literal):
             raise self._fail(
                 way,
-                f"nobody knows whether {statement.text!r} can end sessions",
-                f"if it can't, add how it begins to harmless in {REGISTER_NAME}; else name sessions as ${{name.id}}",
+                f"unknown whether {statement.text!r} can kill sessions",
+                f"if it can't, add its first words to harmless in {REGISTER_NAME}; otherwise write ids as ${{name.id}}",
             )
 
     def _only(self, way: Path_, raw: Mapping[str, Any], verb: str, allowed: tuple[str, ...]) -> None:
         for key in raw:
             if key != verb and key not in allowed:
-                raise self._fail((*way, key), f"{key!r} doesn't go with {verb!r}", did_you_mean(key, allowed))
+                raise self._fail((*way, key), f"{key!r} can't be combined with {verb!r}", did_you_mean(key, allowed))
 
     def _reply(self, way: Path_, raw: Any, names: list[str]) -> Reply:
         alternatives = raw if isinstance(raw, list) else [raw]
@@ -324,10 +332,12 @@ class CaseReader:
             known = (*REPLY_WORDS, *self.register.vocabulary.errors)
             if raw in {"later", "unread"}:
                 raise self._fail(
-                    way, f"no reply is called {raw!r} here", f"only a statement's one reply can be {raw}; await it"
+                    way,
+                    f"the reply {raw!r} is not allowed here",
+                    f"{raw} can only be the single reply of a statement; await it",
                 )
             if raw not in known:
-                raise self._fail(way, f"no reply is called {raw!r}", did_you_mean(raw, known))
+                raise self._fail(way, f"unknown reply {raw!r}", did_you_mean(raw, known))
             return Expect(raw)
         ((kind, details),) = raw.items()
         if kind == "ok":
@@ -366,15 +376,15 @@ class CaseReader:
             words = {*_CASE_WORDS, *self.register.vocabulary.words}
             if hole.word is not None and hole.word not in words:
                 known = {*words, *self.raw.get("parameters", {})}
-                raise self._fail(way, f"nothing is called ${{{hole.word}}}", did_you_mean(hole.word, known))
+                raise self._fail(way, f"unknown name ${{{hole.word}}}", did_you_mean(hole.word, known))
             if hole.word == "table" and "table" not in self.raw:
-                raise self._fail(way, "${table} is used, but the case makes no table", "add table: [[1, 0]]")
+                raise self._fail(way, "${table} is used, but the case has no table", "add table: [[1, 0]]")
         return template
 
     def _known(self, name: str, names: list[str], way: Path_) -> str:
         if name not in names:
             words = [*names, *_STEP_WORDS] if way[:1] == ("steps",) else names
-            raise self._fail(way, f"no session is called {name!r}", did_you_mean(name, words))
+            raise self._fail(way, f"unknown session {name!r}", did_you_mean(name, words))
         return name
 
     def _fail(self, way: Path_, what: str, hint: str) -> SourceError:

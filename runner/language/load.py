@@ -20,6 +20,9 @@ from runner.language.register import FORMAT, find_register, nearest_register_fol
 from runner.language.template import substitute
 from runner.language.yamlfile import Document, Path_, read_document
 
+_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
+"""Between the words of a label: a title has a blank there."""
+
 
 def is_case_file(path: Path) -> bool:
     """Whether a path is a file of cases: YAML in or below a folder called cases with a register, the register apart."""
@@ -80,7 +83,11 @@ def load_cases(path: Path) -> list[Case]:
     for index, raw in enumerate(document.data["cases"]):
         way: Path_ = ("cases", index)
         if raw["id"] in seen:
-            raise document.fail((*way, "id"), f"the id {raw['id']!r} is taken by an earlier case", "ids are unique")
+            raise document.fail(
+                (*way, "id"),
+                f"the id {raw['id']!r} is already used by an earlier case",
+                "choose another id: ids are unique",
+            )
         seen[raw["id"]] = way
         cases += [
             CaseReader(document, register, way, filled, steps).read(label)
@@ -103,7 +110,11 @@ def refuse_duplicates(cases: Iterable[Case]) -> None:
     for case in cases:
         earlier = first.setdefault(case.id, case)
         if earlier.place.path != case.place.path:
-            raise SourceError(case.place, f"the id {case.id!r} is taken in {earlier.place}", "ids are unique")
+            raise SourceError(
+                case.place,
+                f"the id {case.id!r} is already used in {earlier.place}",
+                "choose another id: ids are unique",
+            )
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ class _Filler:
                 new = substitute(key, self.texts)
                 if new in filled:
                     raise self.document.fail(
-                        (*way, key), f"with its parameters, the key {new!r} stands here twice", "keep one"
+                        (*way, key), f"with its parameters, the key {new!r} is duplicate", "keep one"
                     )
                 filled[new] = self.filled((*way, key), inner)
             return filled
@@ -147,7 +158,7 @@ class _Filler:
             )
         if state := next((name for name in self.states if f"${{{name}}}" in text), None):
             raise self.document.fail(
-                way, f"{state!r} is a parameter of steps, and this is a text", f"use it as a step: do: ${{{state}}}"
+                way, f"{state!r} is a parameter of steps, and is used in a text", f"use it in a step: do: ${{{state}}}"
             )
         return text
 
@@ -162,13 +173,13 @@ class _Filler:
             if named is None or len(step) > 1:
                 raise self.document.fail(
                     (*case, *way, "do"),
-                    "'do' stands alone in its step and names a parameter whose values are lists of steps",
+                    "a step with 'do' has no other key, and names a parameter whose values are lists of steps",
                     did_you_mean(str(step["do"]), [f"${{{name}}}" for name in self.states]),
                 )
             for number, inner in enumerate(named.steps or ()):
                 at = (*named.way, number)
                 if "do" in inner:
-                    raise self.document.fail((*case, *at, "do"), "a state is not made of states", "write its steps")
+                    raise self.document.fail((*case, *at, "do"), "a state contains a state", "write the steps instead")
                 yield RawStep(at, self.filled((*case, *at), inner), sets_state=True)
 
 
@@ -179,7 +190,7 @@ def _filled_in(
     parameters: Mapping[str, Any] = raw.get("parameters", {})
     valued = [_values(document, way, name, values) for name, values in parameters.items()]
     if "combine" in raw and len(valued) < 2:  # noqa: PLR2004 - one parameter, or none, has nothing to be combined with
-        raise document.fail((*way, "combine"), "there are no two parameters to combine", "leave it out")
+        raise document.fail((*way, "combine"), "combine needs two parameters", "remove it")
     for combination in combinations([len(values) for values in valued], raw.get("combine")):
         chosen = {name: values[at] for name, values, at in zip(parameters, valued, combination, strict=True)}
         filler = _Filler(
@@ -193,10 +204,10 @@ def _filled_in(
             for key, value in raw.items()
             if key not in {"parameters", "steps", "title"}
         }
-        title = substitute(raw["title"], labels_by_name)
+        title = substitute(raw["title"], {name: _HYPHEN.sub(" ", label) for name, label in labels_by_name.items()})
         if "${" in title:
             raise document.fail(
-                (*way, "title"), f"the title has a hole that is no parameter: {title!r}", "name a parameter"
+                (*way, "title"), f"the title has a placeholder that is not a parameter: {title!r}", "name a parameter"
             )
         filled |= {"parameters": parameters, "title": title}
         yield "-".join(labels_by_name.values()), filled, tuple(filler.steps(way, raw["steps"]))
@@ -210,13 +221,13 @@ def _values(document: Document, way: Path_, name: str, raw: Any) -> list[_Value]
     for key, value in pairs:
         if isinstance(value, list):
             if not isinstance(raw, dict):
-                raise document.fail((*way, *at), "lists of steps have no labels here", "write {label: [steps]}")
+                raise document.fail((*way, *at), "lists of steps need labels", "write {label: [steps]}")
             values.append(_Value(_label(key), way=(*at, key), steps=tuple(value)))
         else:
             values.append(_Value(_label(key), text=str(value)))
     if len({value.steps is None for value in values}) > 1:
         raise document.fail(
-            (*way, *at), f"some values of {name!r} are texts, others lists of steps", "make all of them one kind"
+            (*way, *at), f"the values of {name!r} are partly texts, partly lists of steps", "use one kind for all"
         )
     labels = [value.label for value in values]
     if double := next((label for label in labels if labels.count(label) > 1), None):

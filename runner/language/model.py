@@ -26,6 +26,27 @@ class Level(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Specification:
+    """The document that a register numbers; None is what is not known of it.
+
+    Attributes:
+        date: when the document was last changed, as it states it.
+        address: its public address.
+    """
+
+    title: str
+    product: str | None = None
+    mode: str | None = None
+    date: str | None = None
+    address: str | None = None
+
+    def __str__(self) -> str:
+        """In one line."""
+        known = [part for part in (self.title, self.product, self.mode, self.date, self.address) if part]
+        return ", ".join(known) + ("" if self.address else " (public address not known)")
+
+
+@dataclass(frozen=True)
 class Requirement:
     """A row of the register.
 
@@ -37,7 +58,7 @@ class Requirement:
 
     id: str
     level: Level
-    says: str
+    text: str
     about: tuple[str, ...] = ()
     verbatim: bool = False
 
@@ -234,7 +255,7 @@ class Outcome:
     name: str
     reply: Reply
     ends: frozenset[str] | None
-    sees: str | None = None
+    connection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -327,12 +348,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Register:
-    """All requirements by id, in the page's order, and the vocabulary of the cases.
+    """All requirements by id, in the order of the specification, and the vocabulary of the cases.
 
     Attributes:
-        places: where each requirement stands, by its id.
+        places: the position of each requirement, by its id.
     """
 
     requirements: Mapping[str, Requirement] = field(default_factory=dict)
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}, ""))
     places: Mapping[str, Place] = field(default_factory=dict)
+    source: Specification = field(default_factory=lambda: Specification(""))

@@ -57,4 +57,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {folded[close[0]]!r}?"
     more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"known here: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}"
+    return f"known names: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}"

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.language.casefolders import REGISTER_NAME, looks_like_a_register
-from runner.language.model import Level, Register, Requirement, Vocabulary
+from runner.language.model import Level, Register, Requirement, Specification, Vocabulary
 from runner.language.problems import Place, SourceError
 from runner.language.yamlfile import read_document
 
@@ -31,7 +31,11 @@ def register_folder(case_file: Path) -> Path:
     """
     folder = nearest_register_folder(case_file)
     if folder is None:
-        raise SourceError(Place(case_file), f"no {REGISTER_NAME} in this folder or above it", "cases need a register")
+        raise SourceError(
+            Place(case_file),
+            f"there is no {REGISTER_NAME} in this folder or above it",
+            "cases need a register",
+        )
     return folder
 
 
@@ -69,7 +73,7 @@ def _is_register(path: Path) -> bool:
 
 
 def _nested(inner: Path, outer: Path) -> SourceError:
-    what = f"this register is in the folder of another one, {Place(outer)}"
+    what = f"this register is in the folder of another register, {Place(outer)}"
     return SourceError(Place(inner), what, "move one of them: each register has a folder of its own")
 
 
@@ -84,7 +88,7 @@ def read_register(path: Path) -> Register:
     data = document.data
     requirements = {
         name: Requirement(
-            name, Level(row["level"]), row["says"], tuple(row.get("about", ())), verbatim=row.get("verbatim", False)
+            name, Level(row["level"]), row["text"], tuple(row.get("about", ())), verbatim=row.get("verbatim", False)
         )
         for name, row in data["requirements"].items()
     }
@@ -98,4 +102,5 @@ def read_register(path: Path) -> Register:
             frozenset(data.get("guarded_words", ())),
         ),
         {name: document.place("requirements", name) for name in requirements},
+        Specification(**data["source"]),
     )

@@ -76,7 +76,7 @@ class Fault:
 
 
 def fault(statement: str, vocabulary: Vocabulary, more_words: Collection[str] = ()) -> Fault | None:
-    """The first place at which a statement that can end sessions has no allowed shape, or None.
+    """The first place at which a statement that can kill sessions has no allowed shape, or None.
 
     Args:
         statement: with numbers in place of ids.
@@ -126,35 +126,35 @@ class _Check:
             return next(filter(None, map(self._word, re.findall(_WORD, content))), None)
         if kind == "text" and not inside and self.vocabulary.guards(content):
             return self.statement(content.replace("''", "'"), inside=True)
-        return Fault(f"the text {_short(content)} is no id in one of the allowed shapes", _SHAPES)
+        return Fault(f"the text {_short(content)} is not an id in one of the allowed shapes", _SHAPES)
 
     def _word(self, word: str) -> Fault | None:
         known = {one.upper() for one in (*self.vocabulary.guarded_words, *self.more_words)}
         if word.upper() in COMPUTING:
             return Fault(
-                f"with the word {word!r}, the server may compute which session ends", "name sessions as ${name.id}"
+                f"with the word {word!r}, the server may compute the session to kill", "write ids as ${name.id}"
             )
         if self.vocabulary.guarded_words and word.upper() not in known:
             return Fault(
-                f"the word {word!r} is not among the register's guarded_words",
-                f"{did_you_mean(word.upper(), known)}; or add it there, if no server selects sessions with it",
+                f"the word {word!r} is not in the register's guarded_words",
+                f"{did_you_mean(word.upper(), known)}; or add it there if no server selects sessions with it",
             )
         return None
 
 
-_SHAPES = "name sessions as ${name.id}; docs/case-language.md lists the shapes under 'Guarded statements'"
+_SHAPES = "write ids as ${name.id}; docs/case-language.md lists the shapes under 'Guarded statements'"
 
 
 def _misfit(statement: str, at: int) -> Fault:
     found = re.match(r"\s|[^\s,;]+", statement[at:])
     shown = _short(found[0] if found else statement[at:])
-    return Fault(f"{shown} (character {at + 1}) is not allowed in a statement that can end sessions", _SHAPES)
+    return Fault(f"{shown} (character {at + 1}) is not allowed in a statement that can kill sessions", _SHAPES)
 
 
 def _misplaced(match: re.Match[str], kind: str, before: str) -> Fault:
     after = "at the start of" if before == "start" else f"after a {before} in"
     what = f"a {kind}, {_short(match[0])} (character {match.start() + 1}), is not allowed {after}"
-    return Fault(f"{what} a statement that can end sessions", _SHAPES)
+    return Fault(f"{what} a statement that can kill sessions", _SHAPES)
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.language.casefolders import REGISTER_NAME, own_cases
 from runner.language.load import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
-from runner.language.model import Case, Register, Requirement
+from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register, refuse_nested, register_folder
 
@@ -31,6 +31,11 @@ class Suite:
     def requirements(self) -> dict[str, Requirement]:
         """The requirements of all registers, by id."""
         return {name: row for register in self.registers for name, row in register.requirements.items()}
+
+    @property
+    def specifications(self) -> tuple[Specification, ...]:
+        """The documents that the registers number."""
+        return tuple(dict.fromkeys(register.source for register in self.registers))
 
     @property
     def error_classes(self) -> frozenset[str]:
@@ -121,6 +126,6 @@ def _refuse_collisions(registers: Iterable[Register]) -> None:
             if earlier.requirements[name] != requirement:
                 raise SourceError(
                     register.places[name],
-                    f"the requirement {name} means something else in {earlier.places[name]}",
-                    "run the two registers one after the other, or give one of them other ids",
+                    f"the requirement {name} has another meaning in {earlier.places[name]}",
+                    "run the two registers separately, or change the ids of one",
                 )

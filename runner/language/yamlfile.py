@@ -91,10 +91,10 @@ def read_document(path: Path, schema: str, newest: int, *, secret: bool = False)
     except SourceError as error:
         if not secret:
             raise
-        raise SourceError(error.place, "broken YAML", "put texts in single quotes; say no key twice") from None
+        raise SourceError(error.place, "broken YAML", "write texts in single quotes, and each key once") from None
     own = document.data.get("format") if isinstance(document.data, dict) else None
     if isinstance(own, int) and own != newest:
-        raise document.fail(("format",), f"format {own} is not known here", f"this runner reads format {newest}")
+        raise document.fail(("format",), f"unknown format {own}", f"this version of the suite reads format {newest}")
     _check_against_schema(document, schema, secret=secret)
     return document
 
@@ -119,7 +119,7 @@ def _compose(path: Path, text: str) -> Document:
     except yaml.YAMLError as error:
         raise SourceError(Place(path), f"broken YAML: {error}".split("\n", 1)[0], "save it as plain text") from error
     except RecursionError as error:
-        raise SourceError(Place(path), "is nested too deeply", "no case needs more than a few levels") from error
+        raise SourceError(Place(path), "is nested too deeply", "use at most a few levels") from error
     finally:
         loader.dispose()
     return Document(path, data, places)
@@ -132,7 +132,9 @@ def _build(loader: Any, node: yaml.Node, way: Path_, path: Path, places: dict[Pa
         return [_build(loader, child, (*way, index), path, places) for index, child in enumerate(node.value)]
     if len(places) > _MOST_VALUES:
         raise SourceError(
-            Place(path), "says more than any case file could", "aliases of aliases multiply; write it out"
+            Place(path),
+            "has too much content for a case file",
+            "it contains aliases of aliases: write the content directly",
         )
     if not isinstance(node, yaml.MappingNode):
         return _scalar(node, Place(path, mark.line + 1, mark.column + 1))
@@ -141,7 +143,7 @@ def _build(loader: Any, node: yaml.Node, way: Path_, path: Path, places: dict[Pa
         key = str(key_node.value)
         place = Place(path, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if key in built:
-            raise SourceError(place, f"the key {key!r} stands twice in one mapping", "keep one of them")
+            raise SourceError(place, f"the key {key!r} is duplicate", "keep one of them")
         # A complaint about a value is easiest to find at its key.
         places[(*way, key)] = place
         built[key] = _build(loader, value_node, (*way, key), path, places)
@@ -152,9 +154,9 @@ def _scalar(node: yaml.Node, place: Place) -> Any:
     text, kind = str(node.value), node.tag.rpartition(":")[2]
     pattern = _TYPES.get(kind)
     if pattern is None and kind != "str":
-        raise SourceError(place, f"YAML's tag {node.tag!r} has no meaning here", "leave the tag out")
+        raise SourceError(place, f"the YAML tag {node.tag!r} is not supported", "remove the tag")
     if pattern is not None and not pattern.match(text):
-        raise SourceError(place, f"{text[:40]!r} is no {kind}", "leave the tag out: without it, this is text")
+        raise SourceError(place, f"{text[:40]!r} is not a valid {kind}", "remove the tag: without it, this is text")
     return {"null": None, "bool": text == "true", "int": int(text) if kind == "int" else 0}.get(kind, text)
 
 
@@ -164,7 +166,7 @@ def _refuse_depth(path: Path, text: str) -> None:
     for char in re.findall(r"[\[\]{}]", text):
         depth = max(0, depth + (1 if char in "[{" else -1))
         if depth > _DEEPEST:
-            raise SourceError(Place(path), "is nested too deeply", "no case needs more than a few levels")
+            raise SourceError(Place(path), "is nested too deeply", "use at most a few levels")
 
 
 @cache

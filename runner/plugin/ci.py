@@ -31,4 +31,4 @@ def tell(
             with Path(path).open("a", encoding="utf-8") as summary:
                 summary.write(text)
         except OSError as error:
-            write(f"GITHUB_STEP_SUMMARY: {path} can't be written: {error.strerror}; the run is not affected")
+            write(f"GITHUB_STEP_SUMMARY: {path} can't be written: {error.strerror}. The run is not affected")

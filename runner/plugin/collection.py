@@ -35,7 +35,7 @@ class CaseFailedError(Exception):
     """A case fails the run; the report shows its text instead of a traceback."""
 
     def __init__(self, result: CaseResult) -> None:
-        super().__init__(result.came or result.reason)
+        super().__init__(result.actual or result.reason)
         self.result = result
 
 
@@ -81,10 +81,10 @@ class CaseItem(pytest.Item):
         if result.verdict is Verdict.NOT_APPLICABLE:
             pytest.skip(f"not applicable: {result.reason}")
         if result.listing and result.standing is Standing.KNOWN:
-            what = f"{result.verdict.value}, as is known: {result.came or result.reason}"
+            what = f"{result.verdict.value} (known): {result.actual or result.reason}"
             pytest.skip(f"{what} ({result.listing.entry}: {result.listing.reason})")
         if result.verdict not in {Verdict.CONFORMS, Verdict.OBSERVED}:
-            pytest.skip(f"{result.verdict.value}, but {result.level.value}: {result.came or result.reason}")
+            pytest.skip(f"{result.verdict.value} ({result.level.value}): {result.actual or result.reason}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A finding's text; what else went wrong is pytest's to show."""

@@ -31,13 +31,13 @@ from runner.reporting.summary import (
     leftovers,
     observations,
     respelled,
+    stale,
     table,
     tally,
-    untrue,
 )
 
 _PYTESTS_DEFAULT = "fE"
-_UNUSABLE = "the cases can't be used"
+_UNUSABLE = "invalid case files"
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the levels as marks, so that ``-m must`` works."""
     for level in Level:
-        config.addinivalue_line("markers", f"{level.value}: cases of requirements of this level")
+        config.addinivalue_line("markers", f"{level.value}: cases whose requirement has this level")
     if config.option.reportchars == _PYTESTS_DEFAULT and _chosen(config):
         config.option.reportchars = "E"  # the conformance section says it shorter
 
@@ -76,9 +76,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _check_spellings(run, cases)
     run.check_accounts(cases, _suite(files), planned_workers(config))
     if run.record_path is not None and not run.record_path.absolute().parent.is_dir():
-        raise pytest.UsageError(f"--record: there is no folder {run.record_path.parent}")
+        raise pytest.UsageError(f"--record: the folder {run.record_path.parent} does not exist")
     if run.record_path is not None and run.record_path.is_dir():
-        raise pytest.UsageError(f"--record: {run.record_path} is a folder; name a file in it")
+        raise pytest.UsageError(f"--record: {run.record_path} is a folder; name a file")
     if not config.option.collectonly:
         run.check_target(cases)
         _check_known(run, reached=True)
@@ -138,7 +138,7 @@ def _check_files(files: list[Path], wanted: list[str]) -> list[Case]:
     known = suite.requirements
     for name in wanted:
         if name not in known:
-            raise pytest.UsageError(f"--requirement: nothing is called {name!r}; {did_you_mean(name, known)}")
+            raise pytest.UsageError(f"--requirement: unknown requirement {name!r}; {did_you_mean(name, known)}")
     return [case for case in cases if case.requirement.id in wanted or not wanted]
 
 
@@ -274,12 +274,12 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         write(line)
     if run.room is not None:
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
-        write(f"fewer cases at a time than --in-flight says ({run.room}{each}): the server takes no more connections")
+        write(f"fewer cases at a time than --in-flight ({run.room}{each}): the server accepts no more connections")
     left = () if run.all_removed else leftovers(results)
-    for line in (*left, *untrue(results, [str(complaint) for complaint in _COMPLAINTS])):
+    for line in (*left, *stale(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above
-    cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; so far it "
-    came_to = cut_off + conclusion(results, len(_COMPLAINTS), strict=run.strict)
-    write(f"{run.shown_target}, as {run.profile.title}: {came_to}")
-    tell(write, f"{run.target_name}, as {run.profile.title}", came_to, results, _COMPLAINTS, strict=run.strict)
+    cut_off = "" if int(exitstatus) in _COMPLETE and not stopped else "cut off; result so far: "
+    outcome = cut_off + conclusion(results, len(_COMPLAINTS), strict=run.strict)
+    write(f"{run.shown_target}, as {run.profile.title}: {outcome}")
+    tell(write, f"{run.target_name}, as {run.profile.title}", outcome, results, _COMPLAINTS, strict=run.strict)

@@ -307,4 +307,4 @@ class CasesInFlight:
 
 
 def _words(result: CaseResult) -> tuple[Verdict, str]:
-    return result.verdict, _VARIABLE.sub("…", result.came or result.reason)
+    return result.verdict, _VARIABLE.sub("…", result.actual or result.reason)

@@ -17,29 +17,31 @@ MOST_IN_FLIGHT = 64
 
 def add_options(parser: pytest.Parser) -> None:
     """Adds the suite's options. ``--strict`` is pytest's own: here it also binds what should be."""
-    group = parser.getgroup("conformance", "conformance of a database (pytest's own --strict also binds 'should')")
+    group = parser.getgroup(
+        "conformance", "conformance of a database (with pytest's --strict, 'should' failures fail the run too)"
+    )
     group.addoption(
         "--dsn",
         metavar="URL",
-        help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]; without it what the environment "
-        "variable KSC_DSN names, or else the embedded simulator",
+        help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value] (default: the environment variable "
+        "KSC_DSN, or else the embedded simulator)",
     )
     group.addoption(
         "--profile",
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
-        help=f"how the target spells what the cases need (default: {DEFAULT_PROFILE})",
+        help=f"the kind of server: its statements and error codes (default: {DEFAULT_PROFILE})",
     )
     group.addoption(
         SEND_WITHHELD,
         action="store_true",
-        help="also send what the profile withholds since it may harm such a server; the embedded simulator is always "
-        "sent everything",
+        help="also send statements that the profile withholds because they may harm this kind of server; the embedded "
+        "simulator always gets them",
     )
     group.addoption(
         "--accounts",
         metavar="FILE",
-        help="run with the prepared accounts of this file and create no users (docs/accounts.md)",
+        help="use the prepared accounts in this file; create no users (docs/accounts.md)",
     )
     group.addoption(
         "--anyway",
@@ -65,26 +67,26 @@ def add_options(parser: pytest.Parser) -> None:
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="how long an ended session may take to be gone (default: 5)",
+        help="the longest time that a killed session may take to be gone (default: 5)",
     )
     group.addoption(
         "--statement-limit",
         type=_seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how long a statement may take to answer (default: 10)",
+        help="the longest time that a statement may take to reply (default: 10)",
     )
     group.addoption(
         "--known-deviations",
         metavar="FILE.yaml",
-        help="a list of what is known to deviate, and why: it fails nothing as long as the list is true "
-        "(python -m runner baseline writes one)",
+        help="a list of known deviations: listed failures don't fail the run; stale entries do (python -m runner "
+        "baseline writes one)",
     )
     group.addoption("--record", metavar="FILE.json", help="write the record of the run")
     group.addoption(
-        "--target-name", metavar="NAME", help="what reports call the target (default: its flavour and version)"
+        "--target-name", metavar="NAME", help="the name of the target in reports (default: its product and version)"
     )
-    group.addoption("--record-host", action="store_true", help="write the target's host into the record, too")
+    group.addoption("--record-host", action="store_true", help="include the target's host in the record")
 
 
 def _count(text: str) -> int:
@@ -99,5 +101,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= 600:  # noqa: PLR2004 - ten minutes: nobody waits longer for one session
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to 600")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 600")
     return seconds

@@ -42,14 +42,14 @@ def refuse_too_few(
     there = prepared.count()
     applicable = [case for case in cases if not profile.exempts(case.requirement.id, case.id, case.name)]
     few = [
-        f"{needed * workers} {described(grants)} (there are {there[grants]})"
+        f"{needed * workers} {described(grants)} (the file has {there[grants]})"
         for grants, needed in needs(applicable, administrator=prepared.administrator).items()
         if 0 < there[grants] < needed * workers
     ]
     if few and workers > 1:
         raise pytest.UsageError(
-            f"--accounts: {workers} workers need more accounts than {path} has: {', '.join(few)}\n"
-            f"    hint: take fewer workers, or see what python -m runner accounts --workers {workers} prints"
+            f"--accounts: {path} has too few accounts for {workers} workers. Needed: {', '.join(few)}\n"
+            f"    hint: use fewer workers, or create accounts with python -m runner accounts --workers {workers}"
         )
 
 
@@ -60,4 +60,4 @@ def refuse_dsns_user(prepared: PreparedAccounts, dsn: Dsn) -> None:
         pytest.UsageError: it is.
     """
     if any(account.user.casefold() == dsn.account.casefold() for account in prepared.accounts):
-        raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user and can't be a prepared account, too")
+        raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user, which can't be a prepared account")

@@ -13,7 +13,7 @@ import pytest
 from runner.execution.verdict import CaseResult
 from runner.plugin.collection import suite_of_run
 from runner.plugin.run import Run
-from runner.reporting.record import Record, RecordedLack, RecordedRun, RecordedTarget, suite_version
+from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordedTarget, suite_version
 
 
 def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseResult], exit_code: int | None) -> None:
@@ -58,7 +58,8 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             complete=exit_code is not None,
             exit_code=exit_code,
         ),
-        lacks=tuple(RecordedLack(lack.what, lack.cases, lack.mend) for lack in facts.lacks),
+        missing=tuple(RecordedMissing(item.what, item.cases, item.fix) for item in facts.missing),
+        specifications=suite.specifications,
         requirements=suite.requirements,
         results=tuple(results),
     ).write(run.record_path)

@@ -198,7 +198,7 @@ class Run:
         self._accounts = read_prepared(path, suite)
         if not self._option.dsn:
             raise pytest.UsageError(
-                "--accounts: the embedded simulator knows none of them; name their server with --dsn"
+                "--accounts: the embedded simulator has no prepared accounts; name their server with --dsn"
             )
         refuse_too_few(self._accounts, path, cases, self.profile, workers)
         self.shares = Shares(self._accounts, workers)
@@ -245,7 +245,7 @@ class Run:
             f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
             *([f"known deviations: {self._counted(self.known)}"] if self.known else []),
-            *([f"removed what an earlier run has left: {self.swept}"] if self.swept else []),
+            *([f"leftovers of an earlier run removed: {self.swept}"] if self.swept else []),
         ]
 
     def _counted(self, known: KnownDeviations) -> str:

@@ -8,7 +8,7 @@ from runner.execution.verdict import Verdict
 from runner.language.model import Level, Register
 from runner.proof.prove import Proof
 
-_KINDS = {"variant": "is lawful    ", "environment": "undecidable  "}
+_KINDS = {"variant": "conforms     ", "environment": "undecidable  "}
 
 
 def unkilled(proofs: Iterable[Proof], cases: Iterable[str]) -> list[str]:
@@ -25,8 +25,11 @@ def score(proofs: Sequence[Proof], register: Register, killed: int, cases: int) 
             proof for proof in proofs if proof.claim.breaks and register.requirements[proof.claim.breaks].level is level
         ]
         caught = sum(proof.holds(register) for proof in of_level)
-        parts.append(f"{caught} of {len(of_level)} {level.value}-defects caught")
-    for kind, what in (("variant", "lawful variants accused"), ("environment", "environments misjudged")):
+        parts.append(f"{caught} of {len(of_level)} {level.value} defects detected")
+    for kind, what in (
+        ("variant", "conforming variants with false positives"),
+        ("environment", "environments with false positives"),
+    ):
         of_kind = [proof for proof in proofs if proof.claim.kind == kind]
         parts.append(f"{sum(not proof.holds(register) for proof in of_kind)} of {len(of_kind)} {what}")
     return "; ".join([*parts, f"{killed} of {cases} cases shown to fail"])
@@ -38,7 +41,7 @@ def line(proof: Proof, register: Register) -> str:
     what = f"breaks {proof.claim.breaks:<6}" if proof.claim.breaks else _KINDS[proof.claim.kind]
     own = [result for result in proof.results if result.requirement == proof.claim.breaks]
     deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
-    score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed | proof.undecided)} accused"
+    score = f"{deviating}/{len(own)} cases" if proof.claim.breaks else f"{len(proof.killed | proof.undecided)} wrong"
     if proof.claim.kind == "environment":
-        score = f"{len(proof.killed)} accused" if proof.harmless else "harmed"
+        score = f"{len(proof.killed)} wrong" if proof.harmless else "harmed"
     return f"{verdict} {proof.claim.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s"

@@ -26,8 +26,8 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
-JOBS = 10 * (os.cpu_count() or 1)
-"""Proofs at a time: most of one is waiting for sessions that don't end, or for harm that doesn't come."""
+JOBS = 2 * (os.cpu_count() or 1)
+"""Proofs at a time: each has cases in flight, so that a few keep the cores busy."""
 
 _FOREIGN_KILLED = 3
 """A simulator's exit code if a session was killed that its environment keeps."""
@@ -35,10 +35,10 @@ _START_LIMIT = 20.0  # seconds
 _RUN_LIMIT = 600.0
 _NOT_PROVED = {
     "closes-idle-sessions": "on a busy machine sessions are idle for longer than its timeout, which is inconclusive",
-    "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts hit it alike",
-    "list-of-both-nodes": "a list whose ids the statement does not take deviates (PAR-2), wherever that is from",
+    "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts affect it in the same way",
+    "list-of-both-nodes": "a process list with ids that the statement rejects deviates (PAR-2), whatever the reason",
 }
-"""Variants and environments that are served, but of which nothing can be claimed on every machine, and why."""
+"""Variants and environments that are served, but without a guaranteed result on every machine, and why."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
@@ -54,7 +54,7 @@ class Claim:
     """
 
     name: str
-    says: str
+    text: str
     kind: str
     breaks: str | None = None
 
@@ -105,7 +105,7 @@ class Proof:
 def claims() -> list[Claim]:
     """All defects, variants and environments that the simulator knows."""
     return [
-        Claim(row["name"], row["says"], kind, row.get("breaks"))
+        Claim(row["name"], row["text"], kind, row.get("breaks"))
         for kind in ("defect", "variant", "environment")
         for row in json.loads(_simulator(f"--list-{kind}s", "--json"))
         if row["name"] not in _NOT_PROVED

@@ -14,8 +14,8 @@ from runner.publishing import texts, wording
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12
-_ARROWS = {"logs in": "•", "says": "→", "hears": "←", "ends": "✕", "note": "·"}
-_LETTERS = {"logs in": "l", "says": "s", "hears": "h", "ends": "e", "note": "n"}
+_ARROWS = {"connects": "•", "sends": "→", "receives": "←", "ends": "✕", "note": "·"}
+_LETTERS = {"connects": "l", "sends": "s", "receives": "h", "ends": "e", "note": "n"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Evidence:
     result: CaseResult
     anchor: str
     expected: str
-    came: tuple[str, ...]
+    actual: tuple[str, ...]
     repeated: int
     preparation: Preparation | None
     prepared_ms: float
@@ -79,14 +79,14 @@ class Preparations:
 
 def evidence(result: CaseResult, preparations: Preparations) -> Evidence:
     """All that a reader needs to judge a verdict."""
-    setup = [event for event in result.transcript if event.setup and event.kind != "logs in"]
-    own = [event for event in result.transcript if not event.setup or event.kind == "logs in"]
+    setup = [event for event in result.transcript if event.setup and event.kind != "connects"]
+    own = [event for event in result.transcript if not event.setup or event.kind == "connects"]
     times = [event.at_ms for event in result.transcript if event.setup]
     return Evidence(
         result=result,
         anchor=texts.anchor(result.name),
         expected=_expected(result),
-        came=tuple(_came(result)),
+        actual=tuple(_actual(result)),
         repeated=sum(result.observed.values()),
         preparation=preparations.of(setup),
         prepared_ms=max(times, default=0.0),
@@ -103,14 +103,14 @@ def _expected(result: CaseResult) -> str:
     if result.verdict is Verdict.DEVIATES:
         return result.expected
     if result.verdict is Verdict.OBSERVED:
-        return "nothing: the page is silent"
+        return "nothing: the specification is silent"
     return result.title
 
 
-def _came(result: CaseResult) -> Iterator[str]:
+def _actual(result: CaseResult) -> Iterator[str]:
     match result.verdict:
         case Verdict.DEVIATES:
-            yield result.came
+            yield result.actual
         case Verdict.INCONCLUSIVE:
             yield f"undecided: {result.reason}"
         case Verdict.NOT_APPLICABLE:
@@ -123,22 +123,22 @@ def _came(result: CaseResult) -> Iterator[str]:
     yield from map(_ending, result.endings[:_MOST_ENDINGS])
     if len(result.endings) > _MOST_ENDINGS:
         yield f"{len(result.endings) - _MOST_ENDINGS} more ends of sessions"
-    yield from (f"left behind: {warning}" for warning in result.warnings[:_MOST_ENDINGS])
+    yield from (f"not removed: {warning}" for warning in result.warnings[:_MOST_ENDINGS])
 
 
 def _ending(ending: Ending) -> str:
     row = f", its row after {wording.milliseconds(ending.row_ms)}" if ending.row_ms is not None else ""
     if ending.connection_ms is None:
-        return f"{ending.session} ended ({ending.manner}): its connection closed at the next statement{row}"
+        return f"{ending.session} ended ({ending.manner}): its connection closed at its next statement{row}"
     gone = wording.milliseconds(ending.connection_ms)
-    return f"{ending.session} ended ({ending.manner}): its connection was seen gone after {gone}{row}"
+    return f"{ending.session} ended ({ending.manner}): its connection was closed after {gone}{row}"
 
 
 def _script(events: list[Event]) -> Iterator[str]:
     """What to type, in this order; a comment says in whose client."""
     for event in events:
-        if event.kind == "logs in":
-            yield f"-- {event.session}: log in {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+        if event.kind == "connects":
+            yield f"-- {event.session}: connect {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
         elif event.manual:
             text = event.manual.rstrip()
             yield f"/* {event.session} */ {text}{'' if text.endswith(';') else ';'}"

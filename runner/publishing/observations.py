@@ -1,4 +1,4 @@
-"""What databases did where the page is silent, side by side; and how long their sessions took to end."""
+"""What databases did where the specification is silent, side by side; and how long their sessions took to end."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from runner.language.model import Level
 from runner.publishing import observations, texts, wording
 from runner.publishing.evidence import Evidence, Preparations, evidence
 from runner.publishing.matrix import requirement_rows
-from runner.publishing.subjects import Subject
+from runner.publishing.subjects import Subject, specifications_of
 from runner.reporting.summary import respellings
 
 _ROOMY = 5
@@ -97,6 +97,7 @@ def index(subjects: Sequence[Subject]) -> str:
         f".dense{{min-width:{_REQUIREMENT + _COLUMN * len(subjects):g}rem}}",
         subjects=subjects,
         digests=_by_digest(subjects),
+        specifications=specifications_of(subjects),
         rows=requirement_rows(subjects, observations.letters(subjects, observed)),
         observations=observed,
         timings=observations.timings(subjects, observed),
@@ -123,6 +124,7 @@ def target(subject: Subject) -> str:
         "target.html",
         ["page.js", "timeline.js"],
         subject=subject,
+        specifications=subject.record.specifications,
         levels=levels,
         preparations=preparations.all,
         deviations=_deviations(subject),

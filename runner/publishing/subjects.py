@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from runner.execution.verdict import CaseResult
+from runner.language.model import Specification
 from runner.publishing import texts, wording
 from runner.publishing.wording import Score, Standing
 from runner.reporting.record import Record, RecordError, read_record
@@ -96,14 +97,19 @@ def read_subjects(paths: Sequence[Path], *, mixed: bool) -> list[Subject]:
             for digest in digests
         )
         raise PublishingError(
-            "these records were made with different cases, so that their verdicts can't be compared:\n"
-            f"{groups}\nrun them again with the same cases, or say --mixed: the report then says so, too"
+            "these records were made with different cases, so their verdicts can't be compared:\n"
+            f"{groups}\nrun the suite again with the same cases, or add --mixed, which marks the report as mixed"
         )
     subjects: list[Subject] = []
     for record, title in zip(records, _titles(records), strict=True):
         taken = {*_PAGES, *(subject.slug for subject in subjects)}
         subjects.append(Subject(record, title, texts.slug(title, taken)))
     return subjects
+
+
+def specifications_of(subjects: Iterable[Subject]) -> tuple[Specification, ...]:
+    """The documents that the requirements of these runs number."""
+    return tuple(dict.fromkeys(each for subject in subjects for each in subject.record.specifications))
 
 
 def _digest(record: Record) -> str:
@@ -117,11 +123,12 @@ def _checked(path: Path, record: Record) -> Record:
         if requirement is None or requirement.level is not result.level:
             raise RecordError(
                 f"{path}: the case {texts.line(result.name, 100)} is of {texts.line(result.requirement, 40)} "
-                f"({result.level.value}), which the record's requirements don't have: it was changed; run it again"
+                f"({result.level.value}), which is no requirement in it: the file was edited; run the suite again"
             )
         if result.name in names:
             raise RecordError(
-                f"{path}: has two results of the case {texts.line(result.name, 100)}: it was changed; run it again"
+                f"{path} has two results of the case {texts.line(result.name, 100)}: the file was edited; "
+                "run the suite again"
             )
         names.add(result.name)
     return record

@@ -14,7 +14,7 @@ from runner.language.model import Level
 from runner.publishing import texts, wording
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.observations import observations
-from runner.publishing.subjects import Subject
+from runner.publishing.subjects import Subject, specifications_of
 from runner.reporting.summary import respellings
 
 _LONGEST = 300
@@ -48,6 +48,7 @@ def markdown_report(subjects: Sequence[Subject]) -> str:
         .render(
             subjects=subjects,
             digests=list(dict.fromkeys(subject.record.run.cases_digest for subject in subjects)),
+            specifications=[str(specification) for specification in specifications_of(subjects)],
             rows=requirement_rows(subjects, {}),
             findings={subject.slug: _findings(subject.record.results) for subject in subjects},
             most=_MOST_FINDINGS,

@@ -20,16 +20,16 @@ SIGNS = {
     Verdict.NOT_APPLICABLE: "\N{EN DASH}",
 }
 MEANINGS = {
-    Verdict.CONFORMS: "did as the page says",
-    Verdict.DEVIATES: "had its fair chance and did something else",
-    Verdict.INCONCLUSIVE: "the environment kept it from being decided; nobody is blamed",
-    Verdict.OBSERVED: "the page is silent; what came is recorded, never failed",
-    Verdict.NOT_APPLICABLE: "says nothing about such a server; the target's page says why",
+    Verdict.CONFORMS: "behaves as specified",
+    Verdict.DEVIATES: "behaves differently",
+    Verdict.INCONCLUSIVE: "could not be decided because of the environment",
+    Verdict.OBSERVED: "the specification is silent: the outcome is recorded, and never fails the run",
+    Verdict.NOT_APPLICABLE: "tests something that this kind of server doesn't have; the target's page has the reason",
 }
 LEVELS = {
-    Level.MUST: "the page states it",
-    Level.SHOULD: "the page shows or implies it; binding with --strict",
-    Level.OBSERVE: "the page is silent; never failed",
+    Level.MUST: "the specification states it",
+    Level.SHOULD: "shown or implied by the specification; fails the run only with --strict",
+    Level.OBSERVE: "the specification is silent; never fails the run",
 }
 
 
@@ -56,9 +56,10 @@ def standing(record: Record) -> Standing:
         return Standing(Verdict.DEVIATES, f"{_by_level(deviating)}{part}")
     if failing:
         return Standing(Verdict.INCONCLUSIVE, f"undecided{part}")
-    if not any(result.verdict is Verdict.CONFORMS for result in results):
-        return Standing(Verdict.INCONCLUSIVE, f"nothing decided{part}")
     aside = [result for result in results if result.verdict is Verdict.DEVIATES]
+    if not any(result.verdict is Verdict.CONFORMS for result in results):
+        text = f"{_by_level(aside)}, no must decided" if aside else "no case decided"
+        return Standing(Verdict.INCONCLUSIVE, f"{text}{part}")
     return Standing(Verdict.CONFORMS, f"conforms{_decided(results)}{f', {_by_level(aside)}' if aside else ''}{part}")
 
 

@@ -16,24 +16,24 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         result: a case that deviates, is inconclusive, or is listed as a known deviation and is none.
         rerun: the command that runs this case alone.
     """
-    binding = " (a session ended that no statement named: binding like a must)" if result.safety else ""
+    binding = " (an unrelated session was killed: required like a must)" if result.safety else ""
     parts = [
         f"{result.requirement} ({result.level.value}): {result.title}",
         f"case:     {result.case_id}, {result.place}",
         f"verdict:  {result.verdict.value}{binding}",
     ]
     if result.verdict is Verdict.DEVIATES:
-        parts += [f"expected: {result.expected}", f"came:     {result.came}"]
+        parts += [f"expected: {result.expected}", f"actual:   {result.actual}"]
     elif result.reason:
-        parts += [f"because:  {result.reason}"]
+        parts += [f"reason:   {result.reason}"]
     if result.listing and result.listing.note:
         parts += [f"listed:   {result.listing.note}"]
     parts += [f"rerun:    {rerun}"]
     if result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
         return "\n".join(parts)  # nothing is wrong but the list: the evidence would only be in the way
-    parts += ["", "transcript (ms since the case began)", *_transcript(result.transcript)]
+    parts += ["", "transcript (ms since the start of the case)", *_transcript(result.transcript)]
     if any(event.manual for event in result.transcript):
-        parts += ["", "by hand (one client a session; the numbers give the order)", *_by_hand(result.transcript)]
+        parts += ["", "by hand (one client per session, in the order of the numbers)", *_by_hand(result.transcript)]
     return "\n".join(parts)
 
 
@@ -42,14 +42,14 @@ def _transcript(events: tuple[Event, ...]) -> list[str]:
     lines = []
     for event in events:
         took = f"  [{event.took_ms:g} ms]" if event.took_ms is not None else ""
-        arrow = {"says": "> ", "hears": "< "}.get(event.kind, f"{event.kind}: ")
+        arrow = {"sends": "> ", "receives": "< "}.get(event.kind, f"{event.kind}: ")
         lines.append(f"{event.at_ms:>9.1f}  {event.session:<{width}}  {arrow}{shorten(event.text, _LINE)}{took}")
     return lines
 
 
 def _by_hand(events: tuple[Event, ...]) -> list[str]:
     lines: list[str] = []
-    numbered = [event for event in events if event.manual or event.kind == "logs in"]
+    numbered = [event for event in events if event.manual or event.kind == "connects"]
     for session in dict.fromkeys(event.session for event in numbered):
         lines.append(f"  -- {session}")
         for number, event in enumerate(numbered, 1):
@@ -59,7 +59,7 @@ def _by_hand(events: tuple[Event, ...]) -> list[str]:
 
 
 def _typed(event: Event) -> str:
-    if event.kind == "logs in":
-        return f"-- log in {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+    if event.kind == "connects":
+        return f"-- connect {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
     text = event.manual.rstrip()
     return text if text.endswith(";") else text + ";"

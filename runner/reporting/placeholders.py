@@ -21,7 +21,7 @@ _HOLE = re.compile(r"<(?:id of [^<>]+|a number that no session has(?:, such as [
 _NUMBER = re.compile(r"(?<![\w.:-])[0-9]+(?!\w|[.:][0-9])")
 _LONG = 6
 """Digits from which on a number that nobody knows is taken for one that the server made of an id."""
-_OTHERS_ID = re.compile(r"(?<=naming session )[0-9]+(?=, which is somebody else's)")
+_OTHERS_ID = re.compile(r"(?<=naming session )[0-9]+(?=, which is not a session of this case)")
 _NO_ID = re.compile(
     r"""\berror\ [0-9]+\ \([^()]*\)                       # code and sqlstate
     | \bOK,\ [0-9]+\ rows\ affected(?:,\ [0-9]+\ warnings)?
@@ -40,7 +40,7 @@ def with_placeholders(result: CaseResult) -> CaseResult:
         result,
         reason=names.put_into(result.reason),
         expected=names.put_into(result.expected),
-        came=names.put_into(result.came),
+        actual=names.put_into(result.actual),
         observed={names.put_into(name): count for name, count in result.observed.items()},
         transcript=tuple(names.put_into_event(event) for event in result.transcript),
         warnings=tuple(map(names.put_into, result.warnings)),
@@ -95,7 +95,7 @@ class _Names:
 
     def _number(self, text: str) -> str:
         """A text with placeholders for the ids in it."""
-        text = _OTHERS_ID.sub("<somebody else's id>", text)
+        text = _OTHERS_ID.sub("<id of another session>", text)
         shown, end = "", 0
         for match in _NO_ID.finditer(text):
             shown += _NUMBER.sub(self._of_number, text[end : match.start()]) + match[0]

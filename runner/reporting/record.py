@@ -18,7 +18,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from runner.execution.verdict import CaseResult
-from runner.language.model import Level, Requirement
+from runner.language.model import Level, Requirement, Specification
 from runner.reporting.placeholders import with_placeholders
 
 FORMAT = 1
@@ -78,12 +78,12 @@ class RecordedRun:
 
 
 @dataclass(frozen=True)
-class RecordedLack:
-    """Something that the target lacked, and how many cases could not be decided for it."""
+class RecordedMissing:
+    """Something that the target doesn't have, the cases that could not be decided for this reason, and the fix."""
 
     what: str
     cases: tuple[str, ...]
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Record:
 
     target: RecordedTarget
     run: RecordedRun
-    lacks: tuple[RecordedLack, ...]
+    missing: tuple[RecordedMissing, ...]
+    specifications: tuple[Specification, ...]
     requirements: Mapping[str, Requirement]
     results: tuple[CaseResult, ...]
 
@@ -102,9 +103,10 @@ class Record:
             "format": FORMAT,
             "target": asdict(self.target),
             "run": asdict(self.run),
-            "lacks": [asdict(lack) for lack in self.lacks],
+            "missing": [asdict(item) for item in self.missing],
+            "specifications": [asdict(specification) for specification in self.specifications],
             "requirements": [
-                {"id": row.id, "level": row.level.value, "says": row.says} for row in self.requirements.values()
+                {"id": row.id, "level": row.level.value, "text": row.text} for row in self.requirements.values()
             ],
             "results": [with_placeholders(result).as_dict() for result in self.results],
         }
@@ -147,42 +149,45 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
     data = _document(path)
     version = data.get("format") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
-        raise RecordError(f"{path} is no record of a run: it has no number 'format'. {_HOW}")
+        raise RecordError(f"{path} is not a record: the number 'format' is missing. {_HOW}")
     if version not in known_formats():
         raise RecordError(
-            f"{path}: is a record of format {version}; this version knows {', '.join(map(str, known_formats()))}: "
-            "install a newer version of the suite"
+            f"{path} is a record of format {version}; this version of the suite reads format "
+            f"{', '.join(map(str, known_formats()))}. Install a newer version of the suite"
         )
     error = next(_validator(version).iter_errors(data), None)
     if error is not None:
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-        raise RecordError(f"{path}: is no record of format {version}: {where or 'it'}: {error.message[:200]}")
+        raise RecordError(
+            f"{path} is not a valid record of format {version}: {where or 'document'}: {error.message[:200]}"
+        )
     record = _record(data)
     if not record.run.complete and not cut_off:
-        raise RecordError(f"{path}: the run was cut off, so that it decides nothing; run it again")
+        raise RecordError(f"{path}: the run was cut off, so its record is incomplete: run the suite again")
     return record
 
 
 def _document(path: Path) -> Any:
     try:
         if path.stat().st_size > _LARGEST:
-            raise RecordError(f"{path}: has more than {_LARGEST} bytes, which no record has")
+            raise RecordError(f"{path} has more than {_LARGEST} bytes: too large for a record")
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, RecordError):
             raise
-        raise RecordError(f"{path} is no JSON ({error}). {_HOW}") from error
+        raise RecordError(f"{path} is not valid JSON ({error}). {_HOW}") from error
 
 
 def _record(data: dict[str, Any]) -> Record:
     return Record(
         target=RecordedTarget(**data["target"]),
         run=RecordedRun(**data["run"]),
-        lacks=tuple(RecordedLack(row["what"], tuple(row["cases"]), row["mend"]) for row in data["lacks"]),
+        missing=tuple(RecordedMissing(row["what"], tuple(row["cases"]), row["fix"]) for row in data["missing"]),
+        specifications=tuple(Specification(**row) for row in data["specifications"]),
         requirements={
-            row["id"]: Requirement(row["id"], Level(row["level"]), row["says"]) for row in data["requirements"]
+            row["id"]: Requirement(row["id"], Level(row["level"]), row["text"]) for row in data["requirements"]
         },
         results=tuple(map(CaseResult.from_dict, data["results"])),
     )

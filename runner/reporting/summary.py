@@ -16,10 +16,11 @@ _MOST_FINDINGS = 12
 _MOST_LEFTOVERS = 3
 _ORDER = {level: place for place, level in enumerate(Level)}
 _SPECIFIC = re.compile(r"KSC_\w+|[0-9]{2,}")  # names and ids differ from case to case
+_QUOTED = re.compile(r"""(?<!\w)(['"`]).*?\1+(?!\w)""", re.DOTALL)  # and so does the text that a message quotes
 _HEAD = {
-    Level.MUST: "must (the page states it)",
-    Level.SHOULD: "should (the page shows or implies it; binding with --strict)",
-    Level.OBSERVE: "observe (the page is silent; never failed)",
+    Level.MUST: "must (the specification states it)",
+    Level.SHOULD: "should (shown or implied by the specification; fails the run only with --strict)",
+    Level.OBSERVE: "observe (the specification is silent; never fails the run)",
 }
 
 
@@ -61,45 +62,44 @@ def tally(results: Iterable[CaseResult], requirements: Mapping[str, Requirement]
     return [Tally(requirements[name], counted[name], known[name]) for name in requirements if name in counted]
 
 
-def conclusion(results: list[CaseResult], untrue_entries: int = 0, *, strict: bool) -> str:
+def conclusion(results: list[CaseResult], stale_entries: int = 0, *, strict: bool) -> str:
     """The run in a sentence.
 
     Args:
         results: the run's.
-        untrue_entries: how many known deviations are none, besides those that results tell of.
-        strict: whether what should be binds, too.
+        stale_entries: the number of stale known deviations that belong to no result.
+        strict: whether ``should`` cases are required, too.
     """
     known = [result for result in results if result.standing is Standing.KNOWN]
     aside = f"; {_cases(len(known))} known" if known else ""
     bad = [result for result in results if result.fails(strict=strict)]
-    binding = [result.verdict for result in bad if _binds(result, strict=strict)]
-    if deviating := binding.count(Verdict.DEVIATES):
-        return f"does not conform: {_cases(deviating)} of what binds deviate{'s' if deviating == 1 else ''}{aside}"
-    if binding:
-        return f"undecided: {_cases(len(binding))} of what binds could not be decided{aside}"
-    if bad or untrue_entries:
-        return f"the list of known deviations is not true: {len(bad) + untrue_entries} to look at{aside}"
+    required = [result.verdict for result in bad if _required(result, strict=strict)]
+    if deviating := required.count(Verdict.DEVIATES):
+        return f"does not conform: {_cases(deviating, 'required')} failed{aside}"
+    if required:
+        return f"undecided: {_cases(len(required), 'required')} could not be decided{aside}"
+    if stale := len(bad) + stale_entries:
+        return f"the list of known deviations has {stale} stale entr{'y' if stale == 1 else 'ies'}{aside}"
     conforming = sum(result.verdict is Verdict.CONFORMS for result in results)
-    if any(_binds(result, strict=strict) for result in known):
-        return f"does not conform, only as is known: {_cases(len(known))} listed ({_cases(conforming)} conform)"
-    if not conforming:
-        return f"nothing was decided{aside}"
+    if any(_required(result, strict=strict) for result in known):
+        return f"does not conform, known deviations only ({_cases(len(known))} listed, {conforming} conform)"
     should = sum(result.verdict is Verdict.DEVIATES and result.standing is Standing.UNLISTED for result in results)
+    failed = f"{_cases(should, Level.SHOULD.value)} failed{aside}"
+    if not conforming:
+        return f"no required case was decided; {failed}" if should else f"no case was decided{aside}"
     decided = conforming + sum(result.verdict is Verdict.DEVIATES for result in results)
-    binding_cases = sum(result.binding is not Level.OBSERVE for result in results)
-    of = f"{decided} of " if decided < binding_cases else ""
-    return f"conforms ({of}{_cases(binding_cases)} decided)" + (
-        f"; {_cases(should)} of what should be deviate{'s' if should == 1 else ''}{aside}" if should else aside
-    )
+    judged = sum(result.binding is not Level.OBSERVE for result in results)
+    of = f"{decided} of " if decided < judged else ""
+    return f"conforms ({of}{_cases(judged)} decided)" + (f"; {failed}" if should else aside)
 
 
-def _binds(result: CaseResult, *, strict: bool) -> bool:
+def _required(result: CaseResult, *, strict: bool) -> bool:
     """Whether a result would fail the run if nothing were listed."""
     return fails(result.verdict, result.binding, Standing.UNLISTED, strict=strict)
 
 
-def _cases(number: int) -> str:
-    return f"{number} case{'' if number == 1 else 's'}"
+def _cases(number: int, kind: str = "") -> str:
+    return f"{number} {kind}{' ' if kind else ''}case{'' if number == 1 else 's'}"
 
 
 def table(tallies: list[Tally], width: int) -> Iterator[str]:
@@ -114,11 +114,11 @@ def table(tallies: list[Tally], width: int) -> Iterator[str]:
 
 
 def findings(results: list[CaseResult], width: int) -> Iterator[str]:
-    """A line for everything that came out wrong, binding ones first; cases with one cause share a line."""
+    """A line for each cause of a failure, required cases first; causes that differ in a quoted text only are one."""
     causes: dict[tuple[str, ...], list[CaseResult]] = {}
     for result in results:
         if result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
-            cause = _SPECIFIC.sub("?", result.came if result.verdict is Verdict.DEVIATES else result.reason)
+            cause = _QUOTED.sub("?", _SPECIFIC.sub("?", _cause(result)))
             mark = "" if result.standing is Standing.UNLISTED else result.standing.value
             inconclusive = result.verdict is Verdict.INCONCLUSIVE  # then the cause is nobody's requirement
             whose = () if inconclusive else (result.binding.value, result.requirement)
@@ -137,8 +137,9 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
     )
     for cases in ordered[:_MOST_FINDINGS]:
         first = cases[0]
-        what = first.came if first.verdict is Verdict.DEVIATES else first.reason
-        more = f" and {_cases(len(cases) - 1)} more" if len(cases) > 1 else ""
+        quoted = {tuple(match[0] for match in _QUOTED.finditer(_SPECIFIC.sub("?", _cause(case)))) for case in cases}
+        what = _cause(first) if len(quoted) == 1 else _QUOTED.sub("'…'", _cause(first))
+        more = f" and {_cases(len(cases) - 1, 'more')}" if len(cases) > 1 else ""
         known = first.listing if first.standing is Standing.KNOWN else None
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
         why = f" ({known.reason})" if known else ""
@@ -148,20 +149,24 @@ def findings(results: list[CaseResult], width: int) -> Iterator[str]:
         yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record (--record FILE.json)"
 
 
-def untrue(results: list[CaseResult], others: list[str]) -> Iterator[str]:
-    """The entries of the list of known deviations that are not true, and what to do; ``others`` are no case's own."""
+def _cause(result: CaseResult) -> str:
+    return result.actual if result.verdict is Verdict.DEVIATES else result.reason
+
+
+def stale(results: list[CaseResult], others: list[str]) -> Iterator[str]:
+    """The stale entries of the list of known deviations, and what to do; ``others`` belong to no case."""
     notes = [result.listing.note for result in results if result.listing and result.listing.note] + others
     yield from (f"known deviations: {note}" for note in notes[:_MOST_FINDINGS])
     if len(notes) > _MOST_FINDINGS:
-        yield f"known deviations: {len(notes) - _MOST_FINDINGS} more entries are not true"
+        yield f"known deviations: {len(notes) - _MOST_FINDINGS} more stale entries"
 
 
 def leftovers(results: list[CaseResult]) -> Iterator[str]:
     """What could not be cleared up."""
     left = list(dict.fromkeys(warning for result in results for warning in result.warnings))
-    yield from (f"left behind: {line}" for line in left[:_MOST_LEFTOVERS])
+    yield from (f"not removed: {line}" for line in left[:_MOST_LEFTOVERS])
     if len(left) > _MOST_LEFTOVERS:
-        yield f"left behind: {len(left) - _MOST_LEFTOVERS} more"
+        yield f"not removed: {len(left) - _MOST_LEFTOVERS} more"
 
 
 def exemptions(results: list[CaseResult]) -> Iterator[str]:
@@ -182,7 +187,7 @@ def respellings(results: Iterable[CaseResult]) -> dict[tuple[str, str], int]:
 def respelled(results: Iterable[CaseResult]) -> Iterator[str]:
     """A line for every statement that was sent as another one."""
     for (statement, sent), number in respellings(results).items():
-        yield f"respelled, {_cases(number)}: {statement} -> {sent}"
+        yield f"sent in another form, {_cases(number)}: {statement} -> {sent}"
 
 
 def observations(results: list[CaseResult]) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""A network server that shows the session surface of OceanBase's Oracle mode, as the documented page describes it."""
+"""A network server with the session features of OceanBase's Oracle mode, as the specification describes them."""

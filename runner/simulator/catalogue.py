@@ -29,7 +29,7 @@ class Defect:
     """A way of being wrong. `breaks` is the id of the requirement that a server with it does not meet."""
 
     name: str
-    says: str
+    text: str
     breaks: str
     parts: PartsChange
 
@@ -39,7 +39,7 @@ class Variant:
     """A way of being different and still right."""
 
     name: str
-    says: str
+    text: str
     parts: PartsChange
     settings: SettingsChange
 
@@ -49,7 +49,7 @@ class Environment:
     """A server, or something in front of it, on which some cases can't be decided: nothing may deviate there."""
 
     name: str
-    says: str
+    text: str
     parts: PartsChange
 
 
@@ -102,7 +102,7 @@ def _add(entries: dict[str, Entry], name: str, entry: Entry) -> None:
 def unknown_name(kind: str, name: str, known: dict[str, Entry]) -> str:
     """What to say of a name that nothing has, with the name that was probably meant."""
     closest = get_close_matches(name, known, 1, 0.0)
-    return f"there is no {kind} {name!r}; the closest name is {closest[0]!r}." if closest else f"there is no {kind}."
+    return f"unknown {kind} {name!r}; the closest name is {closest[0]!r}." if closest else f"there is no {kind}."
 
 
 def _name(piece: Callable[..., Any]) -> str:

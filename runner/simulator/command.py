@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_defect,
         metavar="NAME",
-        help="be wrong in this way; may be given more than once",
+        help="start with this defect; may be given several times",
     )
     add(
         "--variant",
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_variant,
         metavar="NAME",
-        help="be different in this way, which is lawful; may be given more than once",
+        help="start with this conforming variant; may be given several times",
     )
     add(
         "--environment",
@@ -73,55 +73,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_environment,
         metavar="NAME",
-        help="be in this environment, in which some cases can't be decided; the exit code is 3 if a session was killed "
-        "that the environment keeps, somebody else's",
+        help="start in this environment, in which some cases can't be decided; exit code 3 if a session of another "
+        "client was killed",
     )
     add(
         "--behind-proxy",
         dest="variants",
         action="append_const",
         const=VARIANTS["behind-proxy"],
-        help="stand behind ODP, OceanBase's proxy, as it has to be set up for the suite; the same as --variant "
-        "behind-proxy (its default settings are --environment odp-with-default-settings)",
+        help="start behind ODP, OceanBase's proxy, with the settings that the suite needs; the same as --variant "
+        "behind-proxy (ODP's default settings: --environment odp-with-default-settings)",
     )
     add(
         "--like-oceanbase",
         dest="variants",
         action="append_const",
         const=VARIANTS["like-oceanbase"],
-        help="do what real servers are known to do, instead of what the page says and shows: a holder of ALTER SYSTEM "
-        "who is not the administrator ends and sees only its own user's sessions, and a session that ends itself gets "
-        "no answer; the same as --variant like-oceanbase",
+        help="behave as real servers are known to behave, not as specified: a holder of ALTER SYSTEM other than the "
+        "administrator can kill and see sessions of its own user only, and a session that kills itself gets no "
+        "reply; the same as --variant like-oceanbase",
     )
     lists = parser.add_mutually_exclusive_group()
     for names, kind in (("defects", DEFECTS), ("variants", VARIANTS), ("environments", ENVIRONMENTS)):
         lists.add_argument(
             f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
         )
-    add("--json", action="store_true", help="list as JSON")
+    add("--json", action="store_true", help="print the list as JSON")
     add("--host", default=defaults.host, help="the address to listen on (%(default)s)")
     add("--admin-password", default=defaults.admin_password, help=f"the password of {ADMINISTRATOR} (%(default)s)")
     add(
         "--error-prefix",
         choices=("ORA", "OBE"),
         default=defaults.error_prefix,
-        help="the letters in front of an error's number (%(default)s)",
+        help="the prefix of error numbers (%(default)s)",
     )
     add(
         "--lock-wait",
         type=_seconds,
         default=defaults.lock_wait_seconds,
         metavar="SECONDS",
-        help="how long a statement waits for a row lock (%(default)s)",
+        help="the time that a statement waits for a row lock (%(default)s)",
     )
     add(
         "--login-limit",
         type=_seconds,
         default=defaults.login_seconds,
         metavar="SECONDS",
-        help="how long a client may take to log in (%(default)s)",
+        help="the time that a client may take to log in (%(default)s)",
     )
-    add("--until-stdin-closes", action="store_true", help="stop when the standard input ends")
+    add("--until-stdin-closes", action="store_true", help="stop at the end of the standard input")
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
@@ -214,7 +214,7 @@ def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
 
 
 def _list(entries: Iterable[Defect | Environment | Variant], *, as_json: bool) -> None:
-    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "says": entry.says} for entry in entries]
+    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "text": entry.text} for entry in entries]
     if as_json:
         print(json.dumps(rows, indent=1))
         return

@@ -21,7 +21,7 @@ class Settings:
         admin_password: The password of the administrator, SYS.
         version: The server's version in the greeting.
         error_prefix: The three letters in front of an error's number: ORA, or OBE as newer servers have it.
-        own_kill_answers_ok: Whether a session that ends itself gets an OK before its connection closes, as the page's
+        own_kill_answers_ok: Whether a session that kills itself gets OK before its connection is closed, as the page's
             example has it.
         owner_check: Whether a holder of ALTER SYSTEM that is no administrator reaches its own user's sessions only.
         list_all_to_alter_system: Whether a holder of ALTER SYSTEM sees every user's sessions in the list.

@@ -13,7 +13,7 @@ from suite import ROOT
 
 PROFILES = ROOT / "runner" / "profiles"
 
-KNOWN = "format: 1\ndeviations:\n  - {case: answer, came: error, reason: known}\n"
+KNOWN = "format: 1\ndeviations:\n  - {case: answer, actual: error, reason: known}\n"
 ACCOUNTS = "format: 1\naccounts:\n  - {user: U, password: secret, grants: [ALTER SYSTEM]}\n"
 
 
@@ -35,7 +35,7 @@ def test_without_arguments_the_suites_own_cases_and_profiles_are_checked() -> No
     code, screen = lint()
     assert code == 0, screen
     assert re.search(r"^cases: [0-9]+ case files$", screen, re.MULTILINE), screen
-    assert re.search(r"[1-9][0-9]+ cases, 3 profiles, 0 problems$", screen.strip()), screen
+    assert re.search(r"[1-9][0-9]+ cases, 4 profiles, 0 problems$", screen.strip()), screen
 
 
 KINDS = {
@@ -54,9 +54,9 @@ def test_a_file_is_checked_as_what_it_is_whatever_its_name(tmp_path: Path, kind:
 
 
 TYPOS = {
-    "profile": ("  syntax:", "  sytax:", "no error class is called 'sytax'", "did you mean 'syntax'?"),
+    "profile": ("  syntax:", "  sytax:", "unknown error class 'sytax'", "did you mean 'syntax'?"),
     "register": ("level: must", "level: mst", "expected must or should or observe", ""),
-    "known deviations": ("case: answer,", "case: anser,", "no case is called 'anser'", "did you mean 'answer"),
+    "known deviations": ("case: answer,", "case: anser,", "unknown case 'anser'", "did you mean 'answer"),
     "accounts": ("grants:", "grnts:", "unknown key", "did you mean 'grants'?"),
 }
 
@@ -96,7 +96,7 @@ def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Pa
     text = KINDS["profile"].replace("privileges:", "privileges:\n  FLY: GRANT WINGS TO {user}")
     profile = write(tmp_path, "mine.yaml", text.replace("[anonymous-block,", "[of-mine, anonymous-block,"))
     alone = lint(profile)
-    assert (alone[0], "no case is called 'of-mine'" in alone[1], "'FLY'" in alone[1]) == (1, True, True), alone[1]
+    assert (alone[0], "unknown case 'of-mine'" in alone[1], "'FLY'" in alone[1]) == (1, True, True), alone[1]
     together = lint(cases, profile)
     assert (together[0], f"{cases}: 1 case file\n" in together[1]) == (0, True), together[1]
 
@@ -109,4 +109,4 @@ def test_a_profile_can_be_checked_where_no_cases_are(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
     code, screen = lint(tmp_path / "none.yaml")
-    assert (code, "no such file" in screen) == (4, True), screen
+    assert (code, "not a file" in screen) == (4, True), screen

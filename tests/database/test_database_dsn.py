@@ -125,28 +125,28 @@ def test_a_dsn_is_read_as_written(text: str, meant: Dsn) -> None:
 
 
 ILL = {
-    "": "has not the shape",
-    "sys": "has not the shape",
-    f"sys:{SECRET}@h:1": "has not the shape",
-    f"//sys:{SECRET}@h": "has not the shape",
-    f"oceanbase:/sys:{SECRET}@h": "has not the shape",
-    f"oceanbase://sys:{SECRET}@h:1:2": "has not the shape",
-    f"oceanbase://sys:{SECRET}@[::1": "has not the shape",
-    f"oceanbase://sys:{SECRET}@::1": "has not the shape",
-    f"Oceanbase://sys:{SECRET}@h": "has not the shape",
+    "": "does not have the form",
+    "sys": "does not have the form",
+    f"sys:{SECRET}@h:1": "does not have the form",
+    f"//sys:{SECRET}@h": "does not have the form",
+    f"oceanbase:/sys:{SECRET}@h": "does not have the form",
+    f"oceanbase://sys:{SECRET}@h:1:2": "does not have the form",
+    f"oceanbase://sys:{SECRET}@[::1": "does not have the form",
+    f"oceanbase://sys:{SECRET}@::1": "does not have the form",
+    f"Oceanbase://sys:{SECRET}@h": "does not have the form",
     f"postgres://sys:{SECRET}@h": "scheme is 'postgres'; it must be one of oceanbase, mysql",
-    "oceanbase://h:1/": "names no user",
-    f"oceanbase://:{SECRET}@h": "names no user",
-    f"oceanbase://sys:{SECRET}@": "names no host",
-    f"oceanbase://sys:{SECRET}@:2881/": "names no host",
-    f"oceanbase://sys:{SECRET}@h/database": "names a path",
+    "oceanbase://h:1/": "has no user",
+    f"oceanbase://:{SECRET}@h": "has no user",
+    f"oceanbase://sys:{SECRET}@": "has no host",
+    f"oceanbase://sys:{SECRET}@:2881/": "has no host",
+    f"oceanbase://sys:{SECRET}@h/database": "has a path",
     f"oceanbase://sys:{SECRET}@h:port": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:0": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:65536": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:-1": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:\u0663": "port must be a number from 1 to 65535",
     f"oceanbase://sys:{SECRET}@h:{'9' * 5000}": "port must be a number from 1 to 65535",
-    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known here: connect_timeout,",
+    f"oceanbase://sys:{SECRET}@h/?charset=utf8": "unknown option 'charset'; known names: connect_timeout,",
     f"oceanbase://sys:{SECRET}@h/?ssl-ca=/a": "unknown option 'ssl-ca'; did you mean 'ssl_ca'?",
     f"oceanbase://sys:{SECRET}@h/?ssl_verify=yes": "ssl_verify must be one of full, ca, none",
     f"oceanbase://sys:{SECRET}@h/?ssl_key=/a": "ssl_key without ssl_cert",
@@ -159,13 +159,13 @@ ILL = {
     f"oceanbase://sys:{SECRET}@h/?connect_timeout=600.001": "connect_timeout must be seconds above 0 and up to 600",
     f"oceanbase://sys:{SECRET}@h/?connect_timeout={'9' * 5000}": "connect_timeout must be seconds above 0",
     f"oceanbase://sys:{SECRET}@h/?passfile=/a": "both a password and a passfile",
-    f"oceanbase://sys:{SECRET}@[::1%]": "has not the shape",
-    f"oceanbase://sys:{SECRET}\udcff@h": "bytes that are no UTF-8",
+    f"oceanbase://sys:{SECRET}@[::1%]": "does not have the form",
+    f"oceanbase://sys:{SECRET}\udcff@h": "bytes that are not UTF-8",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=": "option 'unix_socket' must be given once, with a value",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=/a&unix_socket=/b": "must be given once",
-    f"oceanbase://sys:{SECRET}": "names no user",
-    f"oceanbase://sys:{SECRET}/": "names no user",
-    f"oceanbase://sys:{SECRET}\n@h": "has not the shape",
+    f"oceanbase://sys:{SECRET}": "has no user",
+    f"oceanbase://sys:{SECRET}/": "has no user",
+    f"oceanbase://sys:{SECRET}\n@h": "does not have the form",
 }
 
 
@@ -257,9 +257,9 @@ BAD_FILES = {
     "empty": (b"", 0o600, "has an empty first line"),
     "an empty first line": (f"\n{SECRET}".encode(), 0o600, "has an empty first line"),
     "not text": (b"\xff" + SECRET.encode(), 0o600, "is not text in UTF-8"),
-    "the group reads it": (SECRET.encode(), 0o640, "can be read or changed by others; chmod 600 it"),
-    "others read it": (SECRET.encode(), 0o604, "can be read or changed by others; chmod 600 it"),
-    "others write it": (SECRET.encode(), 0o602, "can be read or changed by others; chmod 600 it"),
+    "the group reads it": (SECRET.encode(), 0o640, "can be read or changed by other users; run chmod 600 on it"),
+    "others read it": (SECRET.encode(), 0o604, "can be read or changed by other users; run chmod 600 on it"),
+    "others write it": (SECRET.encode(), 0o602, "can be read or changed by other users; run chmod 600 on it"),
 }
 
 
@@ -276,7 +276,7 @@ def test_a_passfile_that_is_not_fit_is_refused(tmp_path: Path, content: bytes, m
 def test_a_passfile_that_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o600)
-    for path, what in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory"), (pipe, "no regular file")):
+    for path, what in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory"), (pipe, "not a regular file")):
         with pytest.raises(DsnError, match=what):
             Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
 

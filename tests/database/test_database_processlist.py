@@ -13,7 +13,7 @@ PAGE = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")
 ROW = ("3221487726", "SYS", "10.0.0.1:5", None, "Query", "0", "ACTIVE", "SHOW PROCESSLIST")
 
 LISTS = {
-    "as on the page": Rows(PAGE, (ROW,)),
+    "as in the specification": Rows(PAGE, (ROW,)),
     "in MySQL's letter case": Rows(tuple(name.capitalize() for name in PAGE), (ROW,)),
     "with other columns behind": Rows((*PAGE, "IP", "PROXY_ID"), ((*ROW, "x", "1"),)),
     "with other columns in front": Rows(("TENANT", *PAGE), (("t", *ROW),)),

@@ -38,13 +38,13 @@ words: {begin: BEGIN, sleep: ["SLEEP {seconds}", "WAIT {seconds}"]}
 errors:
   privilege: [{code: 1031}, {sqlstate: "42000", text: "priv(ilege)?"}]
   syntax: [{code: 1031, text: near}]
-try_again: [{code: 1396}, {code: 5, text: busy}]
+retry: [{code: 1396}, {code: 5, text: busy}]
 spellings:
   - {statement: "ALTER SYSTEM KILL SESSION '{id}, {serial}'", becomes: "END {id} ({serial})"}
   - {statement: "ALTER SYSTEM KILL SESSION '{id}'", becomes: "END {id}"}
 not_applicable:
-  - {requirements: [EXA-1], because: no example}
-  - {cases: [a-case, "b-case[one]"], because: no case}
+  - {requirements: [EXA-1], reason: no example}
+  - {cases: [a-case, "b-case[one]"], reason: no case}
 """
 
 
@@ -193,14 +193,14 @@ def test_a_case_is_exempt_by_requirement_by_id_or_by_its_parameters(
     assert load_profile(str(own(tmp_path))).exempts(*names) == because
 
 
-UNKNOWN = [("oceanbase-oracl", "did you mean 'oceanbase-oracle'?"), ("", "known here: "), ("zzz", "known here: ")]
+UNKNOWN = [("oceanbase-oracl", "did you mean 'oceanbase-oracle'?"), ("", "known names: "), ("zzz", "known names: ")]
 
 
 @pytest.mark.parametrize(("name", "hint"), UNKNOWN)
 def test_an_unknown_profile_is_refused_with_the_known_ones(name: str, hint: str) -> None:
     with pytest.raises(SourceError) as caught:
         load_profile(name)
-    assert "there is no profile" in caught.value.what
+    assert "unknown profile" in caught.value.what
     assert hint in caught.value.hint
 
 
@@ -212,19 +212,19 @@ def test_a_profile_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 BROKEN = {
     "empty": ("@@", "expected a mapping"),
     "no YAML": (OWN.replace("words: {", "@@words: \t{]"), "broken YAML"),
-    "unknown key": (OWN.replace("title:", "titel:").replace("name: my", "@@titel: a\nname: my"), "stands twice"),
+    "unknown key": (OWN.replace("title:", "titel:").replace("name: my", "@@titel: a\nname: my"), "is duplicate"),
     "misspelt purpose": (OWN.replace("  probe", "  @@prob"), "unknown key 'prob'"),
     "missing purpose": (OWN.replace("sql:", "@@sql:").replace("  probe: SELECT 1\n", ""), "'probe' is missing"),
-    "newer": (OWN.replace("format: 1", "@@format: 7"), "format 7 is not known here"),
-    "no expression": (OWN.replace("text: near", "@@text: 'near('"), "is no regular expression"),
-    "no expression, to try again": (OWN.replace("text: busy", "@@text: 'busy('"), "is no regular expression"),
-    "an expression of everything": (OWN.replace("text: near", "@@text: 'near|'"), "is found in every text"),
-    "an expression of nothing": (OWN.replace("text: busy", "@@text: '.*'"), "is found in every text"),
+    "newer": (OWN.replace("format: 1", "@@format: 7"), "unknown format 7"),
+    "no expression": (OWN.replace("text: near", "@@text: 'near('"), "is not a valid regular expression"),
+    "no expression, to try again": (OWN.replace("text: busy", "@@text: 'busy('"), "is not a valid regular expression"),
+    "an expression of everything": (OWN.replace("text: near", "@@text: 'near|'"), "matches every message"),
+    "an expression of nothing": (OWN.replace("text: busy", "@@text: '.*'"), "matches every message"),
     "no sqlstate": (OWN.replace('{sqlstate: "42000"', '{@@sqlstate: "4200"'), "it must match"),
     "empty class": (OWN.replace("[{code: 1031, text: near}]", "[@@{}]"), "must not be empty"),
     "a code beyond the wire": (OWN.replace("[{code: 1031}, ", "[{@@code: 70000}, "), "70000"),
     "a bit beyond the wire": (OWN.replace("[0, 27, 27]", "[0, @@32]"), "32"),
-    "no reason": (OWN.replace("{requirements: [EXA-1], because: no example}", "@@{}"), "'because' is missing"),
+    "no reason": (OWN.replace("{requirements: [EXA-1], reason: no example}", "@@{}"), "'reason' is missing"),
 }
 
 
@@ -236,7 +236,7 @@ def test_a_broken_profile_is_refused(tmp_path: Path, text: str, what: str) -> No
     with pytest.raises(SourceError) as caught:
         load_profile(str(path))
     assert what in caught.value.what
-    if what not in {"broken YAML", "stands twice"}:
+    if what not in {"broken YAML", "is duplicate"}:
         place = Place(path, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
         assert caught.value.place == place
 

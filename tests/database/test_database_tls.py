@@ -98,7 +98,7 @@ def test_a_certificate_of_another_authority_is_refused_unless_nothing_is_verifie
         refused = login_with(authority, tls)
         assert isinstance(refused, GivenUp)
         assert "the server's certificate is not accepted: " in refused.why
-        assert "ssl_ca has to name the certificate of the authority" in refused.why
+        assert "set ssl_ca to the certificate of the authority" in refused.why
     assert login_with(authority, Tls(str(other.certificate), verify="none")) == Ok()
 
 
@@ -169,7 +169,7 @@ def test_nothing_is_said_to_a_server_that_offers_no_tls(authority: Authority) ->
     with serving(behave) as dsn:
         outcome = outcome_of_login(replace(dsn, tls=Tls(str(authority.certificate))))
         assert isinstance(outcome, GivenUp)
-        assert "the DSN asks for TLS and the server offers none" in outcome.why
+        assert "the DSN requires TLS and the server offers none" in outcome.why
     assert said == [b""]
 
 
@@ -184,7 +184,7 @@ def alert(peer: Peer) -> None:
 BREAKS: dict[str, Callable[[Peer], None]] = {
     "hangs up": lambda peer: peer.socket.close(),
     "resets": Peer.reset,
-    "goes on in plain text": plain_ok,
+    "continues in plain text": plain_ok,
     "sends an alert": alert,
 }
 
@@ -328,14 +328,14 @@ def test_files_that_are_not_fit_are_named_with_what_to_do(
     for tls, what in [
         (Tls(none), f"ssl_ca '{none}' can't be read: No such file"),
         (Tls(str(tmp_path)), f"ssl_ca '{tmp_path}' can't be read: Is a directory"),
-        (Tls(empty), f"ssl_ca '{empty}' has no certificate"),
-        (Tls(key), f"ssl_ca '{key}' has no certificate"),
+        (Tls(empty), f"ssl_ca '{empty}' contains no certificate"),
+        (Tls(key), f"ssl_ca '{key}' contains no certificate"),
         (Tls(ca, none, key), f"ssl_cert '{none}' can't be read"),
         (Tls(ca, cert, none), f"ssl_key '{none}' can't be read"),
-        (Tls(ca, empty, key), f"ssl_cert '{empty}' and ssl_key '{key}' are no certificate"),
-        (Tls(ca, cert, empty), f"ssl_cert '{cert}' and ssl_key '{empty}' are no certificate"),
-        (Tls(ca, cert, str(other.key)), "the key that belongs to it"),
-        (Tls(ca, cert), f"ssl_cert '{cert}' without ssl_key are no certificate"),
+        (Tls(ca, empty, key), f"ssl_cert '{empty}' and ssl_key '{key}' are not a certificate"),
+        (Tls(ca, cert, empty), f"ssl_cert '{cert}' and ssl_key '{empty}' are not a certificate"),
+        (Tls(ca, cert, str(other.key)), "the client certificate and its key"),
+        (Tls(ca, cert), f"ssl_cert '{cert}' without ssl_key are not a certificate"),
         (Tls(ca, cert, str(authority.locked_key(mine))), "has a passphrase"),
     ]:
         with pytest.raises(DsnError) as caught:

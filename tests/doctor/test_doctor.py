@@ -83,7 +83,7 @@ def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
     assert "direct, no TLS" in done.out
     assert "the handshake's id is the session id" in done.out
     sent = len(CASES) - 1  # all but what may harm an OceanBase
-    assert f"{sent} of {sent} cases can be decided here: nothing is missing" in done.out
+    assert f"{sent} of {sent} cases can be decided: nothing is missing" in done.out
     assert "s3cretWord" not in done.out
 
 
@@ -98,7 +98,7 @@ def test_the_findings_as_json_are_the_same() -> None:
     assert facts["oracle_bit_sent"] is True
     assert facts["tls"] is None
     assert 0 < facts["connect_ms"] < 10_000
-    assert facts["lacks"] == []
+    assert facts["missing"] == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_fact_is_what_the_target_shows(option: str, fact: str, value: object) 
     with simulator("--variant", option) as dsn:
         facts = doctor("--dsn", dsn, "--json").facts
     assert facts[fact] == value
-    assert facts["lacks"] == []
+    assert facts["missing"] == []
 
 
 def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mends_it() -> None:
@@ -124,17 +124,17 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     assert done.code == 1
     assert "users can't be created" in done.out
     assert "error 1031" in done.out
-    assert "mend: GRANT CREATE USER, DROP USER TO POOR" in done.out
+    assert "fix: GRANT CREATE USER, DROP USER TO POOR" in done.out
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in CASES)
-    assert f"costs {len(CASES) - alone} of {len(CASES)} cases" in done.out
-    assert f"\n{alone} of {len(CASES)} cases can be decided here" in done.out
+    assert f"affects {len(CASES) - alone} of {len(CASES)} cases" in done.out
+    assert f"\n{alone} of {len(CASES)} cases can be decided" in done.out
 
 
 def test_a_way_to_sleep_that_costs_a_core_is_reported() -> None:
     with simulator("--variant", "no-dbms-lock") as dsn:
         done = doctor("--dsn", dsn)
     assert done.code == 0, done.out
-    assert "note: the server takes what the cases call 'sleep' only as DECLARE n NUMBER" in done.out
+    assert "note: the server accepts the word 'sleep' of the cases only as DECLARE n NUMBER" in done.out
     assert "GRANT EXECUTE ON DBMS_LOCK TO PUBLIC" in done.out
     assert "nothing is missing" in done.out
 
@@ -150,19 +150,19 @@ def test_each_advice_helps() -> None:
         poor = f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/"
         given: list[str] = []
         while True:
-            lacks = doctor("--dsn", poor, "--json").facts["lacks"]
-            mends = [lack["mend"] for lack in lacks if ONLY_SYS not in lack["what"]]
-            assert not set(mends) & set(given), "an advice was followed, and the need is there as before"
-            if not mends:
+            missing = doctor("--dsn", poor, "--json").facts["missing"]
+            fixes = [item["fix"] for item in missing if ONLY_SYS not in item["what"]]
+            assert not set(fixes) & set(given), "an advice was followed, and the need is there as before"
+            if not fixes:
                 break
-            given += mends
-            for mend in mends:
-                granted = [statement.strip() for statement in mend.split(";")]
+            given += fixes
+            for fix in fixes:
+                granted = [statement.strip() for statement in fix.split(";")]
                 administer(dsn, *(statement for statement in granted if statement.startswith("GRANT ")))
-        assert doctor("--dsn", dsn, "--json").facts["lacks"] == []
-    assert [lack["what"].startswith(ONLY_SYS) for lack in lacks] == [True]
+        assert doctor("--dsn", dsn, "--json").facts["missing"] == []
+    assert [item["what"].startswith(ONLY_SYS) for item in missing] == [True]
     assert {"SHOW PROCESS", "CREATE ROLE, DROP ANY ROLE", "CREATE USER, DROP USER"} <= {
-        mend.removeprefix("GRANT ").partition(" TO POOR")[0] for mend in given
+        fix.removeprefix("GRANT ").partition(" TO POOR")[0] for fix in given
     }
 
 
@@ -178,7 +178,10 @@ def test_what_the_administrator_alone_may_do_is_not_decided_with_another_user(tm
     assert {row["verdict"] for row in rows} == {"conforms", "inconclusive"}, run.screen
     for row in rows:
         if row["verdict"] == "inconclusive":
-            assert "the DSN's user POOR is not the administrator: only SYS may end" in row["reason"]
+            assert (
+                "the DSN's user POOR is not the administrator: on this kind of server only SYS may kill"
+                in row["reason"]
+            )
     assert run.code == 1
 
 
@@ -186,10 +189,10 @@ def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> N
     with simulator("--defect", "grant-fails") as dsn:
         facts = doctor("--dsn", dsn, "--json").facts
         assert users(dsn) == []
-    assert facts["lacks"], "the defect refuses GRANT"
-    for lack in facts["lacks"]:
-        assert lack["cases"]
-        assert lack["mend"]
+    assert facts["missing"], "the defect refuses GRANT"
+    for item in facts["missing"]:
+        assert item["cases"]
+        assert item["fix"]
 
 
 def test_the_wrong_profile_is_named_with_the_right_one() -> None:
@@ -197,10 +200,10 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
         done = doctor("--dsn", server.dsn())
         right = doctor("--dsn", server.dsn(), "--profile", "seekdb")
     assert done.code == 1
-    assert "this is seekdb; its statements are spelled by --profile seekdb" in done.out
+    assert "this is seekdb; use --profile seekdb for its statements" in done.out
     assert "error 1064" in done.out
-    assert "mend: does the profile 'oceanbase-oracle' fit this server?" in done.out
-    assert "mend: GRANT" not in done.out
+    assert "fix: check whether the profile 'oceanbase-oracle' fits this server" in done.out
+    assert "fix: GRANT" not in done.out
     assert right.code == 0, right.out
     assert "Unix socket, no TLS" in right.out
 
@@ -209,8 +212,8 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
     ("options", "said"),
     [
         (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/"), "can't be used"),
-        (("--dsn", "oceanbase://127.0.0.1"), "names no user"),
-        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/", "--profile", "nobodys"), "there is no profile 'nobodys'"),
+        (("--dsn", "oceanbase://127.0.0.1"), "has no user"),
+        (("--dsn", "oceanbase://SYS:s3cret@127.0.0.1:1/", "--profile", "nobodys"), "unknown profile 'nobodys'"),
         ((), "--dsn"),
     ],
 )
@@ -241,7 +244,7 @@ def test_through_odp_as_the_suite_needs_it_nothing_is_missing() -> None:
 LOGINS = {
     "a cluster on the server's own port": ("SYS@oracle#cluster", "2881) takes USER%40TENANT without %23CLUSTER"),
     "no tenant": ("SYS", "names no tenant, which means the tenant sys: write USER%40TENANT"),
-    "a wrong tenant": ("SYS@other", "are the DSN's user and password right"),
+    "a wrong tenant": ("SYS@other", "check the DSN's user and password"),
 }
 
 
@@ -273,11 +276,11 @@ def test_a_run_begins_with_the_short_form() -> None:
     assert done.returncode == 1
     before = done.stdout.partition("collected")[0]
     assert "server: OceanBase 5.7.25" in before
-    assert "lacks: users can't be created" in before
+    assert "missing: users can't be created" in before
     of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)
-    assert f"costs {len(of_it) - alone} of {len(of_it)} cases" in before
-    assert "mend: GRANT CREATE USER" in before
+    assert f"affects {len(of_it) - alone} of {len(of_it)} cases" in before
+    assert "fix: GRANT CREATE USER" in before
 
 
 @pytest.fixture(scope="module")
@@ -310,6 +313,6 @@ def test_anonymous_users_are_named_where_they_take_a_new_users_place(mariadb: Ma
         finally:
             say(f"DROP USER {anonymous}, {here}")
     assert done.code == 1
-    assert "a user that was created can't log in: error 1045" in done.out
-    assert "mend: the server has anonymous users" in done.out
+    assert "a newly created user can't log in: error 1045" in done.out
+    assert "fix: the server has anonymous users" in done.out
     assert doctor("--dsn", mariadb.dsn(), "--profile", "mariadb").code == 0

@@ -88,7 +88,9 @@ class Bench:
         lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
         path.write_text(f"format: 1\ncases:\n{head}{lines}", encoding="utf-8")
         (case,) = load_cases(path)
-        target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits, self.names)
+        target = Target(
+            self.dsn, self.profile or load_profile("oceanbase-oracle").sending_all(), self.limits, self.names
+        )
         try:
             return Performer(target).perform(case)
         finally:
@@ -104,4 +106,4 @@ class Bench:
 
 def sent(result: CaseResult) -> list[str]:
     """The statements that a case's own sessions sent."""
-    return [event.text for event in result.transcript if event.kind == "says" and not event.setup]
+    return [event.text for event in result.transcript if event.kind == "sends" and not event.setup]

@@ -24,4 +24,4 @@ MISLEADING = {
 def test_ids_are_found_soon_although_signs_mislead(tmp_path: Path, options: list[str]) -> None:
     with simulator(*options) as dsn:
         result = Bench(tmp_path, dsn).settling_within(2).run(ENDS_ONE)
-    assert result.verdict is Verdict.CONFORMS, (result.came, result.reason)
+    assert result.verdict is Verdict.CONFORMS, (result.actual, result.reason)

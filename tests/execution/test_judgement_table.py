@@ -126,9 +126,9 @@ def test_a_login_refused_for_too_many_connections_counts_only_where_the_case_had
 def test_the_page_of_the_case_language_has_the_same_table() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "case-language.md").read_text(encoding="utf-8")
     words = {
-        Judgement.GOES_ON: "goes on",
+        Judgement.GOES_ON: "continues",
         Judgement.DEVIATES: "deviates",
-        Judgement.DEVIATES_TWICE: "deviates if it comes again",
+        Judgement.DEVIATES_TWICE: "deviates if repeated",
         Judgement.INCONCLUSIVE: "inconclusive",
     }
     for answer in AnswerClass:

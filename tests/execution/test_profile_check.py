@@ -46,23 +46,23 @@ words: {begin: BEGIN, sleep: ["SLEEP {seconds}", "WAIT {seconds}"]}
 errors:
   privilege: [{code: 1031}, {code: 1032, text: priv}]
   syntax: []
-try_again: [{code: 1396}]
+retry: [{code: 1396}]
 spellings:
   - {statement: "KILL '{id}, {serial}'", becomes: "END {id} ({serial})"}
   - {statement: "KILL '{id}'", becomes: "END {id}"}
 not_applicable:
-  - {requirements: [OBS-1], because: no example}
+  - {requirements: [OBS-1], reason: no example}
   - cases: [first, "second[one]"]
-    because: no case
+    reason: no case
 """
 
 REGISTER = """\
 format: 1
-source: a page
+source: {title: a page}
 requirements:
-  MUS-1: {level: must, says: "it must"}
-  MUS-2: {level: must, says: "it must, too"}
-  OBS-1: {level: observe, says: "nobody says"}
+  MUS-1: {level: must, text: "it must"}
+  MUS-2: {level: must, text: "it must, too"}
+  OBS-1: {level: observe, text: "nobody says"}
 errors:
   privilege: a privilege is missing
   syntax: not in the grammar
@@ -109,80 +109,80 @@ class Bad:
 
 
 BAD = [
-    Bad("error class", "  syntax:", "  @@sytax:", "no error class is called 'sytax'", "did you mean 'syntax'?"),
-    Bad("error class, case", "  syntax:", "  @@SYNTAX:", "no error class is called 'SYNTAX'", "mean 'syntax'?"),
-    Bad("error class, far off", "  syntax:", "  @@zz:", "no error class is called 'zz'", "interrupted, login-refused"),
-    Bad("word", "{begin:", "{@@begn:", "no word is called 'begn'", "did you mean 'begin'?"),
-    Bad("privilege", "  ALTER SYSTEM:", "  @@ALTER SYSTM:", "is called 'ALTER SYSTM'", "mean 'ALTER SYSTEM'?"),
+    Bad("error class", "  syntax:", "  @@sytax:", "unknown error class 'sytax'", "did you mean 'syntax'?"),
+    Bad("error class, case", "  syntax:", "  @@SYNTAX:", "unknown error class 'SYNTAX'", "mean 'syntax'?"),
+    Bad("error class, far off", "  syntax:", "  @@zz:", "unknown error class 'zz'", "interrupted, login-refused"),
+    Bad("word", "{begin:", "{@@begn:", "unknown word 'begn'", "did you mean 'begin'?"),
+    Bad("privilege", "  ALTER SYSTEM:", "  @@ALTER SYSTM:", "'ALTER SYSTM'", "mean 'ALTER SYSTEM'?"),
     Bad("privilege, case", "  ALTER SYSTEM:", "  @@alter system:", "'alter system'", "mean 'ALTER SYSTEM'?"),
-    Bad("requirement", "[OBS-1]", "[@@OBS-11]", "no requirement is called 'OBS-11'", "did you mean 'OBS-1'?"),
-    Bad("requirement, far off", "[OBS-1]", "[@@Q]", "no requirement is called 'Q'", "runner explain"),
-    Bad("case", "[first,", "[@@frist,", "no case is called 'frist'", "did you mean 'first'?"),
-    Bad("a case as a requirement", "[OBS-1]", "[OBS-1, @@first]", "no requirement is called 'first'", ""),
-    Bad("a requirement as a case", "[first,", "[@@MUS-1,", "no case is called 'MUS-1'", "runner explain"),
-    Bad("parameters", '"second[one]"', '@@"second[ones]"', "no such parameters: 'second[ones]'", "'second[one]'?"),
-    Bad("parameters of none", "[first,", "[@@'first[one]',", "no such parameters: 'first[one]'", "its id alone"),
-    Bad("case and parameters", '"second[one]"', '@@"secnd[one]"', "no case is called 'secnd[one]'", "second[one]"),
+    Bad("requirement", "[OBS-1]", "[@@OBS-11]", "unknown requirement 'OBS-11'", "did you mean 'OBS-1'?"),
+    Bad("requirement, far off", "[OBS-1]", "[@@Q]", "unknown requirement 'Q'", "runner explain"),
+    Bad("case", "[first,", "[@@frist,", "unknown case 'frist'", "did you mean 'first'?"),
+    Bad("a case as a requirement", "[OBS-1]", "[OBS-1, @@first]", "unknown requirement 'first'", ""),
+    Bad("a requirement as a case", "[first,", "[@@MUS-1,", "unknown case 'MUS-1'", "runner explain"),
+    Bad("parameters", '"second[one]"', '@@"second[ones]"', "no parameters 'second[ones]'", "'second[one]'?"),
+    Bad("parameters of none", "[first,", "[@@'first[one]',", "has no parameters", "its id only"),
+    Bad("case and parameters", '"second[one]"', '@@"secnd[one]"', "unknown case 'secnd[one]'", "second[one]"),
     Bad("spelling", "{statement: \"KILL '{id}'", "{@@statement: \"KIL '{id}'", "KIL '{id}'", "KILL '{victim.id}'"),
     Bad(
         "spelling, quoted otherwise",
         "{statement: \"KILL '{id}'",
         '{@@statement: "KILL {id}',
-        "no statement of the cases is 'KILL {id}'",
+        "no case sends the statement 'KILL {id}'",
         "KILL '{victim.id}'",
     ),
     Bad(
         "spelling, nothing like it",
         "  - {statement: \"KILL '{id}'",
         '  - {@@statement: "WELCOME {id}", becomes: x}\n  - {statement: "KILL \'{id}\'',
-        "no statement of the cases is 'WELCOME {id}'",
+        "no case sends the statement 'WELCOME {id}'",
         "remove the spelling",
     ),
     Bad(
         "spelling twice",
         "not_applicable:",
         "  - {@@statement: \"KILL '{id}'\", becomes: x}\nnot_applicable:",
-        "never used: all that it fits is spelled already in",
+        "never used: ",
         "move it up",
     ),
     Bad(
         "spellings behind a wider one",
         "  - {statement: \"KILL '{id}, {serial}'",
         "  - {statement: \"KILL '{any}'\", becomes: x}\n  - {@@statement: \"KILL '{id}, {serial}'",
-        "never used: all that it fits is spelled already in",
+        "never used: ",
         "move it up",
         count=2,
     ),
-    Bad("error twice", "[{code: 1031},", "[{code: 1031}, @@{code: 1031},", "this description stands already in", ""),
-    Bad("to try again twice", "[{code: 1396}]", "[{code: 1396}, @@{code: 1396}]", "stands already in", "keep one"),
-    Bad("requirement twice", "[OBS-1]", "[OBS-1, @@OBS-1]", "OBS-1 stands already in", "keep one of them"),
-    Bad("case twice", "[first,", "[first, @@first,", "first stands already in", "keep one of them"),
+    Bad("error twice", "[{code: 1031},", "[{code: 1031}, @@{code: 1031},", "this description is already in", ""),
+    Bad("to try again twice", "[{code: 1396}]", "[{code: 1396}, @@{code: 1396}]", "is already in", "keep one"),
+    Bad("requirement twice", "[OBS-1]", "[OBS-1, @@OBS-1]", "OBS-1 is already in", "keep one of them"),
+    Bad("case twice", "[first,", "[first, @@first,", "first is already in", "keep one of them"),
     Bad(
         "case in two entries",
-        "    because: no case\n",
-        "    because: no case\n  - {cases: [@@first], because: other}\n",
-        "first stands already in",
+        "    reason: no case\n",
+        "    reason: no case\n  - {cases: [@@first], reason: other}\n",
+        "first is already in",
         "keep one of them",
     ),
     Bad(
         "case of a requirement in another entry",
-        "    because: no case\n",
-        "    because: no case\n  - {cases: [@@look], because: other}\n",
-        "the case look is not applicable already by",
+        "    reason: no case\n",
+        "    reason: no case\n  - {cases: [@@look], reason: other}\n",
+        "the case look is already not applicable because of",
         "with one reason",
     ),
     Bad(
         "parameters of a case in another entry",
-        "    because: no case\n",
-        "    because: no case\n  - {cases: [@@second], because: other}\n",
-        "the case second[one] is not applicable already by",
+        "    reason: no case\n",
+        "    reason: no case\n  - {cases: [@@second], reason: other}\n",
+        "the case second[one] is already not applicable because of",
         "with one reason",
     ),
     Bad(
         "an entry of nothing",
-        "    because: no case\n",
-        "    because: no case\n  - @@because: other\n",
-        "names no requirement and no case",
+        "    reason: no case\n",
+        "    reason: no case\n  - @@reason: other\n",
+        "has neither requirements nor cases",
         "remove the entry",
     ),
 ]
@@ -256,7 +256,7 @@ def test_what_the_run_or_the_suites_own_cases_know_is_right(tmp_path: Path, suit
 
 def test_all_problems_are_counted_where_only_the_first_is_shown(tmp_path: Path, suite: Suite) -> None:
     path = write(tmp_path, PROFILE.replace("  syntax:", "  sytax:").replace("{begin:", "{begn:"))
-    with pytest.raises(SourceError, match="no word is called 'begn'") as caught:
+    with pytest.raises(SourceError, match="unknown word 'begn'") as caught:
         check_profile(load_profile(str(path)), suite)
     assert "all 2 problems" in caught.value.hint
 
@@ -322,5 +322,5 @@ def test_a_typo_in_any_statement_that_the_suites_profiles_spell_is_refused(
             path = write(
                 tmp_path, text.replace(f'"{statement}"', f'"{statement[:at]}{char.swapcase()}{statement[at + 1 :]}"')
             )
-            with pytest.raises(SourceError, match="no statement of the cases is"):
+            with pytest.raises(SourceError, match="no case sends the statement"):
                 check_profile(load_profile(str(path)), own_suite())

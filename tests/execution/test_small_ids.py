@@ -20,7 +20,7 @@ def test_two_runs_with_small_ids_have_the_same_texts(tmp_path: Path) -> None:
 
     def texts(result: CaseResult) -> list[Any]:
         named = with_placeholders(result)
-        return [named.came, named.expected, *((event.kind, event.text, event.manual) for event in named.transcript)]
+        return [named.actual, named.expected, *((event.kind, event.text, event.manual) for event in named.transcript)]
 
     with simulator("--variant", "small-ids") as dsn:
         first, second = (Bench(tmp_path, dsn).run(body) for _ in range(2))

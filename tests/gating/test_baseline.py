@@ -22,7 +22,7 @@ def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) 
     folder = record.parent
     written = run_command(folder, "baseline", "r.json", "--out", "known.yaml", "--inconclusive")
     assert written.code == 0
-    assert "6 listed; 6 without a reason yet: replace each TODO" in written.screen
+    assert "6 listed; 6 without a reason: replace each TODO" in written.screen
     refused = run_cases(folder, dsn, "--known-deviations", "known.yaml")
     assert refused.code == 4
     path = folder / "known.yaml"
@@ -43,8 +43,8 @@ def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
     run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert [entry.subject for entry in entries if entry.safety] == ["should-harms"]
-    assert [entry.reason for entry in entries if "no statement named" in entry.reason] == [
-        "TODO: a session ended that no statement named; is that really to be put up with?"
+    assert [entry.reason for entry in entries if "unrelated session" in entry.reason] == [
+        "TODO: an unrelated session was killed; accept this only with a good reason"
     ]
 
 
@@ -81,12 +81,12 @@ def test_an_update_keeps_what_is_true_drops_what_is_over_and_asks_where_somethin
     (folder / "known.yaml").write_text(
         """format: 1
 deviations:
-  - {case: must-deviates, came: 'OK, 0', reason: 'kept: "so"', link: 'https://example.org/1', expires: 2099-01-01}
-  - {case: 'should-deviates[one]', came: error 1, reason: it was an error}
-  - {case: must-conforms, came: OK, reason: over}
-  - {case: not-run, came: OK, reason: who knows}
-  - {case: must-conforms, came: OK, versions: {from: 99}, reason: another version}
-  - {requirement: IMP-1, came_pattern: '^lost: \\w+', safety: true, reason: all of it}
+  - {case: must-deviates, actual: 'OK, 0', reason: 'kept: "so"', link: 'https://example.org/1', expires: 2099-01-01}
+  - {case: 'should-deviates[one]', actual: error 1, reason: it was an error}
+  - {case: must-conforms, actual: OK, reason: over}
+  - {case: not-run, actual: OK, reason: who knows}
+  - {case: must-conforms, actual: OK, versions: {from: 99}, reason: another version}
+  - {requirement: IMP-1, actual_pattern: '^lost: \\w+', safety: true, reason: all of it}
 """,
         encoding="utf-8",
     )
@@ -95,14 +95,14 @@ deviations:
     subjects = {reason: entry.subject for reason, entry in entries.items()}
     assert subjects == {
         'kept: "so"': "must-deviates",
-        "TODO: it deviates otherwise now; what was said before: it was an error": "should-deviates[one]",
+        "TODO: the case fails in another way now; the reason before: it was an error": "should-deviates[one]",
         "TODO": "should-deviates[two]",
         "who knows": "not-run",
         "another version": "must-conforms",
         "all of it": "IMP-1",
     }
     kept = entries['kept: "so"']
-    assert (kept.came, kept.link, str(kept.expires)) == ("OK, 0", "https://example.org/1", "2099-01-01")
+    assert (kept.actual, kept.link, str(kept.expires)) == ("OK, 0", "https://example.org/1", "2099-01-01")
     assert str(entries["another version"].versions) == '{from: "99"}'
 
 
@@ -111,8 +111,8 @@ def test_texts_of_servers_come_back_as_they_were(record: Path) -> None:
     data = read(record)
     for result in data["results"]:
         if result["name"] == "must-deviates":
-            result["came"] = odd
+            result["actual"] = odd
     record.write_text(json.dumps(data), encoding="utf-8")
     run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
-    assert next(entry.came for entry in entries if entry.subject == "must-deviates") == odd
+    assert next(entry.actual for entry in entries if entry.subject == "must-deviates") == odd

@@ -54,7 +54,7 @@ def test_another_error_is_another_failure_and_fails_nothing_unless_asked_for(rec
     assert done.code == 0
     rows = [row for row in changes(records["a-row-affected"], records["errs"]) if row["kind"] == "changed"]
     assert "1 row" in rows[0]["was"]
-    assert rows[0]["came"].startswith("error ")
+    assert rows[0]["actual"].startswith("error ")
     assert diff(records["a-row-affected"], records["errs"], "--fail-on", "changed").code == 1
 
 
@@ -122,9 +122,9 @@ def test_every_turn_of_a_verdict_has_its_kind(
 
 
 SAME_FAILURE = {
-    "another time": ({"came": "no reply within 2 s"}, {"came": "no reply within 10 s"}, None),
+    "another time": ({"actual": "no reply within 2 s"}, {"actual": "no reply within 10 s"}, None),
     "another made-up name": ({"reason": "no user KSC_ABC_1"}, {"reason": "no user KSC_XYZ_2"}, None),
-    "another error": ({"came": "error 1"}, {"came": "error 2"}, "changed"),
+    "another error": ({"actual": "error 1"}, {"actual": "error 2"}, "changed"),
     "another phase": ({"expected": "the first step"}, {"expected": "the second step"}, "changed"),
     "harm as well": ({"safety": False}, {"safety": True}, "regressed"),
     "no more harm": ({"safety": True}, {"safety": False}, "changed"),
@@ -157,7 +157,7 @@ def test_a_failing_case_that_is_removed_is_no_fix_and_one_that_is_added_no_regre
     assert f"{FAILING}: deviates" in removed.screen
     assert "fixed" not in removed.screen.replace("fixes nothing", "")
     assert "(1 added; " in added.screen
-    assert "the case files are not the same" in added.screen
+    assert "the case files differ" in added.screen
 
 
 def test_a_requirements_new_level_is_said_once(records: dict[str, Path], tmp_path: Path) -> None:
@@ -183,12 +183,12 @@ def test_the_head_says_what_differs_of_the_runs(records: dict[str, Path], tmp_pa
     screen = diff(records["sound"], edited(records["sound"], tmp_path, other)).screen
     for said in ("-> Other 2.0", "profile: oceanbase-oracle -> mariadb", "suite: ", "-> 9.9", "settle: 1 s -> 7 s"):
         assert said in screen, said
-    assert "case files are not the same" not in screen
+    assert "case files differ" not in screen
 
 
 def test_markdown_shows_what_servers_say_as_text(records: dict[str, Path], tmp_path: Path) -> None:
     evil = "| <img src=x> @everyone `a` **b** http://example.org #1"
-    new = edited(records["sound"], tmp_path, lambda data: row(data, CASE).update(verdict="deviates", came=evil))
+    new = edited(records["sound"], tmp_path, lambda data: row(data, CASE).update(verdict="deviates", actual=evil))
     done = diff(records["sound"], new, "--format", "markdown")
     assert done.code == 1
     line = next(line for line in done.screen.splitlines() if CASE in line)
@@ -204,7 +204,7 @@ def test_the_order_is_the_same_each_time(records: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "can't be read"), ("{}", "no number 'format'"), ("cut off", "the run was cut off")],
+    [(None, "can't be read"), ("{}", "the number 'format' is missing"), ("cut off", "the run was cut off")],
 )
 def test_what_is_no_record_is_bad_usage(
     records: dict[str, Path], tmp_path: Path, content: str | None, said: str

@@ -18,7 +18,7 @@ def annotated(screen: str, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
 def test_a_job_is_told_of_each_finding_at_its_line(few: Path, dsn: str, workers: tuple[str, ...]) -> None:
-    write_list(few, "case: must-undecided, verdict: inconclusive, reason: a lack", "case: nobody, came: x, reason: r")
+    write_list(few, "case: must-undecided, verdict: inconclusive, reason: a lack", "case: nobody, actual: x, reason: r")
     summary = few / "summary.md"
     summary.write_text("what was there\n", encoding="utf-8")
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(few)}
@@ -33,9 +33,9 @@ def test_a_job_is_told_of_each_finding_at_its_line(few: Path, dsn: str, workers:
     assert deviates.startswith(
         f"::error file=cases/few.yaml,line={line},title=SYN-2 (must) deviates%3A must-deviates::"
     )
-    assert deviates.endswith("%0Acame: OK, 0 rows affected")
+    assert deviates.endswith("%0Aactual: OK, 0 rows affected")
     assert any(
-        error.startswith("::error file=known.yaml,line=4,title=known deviations::no case is") for error in errors
+        error.startswith("::error file=known.yaml,line=4,title=known deviations::unknown case") for error in errors
     )
     assert any("known deviation%3A must-undecided" in warning and "known: a lack" in warning for warning in warnings)
     text = summary.read_text(encoding="utf-8")
@@ -57,22 +57,22 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_nothing(few: Path,
     assert "can't be written" in done.screen
 
 
-def result(number: int, level: Level = Level.MUST, came: str = "an error") -> CaseResult:
+def result(number: int, level: Level = Level.MUST, actual: str = "an error") -> CaseResult:
     return CaseResult(
-        f"c{number}", f"c{number}", "PUR-1", level, "t", f"cases/a.yaml:{number}", Verdict.DEVIATES, came=came
+        f"c{number}", f"c{number}", "PUR-1", level, "t", f"cases/a.yaml:{number}", Verdict.DEVIATES, actual=actual
     )
 
 
 def test_texts_cannot_end_an_annotation_or_begin_another(tmp_path: Path) -> None:
-    evil = result(1, came="100% wrong\n::error file=x::y\r\nz")
+    evil = result(1, actual="100% wrong\n::error file=x::y\r\nz")
     (line,) = annotate([evil], [], strict=False, workspace=tmp_path)
     assert "\n" not in line
     assert "\r" not in line
-    assert line.endswith("came: 100%25 wrong%0A::error file=x::y%0D%0Az")
+    assert line.endswith("actual: 100%25 wrong%0A::error file=x::y%0D%0Az")
 
 
 def test_a_title_keeps_to_itself(tmp_path: Path) -> None:
-    odd = CaseResult("c[a,b:c%]", "c", "PUR-1", Level.MUST, "t", "cases/a.yaml:1", Verdict.DEVIATES, came="x")
+    odd = CaseResult("c[a,b:c%]", "c", "PUR-1", Level.MUST, "t", "cases/a.yaml:1", Verdict.DEVIATES, actual="x")
     (line,) = annotate([odd], [], strict=False, workspace=tmp_path)
     assert "title=PUR-1 (must) deviates%3A c[a%2Cb%3Ac%25]::t" in line
 
@@ -81,4 +81,4 @@ def test_there_are_as_many_as_are_shown_and_the_last_says_how_many_more(tmp_path
     many = [result(number) for number in range(1, 31)] + [result(number, Level.SHOULD) for number in range(1, 11)]
     lines = list(annotate(many, [], strict=False, workspace=tmp_path))
     assert [sum(line.startswith(f"::{kind} ") for line in lines) for kind in ("error", "warning")] == [10, 10]
-    assert lines[9] == "::error title=Conformance::21 more: the job's summary has them"
+    assert lines[9] == "::error title=Conformance::21 more: see the job's summary"

@@ -14,9 +14,9 @@ from runner.gating.versions import Versions, number_of, parts_of
 from runner.language.load import load_cases
 from runner.language.problems import SourceError
 from runner.reporting.record import read_record
-from runner.reporting.summary import conclusion, tally, untrue
+from runner.reporting.summary import conclusion, stale, tally
 
-CAME = "came: 'OK, 0 rows affected', reason: 'bug 7, in the next release'"
+CAME = "actual: 'OK, 0 rows affected', reason: 'bug 7, in the next release'"
 MUST = f"case: must-deviates, {CAME}"
 
 
@@ -36,7 +36,7 @@ def test_what_is_known_is_said_and_stays_what_it_is(one: Path, dsn: str, workers
     assert "known deviations: 1 entry in known.yaml" in done.screen
     assert "1 deviates (known)" in done.screen
     assert "known: deviates SYN-2 (must) must-deviates (bug 7, in the next release): OK, 0 rows affected" in done.screen
-    assert "does not conform, only as is known: 1 case listed (1 case conform)" in done.screen
+    assert "does not conform, known deviations only (1 case listed, 1 conform)" in done.screen
     case = done.cases["must-deviates"]
     assert (case["requirement"], case["level"], case["verdict"], case["outcome"]) == (
         "SYN-2",
@@ -60,52 +60,56 @@ LATER = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)).isoformat()
 
 LISTS: dict[str, tuple[list[str], int, list[str]]] = {
     "that day is still to come": ([f"{MUST}, expires: {LATER}"], 0, []),
-    "a pattern": (["case: must-deviates, came_pattern: '^OK, \\d+ rows', reason: r"], 0, []),
-    "a whole requirement": (["requirement: SYN-2, came: 'OK, 0', reason: r"], 0, []),
+    "a pattern": (["case: must-deviates, actual_pattern: '^OK, \\d+ rows', reason: r"], 0, []),
+    "a whole requirement": (["requirement: SYN-2, actual: 'OK, 0', reason: r"], 0, []),
     "a requirement of which no case deviates": (
-        [MUST, "requirement: PUR-1, came: OK, reason: r"],
+        [MUST, "requirement: PUR-1, actual: OK, reason: r"],
         1,
-        ["known.yaml:4:5: no case of PUR-1 deviates any more as listed ('OK'): remove the entry"],
+        ["known.yaml:4:5: no case of PUR-1 is deviating as listed any more ('OK'): remove the entry"],
     ),
     "one of two entries of a requirement": (
-        ["requirement: SYN-2, came: 'OK, 0', reason: r", "requirement: SYN-2, came: error, reason: r"],
+        ["requirement: SYN-2, actual: 'OK, 0', reason: r", "requirement: SYN-2, actual: error, reason: r"],
         1,
-        ["known.yaml:4:5: no case of SYN-2 deviates any more as listed ('error'): remove the entry"],
+        ["known.yaml:4:5: no case of SYN-2 is deviating as listed any more ('error'): remove the entry"],
     ),
     "no such case": (
         [MUST, f"case: must-conform, {CAME}"],
         1,
-        ["known.yaml:4:5: no case is called 'must-conform': did you mean 'must-conforms'?"],
+        ["known.yaml:4:5: unknown case 'must-conform': did you mean 'must-conforms'?"],
     ),
-    "no such requirement": ([MUST, f"requirement: PUR-99, {CAME}"], 1, ["known.yaml:4:5: no requirement is called"]),
+    "no such requirement": ([MUST, f"requirement: PUR-99, {CAME}"], 1, ["known.yaml:4:5: unknown requirement"]),
     "a name that is exact goes first": (
-        [MUST, "requirement: SYN-2, came: error, reason: r"],
+        [MUST, "requirement: SYN-2, actual: error, reason: r"],
         1,
-        ["known.yaml:4:5: no case of SYN-2 deviates"],
+        ["known.yaml:4:5: no case of SYN-2 is deviating"],
     ),
     "another version's": ([MUST, f"case: must-conforms, versions: {{before: 5}}, {CAME}"], 0, []),
     "the version's": (
         [MUST, f"case: must-conforms, versions: {{from: 5.7, before: 5.8}}, {CAME}"],
         1,
-        ["known.yaml:4:5: must-conforms is listed as one that deviates, and conforms now: remove"],
+        ["known.yaml:4:5: must-conforms is listed as deviating and conforms now: remove"],
     ),
-    "not its version": ([f"case: must-deviates, versions: {{from: 5.7.26}}, {CAME}"], 1, ["does not conform: 1 case"]),
-    "another deviation": (
-        ["case: must-deviates, came: error 1227, reason: r"],
+    "not its version": (
+        [f"case: must-deviates, versions: {{from: 5.7.26}}, {CAME}"],
         1,
-        ["known.yaml:3:5: must-deviates deviates otherwise than listed: 'error 1227' is listed"],
+        ["does not conform: 1 required case"],
+    ),
+    "another deviation": (
+        ["case: must-deviates, actual: error 1227, reason: r"],
+        1,
+        ["known.yaml:3:5: must-deviates deviates in another way than listed (listed: 'error 1227'"],
     ),
     "a day that has gone": (
         [f"{MUST}, expires: 2001-02-03"],
         1,
-        ["known.yaml:3:5: what is listed for must-deviates expired on 2001-02-03: mend the target"],
+        ["known.yaml:3:5: the entry for must-deviates expired on 2001-02-03: fix the target"],
     ),
     "one parameter of two": (
-        [MUST, "case: 'should-deviates[one]', came: 'OK, 0', reason: r"],
+        [MUST, "case: 'should-deviates[one]', actual: 'OK, 0', reason: r"],
         0,
         ["EXA-6  DEVIATES 2"],
     ),
-    "all parameters": ([MUST, "case: should-deviates, came: 'OK, 0', reason: r"], 0, ["EXA-6  known 2"]),
+    "all parameters": ([MUST, "case: should-deviates, actual: 'OK, 0', reason: r"], 0, ["EXA-6  known 2"]),
 }
 
 
@@ -121,24 +125,24 @@ def test_a_list_has_to_be_true(
         listed(result, in_force, dt.datetime.now(dt.UTC).date()) for result in record.results if result.case_id in names
     ]
     cases = [case for case in load_cases(all_verdicts.parent / "cases" / "few.yaml") if case.id in names]
-    untrue_entries = list(map(str, complaints(known, in_force, cases, results)))
-    told = [*untrue(results, untrue_entries), conclusion(results, len(untrue_entries), strict=False)]
+    stale_entries = list(map(str, complaints(known, in_force, cases, results)))
+    told = [*stale(results, stale_entries), conclusion(results, len(stale_entries), strict=False)]
     told += [entry.cell for entry in tally(results, record.requirements)]
     for sentence in said:
         assert any(sentence in line for line in told), told
-    assert (1 if untrue_entries or any(result.fails(strict=False) for result in results) else 0) == code, told
+    assert (1 if stale_entries or any(result.fails(strict=False) for result in results) else 0) == code, told
 
 
 def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, dsn: str) -> None:
     other = f"case: must-conforms, versions: {{before: 5}}, {CAME}"
-    write_list(one, MUST, other, "requirement: PUR-1, came: OK, reason: r")
+    write_list(one, MUST, other, "requirement: PUR-1, actual: OK, reason: r")
     record = one / "r.json"
     done = run_cases(one, dsn, "--known-deviations", "known.yaml", "--record", str(record))
     assert done.code == 1
     assert "failure" not in done.outcomes.values()
     assert "known deviations: 3 entries in known.yaml, 2 for this version" in done.screen
-    assert "known deviations: known.yaml:5:5: no case of PUR-1 deviates any more as listed ('OK')" in done.screen
-    assert "the list of known deviations is not true: 1 to look at; 1 case known" in done.screen
+    assert "known deviations: known.yaml:5:5: no case of PUR-1 is deviating as listed any more ('OK')" in done.screen
+    assert "the list of known deviations has 1 stale entry; 1 case known" in done.screen
     assert read(record)["run"]["exit_code"] == 1
 
 
@@ -162,7 +166,7 @@ def test_with_workers_a_list_that_is_not_true_fails_too(one: Path, dsn: str) -> 
 
 
 def test_entries_of_cases_that_were_not_run_are_not_judged(one: Path, dsn: str) -> None:
-    write_list(one, MUST, f"case: must-conforms, {CAME}", "requirement: PUR-1, came: OK, reason: r")
+    write_list(one, MUST, f"case: must-conforms, {CAME}", "requirement: PUR-1, actual: OK, reason: r")
     done = run_cases(one, dsn, "--known-deviations", "known.yaml", "-k", "must-deviates")
     assert done.code == 0, done.screen
 
@@ -174,27 +178,30 @@ def test_the_list_does_not_hide_what_is_not_listed(one: Path, dsn: str) -> None:
 
 BAD = {
     "nothing": ("", "known.yaml:1"),
-    "no reason": ("  - {case: a, came: b}", "the key 'reason' is missing"),
-    "an empty reason": ("  - {case: a, came: b, reason: ' '}", '3:24: " " doesn\'t fit'),
-    "a placeholder": ("  - {case: a, came: b, reason: todo}", "3:24: nobody has written a reason yet"),
-    "neither case nor requirement": ("  - {came: b, reason: c}", "names either a case or a requirement"),
-    "both": ("  - {case: a, requirement: b, came: b, reason: c}", "names either a case or a requirement"),
-    "nothing that came": ("  - {case: a, reason: c}", "a deviation says what comes instead, once"),
-    "two that came": ("  - {case: a, came: b, came_pattern: b, reason: c}", "says what comes instead, once"),
-    "undecided with what came": (
-        "  - {case: a, verdict: inconclusive, came: b, reason: c}",
-        "what is inconclusive says",
+    "no reason": ("  - {case: a, actual: b}", "the key 'reason' is missing"),
+    "an empty reason": ("  - {case: a, actual: b, reason: ' '}", '3:26: " " doesn\'t fit'),
+    "a placeholder": ("  - {case: a, actual: b, reason: todo}", "3:26: the reason is not written yet"),
+    "neither case nor requirement": ("  - {actual: b, reason: c}", "has either a case or a requirement"),
+    "both": ("  - {case: a, requirement: b, actual: b, reason: c}", "has either a case or a requirement"),
+    "nothing that came": ("  - {case: a, reason: c}", "has one of 'actual' and 'actual_pattern'"),
+    "two that came": (
+        "  - {case: a, actual: b, actual_pattern: b, reason: c}",
+        "has one of 'actual' and 'actual_pattern'",
     ),
-    "a pattern of everything": ("  - {case: a, came_pattern: 'lost|', reason: c}", "is found in every text"),
-    "a bad pattern": ("  - {case: a, came_pattern: '(', reason: c}", "is no regular expression"),
-    "a bad day": ("  - {case: a, came: b, expires: 2026-02-30, reason: c}", "2026-02-30 is no day"),
-    "a bad link": ("  - {case: a, came: b, link: 'javascript:x', reason: c}", "doesn't fit"),
-    "a bad version": ("  - {case: a, came: b, versions: {from: v1}, reason: c}", "doesn't fit"),
-    "an unknown word": ("  - {case: a, came: b, raeson: c, reason: c}", "did you mean 'reason'?"),
-    "an unknown verdict": ("  - {case: a, came: b, verdict: conforms, reason: c}", "doesn't fit"),
+    "undecided with what came": (
+        "  - {case: a, verdict: inconclusive, actual: b, reason: c}",
+        "an inconclusive one has neither",
+    ),
+    "a pattern of everything": ("  - {case: a, actual_pattern: 'lost|', reason: c}", "matches every text"),
+    "a bad pattern": ("  - {case: a, actual_pattern: '(', reason: c}", "is not a valid regular expression"),
+    "a bad day": ("  - {case: a, actual: b, expires: 2026-02-30, reason: c}", "2026-02-30 is not a date"),
+    "a bad link": ("  - {case: a, actual: b, link: 'javascript:x', reason: c}", "doesn't fit"),
+    "a bad version": ("  - {case: a, actual: b, versions: {from: v1}, reason: c}", "doesn't fit"),
+    "an unknown word": ("  - {case: a, actual: b, raeson: c, reason: c}", "did you mean 'reason'?"),
+    "an unknown verdict": ("  - {case: a, actual: b, verdict: conforms, reason: c}", "doesn't fit"),
     "a case twice": (
-        "  - {case: a, came: b, reason: c}\n  - {case: a, came: d, reason: c}",
-        "4:5: a is listed already",
+        "  - {case: a, actual: b, reason: c}\n  - {case: a, actual: d, reason: c}",
+        "4:5: a is already listed",
     ),
 }
 
@@ -210,10 +217,10 @@ def test_a_list_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path, ro
 
 
 def test_a_bad_list_is_bad_usage_before_any_case_runs(one: Path, dsn: str) -> None:
-    write_list(one, "case: a, came: b, reason: TODO")
+    write_list(one, "case: a, actual: b, reason: TODO")
     done = run_cases(one, dsn, "--known-deviations", "known.yaml")
     assert done.code == 4
-    assert "--known-deviations: known.yaml:3:24: nobody has written a reason yet" in done.screen
+    assert "--known-deviations: known.yaml:3:26: the reason is not written yet" in done.screen
     assert not done.cases
     missing = run_cases(one, dsn, "--known-deviations", "none.yaml")
     assert missing.code == 4

@@ -79,13 +79,13 @@ def test_the_table_leaves_nothing_out() -> None:
     assert len(table()) == len(Standing) * len(Verdict) * len(Level)
 
 
-CAME = "came: 'OK, 0 rows affected', reason: r"
+CAME = "actual: 'OK, 0 rows affected', reason: r"
 KNOWN = {
     "must-deviates": f"case: must-deviates, {CAME}",
     "must-undecided": "case: must-undecided, verdict: inconclusive, reason: r",
     "should-deviates": f"case: should-deviates, {CAME}",
     "should-undecided": "case: should-undecided, verdict: inconclusive, reason: r",
-    "should-harms": "case: should-harms, safety: true, came: 'lost:', reason: r",
+    "should-harms": "case: should-harms, safety: true, actual: 'lost:', reason: r",
 }
 NAMES = ["must-conforms", "must-deviates", "must-undecided", "should-deviates[one]", "should-deviates[two]"]
 NAMES += ["should-undecided", "should-harms", "seen"]
@@ -96,7 +96,7 @@ RUNS = {
     "all listed": (KNOWN, False, set()),
     "all listed, strictly": (KNOWN, True, set()),
     "harm not allowed": (
-        {**KNOWN, "should-harms": "case: should-harms, came: 'lost:', reason: r"},
+        {**KNOWN, "should-harms": "case: should-harms, actual: 'lost:', reason: r"},
         False,
         {"should-harms"},
     ),
@@ -106,7 +106,7 @@ RUNS = {
         {"must-deviates"},
     ),
     "something else listed": (
-        {**KNOWN, "should-deviates": "case: should-deviates, came: an error, reason: r"},
+        {**KNOWN, "should-deviates": "case: should-deviates, actual: an error, reason: r"},
         False,
         {"should-deviates[one]", "should-deviates[two]"},
     ),

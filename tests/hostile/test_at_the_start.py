@@ -18,17 +18,17 @@ LIMITS = Limits(connect=1, statement=1, settle=1, cleanup=1)
 GUARD = 30.0  # seconds
 
 SENTENCES = {
-    "hangs in the handshake": "no handshake within 1 s; something listens there, but doesn't greet",
+    "hangs in the handshake": "no handshake within 1 s; the port accepts connections, but sends no MySQL handshake",
     "hangs in mid-packet": "no handshake within 1 s",
-    "hangs after OK": "SELECT 1 FROM DUAL is answered with no reply within 1 s; is the server overloaded or stuck",
+    "hangs after OK": "SELECT 1 FROM DUAL: no reply within 1 s; the server may be overloaded or stuck",
     "goes silent": "no handshake within 1 s",
-    "answers garbage": "an unreadable reply .*; what listens there is no MySQL-protocol server",
-    "answers statements with garbage": "SELECT 1 FROM DUAL is answered with an unreadable reply",
-    "has no connection left": "turned away: error 1040 .*; it takes no more clients",
+    "answers garbage": "an unreadable reply .*; the reply is not MySQL protocol",
+    "answers statements with garbage": "SELECT 1 FROM DUAL: an unreadable reply",
+    "has no connection left": "turned away: error 1040 .*; the server accepts no more clients",
     "resets at each answer": "no (handshake|TCP connection) .*reset",
     "dribbles": "no handshake within 1 s",
-    "answers with rows without end": "SELECT 1 FROM DUAL is answered with (an unreadable reply|no reply within 1 s)",
-    "answers with a huge error": "SELECT 1 is answered with error 1064 .*; does the profile",
+    "answers with rows without end": "SELECT 1 FROM DUAL: (an unreadable reply|no reply within 1 s)",
+    "answers with a huge error": "SELECT 1: error 1064 .*; check whether the profile",
 }
 
 
@@ -60,10 +60,10 @@ def check(dsn: Dsn, sentence: str) -> None:
 def test_nobody_who_listens_is_said_to_be_no_connection(simulator: Dsn) -> None:
     with Middle(simulator, Trouble()).standing() as middle:
         dsn = Dsn.parse(middle.dsn)
-    check(dsn, "no TCP connection .Connection refused.; does the server run, and is that its address")
+    check(dsn, "no TCP connection .Connection refused.; check that the server is running, and its address")
 
 
 def test_a_wrong_password_is_said_to_be_one(simulator: Dsn) -> None:
     with Middle(simulator, Trouble()).standing() as middle:
         wrong = Dsn.parse(middle.dsn.replace(simulator.password, "wrong"))
-        check(wrong, "can't log in: error .*; are the DSN's user and password right")
+        check(wrong, "can't log in: error .*; check the DSN's user and password")

@@ -20,7 +20,7 @@ from runner.database.session import Login, Session
 from runner.plugin.embedded import EmbeddedSimulator
 
 GUARD = 200.0  # seconds; such a run takes about a minute, of which most is waiting
-NOT_RUN = "not run: the target can't be used since"
+NOT_RUN = "not run: the target is unusable since"
 RUNS = {
     "goes silent": ("goes silent", ()),
     "hangs after OK, four workers": ("hangs after OK", ("-n", "4")),
@@ -59,7 +59,7 @@ def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(
     assert run.results(verdict="conforms")
     undecided = run.results(verdict="inconclusive")
     assert len(undecided) > 150
-    assert all("can't be used since" in row["reason"] for row in undecided)
+    assert all("is unusable since" in row["reason"] for row in undecided)
     assert 1 <= run.screen.count(NOT_RUN) <= 4  # once for each way in which it showed; four workers may meet four
     assert "undecided: " in run.screen
     assert "Traceback" not in run.screen
@@ -125,9 +125,6 @@ def test_a_server_that_restarts_gets_its_fair_chance_for_the_cases_that_are_left
     assert run.results(verdict="deviates") == []
     undecided = run.results(verdict="inconclusive")
     assert 1 <= len(undecided) <= 3, undecided
-    assert (
-        "can't be used since" in undecided[0]["reason"]
-        or "not again when the case was repeated" in undecided[0]["reason"]
-    )
+    assert "is unusable since" in undecided[0]["reason"] or "not when the case was repeated" in undecided[0]["reason"]
     assert len(run.results(verdict="conforms")) > 80
     assert "Traceback" not in run.screen

@@ -9,11 +9,11 @@ from runner.language.model import Case, Step
 
 REGISTER = """\
 format: 1
-source: a page
+source: {title: a page}
 requirements:
-  MUS-1: {level: must, says: "it must"}
-  SHO-1: {level: should, says: "it should"}
-  OBS-1: {level: observe, says: "nobody says"}
+  MUS-1: {level: must, text: "it must"}
+  SHO-1: {level: should, text: "it should"}
+  OBS-1: {level: observe, text: "nobody says"}
 errors:
   privilege: a privilege is missing
   syntax: not in the grammar
@@ -52,7 +52,7 @@ cases:
         reply: any
     observe:
       it answers: {reply: {rows: {values: [["1", null]]}}, ends: []}
-      it ends: {ends: [victim], sees: closed}
+      it ends: {ends: [victim], connection: closed}
 """
 
 

@@ -323,7 +323,7 @@ cases:
 """
     (case,) = load_cases(write(tmp_path, text))
     said, awaited, waited, connected = case.steps
-    assert (case.title, case.note) == ("the-label in the title", "victim in the note")
+    assert (case.title, case.note) == ("the label in the title", "victim in the note")
     assert case.sessions[0].grants == ("GRANT victim",)
     assert case.sessions[2].same_user_as == "victim"
     assert isinstance(said, Say)
@@ -343,9 +343,9 @@ OUTCOMES = [
     ("{reply: ok}", Outcome("seen", (Expect("ok"),), None)),
     ("{reply: [ok, error], ends: []}", Outcome("seen", (Expect("ok"), Expect("error")), frozenset())),
     ("{ends: [victim]}", Outcome("seen", (), frozenset({"victim"}))),
-    ("{ends: [victim], sees: closed}", Outcome("seen", (), frozenset({"victim"}), "closed")),
-    ("{sees: reset}", Outcome("seen", (), None, "reset")),
-    ("{sees: error}", Outcome("seen", (), None, "error")),
+    ("{ends: [victim], connection: closed}", Outcome("seen", (), frozenset({"victim"}), "closed")),
+    ("{connection: reset}", Outcome("seen", (), None, "reset")),
+    ("{connection: error}", Outcome("seen", (), None, "error")),
 ]
 
 
@@ -402,7 +402,7 @@ def test_the_register_may_be_in_a_folder_above(tmp_path: Path) -> None:
     below = tmp_path / "cases" / "more" / "deep"
     below.mkdir(parents=True)
     (below / "file.yaml").write_text(VALID, encoding="utf-8")
-    assert load_cases(below / "file.yaml")[0].requirement.says == "it must"
+    assert load_cases(below / "file.yaml")[0].requirement.text == "it must"
 
 
 def test_the_nearest_register_counts(tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ def test_the_nearest_register_counts(tmp_path: Path) -> None:
     below.mkdir()
     (below / "requirements.yaml").write_text(REGISTER.replace("it must", "it must, here"), encoding="utf-8")
     (below / "file.yaml").write_text(VALID, encoding="utf-8")
-    assert load_cases(below / "file.yaml")[0].requirement.says == "it must, here"
+    assert load_cases(below / "file.yaml")[0].requirement.text == "it must, here"
 
 
 def test_case_files_are_the_yaml_files_of_the_cases_folder_but_the_register(tmp_path: Path) -> None:

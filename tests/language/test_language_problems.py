@@ -46,7 +46,7 @@ UNKNOWN_KEYS = [
     Bad("in the file", VALID + "@@case: []\n", "unknown key 'case'", "did you mean 'cases'?"),
     Bad("in a session", sessions("{killer: {@@grant: [x]}}"), "unknown key 'grant'", "did you mean 'grants'?"),
     Bad("in a case", body("@@step: []"), "unknown key 'step'", "did you mean 'steps'?"),
-    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known here: combine, ends, id, note"),
+    Bad("in a case, far off", body("@@zzz: []"), "unknown key 'zzz'", "known names: alone, combine, ends, id"),
     Bad("in its sessions", body("sessions: {killer: {@@usr: x}}"), "unknown key 'usr'", "did you mean 'user'?"),
     Bad("in a reply", step("{killer: x, reply: {@@row: {}}}"), "unknown key 'row'", "did you mean 'rows'?"),
     Bad("in an alternative", step("{killer: x, reply: [{@@okay: {}}]}"), "unknown key 'okay'", "did you mean 'ok'?"),
@@ -57,77 +57,77 @@ UNKNOWN_KEYS = [
 ]
 
 UNKNOWN_NAMES = [
-    Bad("who speaks", step("@@kiler: SELECT 1"), "no session is called 'kiler'", "did you mean 'killer'?"),
-    Bad("a misspelt await", step("@@awaits: killer"), "no session is called 'awaits'", "did you mean 'await'?"),
-    Bad("who is awaited", step("@@await: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who is waited for", step("wait: {@@victm: gone}"), "no session is called 'victm'", "mean 'victim'?"),
-    Bad("who executes", step("@@execute: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who is created", step("@@create: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who connects", step("@@connect: victm"), "no session is called 'victm'", "did you mean 'victim'?"),
+    Bad("who speaks", step("@@kiler: SELECT 1"), "unknown session 'kiler'", "did you mean 'killer'?"),
+    Bad("a misspelt await", step("@@awaits: killer"), "unknown session 'awaits'", "did you mean 'await'?"),
+    Bad("who is awaited", step("@@await: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who is waited for", step("wait: {@@victm: gone}"), "unknown session 'victm'", "mean 'victim'?"),
+    Bad("who executes", step("@@execute: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who is created", step("@@create: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who connects", step("@@connect: victm"), "unknown session 'victm'", "did you mean 'victim'?"),
     Bad(
         "whose id was another",
         step("{connect: victim, @@new_id_than: kiler}"),
-        "no session is called 'kiler'",
+        "unknown session 'kiler'",
         "did you mean 'killer'?",
     ),
-    Bad("who ends", body("@@ends: [victm]"), "no session is called 'victm'", "did you mean 'victim'?"),
-    Bad("who ends in an outcome", observing("s: {@@ends: [victm]}"), "no session is called 'victm'", "mean 'victim'?"),
-    Bad("whose id", step("@@killer: KILL '${victm.id}'"), "no session is called 'victm'", "mean 'victim'?"),
+    Bad("who ends", body("@@ends: [victm]"), "unknown session 'victm'", "did you mean 'victim'?"),
+    Bad("who ends in an outcome", observing("s: {@@ends: [victm]}"), "unknown session 'victm'", "mean 'victim'?"),
+    Bad("whose id", step("@@killer: KILL '${victm.id}'"), "unknown session 'victm'", "mean 'victim'?"),
     Bad(
         "whose unused id",
         step("@@killer: x ${unused zzz.id}"),
-        "no session is called 'zzz'",
-        "known here: abort, as, await, connect, create, disconnect",
+        "unknown session 'zzz'",
+        "known names: abort, as, await, connect, create, disconnect",
     ),
     Bad(
         "whose row",
         step("{killer: x, @@reply: {rows: {sessions: {victm: {}}}}}"),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user in a value",
         step('{killer: x, @@reply: {rows: {values: [["${victm.user}"]]}}}'),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user in a row",
         step('{killer: x, @@reply: {rows: {sessions: {victim: {A: "${victm.user}"}}}}}'),
-        "no session is called 'victm'",
+        "unknown session 'victm'",
         "did you mean 'victim'?",
     ),
     Bad(
         "whose user",
         sessions("{killer: {}, victim: {@@user: kiler}}"),
-        "no earlier session is called 'kiler'",
+        "there is no earlier session 'kiler'",
         "did you mean 'killer'?",
     ),
     Bad(
         "whose user, with a later session",
         sessions("{killer: {@@user: victim}, victim: {}}"),
-        "no earlier session is called 'victim'",
+        "there is no earlier session 'victim'",
         "administrator",
     ),
     Bad(
         "whose user, in the case",
         body("sessions: {killer: {@@user: administrater}}"),
-        "no earlier session is called 'administrater'",
+        "there is no earlier session 'administrater'",
         "did you mean 'administrator'?",
     ),
-    Bad("a reply", step("{killer: x, @@reply: okay}"), "no reply is called 'okay'", "did you mean 'ok'?"),
-    Bad("an error class", step("{killer: x, @@reply: syntx}"), "no reply is called 'syntx'", "mean 'syntax'?"),
-    Bad("an outcome's reply", observing("s: {@@reply: okay}"), "no reply is called 'okay'", "did you mean 'ok'?"),
-    Bad("a word", step("@@killer: ${slep}"), "nothing is called ${slep}", "did you mean 'sleep'?"),
-    Bad("unused without a number", step("@@killer: ${unused}"), "nothing is called ${unused}", "known here"),
-    Bad("a parameter", step("@@killer: ${how}"), "nothing is called ${how}", "known here: begin, role, sleep, table"),
+    Bad("a reply", step("{killer: x, @@reply: okay}"), "unknown reply 'okay'", "did you mean 'ok'?"),
+    Bad("an error class", step("{killer: x, @@reply: syntx}"), "unknown reply 'syntx'", "mean 'syntax'?"),
+    Bad("an outcome's reply", observing("s: {@@reply: okay}"), "unknown reply 'okay'", "did you mean 'ok'?"),
+    Bad("a word", step("@@killer: ${slep}"), "unknown name ${slep}", "did you mean 'sleep'?"),
+    Bad("unused without a number", step("@@killer: ${unused}"), "unknown name ${unused}", "known names"),
+    Bad("a parameter", step("@@killer: ${how}"), "unknown name ${how}", "known names: begin, role, sleep, table"),
     Bad(
         "a misspelt parameter",
         one_case("requirement: MUS-1\nparameters: {statement: [x]}\nsteps:\n  - @@killer: ${statment}"),
-        "nothing is called ${statment}",
+        "unknown name ${statment}",
         "did you mean 'statement'?",
     ),
-    Bad("${table} without a table", step("@@killer: ${table}"), "the case makes no table", "table: [[1, 0]]"),
+    Bad("${table} without a table", step("@@killer: ${table}"), "the case has no table", "table: [[1, 0]]"),
     Bad("a requirement", body("", "@@MUS-2").replace("requirement: @@", "@@requirement: "), "'MUS-2'", "'MUS-1'"),
 ]
 
@@ -143,49 +143,67 @@ HOLES = [
 ]
 
 STEPS = [
-    Bad("no verb", step("@@reply: ok"), "a step does one thing, this one does none", "await, connect, create"),
+    Bad("no verb", step("@@reply: ok"), "a step does one thing; this one does nothing", "await, connect, create"),
     Bad("two speakers", step("{killer: x, @@victim: y}"), "this one does 2", "a session's name with its statement"),
     Bad("speaker and await", step("{@@killer: x, await: victim}"), "this one does 2", "await, connect, create"),
     Bad("three verbs", step("{await: killer, @@wait: {victim: gone}, connect: victim}"), "this one does 3"),
-    Bad("wait and reply", step("{wait: {victim: gone}, @@reply: ok}"), "'reply' doesn't go with 'wait'"),
-    Bad("await and prepared", step("{await: victim, @@prepared: true}"), "'prepared' doesn't go with 'await'"),
-    Bad("connect and prepared", step("{connect: victim, @@prepared: true}"), "'prepared' doesn't go with 'connect'"),
+    Bad("wait and reply", step("{wait: {victim: gone}, @@reply: ok}"), "'reply' can't be combined with 'wait'"),
+    Bad("await and prepared", step("{await: victim, @@prepared: true}"), "'prepared' can't be combined with 'await'"),
+    Bad(
+        "connect and prepared",
+        step("{connect: victim, @@prepared: true}"),
+        "'prepared' can't be combined with 'connect'",
+    ),
     Bad(
         "speaker and new_id_than",
         step("{killer: x, @@new_id_than: victim}"),
-        "'new_id_than' doesn't go with 'killer'",
+        "'new_id_than' can't be combined with 'killer'",
     ),
-    Bad("await and later", step("{await: victim, @@reply: later}"), "no reply is called 'later'"),
-    Bad("connect and later", step("{connect: victim, @@reply: later}"), "no reply is called 'later'"),
+    Bad("await and later", step("{await: victim, @@reply: later}"), "the reply 'later' is not allowed here"),
+    Bad("connect and later", step("{connect: victim, @@reply: later}"), "the reply 'later' is not allowed here"),
     Bad(
         "any in a case that claims",
         step("{killer: x, reply: any}").replace("steps:", "@@steps:"),
         "which can't fail",
-        "lawful",
+        "allowed replies",
     ),
-    Bad("nothing to repeat", step("@@repeat: 3"), "nothing is repeated", "add steps"),
-    Bad("steps without repeat", step("{killer: x, @@steps: [{killer: y}]}"), "'steps' doesn't go with 'killer'"),
-    Bad("repeat and reply", step("{repeat: 3, steps: [{killer: y}], @@reply: ok}"), "'reply' doesn't go with 'repeat'"),
-    Bad("a repeated step", step("{repeat: 3, steps: [{@@kiler: y}]}"), "no session is called 'kiler'", "'killer'"),
+    Bad("nothing to repeat", step("@@repeat: 3"), "there are no steps to repeat", "add steps"),
+    Bad("steps without repeat", step("{killer: x, @@steps: [{killer: y}]}"), "'steps' can't be combined with 'killer'"),
+    Bad(
+        "repeat and reply",
+        step("{repeat: 3, steps: [{killer: y}], @@reply: ok}"),
+        "'reply' can't be combined with 'repeat'",
+    ),
+    Bad("a repeated step", step("{repeat: 3, steps: [{@@kiler: y}]}"), "unknown session 'kiler'", "'killer'"),
     Bad(
         "any in what is repeated",
         one_case(
             "requirement: OBS-1\nsteps:\n  - {repeat: 2, @@steps: [{killer: x, reply: any}]}\nobserve: {s: {reply: ok}}"
         ),
-        "a step that is repeated says reply: any",
+        "a repeated step has reply: any",
         "behind the repeat",
     ),
-    Bad("prepare and later", step("{killer: x, @@prepare: true, reply: later}"), "what is only prepared", "leave"),
-    Bad("prepare and prepared", step("{killer: x, @@prepare: true, prepared: true}"), "what is only prepared", "leave"),
-    Bad("execute of nothing", step("@@execute: killer"), "killer has prepared nothing", "prepare: true"),
+    Bad(
+        "prepare and later",
+        step("{killer: x, @@prepare: true, reply: later}"),
+        "a statement that is only prepared",
+        "remove prepared",
+    ),
+    Bad(
+        "prepare and prepared",
+        step("{killer: x, @@prepare: true, prepared: true}"),
+        "a statement that is only prepared",
+        "remove prepared",
+    ),
+    Bad("execute of nothing", step("@@execute: killer"), "killer has no prepared statement", "prepare: true"),
     Bad(
         "execute after a new login",
         step("{killer: x, prepare: true}\n  - connect: killer\n  - @@execute: killer"),
-        "killer has prepared nothing",
+        "killer has no prepared statement",
         "prepare: true",
     ),
-    Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' doesn't go with 'create'"),
-    Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "no reply is called 'later'"),
+    Bad("create and reply", step("{create: killer, @@reply: ok}"), "'reply' can't be combined with 'create'"),
+    Bad("later among others", step("{killer: x, @@reply: [ok, later]}"), "the reply 'later' is not allowed here"),
 ]
 
 OBSERVING = [
@@ -193,13 +211,13 @@ OBSERVING = [
         "observe, where it must",
         one_case("requirement: MUS-1\nsteps:\n  - killer: x\n    reply: any\n@@observe: {s: {reply: ok}}"),
         "the requirement's level is must, and the case has observe",
-        "others claim replies and ends",
+        "other cases claim replies and ends",
     ),
     Bad(
         "observe, where it should",
         one_case("requirement: SHO-1\nsteps:\n  - killer: x\n    reply: any\n@@observe: {s: {reply: ok}}"),
         "the requirement's level is should, and the case has observe",
-        "others claim replies and ends",
+        "other cases claim replies and ends",
     ),
     Bad(
         "no observe",
@@ -207,66 +225,66 @@ OBSERVING = [
         "the requirement's level is observe, and the case has no observe",
         "under observe",
     ),
-    Bad("repeat without observe", body("@@repeat: 2"), "only a case that observes can repeat", "use parameters"),
+    Bad("repeat without observe", body("@@repeat: 2"), "only a case of level observe can repeat", "use parameters"),
     Bad(
         "ends beside observe",
         one_case("requirement: OBS-1\nsteps:\n  - killer: x\n@@ends: [victim]\nobserve: {s: {ends: [victim]}}"),
-        "a case that observes says in its outcomes what ends",
+        "a case of level observe lists the ended sessions in its outcomes",
         "move it there",
     ),
-    Bad("nobody asked", observing("s: {reply: ok}", "error").replace("observe:", "@@observe:"), "0 steps say", "one"),
+    Bad("nobody asked", observing("s: {reply: ok}", "error").replace("observe:", "@@observe:"), "0 steps have", "one"),
     Bad(
         "two asked",
         one_case(
             "requirement: OBS-1\nsteps:\n  - {killer: x, reply: any}\n  - {killer: x, reply: any}\n"
             "@@observe: {s: {reply: ok}}"
         ),
-        "2 steps say reply: any",
-        "exactly one does",
+        "2 steps have reply: any",
+        "exactly one step needs it",
     ),
 ]
 
-TAKEN = "the word has a meaning"
+TAKEN = "the word is reserved"
 
 SESSIONS = [
-    Bad("a step's word", sessions("{@@wait: {}}"), "a session can't be called 'wait'", TAKEN),
-    Bad("another word", sessions("{killer: {}, @@reply: {}}"), "a session can't be called 'reply'", TAKEN),
-    Bad("the administrator", sessions("{@@administrator: {}}"), "a session can't be called 'administrator'", TAKEN),
+    Bad("a step's word", sessions("{@@wait: {}}"), "a session can't have the name 'wait'", TAKEN),
+    Bad("another word", sessions("{killer: {}, @@reply: {}}"), "a session can't have the name 'reply'", TAKEN),
+    Bad("the administrator", sessions("{@@administrator: {}}"), "a session can't have the name 'administrator'", TAKEN),
     Bad(
         "a mate with grants",
         sessions("{killer: {}, @@victim: {user: killer, grants: [x]}}"),
-        "a session of another one's user has no grants",
-        "say them of 'killer'",
+        "a session of an existing user has no grants",
+        "move them to 'killer'",
     ),
     Bad(
         "a mate to create",
         sessions("{killer: {}, @@victim: {user: killer, create: false}}"),
-        "a session of another one's user",
+        "a session of an existing user",
         "'killer'",
     ),
     Bad(
         "a mate with a name",
         sessions("{killer: {}, @@victim: {user: killer, name_extends: killer}}"),
-        "a session of another one's user",
+        "a session of an existing user",
         "'killer'",
     ),
     Bad(
         "a name like nobody's",
         sessions("{killer: {}, victim: {@@name_extends: kiler}}"),
-        "no earlier session of a user of the case is called 'kiler'",
+        "there is no earlier session 'kiler' with a user of the case",
         "did you mean 'killer'?",
     ),
     Bad(
         "a name like the administrator's",
         sessions("{killer: {}, sys: {user: administrator}, victim: {@@name_extends: sys}}"),
-        "no earlier session of a user of the case is called 'sys'",
-        "known here",
+        "there is no earlier session 'sys' with a user of the case",
+        "known names",
     ),
     Bad(
         "none at all",
         "format: 1\ncases:\n  - @@{id: a, requirement: MUS-1, title: t, steps: [{killer: x}]}\n",
         "the case has no sessions",
-        "name them in the case",
+        "define them in the case",
     ),
 ]
 
@@ -279,18 +297,18 @@ YAML = [
     Bad(
         "an unknown tag",
         VALID.replace("something holds", "@@!mine x"),
-        "tag '!mine' has no meaning here",
-        "leave the tag out",
+        "tag '!mine' is not supported",
+        "remove the tag",
     ),
     Bad(
         "a dangerous tag",
         VALID.replace("something holds", "@@!!python/name:os.system x"),
-        "has no meaning here",
-        "leave the tag out",
+        "is not supported",
+        "remove the tag",
     ),
-    Bad("a key twice", VALID.replace("    steps", "    @@id: again\n    steps", 1), "'id' stands twice", "keep one"),
-    Bad("a key twice in braces", sessions("{killer: {}, @@killer: {}}"), "'killer' stands twice", "keep one"),
-    Bad("a key twice in the file", VALID + "@@format: 1\n", "the key 'format' stands twice", "keep one"),
+    Bad("a key twice", VALID.replace("    steps", "    @@id: again\n    steps", 1), "'id' is duplicate", "keep one"),
+    Bad("a key twice in braces", sessions("{killer: {}, @@killer: {}}"), "'killer' is duplicate", "keep one"),
+    Bad("a key twice in the file", VALID + "@@format: 1\n", "the key 'format' is duplicate", "keep one"),
     Bad("an empty file", "@@", "expected a mapping", "One file of conformance cases"),
     Bad("only a comment", "@@# nothing yet\n", "expected a mapping", "One file of conformance cases"),
     Bad("a list", "@@- id: a\n", "expected a mapping", "One file of conformance cases"),
@@ -303,7 +321,7 @@ YAML = [
 TYPES = [
     Bad("format", VALID.replace("format: 1", "@@format: one"), "expected a whole number", "version"),
     Bad("format yes", VALID.replace("format: 1", "@@format: true"), "expected a whole number", "version"),
-    Bad("a newer format", VALID.replace("format: 1", "@@format: 2"), "format 2 is not known", "reads format 1"),
+    Bad("a newer format", VALID.replace("format: 1", "@@format: 2"), "unknown format 2", "reads format 1"),
     Bad("no format", VALID.replace("format: 1\n", "@@"), "the key 'format' is missing", "version"),
     Bad("no cases", "@@format: 1\n", "the key 'cases' is missing", "in the order in which they run"),
     Bad("no case", "format: 1\n@@cases: []\n", "must not be empty", "The cases"),
@@ -322,7 +340,7 @@ TYPES = [
     Bad("repeat", VALID.replace("repeat: 2", "@@repeat: 0"), "0", "counts the outcomes"),
     Bad("too much repeat", VALID.replace("repeat: 2", "@@repeat: 101"), "101", "counts the outcomes"),
     Bad("no steps in the list", one_case("requirement: MUS-1\n@@steps: []"), "must not be empty", "in this order"),
-    Bad("a step", step("@@SELECT 1"), "expected a mapping", "One thing that is done"),
+    Bad("a step", step("@@SELECT 1"), "expected a mapping", "One action"),
     Bad("a statement", step("@@killer: {a: b}"), "expected text", "The statement"),
     Bad("an empty statement", step("@@killer: ''"), "must not be empty", "The statement"),
     Bad("prepared", step("{killer: x, @@prepared: yes}"), "doesn't fit", "prepared statement"),
@@ -330,22 +348,34 @@ TYPES = [
     Bad("repeat nothing", step("{repeat: 2, @@steps: []}"), "must not be empty", "that are repeated"),
     Bad("wait", step("@@wait: victim"), "expected a mapping", "Waits until"),
     Bad("wait for what", step("wait: {@@victim: dead}"), "expected running or blocked or gone"),
-    Bad("no reply", step("{killer: x, @@reply: }"), "null doesn't fit", "What the server may answer"),
-    Bad("an empty list", step("{killer: x, @@reply: []}"), "must not be empty", "What the server may answer"),
+    Bad("no reply", step("{killer: x, @@reply: }"), "null doesn't fit", "The expected reply"),
+    Bad("an empty list", step("{killer: x, @@reply: []}"), "must not be empty", "The expected reply"),
     Bad("a number of rows", step("{killer: x, reply: {ok: {@@affected: many}}}"), "expected a whole number"),
     Bad("a session", sessions("{@@killer: }"), "null doesn't fit: expected a mapping", "One session"),
     Bad("connect", sessions("{killer: {@@connect: 'no'}}"), "doesn't fit", "connect step"),
-    Bad("grants", sessions("{killer: {@@grants: ALTER SYSTEM}}"), "expected a list", "What the new user is granted"),
+    Bad("grants", sessions("{killer: {@@grants: ALTER SYSTEM}}"), "expected a list", "Privileges or roles"),
     Bad("a session's name", one_case("x: y", "{@@Killer: {}}"), '"Killer"', "A name"),
     Bad("no parameter", body("@@parameters: {}"), "must not be empty", "once for each value"),
     Bad("no value", body("parameters: {@@how: []}"), "must not be empty", "A list of texts"),
     Bad("a value of null", body("parameters: {how: [@@null]}"), "null doesn't fit", ""),
-    Bad("sees", observing("s: {@@sees: nothing}"), "expected closed or reset or error", "How the connections end"),
+    Bad(
+        "an end",
+        observing("s: {@@connection: nothing}"),
+        "expected closed or reset or error",
+        "How the connections of the ended sessions end",
+    ),
     Bad("an outcome", observing("@@s: yes"), "expected a mapping", "An outcome"),
 ]
 
 SAME_ID = VALID.replace("- id: second-case", "- @@id: first-case")
-IDS = [Bad("twice in a file", SAME_ID, "the id 'first-case' is taken by an earlier case", "ids are unique")]
+IDS = [
+    Bad(
+        "twice in a file",
+        SAME_ID,
+        "the id 'first-case' is already used by an earlier case",
+        "choose another id: ids are unique",
+    )
+]
 
 GROUPS = {
     "unknown key": UNKNOWN_KEYS,
@@ -402,7 +432,7 @@ def test_a_newer_format_is_named_before_what_is_new_in_it(tmp_path: Path) -> Non
     newer = VALID.replace("format: 1", "format: 2").replace("about:", "summary:")
     with pytest.raises(SourceError) as caught:
         load_cases(write(tmp_path, newer))
-    assert "format 2 is not known here" in caught.value.what
+    assert "unknown format 2" in caught.value.what
 
 
 LABELS = ["[a, a]", "[a b, a_b]", "{a b: x, a_b: y}", "{a b: x, 'a[b': y}"]
@@ -480,11 +510,11 @@ def test_cases_without_a_register_are_refused(tmp_path: Path) -> None:
 REGISTERS = {
     "unknown level": (REGISTER.replace("level: must", "@@level: shall"), "expected must or should or observe"),
     "no level": (REGISTER.replace("MUS-1: {level: must, ", "@@MUS-1: {"), "'level' is missing"),
-    "nothing said": (REGISTER.replace('says: "it must"', '@@says: ""'), "must not be empty"),
-    "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "format 3 is not known here"),
+    "nothing said": (REGISTER.replace('text: "it must"', '@@text: ""'), "must not be empty"),
+    "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "unknown format 3"),
     "no words": (REGISTER.replace("words:", "@@wrds:"), "unknown key 'wrds'"),
     "two guarded words": (REGISTER.replace("guarded: KILL", "@@guarded: KILL|END"), "it must match"),
-    "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' stands twice"),
+    "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' is duplicate"),
 }
 
 

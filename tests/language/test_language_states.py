@@ -83,7 +83,7 @@ def test_a_state_is_put_where_do_names_it(tmp_path: Path) -> None:
 def test_a_step_of_a_state_has_the_place_where_the_state_is_written(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         load(tmp_path, STATES.replace('wait: {"${who}": running}', "wait: {nobody: running}"))
-    assert caught.value.what == "no session is called 'nobody'"
+    assert caught.value.what == "unknown session 'nobody'"
     assert "wait: {nobody" in caught.value.place.path.read_text("utf-8").splitlines()[caught.value.place.line - 1]
 
 
@@ -100,25 +100,31 @@ def test_a_case_reads_unread_replies_and_clients_that_leave(tmp_path: Path) -> N
 
 
 BROKEN = {
-    "do names no parameter": (STATES.replace("do: ${state}", "do: ${stat}"), "stands alone in its step"),
+    "do names no parameter": (STATES.replace("do: ${state}", "do: ${stat}"), "has no other key"),
     "do names a text": (STATES.replace("do: ${state}", "do: ${who}"), "names a parameter whose values are lists"),
-    "do with a reply": (STATES.replace("do: ${state}", "do: ${state}\n    reply: ok"), "stands alone in its step"),
-    "do in a state": (STATES.replace('wait: {"${who}": running}', "do: ${state}"), "a state is not made of states"),
+    "do with a reply": (STATES.replace("do: ${state}", "do: ${state}\n    reply: ok"), "has no other key"),
+    "do in a state": (STATES.replace('wait: {"${who}": running}', "do: ${state}"), "a state contains a state"),
     "a state in a text": (STATES.replace("SELECT 1", "SELECT ${state}"), "'state' is a parameter of steps"),
-    "a text among states": (STATES.replace("idle: []", "idle: x"), "some values of 'state' are texts"),
-    "states without labels": (STATES.replace("{the-first: killer, the-second: victim}", "[[]]"), "have no labels here"),
-    "combine alone": ("requirement: MUS-1\ncombine: pairs\nsteps: [{killer: x}]", "no two parameters to combine"),
+    "a text among states": (STATES.replace("idle: []", "idle: x"), "the values of 'state' are partly texts"),
+    "states without labels": (
+        STATES.replace("{the-first: killer, the-second: victim}", "[[]]"),
+        "lists of steps need labels",
+    ),
+    "combine alone": ("requirement: MUS-1\ncombine: pairs\nsteps: [{killer: x}]", "combine needs two parameters"),
     "combine what": (STATES + "combine: triples\n", "expected pairs or values"),
-    "unread in a list": ("requirement: MUS-1\nsteps: [{killer: x, reply: [unread]}]", "no reply is called 'unread'"),
+    "unread in a list": (
+        "requirement: MUS-1\nsteps: [{killer: x, reply: [unread]}]",
+        "the reply 'unread' is not allowed here",
+    ),
     "unread under test": (
         "requirement: MUS-1\nsteps: [{killer: \"KILL '${victim.id}'\", reply: unread}]",
-        "the answer to a guarded statement is read",
+        "the reply to a guarded statement must be read",
     ),
     "disconnect with a reply": (
         "requirement: MUS-1\nsteps: [{disconnect: killer, reply: ok}]",
-        "'reply' doesn't go with 'disconnect'",
+        "'reply' can't be combined with 'disconnect'",
     ),
-    "nobody aborts": ("requirement: MUS-1\nsteps: [{abort: nobody}]", "no session is called 'nobody'"),
+    "nobody aborts": ("requirement: MUS-1\nsteps: [{abort: nobody}]", "unknown session 'nobody'"),
 }
 
 

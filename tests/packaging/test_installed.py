@@ -118,7 +118,7 @@ def test_a_case_is_named_as_the_screen_shows_it(installed: Installed) -> None:
 def test_the_doctor_examines_the_simulator_which_takes_a_free_port(installed: Installed) -> None:
     with installed.simulator() as dsn:
         done = installed.command("doctor", "--dsn", dsn)
-    found = re.search(r"(\d+) of (\d+) cases can be decided here: nothing is missing", done.stdout)
+    found = re.search(r"(\d+) of (\d+) cases can be decided: nothing is missing", done.stdout)
     assert (done.returncode, found is not None) == (0, True), done.stdout + done.stderr
     assert found is not None
     assert found[1] == found[2]

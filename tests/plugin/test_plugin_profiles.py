@@ -49,7 +49,7 @@ def test_a_typo_in_a_profile_is_refused_with_place_and_hint_before_anything_is_d
     line = TEXT[: TEXT.index("  syntax:")].count("\n") + 1
     done = take(command, profile)
     assert (done.code, done.shows_no_internals()) == (4, True), done.screen
-    assert f"{profile}:{line}:3: no error class is called 'sytax'" in done.screen
+    assert f"{profile}:{line}:3: unknown error class 'sytax'" in done.screen
     assert "did you mean 'syntax'?" in done.screen
     assert not (tmp_path / "accounts.yaml").exists()
 
@@ -79,10 +79,10 @@ def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path)
         ("errors", "syntax", "error class", sum(map(claims_syntax, cases))),
         ("words", "sleep", "word", sum(map(says_sleep, cases))),
     ):
-        lack = f"lacks: the profile 'oceanbase-oracle' doesn't define the {kind} '{name}'\n  costs {number} of "
+        item = f"missing: the profile 'oceanbase-oracle' doesn't define the {kind} '{name}'\n  affects {number} of "
         assert number > 1
-        assert lack in done.screen, done.screen
-        assert f"mend: add {section}: {{{name}: …}} to the profile" in done.screen
+        assert item in done.screen, done.screen
+        assert f"fix: add {section}: {{{name}: …}} to the profile" in done.screen
 
 
 def test_a_run_with_an_undefined_class_is_undecided_and_accuses_nobody(tmp_path: Path) -> None:

@@ -94,5 +94,5 @@ def test_a_run_that_goes_on_anyway_accuses_nobody_and_sends_no_statement_that_en
     undecided = run.results(verdict="inconclusive")
     assert len(undecided) > ALL_CASES / 2
     assert all(REMEDIES[0] in row["reason"] for row in undecided), run.screen
-    sent = [event["text"] for row in run.record["results"] for event in row["transcript"] if event["kind"] == "says"]
+    sent = [event["text"] for row in run.record["results"] for event in row["transcript"] if event["kind"] == "sends"]
     assert not any("KILL SESSION" in text for text in sent)

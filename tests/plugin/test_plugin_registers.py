@@ -24,10 +24,10 @@ ORACLE_MODE = 1 << 27
 
 REGISTER = """\
 format: 1
-source: another page
+source: {title: another page}
 requirements:
-  CAN-1: {level: must, says: "the statement cancels what the named session runs"}
-  CAN-2: {level: must, says: "an id that no session has is an error"}
+  CAN-1: {level: must, text: "the statement cancels what the named session runs"}
+  CAN-2: {level: must, text: "an id that no session has is an error"}
 errors: {syntax: not in the grammar}
 words: {}
 guarded: CANCEL
@@ -166,14 +166,14 @@ def test_a_list_of_known_deviations_may_name_cases_of_both(setup: Setup) -> None
     )
     done = setup.run("page", "other", options=("--known-deviations", str(known)))
     assert done.code == 0, done.screen
-    assert "as is known: 1 case" in done.screen
+    assert "known deviations only (1 case" in done.screen
 
 
 def test_the_doctor_examines_for_the_cases_of_all_registers_that_are_named(setup: Setup) -> None:
     dsn = f"mysql://{setup.tap.dsn.user}:{setup.tap.dsn.password}@127.0.0.1:{setup.tap.dsn.port}/"
     folders = [part for name in ("page", "other") for part in ("--cases", str(setup.folder / name / "cases"))]
     done = runner("doctor", "--dsn", dsn, *folders)
-    assert (done.code, "3 of 3 cases can be decided here" in done.screen) == (0, True), done.screen
+    assert (done.code, "3 of 3 cases can be decided" in done.screen) == (0, True), done.screen
     shown = runner("explain", "CAN-1", *folders)
     assert (shown.code, "cancel-own" in shown.screen) == (0, True), shown.screen
 
@@ -186,7 +186,7 @@ def test_a_requirement_that_means_two_things_is_refused_with_both_places(tmp_pat
     paths = [str(tmp_path / name / "cases") for name in ("one", "two")]
     done = run(*own(tmp_path)[:-1], *paths)
     assert (done.code, done.shows_no_internals()) == (4, True), done.screen
-    assert f"{paths[1]}/requirements.yaml:5:3: the requirement CAN-2 means something else in" in done.screen
+    assert f"{paths[1]}/requirements.yaml:5:3: the requirement CAN-2 has another meaning in" in done.screen
     assert f"{paths[0]}/requirements.yaml:5:3" in done.screen
     assert runner("lint", *paths).code == 1
 
@@ -208,7 +208,7 @@ def test_a_register_inside_another_ones_folder_is_refused_with_both_places(tmp_p
     paths = {"outer": [outer / "cancel.yaml"], "inner": [inner], "both": [outer]}[chosen]
     done = run(*own(tmp_path)[:-1], *map(str, paths))
     assert (done.code, done.shows_no_internals()) == (4, True), done.screen
-    assert f"{inner}/requirements.yaml:1:1: this register is in the folder of another one" in done.screen
+    assert f"{inner}/requirements.yaml:1:1: this register is in the folder of another register" in done.screen
     assert f"{outer}/requirements.yaml:1:1" in done.screen
 
 

@@ -54,7 +54,7 @@ def test_a_finding_of_a_worker_is_shown_like_one_of_a_single_process(tmp_path: P
     done = run(*own(tmp_path), "-n", "2")
     assert done.code == 1
     assert f"{path}:4" in done.screen
-    assert "came:     OK, 0 rows affected" in done.screen
+    assert "actual:   OK, 0 rows affected" in done.screen
     assert done.shows_no_internals()
 
 

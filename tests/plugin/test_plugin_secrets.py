@@ -251,7 +251,7 @@ def test_a_bad_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, said: 
 def test_a_server_without_tls_where_it_is_asked_for_is_exit_code_4(target: Dsn) -> None:
     done = run_given(Given(["--dsn", f"{target.text}?ssl_verify=none"]), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
-    assert "can't be used: the administrator 'SYS@oracle' can't log in: the DSN asks for TLS" in done.screen
+    assert "can't be used: the administrator 'SYS@oracle' can't log in: the DSN requires TLS" in done.screen
     assert_hidden(done.screen)
     assert done.shows_no_internals()
 

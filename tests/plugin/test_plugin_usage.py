@@ -110,13 +110,13 @@ BAD_OPTIONS = [
     (["--profile", "oceanbase-oracel"], "did you mean 'oceanbase-oracle'?"),
     (["--profile", "no-such-file.yaml"], "no-such-file.yaml:1:1: can't be read"),
     (["--profile", "cases/requirements.yaml"], "cases/requirements.yaml:"),
-    (["--requirement", "PUR-99"], "--requirement: nothing is called 'PUR-99'"),
+    (["--requirement", "PUR-99"], "--requirement: unknown requirement 'PUR-99'"),
     (["--requirement", "SYN-2", "--requirement", "SYM-2"], "did you mean 'SYN-2'?"),
-    (["--settle", "soon"], "'soon' is no number of seconds above 0 and up to 600"),
-    (["--settle", "0"], "'0' is no number of seconds"),
-    (["--settle", "nan"], "'nan' is no number of seconds"),
-    (["--statement-limit", "inf"], "'inf' is no number of seconds"),
-    (["--record", "no/such/folder/record.json"], "--record: there is no folder"),
+    (["--settle", "soon"], "'soon' is not a number of seconds above 0 and up to 600"),
+    (["--settle", "0"], "'0' is not a number of seconds"),
+    (["--settle", "nan"], "'nan' is not a number of seconds"),
+    (["--statement-limit", "inf"], "'inf' is not a number of seconds"),
+    (["--record", "no/such/folder/record.json"], "--record: the folder no/such/folder does not exist"),
 ]
 
 
@@ -148,7 +148,7 @@ def test_no_target_is_needed_to_list_the_cases() -> None:
 
 BROKEN = {
     "broken YAML": (ENDS.replace("steps:", "steps: ["), "broken YAML"),
-    "unknown session": (ENDS.replace("killer:", "kiler:"), "no session is called 'kiler'\n    hint: did you mean"),
+    "unknown session": (ENDS.replace("killer:", "kiler:"), "unknown session 'kiler'\n    hint: did you mean"),
 }
 
 
@@ -174,7 +174,7 @@ def test_an_unknown_requirement_in_a_case_is_exit_code_4(tmp_path: Path) -> None
     write_case(tmp_path, ENDS, requirement="SYN-99")
     done = run(*own(tmp_path))
     assert done.code == 4
-    assert "no requirement is called 'SYN-99'" in done.screen
+    assert "unknown requirement 'SYN-99'" in done.screen
     assert done.shows_no_internals()
 
 
@@ -184,7 +184,7 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
     second.write_text(first.read_text(encoding="utf-8"), encoding="utf-8")
     done = run(*own(tmp_path))
     assert done.code == 4
-    assert f"{second}:4:5: the id 'the-case' is taken in {first}:4:5" in done.screen
+    assert f"{second}:4:5: the id 'the-case' is already used in {first}:4:5" in done.screen
     assert done.shows_no_internals()
 
 
@@ -237,6 +237,6 @@ def test_a_profile_that_spells_a_guarded_statement_in_no_allowed_shape_is_refuse
     done = run("cases/forms.yaml", "--profile", str(profile))
     assert done.code == 4
     assert "cases/forms.yaml:" in done.screen
-    assert "the profile seekdb spells this as 'KILL (0x1)'" in done.screen
+    assert "the profile seekdb sends this as 'KILL (0x1)'" in done.screen
     assert "change the spelling" in done.screen
     assert done.shows_no_internals()

@@ -28,12 +28,12 @@ def test_a_deviating_case_shows_all_that_one_needs_and_nothing_of_the_suite(tmp_
         "SYN-2 (must): the moon is made of cheese",
         f"{path}:4",
         "verdict:  deviates",
-        "is answered with privilege",
-        "came:     OK, 0 rows affected",
+        "gets the reply privilege",
+        "actual:   OK, 0 rows affected",
         "transcript",
         "by hand",
         "DEVIATES 1",
-        "does not conform: 1 case of what binds deviates",
+        "does not conform: 1 required case failed",
     ):
         assert said in done.screen, said
     assert re.search(r"victim +> COMMIT", done.screen)
@@ -63,8 +63,8 @@ def test_an_undecided_case_says_why(tmp_path: Path) -> None:
     done = run(*own(tmp_path))
     assert done.code == 1
     assert "verdict:  inconclusive" in done.screen
-    assert "because:  preparing failed: victim: SELECT x FROM nowhere" in done.screen
-    assert "undecided: 1 case of what binds could not be decided" in done.screen
+    assert "reason:   preparation failed: victim: SELECT x FROM nowhere" in done.screen
+    assert "undecided: 1 required case could not be decided" in done.screen
     assert done.shows_no_internals()
 
 
@@ -95,7 +95,7 @@ def test_what_should_and_does_not_is_said_although_it_fails_nothing(tmp_path: Pa
     assert done.code == 0
     assert "DEVIATES EXA-6 (should) the-case: OK, 0 rows affected" in done.screen
     assert "1 deviates (should)" in done.screen
-    assert "1 case of what should be deviates" in done.screen
+    assert "1 should case failed" in done.screen
 
 
 def test_an_observation_is_shown_with_v(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_junit_xml_has_requirement_and_level_and_the_finding(tmp_path: Path) -> 
         outcome = next((child.tag for child in case if child.tag in {"failure", "skipped", "error"}), "passed")
         found[case.get("name")] = (properties["requirement"], properties["level"], properties["verdict"], outcome)
         if outcome == "failure":
-            assert "came:     OK, 0 rows affected" in str(case.findtext("failure"))
+            assert "actual:   OK, 0 rows affected" in str(case.findtext("failure"))
     assert found == {
         "the-case": ("SYN-2", "must", "deviates", "failure"),
         "a-should": ("EXA-6", "should", "deviates", "skipped"),
@@ -142,7 +142,7 @@ def test_the_record_has_every_result(tmp_path: Path) -> None:
         "the-case": ("SYN-2", "must", "deviates"),
     }
     (wrong,) = [row for row in record["results"] if row["name"] == "the-case"]
-    assert wrong["came"] == "OK, 0 rows affected"
+    assert wrong["actual"] == "OK, 0 rows affected"
     assert wrong["transcript"]
     assert wrong["place"].endswith("the-case.yaml:4")
     assert not list(tmp_path.glob("*.part"))

@@ -33,11 +33,11 @@ def test_a_bare_number_is_not_sent_to_a_target_of_the_default_profile(tmp_path: 
         examined = runner("doctor", "--dsn", dsn)
     assert kept.code == 0, kept.screen
     assert kept.result(BARE)["verdict"] == "not applicable"
-    assert "not sent unless with --send-withheld: a bare number" in kept.result(BARE)["reason"]
+    assert "not sent without --send-withheld: a bare number" in kept.result(BARE)["reason"]
     assert [row["name"] for row in kept.results(verdict="not applicable")] == [BARE]
     assert sent.code == 1
     assert sent.result(BARE)["verdict"] == "deviates"
-    assert f"note: {BARE}: not sent unless with --send-withheld" in examined.screen
+    assert f"note: {BARE}: not sent without --send-withheld" in examined.screen
 
 
 def test_the_embedded_simulator_is_sent_everything(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_search_finds_cases_by_their_words_and_says_how_many(site: Site, chr
     assert status(chromium) == f"{shown(chromium, '.case')} of {ALL_CASES} cases shown."
     assert ROLLED_BACK in chromium.find_element(By.ID, "h-cases").find_element(By.XPATH, "..").text
     chromium.find_element(By.ID, "q").send_keys(" nothingislikethis")
-    assert eventually(lambda: "Nothing fits" in status(chromium))
+    assert eventually(lambda: "No match" in status(chromium))
     assert shown(chromium, ".case") == 0
     assert shown(chromium, "[data-group]") == 0
 
@@ -171,7 +171,7 @@ def test_a_deviating_case_shows_expected_beside_observed(
     name = chromium.find_element(By.CSS_SELECTOR, ".case[open] summary code").text
     (result,) = [row for row in json.loads(records["defects"].read_text("utf-8"))["results"] if row["name"] == name]
     assert expected.text == f"Expected\n{result['expected']}"
-    assert observed.text == f"Observed\n{result['came']}"
+    assert observed.text == f"Observed\n{result['actual']}"
     assert expected.rect["y"] == observed.rect["y"]
     assert expected.rect["x"] < observed.rect["x"]
     assert "ALTER SYSTEM KILL SESSION" in chromium.find_element(By.CSS_SELECTOR, ".case[open] .hand pre").text
@@ -249,10 +249,10 @@ def hostile(record: Document, tmp_path: Path) -> Site:
     target = ("name", "flavour", "version", "product", "profile", "title", "route", "tls", "host")
     record["target"] |= dict.fromkeys(target, attack + turned)
     record["run"] |= dict.fromkeys(("suite", "machine", "cases_digest", "started", "finished"), attack)
-    record["lacks"] = [{"what": attack, "cases": [attack], "mend": attack}]
-    record["requirements"][0]["says"] = attack
+    record["missing"] = [{"what": attack, "cases": [attack], "fix": attack}]
+    record["requirements"][0]["text"] = attack
     for number, row in enumerate(record["results"]):
-        row |= {"title": attack, "place": attack, "reason": attack, "expected": attack, "came": attack + turned}
+        row |= {"title": attack, "place": attack, "reason": attack, "expected": attack, "actual": attack + turned}
         row |= {"name": f"{attack} {number}", "observed": {attack: 1, turned: 2}, "warnings": [attack]}
         for event in row["transcript"]:
             event |= {"session": attack, "text": attack + turned, "manual": event["manual"] and "</pre>" + attack}

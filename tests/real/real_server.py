@@ -103,9 +103,11 @@ def verdicts(run: SuiteRun) -> dict[str, str]:
 
 def said(run: SuiteRun, name: str) -> list[str]:
     """What the sessions of a case sent."""
-    return [event["text"] for event in run.result(name)["transcript"] if event["kind"] == "says" and not event["setup"]]
+    return [
+        event["text"] for event in run.result(name)["transcript"] if event["kind"] == "sends" and not event["setup"]
+    ]
 
 
 def seen_by_the_list(run: SuiteRun, name: str) -> bool:
     """Whether the server's own list showed all that a case waited for: a statement that runs, or that is blocked."""
-    return not any("the list doesn't tell" in event["text"] for event in run.result(name)["transcript"])
+    return not any("the process list doesn't show it" in event["text"] for event in run.result(name)["transcript"])

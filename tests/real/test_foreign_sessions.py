@@ -137,7 +137,7 @@ class Neighbours:
     passing: deque[Neighbour] = field(default_factory=deque)
     ids: set[int] = field(default_factory=set)
     """The ids of all who were there in this run."""
-    came: int = 0
+    actual: int = 0
     lost: list[int] = field(default_factory=list)
     """The ids of those that don't answer any more, or with another id."""
 
@@ -156,7 +156,7 @@ class Neighbours:
     def _arrival(self) -> Neighbour:
         neighbour = self._next()
         self.ids.add(neighbour.id)
-        self.came += 1
+        self.actual += 1
         return neighbour
 
     @contextlib.contextmanager
@@ -241,7 +241,7 @@ def test_no_foreign_session_is_touched_by_whole_runs_beside_it(
                 assert len(beside) > len(own) / 10, "the foreign ids are not beside the suite's"
                 print(  # noqa: T201 - who runs it 200 times wants to see how far it is
                     f"run {number + 1} of {runs}: {len(own)} own sessions, {len(beside)} of them beside a foreign one, "
-                    f"{neighbours.came} foreign ones so far, none touched ({time.monotonic() - began:.0f} s)",
+                    f"{neighbours.actual} foreign ones so far, none touched ({time.monotonic() - began:.0f} s)",
                     flush=True,
                 )
         finally:

@@ -1,4 +1,4 @@
-"""Nothing is left behind: runs that are killed at any moment, and one sweep, on simulator and real servers."""
+"""Nothing is not removed: runs that are killed at any moment, and one sweep, on simulator and real servers."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_old_sessions_go_with_their_locks_users_tables_and_roles(place: Place) -
         dry = place.sweep("--dry-run")
         assert dry.returncode == 0
         assert f"would go: table {table.lower() if place.kind == 'seekdb' else table}, 3 h 0 min old" in dry.stdout
-        assert "8 would go, 0 not touched" in dry.stdout
+        assert "8 would be removed, 0 not touched" in dry.stdout
         assert place.state() == made
 
         done = place.sweep()
@@ -263,7 +263,7 @@ def test_a_living_run_keeps_its_users_however_long_it_takes(place: Place) -> Non
         assert done.returncode == 0
         # The living session is also what shows that the list tells of other users' sessions.
         assert set(place.ours()) == {connected, young}, done.stdout
-        assert f"user {connected}, 1 h 0 min old: a run may be using it" in done.stdout
+        assert f"user {connected}, 1 h 0 min old: may belong to a running run" in done.stdout
         assert session.listen() is None
     assert place.sweep("--older-than", "60").returncode == 0
     assert eventually(lambda: place.state() == before)
@@ -296,7 +296,7 @@ def test_a_run_removes_what_an_earlier_one_left_and_says_so_in_one_line(place: P
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "removed what an earlier run has left: 1 table, 1 user\n" in done.stdout
+    assert "leftovers of an earlier run removed: 1 table, 1 user\n" in done.stdout
     assert place.ours() == [young]
     assert place.sweep("--older-than", "60").returncode == 0
     assert eventually(lambda: place.state() == before)

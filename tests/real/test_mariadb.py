@@ -20,35 +20,35 @@ DEVIATIONS = {
     "refused-in-every-spelling[semicolon]": OWN_SESSION_ENDED,
     "refused-as-a-prepared-statement": OWN_SESSION_ENDED,
     "refusal-stays-a-refusal[plain]": OWN_SESSION_ENDED,
-    "refused-without-privilege[plain-form-another-own]": OWN_SESSION_ENDED,
-    "refused-without-privilege[plain-form-its-own]": ITSELF_ENDED,
+    "refused-without-privilege[plain-form-own-user]": OWN_SESSION_ENDED,
+    "refused-without-privilege[plain-form-itself]": ITSELF_ENDED,
     "refused-with-another-privilege[create-table]": OWN_SESSION_ENDED,
     "refused-with-another-privilege[alter-session]": OWN_SESSION_ENDED,
     "refused-with-another-privilege[alter-user]": OWN_SESSION_ENDED,
     "refused-with-another-privilege[show-process]": OWN_SESSION_ENDED,
     "new-user-of-an-old-name": OWN_SESSION_ENDED,
     "privilege-is-each-users-own": OWN_SESSION_ENDED,
-    "missing-privilege-is-reported[another-own]": OWN_SESSION_ENDED,
-    "missing-privilege-is-reported[its-own]": ITSELF_ENDED,
+    "missing-privilege-is-reported[own-user]": OWN_SESSION_ENDED,
+    "missing-privilege-is-reported[itself]": ITSELF_ENDED,
     "another-privilege-is-not-enough": OWN_SESSION_ENDED,
-    "refusal-tells-nothing-about-ids[another-own-an-unknown-id]": OWN_SESSION_ENDED,
-    "refusal-tells-nothing-about-ids[another-own-zero]": OWN_SESSION_ENDED,
-    "refusal-tells-nothing-about-ids[another-own-no-number]": OWN_SESSION_ENDED,
-    "refusal-tells-nothing-about-ids[another-own-nothing]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[own-user-an-unknown-id]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[own-user-zero]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[own-user-no-number]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[own-user-nothing]": OWN_SESSION_ENDED,
     # so that nobody loses it with REVOKE either.
     "revoked-privilege-is-gone": OWN_SESSION_ENDED,
     "one-revoke-is-enough": OWN_SESSION_ENDED,
-    "revoke-refuses-every-form[plain-form-another-own]": OWN_SESSION_ENDED,
+    "revoke-refuses-every-form[plain-form-own-user]": OWN_SESSION_ENDED,
     # For another user's session the refusal speaks of the owner, not of a privilege,
-    "missing-privilege-is-reported[a-strangers]": NOT_OWNER,
-    "missing-privilege-is-reported[a-holders]": NOT_OWNER,
+    "missing-privilege-is-reported[other-user]": NOT_OWNER,
+    "missing-privilege-is-reported[other-holder]": NOT_OWNER,
     # and comes after the id was looked up.
-    "refusal-tells-nothing-about-ids[a-strangers-an-unknown-id]": UNKNOWN_THREAD,
-    "refusal-tells-nothing-about-ids[a-strangers-zero]": UNKNOWN_THREAD,
-    "refusal-tells-nothing-about-ids[a-strangers-no-number]": UNKNOWN_THREAD,
-    "refusal-tells-nothing-about-ids[a-strangers-nothing]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[other-user-an-unknown-id]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[other-user-zero]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[other-user-no-number]": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-ids[other-user-nothing]": UNKNOWN_THREAD,
 }
-"""Every case in which MariaDB does otherwise than the page says, and what it does."""
+"""Every case in which MariaDB differs from the specification, and its result."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_sessions_end_as_the_page_says(one_by_one: SuiteRun, victim: str) -> Non
 
 def test_a_session_that_waits_for_a_lock_ends_at_once(one_by_one: SuiteRun) -> None:
     waiting = one_by_one.result("lock-waiting-victim")
-    assert waiting["observed"] == {"it ends within the settle time": 1}
+    assert waiting["observed"] == {"it is killed within the settle time": 1}
     assert [ending["session"] for ending in waiting["endings"]] == ["victim"]
 
 
@@ -95,15 +95,15 @@ def test_the_servers_own_statement_is_sent(one_by_one: SuiteRun) -> None:
     (kill,) = said(one_by_one, "idle-session-ends")
     assert kill == "KILL '<id of victim>'"
     decided = one_by_one.results(verdict="conforms") + one_by_one.results(verdict="deviates")
-    without = {"refused-session-goes-on[for-its-syntax]"}  # sends half of the page's statement, for an error
+    without = {"refused-session-goes-on[for-its-syntax]"}  # sends half of the specification's statement, for an error
     # What decides these is KILL of a stranger's session; one with IMMEDIATE, which MariaDB lacks, is refused as well.
     without |= {
-        "empty-role[others]",
-        "role-that-lost-the-privilege[others]",
-        "role-was-revoked[others]",
-        "new-role-of-an-old-name[others]",
-        "role-of-somebody-else[others]",
-        "new-user-without-the-old-role[others]",
+        "empty-role[other-user]",
+        "role-that-lost-the-privilege[other-user]",
+        "role-was-revoked[other-user]",
+        "new-role-of-an-old-name[other-user]",
+        "role-of-somebody-else[other-user]",
+        "new-user-without-the-old-role[other-user]",
     }
     for row in decided:
         if row["name"] in without and row["requirement"] == "PUR-2":
@@ -112,7 +112,7 @@ def test_the_servers_own_statement_is_sent(one_by_one: SuiteRun) -> None:
 
 
 def test_a_form_of_the_statement_does_not_conform_through_another_statement(one_by_one: SuiteRun) -> None:
-    assert one_by_one.result("plain-form")["reason"].endswith("which is sent as KILL '<id of victim>' here")
+    assert one_by_one.result("plain-form")["reason"].endswith("and the profile sends KILL '<id of victim>' instead")
     assert one_by_one.result("idle-session-ends")["respelled"] == {"ALTER SYSTEM KILL SESSION '{id}'": "KILL '{id}'"}
     assert ": ALTER SYSTEM KILL SESSION '{id}' -> KILL '{id}'" in one_by_one.screen
 
@@ -121,27 +121,27 @@ def test_another_users_session_needs_the_privilege(one_by_one: SuiteRun) -> None
     for name in (
         "holder-ends-another-users-session[with]",
         "holder-ends-another-users-session[without]",
-        "refused-without-privilege[plain-form-a-strangers]",
-        "refused-without-privilege[plain-form-a-holders]",
-        "revoke-refuses-every-form[plain-form-a-strangers]",
-        "unprivileged-session-goes-on[a-strangers]",
-        "refusals-answer-in-time[a-strangers]",
+        "refused-without-privilege[plain-form-other-user]",
+        "refused-without-privilege[plain-form-other-holder]",
+        "revoke-refuses-every-form[plain-form-other-user]",
+        "unprivileged-session-goes-on[other-user]",
+        "refusals-answer-in-time[other-user]",
     ):
         assert one_by_one.result(name)["verdict"] == "conforms"
 
 
 def test_privileges_count_from_the_next_login_on(one_by_one: SuiteRun) -> None:
-    granted = one_by_one.result("granted-while-connected[a-strangers]")["observed"]
-    revoked = one_by_one.result("revoked-while-connected[a-strangers]")["observed"]
-    assert granted == {"it reaches its own user's sessions only": 1}
+    granted = one_by_one.result("granted-while-connected[other-user]")["observed"]
+    revoked = one_by_one.result("revoked-while-connected[other-user]")["observed"]
+    assert granted == {"it can kill sessions of its own user only": 1}
     assert revoked == {"it has the privilege": 1}
 
 
 def test_what_mariadb_does_otherwise_deviates_and_nothing_else(one_by_one: SuiteRun) -> None:
-    deviating = {row["name"]: row["came"] for row in one_by_one.results(verdict="deviates")}
+    deviating = {row["name"]: row["actual"] for row in one_by_one.results(verdict="deviates")}
     assert set(deviating) == set(DEVIATIONS)
-    for name, came in deviating.items():
-        assert re.fullmatch(DEVIATIONS[name], came), (name, came)
+    for name, actual in deviating.items():
+        assert re.fullmatch(DEVIATIONS[name], actual), (name, actual)
     assert one_by_one.code == 1
     assert "DEVIATES PUR-2 (must)" in one_by_one.screen
 
@@ -170,10 +170,10 @@ def test_four_workers_come_to_the_same_verdicts(one_by_one: SuiteRun, four_worke
 
 def test_two_runs_have_the_same_texts_of_what_deviates(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
     texts = [
-        {row["name"]: row["came"] for row in run.results(verdict="deviates")} for run in (one_by_one, four_workers)
+        {row["name"]: row["actual"] for row in run.results(verdict="deviates")} for run in (one_by_one, four_workers)
     ]
     # Of a session that ends itself, the client hears one of two things: which is chance.
-    chance = {name for name, came in DEVIATIONS.items() if came == ITSELF_ENDED}
+    chance = {name for name, actual in DEVIATIONS.items() if actual == ITSELF_ENDED}
     assert {name: texts[0][name] for name in texts[0].keys() - chance} == {
         name: texts[1][name] for name in texts[1].keys() - chance
     }

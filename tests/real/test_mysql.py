@@ -47,7 +47,7 @@ def test_the_doctor_knows_it_and_misses_nothing(server: MySQL) -> None:
 def test_the_wrong_profile_is_named_before_anything_is_sent(server: MySQL) -> None:
     done = doctor(server)
     assert done.returncode == 4
-    assert "for MySQL take --profile mysql" in done.stderr
+    assert "For MySQL use --profile mysql" in done.stderr
 
 
 def test_it_deviates_only_in_who_may_end_whom(run: SuiteRun) -> None:

@@ -17,7 +17,7 @@ DEVIATIONS = {
     # KILL is answered when the client of a session that sends a large result reads it, or leaves: measured were 70 s.
     "answers-although-nobody-reads[a-large-result]": "no reply within 10 s",
 }
-"""Every case in which seekdb does otherwise than the page says, and what it does."""
+"""Every case in which seekdb differs from the specification, and its result."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def oracle_profile(server: SeekDB, before: Contents, tmp_path_factory: pytest.Te
 
 
 def test_behaviour_cases_conform_on_the_real_kernel(own_profile: SuiteRun) -> None:
-    deviating = {row["name"]: row["came"] for row in own_profile.results(verdict="deviates")}
+    deviating = {row["name"]: row["actual"] for row in own_profile.results(verdict="deviates")}
     assert deviating == DEVIATIONS, own_profile.screen
     assert own_profile.code == 1
     assert {row["verdict"] for row in own_profile.record["results"]} == {
@@ -71,7 +71,7 @@ def test_sessions_end_as_the_page_says(own_profile: SuiteRun, victim: str) -> No
 def test_a_session_that_waits_for_a_lock_is_ended_or_lingers_and_nobody_else_ends(own_profile: SuiteRun) -> None:
     waiting = own_profile.result("lock-waiting-victim")
     # The kernel looks after a waiter from time to time: measured were 15 ms to 9.4 s until one that was ended is gone.
-    assert list(waiting["observed"]) in (["it ends within the settle time"], ["it lingers"])
+    assert list(waiting["observed"]) in (["it is killed within the settle time"], ["it stays in the process list"])
     assert {ending["session"] for ending in waiting["endings"]} <= {"victim"}
 
 
@@ -96,7 +96,7 @@ def test_a_form_of_the_statement_does_not_conform_through_another_statement(own_
     assert {row["verdict"] for row in own_profile.record["results"] if row["requirement"].startswith("SYN-")} == {
         "not applicable"
     }
-    assert own_profile.result("plain-form")["reason"].endswith("which is sent as KILL '<id of victim>' here")
+    assert own_profile.result("plain-form")["reason"].endswith("and the profile sends KILL '<id of victim>' instead")
     assert own_profile.result("idle-session-ends")["respelled"] == {"ALTER SYSTEM KILL SESSION '{id}'": "KILL '{id}'"}
     assert ": ALTER SYSTEM KILL SESSION '{id}' -> KILL '{id}'" in own_profile.screen
 
@@ -111,7 +111,7 @@ def test_the_oracle_mode_statement_is_reported_as_unknown(oracle_profile: SuiteR
     assert oracle_profile.code == 1
     own = oracle_profile.result("administrators-own-session")
     assert own["verdict"] == "deviates"
-    assert own["came"].startswith("error 1064 ")
+    assert own["actual"].startswith("error 1064 ")
     assert "DEVIATES SYN-2 (must) administrators-own-session: error 1064 (42000)" in oracle_profile.screen
 
 
@@ -121,10 +121,10 @@ def test_what_could_not_be_prepared_is_inconclusive_not_a_deviation(oracle_profi
         "administrators-own-session",
         "create-user",
         "whole-example[another]",
-        "whole-example[its-own]",
+        "whole-example[itself]",
     }
     assert not oracle_profile.results(verdict="conforms")
-    assert "preparing failed: CREATE USER" in oracle_profile.result("plain-form")["reason"]
+    assert "preparation failed: CREATE USER" in oracle_profile.result("plain-form")["reason"]
 
 
 @pytest.mark.usefixtures("own_profile", "four_workers", "oracle_profile")

@@ -10,21 +10,21 @@ from runner.language.model import Level
 from runner.reporting.placeholders import with_placeholders
 
 IDENTIFIERS = {"id of victim": "30", "id of mate": "1", "id of other": "1094", "address of victim": "127.0.0.1:30"}
-SENT = Event(1.0, "killer", "says", "KILL '30'", manual="KILL '<id of victim>'")
-UNUSED = Event(1.0, "killer", "says", "KILL '1647'", manual="KILL '<a number that no session has, such as 1647>'")
-BUILT = Event(1.0, "killer", "says", "KILL '10030'", manual="KILL '100<id of victim>'")
-SUM = Event(1.0, "killer", "says", "KILL '65566'", manual="KILL '<id of victim + 65536>'")
+SENT = Event(1.0, "killer", "sends", "KILL '30'", manual="KILL '<id of victim>'")
+UNUSED = Event(1.0, "killer", "sends", "KILL '1647'", manual="KILL '<a number that no session has, such as 1647>'")
+BUILT = Event(1.0, "killer", "sends", "KILL '10030'", manual="KILL '100<id of victim>'")
+SUM = Event(1.0, "killer", "sends", "KILL '65566'", manual="KILL '<id of victim + 65536>'")
 
 
 def shown(text: str, *events: Event) -> str:
     """A text of a case with sessions 30 (victim), 1 and 1094, after what was sent."""
     result = CaseResult(
         "a", "a", "PUR-1", Level.MUST, "title", "place", Verdict.DEVIATES,
-        came=text,
+        actual=text,
         transcript=events or (SENT,),
         identifiers=IDENTIFIERS,
     )  # fmt: skip
-    return with_placeholders(result).came
+    return with_placeholders(result).actual
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def shown(text: str, *events: Event) -> str:
         ("1 rows: 1, 30; lost: mate (closed)", "1 rows: 1, 30; lost: mate (closed)"),
         ("no reply within 30 s", "no reply within 30 s"),
         ("ID, USER: 30, A, 127.0.0.1:30; 1, B", "ID, USER: <id of victim>, A, <address of victim>; <id of mate>, B"),
-        ("row 30 gone from the list", "row <id of victim> gone from the list"),
+        ("row 30 gone from the process list", "row <id of victim> gone from the process list"),
         ("error 600 (HY000): -30, 1.30, 30.1 and 130", "error 600 (HY000): -30, 1.30, 30.1 and 130"),
         ("killer: KILL '30' is answered with ok", "killer: KILL '<id of victim>' is answered with ok"),
         ("error 1 (HY000): 4294967326 is too large", "error 1 (HY000): <number 1> is too large"),
@@ -62,7 +62,7 @@ def test_a_number_that_was_sent_is_called_as_the_case_calls_it(event: Event, tex
 
 def test_numbers_of_the_case_stay_in_a_statement_with_the_same_number_as_an_id() -> None:
     statement = Event(
-        1.0, "other", "says", "UPDATE t SET val = 30 WHERE id = 1", manual="UPDATE t SET val = 30 WHERE id = 1"
+        1.0, "other", "sends", "UPDATE t SET val = 30 WHERE id = 1", manual="UPDATE t SET val = 30 WHERE id = 1"
     )
     text = f"other: {statement.text} is answered with rows"
     assert shown(text, statement) == text

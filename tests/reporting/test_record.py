@@ -58,7 +58,7 @@ def test_a_run_is_recorded_with_target_run_and_evidence(dsn: str, tmp_path: Path
     assert record.run.started < record.run.finished
     assert {result.requirement for result in record.results} == {"SYN-2", "EXA-1", "EXA-4", "IMP-1"}
     kill = next(result for result in record.results if result.name == "plain-form")
-    said = [event.text for event in kill.transcript if event.kind == "says"]
+    said = [event.text for event in kill.transcript if event.kind == "sends"]
     assert "ALTER SYSTEM KILL SESSION '<id of victim>'" in said
     assert kill.identifiers["id of victim"].isdecimal()
     assert [ending.session for ending in kill.endings] == ["victim"]
@@ -149,14 +149,14 @@ def run_suite_code(file: Path, *options: str) -> int:
 
 
 REFUSED = {
-    "nothing": ("", "no JSON"),
-    "half a record": ('{"format": 1, "target": ', "no JSON"),
-    "a list": ("[]", "no number 'format'"),
-    "another document": ('{"name": "x"}', "no number 'format'"),
-    "a truth": ('{"format": true}', "no number 'format'"),
-    "a newer format": ('{"format": 99}', "install a newer version"),
-    "a format alone": ('{"format": 1}', "is no record of format 1"),
-    "far too deep": ("[" * 100_000, "no JSON"),
+    "nothing": ("", "not valid JSON"),
+    "half a record": ('{"format": 1, "target": ', "not valid JSON"),
+    "a list": ("[]", "the number 'format' is missing"),
+    "another document": ('{"name": "x"}', "the number 'format' is missing"),
+    "a truth": ('{"format": true}', "the number 'format' is missing"),
+    "a newer format": ('{"format": 99}', "Install a newer version"),
+    "a format alone": ('{"format": 1}', "is not a valid record of format 1"),
+    "far too deep": ("[" * 100_000, "not valid JSON"),
 }
 
 

@@ -62,7 +62,7 @@ def listed(*options: str) -> subprocess.CompletedProcess[str]:
 def test_the_list_names_each_defect_once_with_what_it_breaks() -> None:
     lines = listed("--list-defects").stdout.splitlines()
     assert [tuple(line.split("  ")) for line in lines] == [
-        (name, defect.breaks, defect.says) for name, defect in DEFECTS.items()
+        (name, defect.breaks, defect.text) for name, defect in DEFECTS.items()
     ]
 
 
@@ -75,7 +75,7 @@ def test_the_list_as_json() -> None:
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=lambda defect: defect.name)
 def test_a_defect_is_said_in_one_sentence(defect: Defect) -> None:
-    assert defect.says.endswith(".")
+    assert defect.text.endswith(".")
     assert defect.breaks in MUST | SHOULD
 
 

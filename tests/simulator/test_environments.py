@@ -61,13 +61,13 @@ def ids(connection: Connection, user: str) -> set[int]:
 
 def test_the_list_names_each_environment_once() -> None:
     lines = listed("--list-environments").stdout.splitlines()
-    assert [tuple(line.split("  ")) for line in lines] == [(name, each.says) for name, each in ENVIRONMENTS.items()]
+    assert [tuple(line.split("  ")) for line in lines] == [(name, each.text) for name, each in ENVIRONMENTS.items()]
     assert [row["name"] for row in json.loads(listed("--list-environments", "--json").stdout)] == list(ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("each", [ENVIRONMENTS[name] for name in routes()], ids=lambda each: each.name)
 def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> None:
-    assert each.says.endswith(".")
+    assert each.text.endswith(".")
     with served(each.parts(Parts())) as server:
         user = server.new_user("U1")
         clients = [server.connect(user, "u1") for _ in range(4)]

@@ -50,13 +50,13 @@ def different(*names: str) -> Iterator[Simulator]:
 
 def test_the_list_names_each_variant_once() -> None:
     lines = listed("--list-variants").stdout.splitlines()
-    assert [tuple(line.split("  ")) for line in lines] == [(name, variant.says) for name, variant in VARIANTS.items()]
+    assert [tuple(line.split("  ")) for line in lines] == [(name, variant.text) for name, variant in VARIANTS.items()]
     assert [entry["name"] for entry in json.loads(listed("--list-variants", "--json").stdout)] == list(VARIANTS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
 def test_a_variant_is_said_in_one_sentence(variant: Variant) -> None:
-    assert variant.says.endswith(".")
+    assert variant.text.endswith(".")
 
 
 NOT_FOR_PYMYSQL = {

@@ -46,7 +46,7 @@
     for (const group of groups) group.hidden = !all("[data-item]", group).some((item) => !item.hidden);
     const shown = counted.filter((item) => !item.hidden).length;
     status.textContent = (shown === counted.length ? "All " + shown : shown + " of " + counted.length)
-      + (matrix ? " requirements" : " cases") + " shown" + (shown ? "." : ". Nothing fits; change the search or the filters.");
+      + (matrix ? " requirements" : " cases") + " shown" + (shown ? "." : ". No match: change the search or the filters.");
   };
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -56,7 +56,7 @@
         put(front, "path", { class: "death", d: "M" + (lane - 6) + " " + (y - 6) + "l12 12m0 -12l-12 12" });
         if (!ended.has(event.session)) ended.set(event.session, y);
       }
-      const said = cut((event.kind === "l" ? "logs in " : "") + event.text), style = event.kind === "e" ? "death" : failed ? "error" : "";
+      const said = cut((event.kind === "l" ? "connects " : "") + event.text), style = event.kind === "e" ? "death" : failed ? "error" : "";
       const text = put(front, "text", { x: label, y: y + 4, class: style, direction: "ltr" });
       put(text, "tspan", { class: "took" }, event.session + (event.kind === "s" ? " → " : event.kind === "h" ? " ← " : " "));
       put(text, "tspan", {}, "\u2068" + said + "\u2069");
@@ -78,7 +78,7 @@
     if (!table || item.querySelector("figure")) return;
     const figure = document.createElement("figure"), caption = document.createElement("figcaption");
     figure.tabIndex = 0;
-    caption.textContent = "Times in ms since the case began. → said, ← answered, ○ logged in, ✕ its connection is gone, □ its row is gone; a thick lane: a statement in flight. An arrow's row is when it was noticed here.";
+    caption.textContent = "Times in ms since the start of the case. → sent, ← received, ○ connected, ✕ connection closed, □ row gone from the process list; a thick lane: a statement in flight. Each event is drawn at the time at which the runner noticed it.";
     figure.append(draw(read(table)), caption);
     const said = document.createElement("details"), head = document.createElement("summary");
     said.className = "said";

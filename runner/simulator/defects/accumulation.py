@@ -48,35 +48,35 @@ class _CountsEnds(KillSessionStatement):
 
 @breaks("IMP-7")
 class LocksTheUserOutAfterFive(_CountsEnds):
-    """A user that has lost five sessions can never log in again."""
+    """A user of whom five sessions were killed can't log in again."""
 
     most = 5
 
 
 @breaks("IMP-7")
 class LocksTheUserOutAfterTen(_CountsEnds):
-    """A user that has lost ten sessions can never log in again."""
+    """A user of whom ten sessions were killed can't log in again."""
 
     most = 10
 
 
 @breaks("IMP-7")
 class LocksTheUserOutAfterFifteen(_CountsEnds):
-    """A user that has lost fifteen sessions can never log in again."""
+    """A user of whom fifteen sessions were killed can't log in again."""
 
     most = 15
 
 
 @breaks("IMP-7")
 class LocksTheUserOutAfterTwenty(_CountsEnds):
-    """A user that has lost twenty sessions can never log in again."""
+    """A user of whom twenty sessions were killed can't log in again."""
 
     most = 20
 
 
 @breaks("IMP-7")
 class LocksOutWhoEndsItselfTenTimes(_CountsEnds):
-    """A user of whom ten sessions have ended themselves can never log in again."""
+    """A user of whom ten sessions killed themselves can't log in again."""
 
     most = 10
 
@@ -86,7 +86,7 @@ class LocksOutWhoEndsItselfTenTimes(_CountsEnds):
 
 @breaks("IMP-7")
 class LocksOutWhomTheAdministratorEndsTenTimes(_CountsEnds):
-    """A user of whom the administrator has ended ten sessions can never log in again."""
+    """A user of whom the administrator killed ten sessions can't log in again."""
 
     most = 10
 
@@ -96,7 +96,7 @@ class LocksOutWhomTheAdministratorEndsTenTimes(_CountsEnds):
 
 @breaks("IMP-7")
 class ConnectionsRunOut(_CountsEnds):
-    """After twenty ends of one user's sessions only the administrator can log in: their connections still count."""
+    """After twenty kills of one user's sessions only the administrator can log in: the connections still count."""
 
     most = 20
 
@@ -108,7 +108,7 @@ class ConnectionsRunOut(_CountsEnds):
 
 @breaks("PUR-1")
 class TwentiethKillDoesNothing(KillSessionStatement):
-    """The twentieth session that one session ends is answered OK for, and goes on."""
+    """The twentieth kill by one session replies OK, and the named session stays usable."""
 
     most = 20
 
@@ -124,7 +124,7 @@ class TwentiethKillDoesNothing(KillSessionStatement):
 
 @breaks("PUR-1")
 class SeventhKillDoesNothing(TwentiethKillDoesNothing):
-    """From the seventh on, the sessions that one session ends are answered OK for, and go on."""
+    """From the seventh on, kills by one session reply OK, and the named sessions stay usable."""
 
     most = 7
 
@@ -153,7 +153,7 @@ class _CountsRefusals(Engine):
 
 @breaks("IMP-8")
 class LocksOutWhoWasRefusedTenTimes(_CountsRefusals):
-    """The user of a session that was refused ten times can never log in again."""
+    """The user of a session that was refused ten times can't log in again."""
 
     def strike(self, session: Session) -> None:
         session.user.secret = b""
@@ -169,7 +169,7 @@ class DisconnectsWhoWasRefusedTenTimes(_CountsRefusals):
 
 @breaks("IMP-8")
 class GivesInAfterTenRefusals(KillSessionStatement):
-    """A session that was refused ten times for the missing privilege is not asked for it any more."""
+    """After ten refusals for the missing privilege, a session's privilege is not checked any more."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)

@@ -33,7 +33,7 @@ PATIENCE = 3
 
 @breaks("IMP-5")
 class LeavesTheTransaction(SessionEnding):
-    """The transaction of the ended session stays open, and its rows stay locked."""
+    """The transaction of the killed session stays open, and its rows stay locked."""
 
     def roll_back(self, victim: Session) -> None:
         pass
@@ -41,7 +41,7 @@ class LeavesTheTransaction(SessionEnding):
 
 @breaks("IMP-5")
 class CommitsTheTransaction(SessionEnding):
-    """The changes of the ended session are committed."""
+    """The changes of the killed session are committed."""
 
     def roll_back(self, victim: Session) -> None:
         victim.transaction.commit()
@@ -49,7 +49,7 @@ class CommitsTheTransaction(SessionEnding):
 
 @breaks("IMP-5")
 class RollsBackTooLate(SessionEnding):
-    """The transaction of the ended session is rolled back 10 seconds later."""
+    """The transaction of the killed session is rolled back 10 seconds later."""
 
     def roll_back(self, victim: Session) -> None:
         later(TOO_LATE, super().roll_back, victim)
@@ -57,7 +57,7 @@ class RollsBackTooLate(SessionEnding):
 
 @breaks("IMP-5")
 class LeavesTheLocks(SessionEnding):
-    """The changes of the ended session are undone, but its rows stay locked."""
+    """The changes of the killed session are rolled back, but its rows stay locked."""
 
     def roll_back(self, victim: Session) -> None:
         victim.transaction.return_to(victim.transaction.taken())
@@ -65,7 +65,7 @@ class LeavesTheLocks(SessionEnding):
 
 @breaks("IMP-5")
 class MakesTheBlockedChange(SessionEnding):
-    """A session that waits for a row lock is gone, but makes its change when the row is free."""
+    """A killed session that waited for a row lock is gone, but its change is made when the lock is released."""
 
     def mark(self, victim: Session) -> None:
         if not victim.blocked:
@@ -84,7 +84,7 @@ class MakesTheBlockedChange(SessionEnding):
 
 @breaks("IMP-6")
 class LetsTheStatementFinish(SessionEnding):
-    """A running session is answered OK for, but ends only when its statement is over."""
+    """The kill of a running session replies OK, but takes effect only after its statement."""
 
     def kill(self, victim: Session) -> None:
         if victim.waiting is None:
@@ -95,7 +95,7 @@ class LetsTheStatementFinish(SessionEnding):
 
 @breaks("IMP-6")
 class WaitsForTheStatement(KillSessionStatement):
-    """Who ends a running session has to wait until the statement is over."""
+    """The kill of a running session replies only after its statement."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         while victim is not session and victim.statement is not None and not victim.ended:
@@ -105,7 +105,7 @@ class WaitsForTheStatement(KillSessionStatement):
 
 @breaks("IMP-6")
 class StatementsRunOn(SessionEnding):
-    """The row of a running session goes, but its client is kept waiting until the statement is over."""
+    """The row of a running session leaves the process list, but its client waits until the statement ends."""
 
     def disconnect(self, victim: Session) -> None:
         if victim.waiting is None:
@@ -114,7 +114,7 @@ class StatementsRunOn(SessionEnding):
 
 @breaks("IMP-7")
 class LocksTheUserOut(KillSessionStatement):
-    """The ended session's user can never log in again."""
+    """The killed session's user can't log in again."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -124,7 +124,7 @@ class LocksTheUserOut(KillSessionStatement):
 
 @breaks("IMP-7")
 class LocksTheUserOutForAMinute(KillSessionStatement):
-    """The ended session's user cannot log in for a minute."""
+    """The killed session's user can't log in for a minute."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -135,7 +135,7 @@ class LocksTheUserOutForAMinute(KillSessionStatement):
 
 @breaks("IMP-7")
 class LocksTheUserOutInTheEnd(KillSessionStatement):
-    """A user that has lost three sessions can never log in again."""
+    """A user of whom three sessions were killed can't log in again."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -150,7 +150,7 @@ class LocksTheUserOutInTheEnd(KillSessionStatement):
 
 @breaks("IMP-7")
 class LastSessionTakesTheUserAlong(KillSessionStatement):
-    """A user whose only session is ended cannot log in again."""
+    """A user whose only session is killed can't log in again."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -160,7 +160,7 @@ class LastSessionTakesTheUserAlong(KillSessionStatement):
 
 @breaks("IMP-7")
 class TakesTheUsersPrivileges(KillSessionStatement):
-    """The ended session's user loses the ALTER SYSTEM privilege."""
+    """The killed session's user loses the ALTER SYSTEM privilege."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -169,7 +169,7 @@ class TakesTheUsersPrivileges(KillSessionStatement):
 
 @breaks("IMP-7")
 class GivesTheOldIdAgain(SessionIds):
-    """A user's next session gets the id that its last ended one had."""
+    """A user's next session gets the id of its last killed one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -242,7 +242,7 @@ class RollsBackWhoWasRefused(_AfterRefusals):
 
 @breaks("IMP-8")
 class RefusesEverythingAfterARefusal(_AfterRefusals):
-    """After a refused statement its session gets nothing but errors."""
+    """After a refused statement its session gets only errors."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @breaks("EXA-6")
 class OneRowAffected(KillSessionStatement):
-    """The answer is OK with one row affected."""
+    """The reply is OK with one row affected."""
 
     def answer(self) -> Result:
         return Done(1)
@@ -26,7 +26,7 @@ class OneRowAffected(KillSessionStatement):
 
 @breaks("EXA-6")
 class AnswersWithARow(KillSessionStatement):
-    """The answer is a result set of one row, as other vendors have it."""
+    """The reply is a result set of one row, as with other vendors."""
 
     def answer(self) -> Result:
         return Rows((Column("PG_TERMINATE_BACKEND"),), ((b"t",),))
@@ -34,7 +34,7 @@ class AnswersWithARow(KillSessionStatement):
 
 @breaks("EXA-6")
 class AnswersWithAWarning(KillSessionStatement):
-    """The answer is OK with a warning."""
+    """The reply is OK with a warning."""
 
     def answer(self) -> Result:
         return Done(warnings=1)
@@ -42,7 +42,7 @@ class AnswersWithAWarning(KillSessionStatement):
 
 @breaks("EXA-6")
 class RefusesOwnSession(KillSessionStatement):
-    """A session that ends itself is refused and lives on, as Oracle has it."""
+    """A statement that names its own session is refused, as in Oracle."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if victim is session:
@@ -51,7 +51,7 @@ class RefusesOwnSession(KillSessionStatement):
 
 @breaks("PUR-1")
 class EndsWithAnError(KillSessionStatement):
-    """The session ends, but the answer is always an error."""
+    """The session is killed, but the reply is always an error."""
 
     def answer(self) -> Result:
         raise errors.unexpected()

@@ -23,7 +23,7 @@ ENOUGH_DIGITS = 4
 
 @breaks("PAR-1")
 class EndsThePrevious(KillSessionStatement):
-    """The session that stands in front of the named one in the list is ended instead."""
+    """The session before the named one in the process list is killed instead."""
 
     def find(self, number: int) -> Session:
         sessions = list(self.registry)
@@ -32,7 +32,7 @@ class EndsThePrevious(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheNext(KillSessionStatement):
-    """The session that stands behind the named one in the list is ended instead."""
+    """The session after the named one in the process list is killed instead."""
 
     def find(self, number: int) -> Session:
         sessions = list(self.registry)
@@ -41,7 +41,7 @@ class EndsTheNext(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsOneMore(KillSessionStatement):
-    """The named session is ended, and the next one of its user with it."""
+    """The named session and the next one of its user are killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         mates = [other for other in self.registry if other.user is victim.user and other not in (victim, session)]
@@ -52,7 +52,7 @@ class EndsOneMore(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheCallerInstead(KillSessionStatement):
-    """The session that says it is ended instead of the named one."""
+    """The sending session is killed instead of the named one."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, session, statement)
@@ -60,7 +60,7 @@ class EndsTheCallerInstead(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheCallerToo(KillSessionStatement):
-    """The session that says it is answered OK, and ends after the named one."""
+    """The named session is killed, and then the sending one after its OK."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -70,7 +70,7 @@ class EndsTheCallerToo(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsEveryone(KillSessionStatement):
-    """Every other session of the server ends with the named one."""
+    """Every other session of the server is killed with the named one."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -81,7 +81,7 @@ class EndsEveryone(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsAllOfTheUser(KillSessionStatement):
-    """The named session's user loses all its sessions, the one that says it apart."""
+    """All sessions of the named session's user are killed, except the sending one."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -92,7 +92,7 @@ class EndsAllOfTheUser(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsAllOfTheUserButTheNamed(KillSessionStatement):
-    """The named session's user loses its other sessions, the one that says it apart."""
+    """The other sessions of the named session's user are killed, except the sending one."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         for other in self.registry:
@@ -102,7 +102,7 @@ class EndsAllOfTheUserButTheNamed(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheUsersOldest(KillSessionStatement):
-    """The oldest session of the named one's user is ended instead."""
+    """The oldest session of the named session's user is killed instead."""
 
     def find(self, number: int) -> Session:
         user = super().find(number).user
@@ -111,7 +111,7 @@ class EndsTheUsersOldest(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheUsersOldestLater(KillSessionStatement):
-    """The named session is ended, and 2 seconds later the oldest other one of its user."""
+    """The named session is killed, and 2 seconds later the oldest other one of its user."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -122,7 +122,7 @@ class EndsTheUsersOldestLater(KillSessionStatement):
 
 @breaks("PAR-1")
 class EndsTheCallerLater(KillSessionStatement):
-    """Who ends another user's session is ended 3 seconds later."""
+    """A session that kills another user's session is killed 3 seconds later."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -132,7 +132,7 @@ class EndsTheCallerLater(KillSessionStatement):
 
 @breaks("PAR-1")
 class CompletesTheId(KillSessionStatement):
-    """A number that no session has ends one whose id begins with it."""
+    """An unknown number kills a session whose id begins with it."""
 
     def find(self, number: int) -> Session:
         if self.registry.find(number) is None and len(str(number)) >= ENOUGH_DIGITS:
@@ -144,7 +144,7 @@ class CompletesTheId(KillSessionStatement):
 
 @breaks("PAR-1")
 class TakesAnyFirstDigits(KillSessionStatement):
-    """An id that only begins with a session's id ends that session."""
+    """A number that begins with a session's id kills that session."""
 
     def read_id(self, statement: KillSession) -> int:
         text = statement.text.partition(",")[0]
@@ -154,7 +154,7 @@ class TakesAnyFirstDigits(KillSessionStatement):
 
 @breaks("PAR-1")
 class TakesAnyLastDigits(KillSessionStatement):
-    """An id that only ends with a session's id ends that session."""
+    """A number that ends with a session's id kills that session."""
 
     def read_id(self, statement: KillSession) -> int:
         text = statement.text.partition(",")[0]
@@ -164,7 +164,7 @@ class TakesAnyLastDigits(KillSessionStatement):
 
 @breaks("PAR-1")
 class CutsIdsToSixteenBits(KillSessionStatement):
-    """Ids that agree in their last 16 bits are the same to it."""
+    """Only the last 16 bits of an id are compared."""
 
     def find(self, number: int) -> Session:
         for session in self.registry:
@@ -175,7 +175,7 @@ class CutsIdsToSixteenBits(KillSessionStatement):
 
 @breaks("PAR-1")
 class CutsIdsToEighteenBits(KillSessionStatement):
-    """Ids that agree in their last 18 bits, the server's running number, are the same to it."""
+    """Only the last 18 bits of an id, the server's running number, are compared."""
 
     def find(self, number: int) -> Session:
         for session in self.registry:
@@ -186,7 +186,7 @@ class CutsIdsToEighteenBits(KillSessionStatement):
 
 @breaks("PAR-1")
 class TakesTheNearest(KillSessionStatement):
-    """An id that no session has ends the session with the nearest lower one."""
+    """An unknown id kills the session with the nearest lower one."""
 
     def find(self, number: int) -> Session:
         lower = [session for session in self.registry if session.number <= number]

@@ -28,7 +28,7 @@ A_WHILE = 2.0
 
 @breaks("PUR-1")
 class DoesNothing(KillSessionStatement):
-    """Answers OK and does nothing."""
+    """Replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         pass
@@ -36,7 +36,7 @@ class DoesNothing(KillSessionStatement):
 
 @breaks("PUR-1")
 class HidesTheRowOnly(SessionEnding):
-    """The row leaves the list, the session lives on."""
+    """The row leaves the process list, the session stays usable."""
 
     def kill(self, victim: Session) -> None:
         self.unlist(victim)
@@ -44,7 +44,7 @@ class HidesTheRowOnly(SessionEnding):
 
 @breaks("PUR-1")
 class MarksTheRowOnly(SessionEnding):
-    """The row shows SESSION_KILLED, the session lives on."""
+    """The row shows SESSION_KILLED, the session stays usable."""
 
     def kill(self, victim: Session) -> None:
         victim.state = SESSION_KILLED
@@ -52,7 +52,7 @@ class MarksTheRowOnly(SessionEnding):
 
 @breaks("PUR-1")
 class LeavesTheRow(SessionEnding):
-    """The connection is closed, the row stays in the list for ever."""
+    """The connection is closed, the row stays in the process list permanently."""
 
     def unlist(self, victim: Session) -> None:
         pass
@@ -60,7 +60,7 @@ class LeavesTheRow(SessionEnding):
 
 @breaks("PUR-1")
 class LeavesTheRowOfTransactions(SessionEnding):
-    """The row of a session with an open transaction stays in the list for ever."""
+    """The row of a session with an open transaction stays in the process list permanently."""
 
     def unlist(self, victim: Session) -> None:
         if not victim.transaction.open:
@@ -69,7 +69,7 @@ class LeavesTheRowOfTransactions(SessionEnding):
 
 @breaks("PUR-1")
 class LeavesTheRowOfRunningSessions(SessionEnding):
-    """The row of a session in the middle of a statement stays in the list for ever."""
+    """The row of a session with a running statement stays in the process list permanently."""
 
     def unlist(self, victim: Session) -> None:
         if victim.waiting is None:
@@ -78,7 +78,7 @@ class LeavesTheRowOfRunningSessions(SessionEnding):
 
 @breaks("PUR-1")
 def closes_the_sending_half_only(parts: Parts) -> Parts:
-    """The server sends no more, but the session goes on and its row stays."""
+    """The server stops sending, but the session stays usable and its row stays."""
     return altered(parts, _OnlyDisconnects, _StopsSending)
 
 
@@ -94,7 +94,7 @@ class _StopsSending(Connection):
 
 @breaks("PUR-1")
 class KeepsTheConnection(SessionEnding):
-    """The row goes and the transaction is rolled back, but nobody closes the connection, which answers no more."""
+    """The row is removed and the transaction rolled back, but the connection stays open and doesn't reply any more."""
 
     def disconnect(self, victim: Session) -> None:
         pass
@@ -102,7 +102,7 @@ class KeepsTheConnection(SessionEnding):
 
 @breaks("PUR-1")
 class IdleSessionsSurvive(KillSessionStatement):
-    """Only a session in the middle of a statement is ended."""
+    """Only sessions with a running statement are killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim.statement is not None:
@@ -111,7 +111,7 @@ class IdleSessionsSurvive(KillSessionStatement):
 
 @breaks("PUR-1")
 class RunningSessionsSurvive(KillSessionStatement):
-    """A session in the middle of a statement is not ended."""
+    """Sessions with a running statement are not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim.waiting is None:
@@ -120,7 +120,7 @@ class RunningSessionsSurvive(KillSessionStatement):
 
 @breaks("PUR-1")
 class StopsTheStatementOnly(KillSessionStatement):
-    """Of a session in the middle of a statement only the statement is ended."""
+    """If the session runs a statement, only the statement is killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not victim.interrupt(errors.query_killed()):
@@ -129,7 +129,7 @@ class StopsTheStatementOnly(KillSessionStatement):
 
 @breaks("PUR-1")
 class TransactionsSurvive(KillSessionStatement):
-    """A session with an open transaction is not ended."""
+    """Sessions with an open transaction are not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not victim.transaction.open:
@@ -138,7 +138,7 @@ class TransactionsSurvive(KillSessionStatement):
 
 @breaks("PUR-1")
 class OwnSessionSurvives(KillSessionStatement):
-    """A session that ends itself is answered OK and lives on."""
+    """A statement that names its own session replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim is not session:
@@ -147,7 +147,7 @@ class OwnSessionSurvives(KillSessionStatement):
 
 @breaks("PUR-1")
 class OwnSessionSurvivesWithASerial(KillSessionStatement):
-    """A session that ends itself with a serial# is answered OK and lives on."""
+    """A statement with a serial# that names its own session replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim is not session or "," not in statement.text:
@@ -156,7 +156,7 @@ class OwnSessionSurvivesWithASerial(KillSessionStatement):
 
 @breaks("PUR-1")
 class OwnSessionSurvivesImmediate(KillSessionStatement):
-    """A session that ends itself with IMMEDIATE is answered OK and lives on."""
+    """A statement with IMMEDIATE that names its own session replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim is not session or not statement.immediate:
@@ -165,7 +165,7 @@ class OwnSessionSurvivesImmediate(KillSessionStatement):
 
 @breaks("PUR-1")
 class LockWaitersSurvive(KillSessionStatement):
-    """A session that waits for a row lock is not ended."""
+    """Sessions that wait for a row lock are not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not victim.blocked:
@@ -174,7 +174,7 @@ class LockWaitersSurvive(KillSessionStatement):
 
 @breaks("PUR-1")
 class RowComesBack(SessionEnding):
-    """The row of an ended session leaves the list, and is back 2 seconds later for good."""
+    """The row of a killed session leaves the process list, and returns permanently 2 seconds later."""
 
     def unlist(self, victim: Session) -> None:
         super().unlist(victim)
@@ -183,7 +183,7 @@ class RowComesBack(SessionEnding):
 
 @breaks("PUR-1")
 class HoldersSurvive(KillSessionStatement):
-    """The administrator's order does not end sessions of users that hold ALTER SYSTEM."""
+    """The administrator's statement does not kill sessions of users with ALTER SYSTEM."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not (session.user.administrator and ALTER_SYSTEM in victim.user.system):
@@ -192,7 +192,7 @@ class HoldersSurvive(KillSessionStatement):
 
 @breaks("PUR-1")
 class EndsTooLate(SessionEnding):
-    """The session ends, but 10 seconds after the OK."""
+    """The session is killed 10 seconds after the OK."""
 
     def kill(self, victim: Session) -> None:
         later(TOO_LATE, super().kill, victim)
@@ -200,7 +200,7 @@ class EndsTooLate(SessionEnding):
 
 @breaks("PUR-1")
 class RowGoesTooLate(SessionEnding):
-    """The connection is closed at once, the row goes 10 seconds later."""
+    """The connection is closed at once, the row leaves the process list 10 seconds later."""
 
     def unlist(self, victim: Session) -> None:
         later(TOO_LATE, super().unlist, victim)
@@ -208,7 +208,7 @@ class RowGoesTooLate(SessionEnding):
 
 @breaks("PUR-1")
 class ConnectionGoesTooLate(SessionEnding):
-    """The row goes at once, the connection is closed 10 seconds later."""
+    """The row leaves the process list at once, the connection is closed 10 seconds later."""
 
     def disconnect(self, victim: Session) -> None:
         later(TOO_LATE, super().disconnect, victim)
@@ -216,7 +216,7 @@ class ConnectionGoesTooLate(SessionEnding):
 
 @breaks("PUR-1")
 class WorksOncePerSession(KillSessionStatement):
-    """A session's first statement ends a session, its later ones are answered OK and end none."""
+    """A session's first statement kills a session; its later ones reply OK and kill none."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -230,7 +230,7 @@ class WorksOncePerSession(KillSessionStatement):
 
 @breaks("PUR-1")
 class RemembersOneOrderOnly(SessionEnding):
-    """Sessions are ended a moment later, and an order that comes in this moment replaces the one before."""
+    """Sessions are killed with a short delay, and a statement during this delay replaces the one before."""
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(registry)

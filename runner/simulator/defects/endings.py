@@ -27,13 +27,13 @@ LONG_OUTAGE = 3.0
 
 @breaks("PUR-1")
 def ends_idle_sessions_at_their_next_statement(parts: Parts) -> Parts:
-    """An idle session stays connected and listed, and ends when its client sends the next statement."""
+    """An idle session stays connected and listed, and is closed at its client's next statement."""
     return altered(parts, _MarksIdleSessions, _EndsTheMarked)
 
 
 @breaks("PUR-1")
 def refuses_statements_of_killed_idle_sessions(parts: Parts) -> Parts:
-    """An idle session stays connected and listed for ever; its statements are refused from then on."""
+    """An idle session stays connected and listed permanently; its later statements are refused."""
     return altered(parts, _MarksIdleSessions, _RefusesTheMarked)
 
 
@@ -62,7 +62,7 @@ class _RefusesTheMarked(Connection):
 
 @breaks("PUR-1")
 def ignores_the_kill_and_closes_idle_sessions(parts: Parts) -> Parts:
-    """The statement is answered OK and ends nothing; every session is closed after 2 seconds without a statement."""
+    """The statement replies OK and kills no session; every session is closed after 2 idle seconds."""
     return altered(parts, ClosesIdleSessions, _EndsNothing)
 
 
@@ -95,19 +95,19 @@ class _Crashes(Engine):
 
 @breaks("IMP-10")
 class CrashesAtEveryKill(_Crashes):
-    """Every statement crashes the server, which is back after 0.3 seconds."""
+    """Every statement crashes the server, which restarts in 0.3 seconds."""
 
 
 @breaks("IMP-10")
 class CrashesAtEveryKillForThreeSeconds(_Crashes):
-    """Every statement crashes the server, which is back after 3 seconds."""
+    """Every statement crashes the server, which restarts in 3 seconds."""
 
     seconds = LONG_OUTAGE
 
 
 @breaks("IMP-10")
 class CrashesAtAKillOfTheOwnSession(_Crashes):
-    """A session that ends itself crashes the server."""
+    """A statement that names its own session crashes the server."""
 
     def crashes(self, session: Session, victim: Session | None) -> bool:
         return victim is session
@@ -115,7 +115,7 @@ class CrashesAtAKillOfTheOwnSession(_Crashes):
 
 @breaks("IMP-10")
 class CrashesAtAnUnknownId(_Crashes):
-    """An id that no session has crashes the server, and so does a text that is no id."""
+    """Unknown ids, and texts that are not ids, crash the server."""
 
     def crashes(self, session: Session, victim: Session | None) -> bool:  # noqa: ARG002 - whoever sends it
         return victim is None
@@ -123,7 +123,7 @@ class CrashesAtAnUnknownId(_Crashes):
 
 @breaks("IMP-10")
 class CrashesAtAKillOfARunningSession(_Crashes):
-    """Ending a session in the middle of a statement crashes the server."""
+    """The kill of a session with a running statement crashes the server."""
 
     def crashes(self, session: Session, victim: Session | None) -> bool:
         return victim is not None and victim is not session and victim.waiting is not None

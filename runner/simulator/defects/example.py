@@ -1,4 +1,4 @@
-"""Defects of what the page's example shows around the statement: users, grants, the list."""
+"""Defects of the statements around KILL in the specification's example: users, grants, the process list."""
 
 # ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @breaks("EXA-1")
 class CreateUserAffectsOne(Engine):
-    """CREATE USER is answered OK with one row affected."""
+    """CREATE USER replies OK with one row affected."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)
@@ -33,7 +33,7 @@ class CreateUserAffectsOne(Engine):
 
 @breaks("EXA-1")
 class CreateUserFails(Engine):
-    """CREATE USER makes the user, but is answered with an error."""
+    """CREATE USER creates the user, but replies with an error."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)
@@ -44,7 +44,7 @@ class CreateUserFails(Engine):
 
 @breaks("EXA-2")
 class GrantAffectsOne(Engine):
-    """GRANT is answered OK with one row affected."""
+    """GRANT replies OK with one row affected."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)
@@ -53,7 +53,7 @@ class GrantAffectsOne(Engine):
 
 @breaks("EXA-2")
 class GrantFails(Engine):
-    """GRANT gives the privilege, but is answered with an error."""
+    """GRANT grants the privilege, but replies with an error."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)
@@ -64,7 +64,7 @@ class GrantFails(Engine):
 
 @breaks("EXA-3")
 class GrantReplaces(Engine):
-    """A GRANT takes away what its user was granted before, CREATE SESSION included."""
+    """GRANT removes all earlier privileges of the user, including CREATE SESSION."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Grant):
@@ -75,7 +75,7 @@ class GrantReplaces(Engine):
 
 @breaks("EXA-3")
 class ShowsNamesInSmallLetters(ProcessList):
-    """The list shows names of users in small letters."""
+    """The process list shows user names in lower case."""
 
     def user(self, session: Session) -> str:
         name = super().user(session)
@@ -84,7 +84,7 @@ class ShowsNamesInSmallLetters(ProcessList):
 
 @breaks("EXA-3")
 class NewUsersCannotLogIn(Accounts):
-    """A new user's password is not taken."""
+    """A new user's password is not accepted."""
 
     def create_user(self, name: str, password: str) -> User:
         user = super().create_user(name, password)
@@ -95,7 +95,7 @@ class NewUsersCannotLogIn(Accounts):
 
 @breaks("EXA-4")
 class ListLacksInfo(ProcessList):
-    """The list has no column INFO."""
+    """The process list has no column INFO."""
 
     def columns(self, *, full: bool) -> tuple[Column, ...]:
         return super().columns(full=full)[:-1]
@@ -106,7 +106,7 @@ class ListLacksInfo(ProcessList):
 
 @breaks("EXA-4")
 class ListHasAnotherOrder(ProcessList):
-    """USER comes first in the list, then ID."""
+    """USER is the first column of the process list, ID the second."""
 
     def columns(self, *, full: bool) -> tuple[Column, ...]:
         first, second, *others = super().columns(full=full)
@@ -119,7 +119,7 @@ class ListHasAnotherOrder(ProcessList):
 
 @breaks("EXA-4")
 class ListLabelsInSmallLetters(ProcessList):
-    """The list's labels are in small letters."""
+    """The column names of the process list are in lower case."""
 
     def columns(self, *, full: bool) -> tuple[Column, ...]:
         return tuple(replace(column, label=column.label.lower()) for column in super().columns(full=full))
@@ -127,7 +127,7 @@ class ListLabelsInSmallLetters(ProcessList):
 
 @breaks("EXA-4")
 class IdleSessionsShowQuery(ProcessList):
-    """Idle sessions show as Query in the list."""
+    """The process list shows idle sessions as Query."""
 
     def command(self, session: Session) -> str:
         return "Query"
@@ -135,7 +135,7 @@ class IdleSessionsShowQuery(ProcessList):
 
 @breaks("EXA-4")
 class IdleSessionsShowInfo(ProcessList):
-    """Idle sessions show the word idle as INFO in the list, instead of NULL."""
+    """The process list shows the word idle as INFO of idle sessions, instead of NULL."""
 
     def info(self, session: Session) -> str | None:
         return super().info(session) or "idle"
@@ -143,7 +143,7 @@ class IdleSessionsShowInfo(ProcessList):
 
 @breaks("EXA-4")
 class WhoAsksShowsNoInfo(ProcessList):
-    """The session that asks for the list shows no statement in it."""
+    """The process list shows no statement for the session that requests it."""
 
     def row(self, session: Session, *, full: bool) -> tuple[Value, ...]:
         row = super().row(session, full=full)
@@ -152,7 +152,7 @@ class WhoAsksShowsNoInfo(ProcessList):
 
 @breaks("EXA-4")
 class WhoAsksIsAsleep(ProcessList):
-    """The session that asks for the list shows as asleep in it."""
+    """The process list shows the session that requests it as asleep."""
 
     def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
         statement, asker.statement = asker.statement, None
@@ -165,7 +165,7 @@ class WhoAsksIsAsleep(ProcessList):
 
 @breaks("EXA-4")
 class ListLacksWhoAsks(ProcessList):
-    """The session that asks for the list is not in it."""
+    """The process list doesn't contain the session that requests it."""
 
     def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
         rows = super().rows(asker, full=full)

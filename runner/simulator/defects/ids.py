@@ -22,7 +22,7 @@ LOCAL_BITS = 0x3FFFF
 
 @breaks("PAR-2")
 class ShowsShiftedIds(ProcessList):
-    """The list shows ids that are larger by 500000 than those that the statement takes."""
+    """The process list shows ids that are 500000 larger than those that the statement accepts."""
 
     def id(self, session: Session) -> Value:
         return session.number + SHIFT
@@ -30,7 +30,7 @@ class ShowsShiftedIds(ProcessList):
 
 @breaks("PAR-2")
 class ShowsRowNumbers(ProcessList):
-    """The list numbers its rows 1, 2, 3 where the ids should be."""
+    """The process list shows row numbers 1, 2, 3 in place of ids."""
 
     def id(self, session: Session) -> Value:
         return list(self.registry).index(session) + 1
@@ -38,7 +38,7 @@ class ShowsRowNumbers(ProcessList):
 
 @breaks("PAR-2")
 class ShowsLocalNumbers(ProcessList):
-    """The list shows the server's running number only, the statement takes the whole id."""
+    """The process list shows only the server's running number, the statement accepts the whole id."""
 
     def id(self, session: Session) -> Value:
         return session.number & LOCAL_BITS
@@ -46,7 +46,7 @@ class ShowsLocalNumbers(ProcessList):
 
 @breaks("PAR-2")
 class TakesLocalNumbers(KillSessionStatement):
-    """The list shows the whole id, the statement takes the server's running number only."""
+    """The process list shows the whole id, the statement accepts only the server's running number."""
 
     def find(self, number: int) -> Session:
         for session in self.registry:
@@ -57,7 +57,7 @@ class TakesLocalNumbers(KillSessionStatement):
 
 @breaks("PAR-2")
 class KnowsLaterSessionsOnly(KillSessionStatement):
-    """Ids of sessions that logged in before the one that asks are unknown to it."""
+    """Ids of sessions that logged in before the sending one are unknown."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if victim.number < session.number:
@@ -67,7 +67,7 @@ class KnowsLaterSessionsOnly(KillSessionStatement):
 
 @breaks("PAR-2")
 class KnowsEarlierSessionsOnly(KillSessionStatement):
-    """Ids of sessions that logged in after the one that asks are unknown to it."""
+    """Ids of sessions that logged in after the sending one are unknown."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if victim.number > session.number:
@@ -77,7 +77,7 @@ class KnowsEarlierSessionsOnly(KillSessionStatement):
 
 @breaks("PAR-1")
 def two_sessions_show_one_id(parts: Parts) -> Parts:
-    """Neighbours in the list share an id, and the statement ends the first of the two."""
+    """Adjacent rows of the process list share an id, and the statement kills the first of the two."""
     return altered(parts, _SharedIds, _TakesTheFirstOfTwo)
 
 
@@ -94,7 +94,7 @@ class _TakesTheFirstOfTwo(KillSessionStatement):
 
 @breaks("PAR-1")
 class ListsSessionsTwice(ProcessList):
-    """The list has two rows for each session, with the same id."""
+    """The process list has two rows for each session, with the same id."""
 
     def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
         return [row for row in super().rows(asker, full=full) for _ in range(2)]

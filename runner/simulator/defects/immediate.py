@@ -40,7 +40,7 @@ class DemandsImmediate(KillGrammar):
 
 @breaks("SYN-3")
 class IgnoresImmediate(KillSessionStatement):
-    """With IMMEDIATE the statement is answered OK and does nothing."""
+    """With IMMEDIATE the statement replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not statement.immediate:
@@ -49,7 +49,7 @@ class IgnoresImmediate(KillSessionStatement):
 
 @breaks("SYN-3")
 class ImmediateEndsWithAnError(KillSessionStatement):
-    """With IMMEDIATE the session ends, but the answer is an error."""
+    """With IMMEDIATE the session is killed, but the reply is an error."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -59,7 +59,7 @@ class ImmediateEndsWithAnError(KillSessionStatement):
 
 @breaks("SYN-3")
 class ImmediateNeedsTheAdministrator(KillSessionStatement):
-    """With IMMEDIATE the statement is the administrator's alone."""
+    """With IMMEDIATE only the administrator may send the statement."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate and not session.user.administrator:
@@ -69,7 +69,7 @@ class ImmediateNeedsTheAdministrator(KillSessionStatement):
 
 @breaks("PAR-4")
 class WaitsForTheTransactionWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE the session ends only once its transaction is over."""
+    """Without IMMEDIATE the session is killed only after its transaction."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate:
@@ -80,7 +80,7 @@ class WaitsForTheTransactionWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class WaitsForTheStatementWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE the session ends only once its running statement is over."""
+    """Without IMMEDIATE the session is killed only after its running statement."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate:
@@ -91,7 +91,7 @@ class WaitsForTheStatementWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class SparesTransactionsWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE a session with an open transaction is not ended."""
+    """Without IMMEDIATE a session with an open transaction is not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate or not victim.transaction.open:
@@ -100,7 +100,7 @@ class SparesTransactionsWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class SparesTheRunningWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE a session in the middle of a statement is not ended."""
+    """Without IMMEDIATE a session with a running statement is not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate or victim.waiting is None:
@@ -109,7 +109,7 @@ class SparesTheRunningWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class RefusesTheRunningWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE a session in the middle of a statement is refused as busy."""
+    """Without IMMEDIATE the kill of a session with a running statement is refused as busy."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not statement.immediate and victim.waiting is not None:
@@ -119,7 +119,7 @@ class RefusesTheRunningWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class AnswersWhenOverWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE the answer has to wait until the victim's statement is over, and so has the end."""
+    """Without IMMEDIATE both the reply and the kill wait until the session's statement ends."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         while not statement.immediate and victim is not session and victim.statement is not None:
@@ -131,7 +131,7 @@ class AnswersWhenOverWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class CommitsWithImmediate(KillSessionStatement):
-    """With IMMEDIATE there is no time for a rollback: the victim's changes are committed."""
+    """With IMMEDIATE the killed session's changes are committed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate:
@@ -141,7 +141,7 @@ class CommitsWithImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class CommitsWithoutImmediate(KillSessionStatement):
-    """Without IMMEDIATE the victim's changes are committed."""
+    """Without IMMEDIATE the killed session's changes are committed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not statement.immediate:
@@ -151,7 +151,7 @@ class CommitsWithoutImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class SparesTheIdleWithImmediate(KillSessionStatement):
-    """With IMMEDIATE a session that does nothing is left alone."""
+    """With IMMEDIATE an idle session is not killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not statement.immediate or victim.statement is not None or victim.transaction.open:
@@ -160,7 +160,7 @@ class SparesTheIdleWithImmediate(KillSessionStatement):
 
 @breaks("PAR-4")
 class StopsTheStatementWithImmediate(KillSessionStatement):
-    """With IMMEDIATE only the statement of a running session is ended."""
+    """With IMMEDIATE only the statement of a running session is killed."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not (statement.immediate and victim.interrupt(errors.query_killed())):

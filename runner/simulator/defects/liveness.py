@@ -21,7 +21,7 @@ FAR_TOO_LONG = 30.0
 
 @breaks("IMP-10")
 class NeverAnswers(KillSessionStatement):
-    """The session ends, but the statement is never answered."""
+    """The session is killed, but the statement never gets a reply."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -31,7 +31,7 @@ class NeverAnswers(KillSessionStatement):
 
 @breaks("IMP-10")
 class NeverAnswersForTransactions(KillSessionStatement):
-    """The statement is never answered where it ended a session with an open transaction."""
+    """The statement never gets a reply if it killed a session with an open transaction."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         stuck = victim is not session and victim.transaction.open
@@ -42,7 +42,7 @@ class NeverAnswersForTransactions(KillSessionStatement):
 
 @breaks("IMP-10")
 class NeverAnswersForRunningSessions(KillSessionStatement):
-    """The statement is never answered where it ended a session in the middle of a statement."""
+    """The statement never gets a reply if it killed a session with a running statement."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         stuck = victim.waiting is not None
@@ -53,7 +53,7 @@ class NeverAnswersForRunningSessions(KillSessionStatement):
 
 @breaks("IMP-10")
 class NeverAnswersRefusals(KillSessionStatement):
-    """A statement that is to be refused is never answered."""
+    """A refused statement never gets a reply."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         try:
@@ -65,7 +65,7 @@ class NeverAnswersRefusals(KillSessionStatement):
 
 @breaks("IMP-10")
 class AnswersAfter30Seconds(KillSessionStatement):
-    """The session ends at once, the answer comes half a minute later."""
+    """The session is killed at once, the reply is sent half a minute later."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -75,7 +75,7 @@ class AnswersAfter30Seconds(KillSessionStatement):
 
 @breaks("IMP-10")
 class DropsEveryConnection(KillSessionStatement):
-    """The server drops all its clients, the one that says it included, as if it had started anew."""
+    """The server closes all connections, including the sending one, as after a restart."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         for other in self.registry:
@@ -84,7 +84,7 @@ class DropsEveryConnection(KillSessionStatement):
 
 @breaks("IMP-10")
 class DropsTheAdministrator(KillSessionStatement):
-    """The administrator's connections are dropped along with the named session."""
+    """The administrator's connections are closed along with the named session."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -95,7 +95,7 @@ class DropsTheAdministrator(KillSessionStatement):
 
 @breaks("IMP-10")
 class DropsTheRunning(KillSessionStatement):
-    """Every session that is in the middle of a statement is dropped along with the named one."""
+    """Every session with a running statement is killed along with the named one."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -106,7 +106,7 @@ class DropsTheRunning(KillSessionStatement):
 
 @breaks("IMP-10")
 class InterruptsTheUsersStatements(KillSessionStatement):
-    """The statements that other sessions of the victim's user are running fail; those sessions go on."""
+    """Running statements in other sessions of the killed session's user fail; those sessions stay usable."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -117,7 +117,7 @@ class InterruptsTheUsersStatements(KillSessionStatement):
 
 @breaks("IMP-10")
 class RollsBackTheUsersTransactions(KillSessionStatement):
-    """The open transactions of all sessions of the victim's user are rolled back; those sessions go on."""
+    """Open transactions in all sessions of the killed session's user are rolled back; those sessions stay usable."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -128,7 +128,7 @@ class RollsBackTheUsersTransactions(KillSessionStatement):
 
 @breaks("IMP-10")
 class DropsTheRefused(KillSessionStatement):
-    """A refused statement takes every other session of its user with it."""
+    """A refused statement kills every other session of its user."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         try:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @breaks("IMP-7")
 def interrupts_the_next_login(parts: Parts) -> Parts:
-    """The first statement of the next session that logs in after a KILL is interrupted, whoever logs in."""
+    """The first statement of the next session that logs in after a KILL is interrupted, whatever its user."""
     return altered(parts, _HitsTheNextLogin, _InterruptsTheFirstStatement)
 
 
 @breaks("IMP-7")
 def drops_the_next_login(parts: Parts) -> Parts:
-    """The next session that logs in after a KILL loses its connection at its first statement, whoever logs in."""
+    """The next session that logs in after a KILL loses its connection at its first statement, whatever its user."""
     return altered(parts, _HitsTheNextLogin, _ClosesAtTheFirstStatement)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @breaks("PUR-2")
 class NeedsNoPrivilege(KillSessionStatement):
-    """Everybody may end every session."""
+    """Every user may kill every session."""
 
     def check_privilege(self, session: Session) -> None:
         pass
@@ -29,7 +29,7 @@ class NeedsNoPrivilege(KillSessionStatement):
 
 @breaks("PUR-2")
 class AnyPrivilegeWillDo(KillSessionStatement):
-    """Whoever holds any privilege at all, CREATE SESSION included, may end sessions."""
+    """Users with any privilege, even CREATE SESSION only, may kill sessions."""
 
     def check_privilege(self, session: Session) -> None:
         if not self.privileges.held(session):
@@ -38,7 +38,7 @@ class AnyPrivilegeWillDo(KillSessionStatement):
 
 @breaks("PUR-2")
 class AnotherPrivilegeWillDo(KillSessionStatement):
-    """Whoever holds a privilege beyond CREATE SESSION may end sessions."""
+    """Users with any privilege besides CREATE SESSION may kill sessions."""
 
     def check_privilege(self, session: Session) -> None:
         if self.privileges.held(session) in ([], [CREATE_SESSION]):
@@ -47,7 +47,7 @@ class AnotherPrivilegeWillDo(KillSessionStatement):
 
 @breaks("PUR-2")
 class OwnersNeedNoPrivilege(KillSessionStatement):
-    """Sessions of one's own user may be ended without the privilege, as the plain KILL allows it."""
+    """Sessions of the same user may be killed without the privilege, as with the plain KILL."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         victim = self.registry.find(self.read_id(statement))
@@ -59,7 +59,7 @@ class OwnersNeedNoPrivilege(KillSessionStatement):
 
 @breaks("PUR-2")
 class OwnSessionNeedsNoPrivilege(KillSessionStatement):
-    """A session may end itself without the privilege."""
+    """A session may kill itself without the privilege."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         if self.read_id(statement) == session.number:
@@ -70,7 +70,7 @@ class OwnSessionNeedsNoPrivilege(KillSessionStatement):
 
 @breaks("PUR-2")
 class SerialFormNeedsNoPrivilege(KillSessionStatement):
-    """With a serial# nobody asks for the privilege."""
+    """With a serial# the privilege is not checked."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         if "," in statement.text:
@@ -81,7 +81,7 @@ class SerialFormNeedsNoPrivilege(KillSessionStatement):
 
 @breaks("PUR-2")
 class ImmediateNeedsNoPrivilege(KillSessionStatement):
-    """With IMMEDIATE nobody asks for the privilege."""
+    """With IMMEDIATE the privilege is not checked."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         if statement.immediate:
@@ -92,7 +92,7 @@ class ImmediateNeedsNoPrivilege(KillSessionStatement):
 
 @breaks("PUR-2")
 class ChecksAfterTheEffect(KillSessionStatement):
-    """Who lacks the privilege is told so, after the session has ended."""
+    """Without the privilege the session is killed, and then the missing privilege is reported."""
 
     def check_privilege(self, session: Session) -> None:
         pass
@@ -104,7 +104,7 @@ class ChecksAfterTheEffect(KillSessionStatement):
 
 @breaks("PUR-2")
 class RefusesAndEndsLater(KillSessionStatement):
-    """Who lacks the privilege is told so, and a moment later the session ends all the same."""
+    """The missing privilege is reported, and a moment later the session is killed."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         try:
@@ -118,7 +118,7 @@ class RefusesAndEndsLater(KillSessionStatement):
 
 @breaks("PUR-2")
 class RefusesAndEndsMuchLater(KillSessionStatement):
-    """Who lacks the privilege is told so, and one and a half seconds later the session ends all the same."""
+    """The missing privilege is reported, and one and a half seconds later the session is killed."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         try:
@@ -132,7 +132,7 @@ class RefusesAndEndsMuchLater(KillSessionStatement):
 
 @breaks("PUR-2")
 class PrivilegesToAlterWillDo(KillSessionStatement):
-    """Whoever holds a privilege that begins like ALTER SYSTEM, such as ALTER SESSION, may end sessions."""
+    """Users with a privilege that begins like ALTER SYSTEM, such as ALTER SESSION, may kill sessions."""
 
     def check_privilege(self, session: Session) -> None:
         if not any(privilege.startswith("ALTER S") for privilege in self.privileges.held(session)):
@@ -141,7 +141,7 @@ class PrivilegesToAlterWillDo(KillSessionStatement):
 
 @breaks("PUR-2")
 class ShowingWillDo(KillSessionStatement):
-    """Whoever may see all sessions may end them."""
+    """Users that may see all sessions may kill them."""
 
     def check_privilege(self, session: Session) -> None:
         if not self.privileges.holds(session, SHOW_PROCESS):
@@ -150,7 +150,7 @@ class ShowingWillDo(KillSessionStatement):
 
 @breaks("PUR-2")
 class OldPrivilegesComeBack(Accounts):
-    """A new user gets the privileges that a dropped one of the same name had."""
+    """A new user gets the privileges of a dropped user with the same name."""
 
     def __init__(self, admin_password: str) -> None:
         self.dropped: dict[str, dict[str, bool]] = {}
@@ -168,7 +168,7 @@ class OldPrivilegesComeBack(Accounts):
 
 @breaks("PUR-2")
 class ChecksTheVictimsUser(KillSessionStatement):
-    """It is the user of the named session that needs the privilege, not the one that says it."""
+    """The privilege of the named session's user is checked, not that of the sending one."""
 
     def check_privilege(self, session: Session) -> None:
         pass
@@ -179,7 +179,7 @@ class ChecksTheVictimsUser(KillSessionStatement):
 
 @breaks("PUR-2")
 class ChecksOnceForAll(KillSessionStatement):
-    """Once somebody has shown the privilege, nobody is asked for it any more."""
+    """After the first statement with the privilege, the privilege is not checked any more."""
 
     shown = False
 
@@ -191,7 +191,7 @@ class ChecksOnceForAll(KillSessionStatement):
 
 @breaks("PUR-2")
 class ForgetsHoldersAfterARefusal(KillSessionStatement):
-    """Once somebody was refused, every user but the administrator is."""
+    """After the first refusal, every user but the administrator is refused."""
 
     refused = False
 
@@ -207,7 +207,7 @@ class ForgetsHoldersAfterARefusal(KillSessionStatement):
 
 @breaks("PUR-2")
 class MissingPrivilegeIsAnsweredOk(KillSessionStatement):
-    """Without the privilege the answer is OK and nothing happens."""
+    """Without the privilege the reply is OK and nothing happens."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         return await super().run(session, statement) if self.privileges.holds(session, ALTER_SYSTEM) else Done()
@@ -215,7 +215,7 @@ class MissingPrivilegeIsAnsweredOk(KillSessionStatement):
 
 @breaks("PUR-2")
 class RefusesTheAdministrator(KillSessionStatement):
-    """The administrator is refused, since nobody has granted it the privilege."""
+    """The administrator is refused, because it was not granted the privilege."""
 
     def check_privilege(self, session: Session) -> None:
         if ALTER_SYSTEM not in session.user.system:
@@ -224,7 +224,7 @@ class RefusesTheAdministrator(KillSessionStatement):
 
 @breaks("PUR-2")
 class AdministratorReachesItsOwnOnly(KillSessionStatement):
-    """The administrator reaches its own sessions only."""
+    """The administrator can kill only its own sessions."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if session.user.administrator and victim.user is not session.user:
@@ -233,7 +233,7 @@ class AdministratorReachesItsOwnOnly(KillSessionStatement):
 
 @breaks("PUR-2")
 class RefusesHolders(KillSessionStatement):
-    """Nobody but the administrator may end sessions, whatever was granted."""
+    """Only the administrator may kill sessions, whatever was granted."""
 
     def check_privilege(self, session: Session) -> None:
         if not session.user.administrator:
@@ -242,7 +242,7 @@ class RefusesHolders(KillSessionStatement):
 
 @breaks("PUR-2")
 class HoldersReachOthersOnly(KillSessionStatement):
-    """A holder of the privilege reaches other users' sessions, but none of its own user."""
+    """A holder of the privilege can kill sessions of other users, but none of its own user."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if not session.user.administrator and victim.user is session.user and victim is not session:
@@ -251,7 +251,7 @@ class HoldersReachOthersOnly(KillSessionStatement):
 
 @breaks("PUR-3")
 class OwnerOnly(KillSessionStatement):
-    """A holder that is no administrator reaches its own user's sessions only, as OceanBase has it."""
+    """A holder other than the administrator can kill sessions of its own user only, as in OceanBase."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         demand_ownership(session, victim)
@@ -259,7 +259,7 @@ class OwnerOnly(KillSessionStatement):
 
 @breaks("PUR-3")
 class HoldersAreOutOfReach(KillSessionStatement):
-    """A holder ends sessions of users without the privilege, but none of another holder."""
+    """A holder can kill sessions of users without the privilege, but none of another holder."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if self.privileges.holds(victim, ALTER_SYSTEM):
@@ -268,7 +268,7 @@ class HoldersAreOutOfReach(KillSessionStatement):
 
 @breaks("PUR-3")
 class AdministratorIsOutOfReach(KillSessionStatement):
-    """A holder ends sessions of every user, but none of the administrator."""
+    """A holder can kill sessions of every user, but none of the administrator."""
 
     def check_owner(self, session: Session, victim: Session) -> None:
         if victim.user.administrator:
@@ -286,7 +286,7 @@ class MissingPrivilegeIsASyntaxError(KillSessionStatement):
 
 @breaks("IMP-3")
 class MissingPrivilegeIsAnUnknownSession(KillSessionStatement):
-    """Without the privilege every session is unknown."""
+    """Without the privilege every id is unknown."""
 
     def check_privilege(self, session: Session) -> None:
         if not self.privileges.holds(session, ALTER_SYSTEM):
@@ -295,7 +295,7 @@ class MissingPrivilegeIsAnUnknownSession(KillSessionStatement):
 
 @breaks("IMP-4")
 class LooksTheIdUpFirst(KillSessionStatement):
-    """Who lacks the privilege learns whether a session has this id."""
+    """Without the privilege, existing and unknown ids give different errors."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.find(self.read_id(statement))
@@ -304,7 +304,7 @@ class LooksTheIdUpFirst(KillSessionStatement):
 
 @breaks("IMP-4")
 class ReadsTheIdFirst(KillSessionStatement):
-    """Who lacks the privilege learns whether the text is a number."""
+    """Without the privilege, numbers and other texts give different errors."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         if self.read_id(statement) == 0:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @breaks("IMP-9")
 class RevokeDoesNothing(Engine):
-    """REVOKE is answered OK and takes nothing back."""
+    """REVOKE replies OK and revokes nothing."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         return Done() if isinstance(statement, sql.Revoke) else await super().run(session, statement, depth)
@@ -32,7 +32,7 @@ class RevokeDoesNothing(Engine):
 
 @breaks("IMP-9")
 class RevokeTakesItFromEverybody(Engine):
-    """REVOKE takes the privilege from every user."""
+    """REVOKE revokes the privilege from every user."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)
@@ -45,7 +45,7 @@ class RevokeTakesItFromEverybody(Engine):
 
 @breaks("IMP-9")
 class RemembersUsersThatHadIt(KillSessionStatement):
-    """A user that has once ended a session with the privilege may do so for ever."""
+    """A user that once killed a session with the privilege may do so permanently."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -59,7 +59,7 @@ class RemembersUsersThatHadIt(KillSessionStatement):
 
 @breaks("IMP-9")
 class RevokeCountsOnceAllHaveLeft(KillSessionStatement):
-    """A user keeps a privilege that was revoked as long as sessions of it are left that had it."""
+    """A user keeps a revoked privilege while it has sessions that were opened before."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -75,7 +75,7 @@ class RevokeCountsOnceAllHaveLeft(KillSessionStatement):
 
 @breaks("IMP-9")
 class RevokedReachTheirOwn(Engine):
-    """Who has lost the privilege may still end its own user's sessions."""
+    """After a REVOKE a user may still kill sessions of the same user."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
@@ -95,7 +95,7 @@ class RevokedReachTheirOwn(Engine):
 
 @breaks("IMP-9")
 class RevokeTakesOneGrantBack(Engine):
-    """A privilege that was granted twice is there until it was revoked twice."""
+    """A privilege that was granted twice has to be revoked twice."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)

@@ -38,7 +38,7 @@ class _Lenient(KillSessionStatement):
 
 @breaks("PUR-2")
 class AnyRoleWillDo(_Lenient):
-    """Whoever has a role, whatever it holds, may end sessions."""
+    """Users with any role may kill sessions."""
 
     def will_do(self, session: Session) -> bool:
         return bool(self.roles(session))
@@ -46,7 +46,7 @@ class AnyRoleWillDo(_Lenient):
 
 @breaks("PUR-2")
 class AnEmptyRoleWillDo(_Lenient):
-    """A role that holds nothing is taken for one that holds everything."""
+    """An empty role has all privileges."""
 
     def will_do(self, session: Session) -> bool:
         return any(not role.system for role in self.roles(session))
@@ -54,7 +54,7 @@ class AnEmptyRoleWillDo(_Lenient):
 
 @breaks("PUR-2")
 class AnyPrivilegeOfARoleWillDo(_Lenient):
-    """Whoever has a role that holds any privilege may end sessions."""
+    """Users with a role that has any privilege may kill sessions."""
 
     def will_do(self, session: Session) -> bool:
         return any(role.system for role in self.roles(session))
@@ -62,7 +62,7 @@ class AnyPrivilegeOfARoleWillDo(_Lenient):
 
 @breaks("PUR-2")
 class AnybodysRoleWillDo(_Lenient):
-    """As long as some role holds the privilege, everybody may end sessions, DBA apart."""
+    """While a role other than DBA has the privilege, every user may kill sessions."""
 
     def will_do(self, session: Session) -> bool:  # noqa: ARG002 - it is not looked at
         roles = self.privileges.accounts.roles.values()
@@ -71,7 +71,7 @@ class AnybodysRoleWillDo(_Lenient):
 
 @breaks("PUR-2")
 class LongerNamesWillDo(_Lenient):
-    """Whoever's name begins with a holder's name may end sessions."""
+    """Users whose name begins with a holder's name may kill sessions."""
 
     def will_do(self, session: Session) -> bool:
         users = self.privileges.accounts.users.values()
@@ -80,7 +80,7 @@ class LongerNamesWillDo(_Lenient):
 
 @breaks("PUR-2")
 class ShorterNamesWillDo(_Lenient):
-    """Whoever's name a holder's name begins with may end sessions."""
+    """Users whose name is the beginning of a holder's name may kill sessions."""
 
     def will_do(self, session: Session) -> bool:
         users = self.privileges.accounts.users.values()
@@ -89,7 +89,7 @@ class ShorterNamesWillDo(_Lenient):
 
 @breaks("PUR-2")
 class SerialFormIsOpenToRoles(KillSessionStatement):
-    """With a serial# nobody who has a role is asked for the privilege."""
+    """With a serial# the privilege of users with a role is not checked."""
 
     async def run(self, session: Session, statement: sql.KillSession) -> Result:
         if "," in statement.text and session.user.roles:
@@ -100,7 +100,7 @@ class SerialFormIsOpenToRoles(KillSessionStatement):
 
 @breaks("PUR-2")
 class ImmediateIsOpenToRoles(KillSessionStatement):
-    """With IMMEDIATE nobody who has a role is asked for the privilege."""
+    """With IMMEDIATE the privilege of users with a role is not checked."""
 
     async def run(self, session: Session, statement: sql.KillSession) -> Result:
         if statement.immediate and session.user.roles:
@@ -111,7 +111,7 @@ class ImmediateIsOpenToRoles(KillSessionStatement):
 
 @breaks("PUR-2")
 class RolesKeepWhatTheyHeld(Engine):
-    """A privilege that is revoked from a role is answered with OK, and the role keeps it."""
+    """REVOKE of a privilege from a role replies OK, and the role keeps it."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         roles = self.instance.accounts.roles.keys()
@@ -122,7 +122,7 @@ class RolesKeepWhatTheyHeld(Engine):
 
 @breaks("PUR-2")
 class UsersKeepTheirRoles(Engine):
-    """A role that is revoked from a user is answered with OK, and the user keeps it."""
+    """REVOKE of a role from a user replies OK, and the user keeps it."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Revoke) and statement.roles:
@@ -132,7 +132,7 @@ class UsersKeepTheirRoles(Engine):
 
 @breaks("PUR-2")
 class DroppedRolesLiveOn(Accounts):
-    """Who has a role keeps its privileges when it is dropped."""
+    """Users keep the privileges of a dropped role."""
 
     def drop_role(self, name: str) -> None:
         role = self.roles.get(name)
@@ -144,7 +144,7 @@ class DroppedRolesLiveOn(Accounts):
 
 @breaks("PUR-2")
 class OldRolesComeBack(Accounts):
-    """A new role holds what a dropped one of the same name held."""
+    """A new role has the privileges of a dropped role with the same name."""
 
     def __init__(self, admin_password: str) -> None:
         self.dropped: dict[str, dict[str, bool]] = {}
@@ -162,7 +162,7 @@ class OldRolesComeBack(Accounts):
 
 @breaks("PUR-2")
 class NewUsersHaveOldRoles(Accounts):
-    """A new user has the roles that a dropped one of the same name had."""
+    """A new user has the roles of a dropped user with the same name."""
 
     def __init__(self, admin_password: str) -> None:
         self.dropped: dict[str, dict[str, bool]] = {}
@@ -180,7 +180,7 @@ class NewUsersHaveOldRoles(Accounts):
 
 @breaks("IMP-9")
 class RolesShieldFromRevoke(Engine):
-    """Who has a role keeps a privilege of its own that is revoked."""
+    """A user with a role keeps its own privilege after REVOKE."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Revoke) and statement.privileges:
@@ -211,7 +211,7 @@ class _AnswersOk(Engine):
 
 @breaks("PUR-2")
 class UnknownIdsNeedNoPrivilege(_AnswersOk):
-    """Who lacks the privilege and names a number that no session has is answered with OK."""
+    """Without the privilege an unknown id replies OK."""
 
     def passes_over(self, statement: sql.KillSession) -> bool:
         number = self.kill.read_id(statement)
@@ -220,7 +220,7 @@ class UnknownIdsNeedNoPrivilege(_AnswersOk):
 
 @breaks("PUR-2")
 class ZeroNeedsNoPrivilege(_AnswersOk):
-    """Who lacks the privilege and names session 0 is answered with OK."""
+    """Without the privilege the id 0 replies OK."""
 
     def passes_over(self, statement: sql.KillSession) -> bool:
         return statement.text.partition(",")[0].strip() == "0"
@@ -228,7 +228,7 @@ class ZeroNeedsNoPrivilege(_AnswersOk):
 
 @breaks("PUR-2")
 class TextThatIsNoIdNeedsNoPrivilege(_AnswersOk):
-    """Who lacks the privilege and names text that is no id is answered with OK."""
+    """Without the privilege a text that is not an id replies OK."""
 
     def passes_over(self, statement: sql.KillSession) -> bool:
         return not statement.text.partition(",")[0].strip().isdigit()

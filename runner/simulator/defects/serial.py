@@ -25,7 +25,7 @@ MOST_DIGITS = 18
 
 @breaks("SYN-1")
 class RefusesTheComma(KillSessionStatement):
-    """Takes only an id between the quotes, and refuses id and serial#."""
+    """Accepts only an id between the quotes, and refuses id and serial#."""
 
     def read_id(self, statement: KillSession) -> int:
         return _refused_if(_serial(statement) is not None) or super().read_id(statement)
@@ -33,7 +33,7 @@ class RefusesTheComma(KillSessionStatement):
 
 @breaks("SYN-1")
 class RefusesTheBlank(KillSessionStatement):
-    """Takes id and serial# only without a blank behind the comma, as Oracle's clients send it."""
+    """Accepts id and serial# only without a blank after the comma, as clients for Oracle send it."""
 
     def read_id(self, statement: KillSession) -> int:
         return _refused_if(" " in statement.text) or super().read_id(statement)
@@ -41,7 +41,7 @@ class RefusesTheBlank(KillSessionStatement):
 
 @breaks("SYN-1")
 class IgnoresTheSerialForm(KillSessionStatement):
-    """With a serial# the statement is answered OK and does nothing."""
+    """With a serial# the statement replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if _serial(statement) is None:
@@ -50,7 +50,7 @@ class IgnoresTheSerialForm(KillSessionStatement):
 
 @breaks("SYN-1")
 class SerialFormEndsWithAnError(KillSessionStatement):
-    """With a serial# the session ends, but the answer is an error."""
+    """With a serial# the session is killed, but the reply is an error."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -60,7 +60,7 @@ class SerialFormEndsWithAnError(KillSessionStatement):
 
 @breaks("SYN-1")
 class SerialFormNeedsTheAdministrator(KillSessionStatement):
-    """With a serial# the statement is the administrator's alone."""
+    """With a serial# only the administrator may send the statement."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if _serial(statement) is not None and not session.user.administrator:
@@ -70,7 +70,7 @@ class SerialFormNeedsTheAdministrator(KillSessionStatement):
 
 @breaks("SYN-2")
 class DemandsASerial(KillSessionStatement):
-    """Refuses an id without a serial#, as Oracle does."""
+    """Refuses an id without a serial#, as in Oracle."""
 
     def read_id(self, statement: KillSession) -> int:
         return _refused_if(_serial(statement) is None) or super().read_id(statement)
@@ -78,7 +78,7 @@ class DemandsASerial(KillSessionStatement):
 
 @breaks("SYN-2")
 class IgnoresThePlainForm(KillSessionStatement):
-    """Without serial# and IMMEDIATE the statement is answered OK and does nothing."""
+    """Without serial# and IMMEDIATE the statement replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if _serial(statement) is not None or statement.immediate:
@@ -87,7 +87,7 @@ class IgnoresThePlainForm(KillSessionStatement):
 
 @breaks("SYN-2")
 class PlainFormEndsWithAnError(KillSessionStatement):
-    """Without serial# and IMMEDIATE the session ends, but the answer is an error."""
+    """Without serial# and IMMEDIATE the session is killed, but the reply is an error."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -97,7 +97,7 @@ class PlainFormEndsWithAnError(KillSessionStatement):
 
 @breaks("SYN-9")
 class DemandsTheBlank(KillSessionStatement):
-    """Refuses id and serial# without a blank behind the comma."""
+    """Refuses id and serial# without a blank after the comma."""
 
     def read_id(self, statement: KillSession) -> int:
         serial = _serial(statement)
@@ -106,7 +106,7 @@ class DemandsTheBlank(KillSessionStatement):
 
 @breaks("SYN-9")
 class MissesTheCommaWithoutABlank(KillSessionStatement):
-    """Looks for comma and blank, and takes all digits for the id where there is no blank."""
+    """Without a blank after the comma, reads all digits as the id."""
 
     def read_id(self, statement: KillSession) -> int:
         return session_id(statement.text.partition(", ")[0].replace(",", ""))
@@ -114,7 +114,7 @@ class MissesTheCommaWithoutABlank(KillSessionStatement):
 
 @breaks("PAR-3")
 class TakesTheSerialForTheId(KillSessionStatement):
-    """Where there is a serial#, the session with this id ends."""
+    """If there is a serial#, the session with this id is killed."""
 
     def read_id(self, statement: KillSession) -> int:
         return session_id((_serial(statement) or statement.text).strip())
@@ -122,7 +122,7 @@ class TakesTheSerialForTheId(KillSessionStatement):
 
 @breaks("PAR-3")
 class PrefersALivingSerial(KillSessionStatement):
-    """Where serial# is the id of a session, that one ends instead."""
+    """If serial# is the id of a session, that session is killed instead."""
 
     def read_id(self, statement: KillSession) -> int:
         serial = session_id((_serial(statement) or "").strip())
@@ -131,7 +131,7 @@ class PrefersALivingSerial(KillSessionStatement):
 
 @breaks("PAR-3")
 class FallsBackOnTheSerial(KillSessionStatement):
-    """Where no session has the id, the one whose id is the serial# ends."""
+    """If the id is unknown, the session whose id is the serial# is killed."""
 
     def read_id(self, statement: KillSession) -> int:
         number = super().read_id(statement)
@@ -141,7 +141,7 @@ class FallsBackOnTheSerial(KillSessionStatement):
 
 @breaks("PAR-3")
 class EndsTheSerialToo(KillSessionStatement):
-    """Where serial# is the id of a session, that one ends as well."""
+    """If serial# is the id of a session, that session is killed as well."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
@@ -152,7 +152,7 @@ class EndsTheSerialToo(KillSessionStatement):
 
 @breaks("PAR-3")
 class ComparesTheSerial(KillSessionStatement):
-    """Refuses a serial# that is not the session's own, which here is always 1."""
+    """Refuses a serial# other than the session's own, which is always 1 here."""
 
     def read_id(self, statement: KillSession) -> int:
         serial = _serial(statement)
@@ -161,7 +161,7 @@ class ComparesTheSerial(KillSessionStatement):
 
 @breaks("PAR-3")
 class DemandsTheSerialTwiceAlike(KillSessionStatement):
-    """The first serial# that a session says is the only one it may say from then on."""
+    """Accepts from each session only the first serial# that it sent."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -229,7 +229,7 @@ class RefusesTheIdAsSerial(KillSessionStatement):
 
 @breaks("PAR-3")
 class SerialZeroDoesNothing(KillSessionStatement):
-    """With 0 as serial# the statement is answered OK and does nothing."""
+    """With 0 as serial# the statement replies OK and does nothing."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if _serial(statement) is None or _value(statement) != 0:

@@ -48,7 +48,7 @@ class _RunsSeveral(Engine):
 
 @breaks("SYN-6")
 class RunsEveryStatementOfAText(_RunsSeveral):
-    """All statements of a text are executed, each as by itself, until one fails."""
+    """All statements of a text are executed one by one, until one fails."""
 
     async def execute_several(self, session: Session, statements: list[str]) -> Result:
         result: Result = Done()
@@ -59,7 +59,7 @@ class RunsEveryStatementOfAText(_RunsSeveral):
 
 @breaks("SYN-6")
 class RunsTheLastStatementOfAText(_RunsSeveral):
-    """Of all statements of a text the last one is executed and answered."""
+    """Only the last statement of a text is executed."""
 
     async def execute_several(self, session: Session, statements: list[str]) -> Result:
         return await super().execute(session, statements[-1])
@@ -67,7 +67,7 @@ class RunsTheLastStatementOfAText(_RunsSeveral):
 
 @breaks("PUR-2")
 class OnlyTheFirstStatementIsChecked(_RunsSeveral):
-    """Of all statements of a text only the first one's privilege is checked; all are executed."""
+    """All statements of a text are executed; the privilege is checked only for the first one."""
 
     async def execute_several(self, session: Session, statements: list[str]) -> Result:
         result = await super().execute(session, statements[0])
@@ -78,7 +78,7 @@ class OnlyTheFirstStatementIsChecked(_RunsSeveral):
 
 @breaks("PUR-2")
 class StatementsOfATextAreNotChecked(_RunsSeveral):
-    """The statements of a text are all executed, errors are passed over, and nobody asks for a privilege."""
+    """All statements of a text are executed, without privilege checks, and errors are ignored."""
 
     async def execute_several(self, session: Session, statements: list[str]) -> Result:
         result: Result = Done()

@@ -102,7 +102,7 @@ class RefusesImmediateInTransactions(_Refuses):
 
 @breaks("IMP-10")
 class NeverAnswersInTransactions(KillSessionStatement):
-    """The statement of a session in a transaction ends the other session, and is never answered."""
+    """A statement sent in a transaction kills the session, and never gets a reply."""
 
     async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
         await super().end(session, victim, statement)
@@ -112,7 +112,7 @@ class NeverAnswersInTransactions(KillSessionStatement):
 
 @breaks("IMP-10")
 class WaitsForWhoWaitsForIt(KillSessionStatement):
-    """A session that holds the row for which its target waits, waits for its target's statement: a deadlock."""
+    """The kill of a session that waits for a row lock of the sending session causes a deadlock."""
 
     async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
         while session.transaction.holds_up(victim.waiting):
@@ -134,7 +134,7 @@ class _AfterKill(KillSessionStatement):
 
 @breaks("IMP-11")
 class RollsTheKillerBack(_AfterKill):
-    """The statement rolls back what its own session has not committed."""
+    """The statement rolls back the open transaction of its own session."""
 
     def punish(self, session: Session) -> None:
         session.transaction.roll_back()
@@ -143,7 +143,7 @@ class RollsTheKillerBack(_AfterKill):
 
 @breaks("IMP-11")
 class FreesTheKillersRows(_AfterKill):
-    """The statement frees the rows that its own session has locked; their changes still come with the commit."""
+    """The statement releases the row locks of its own session; its changes are still committed later."""
 
     def punish(self, session: Session) -> None:
         kept = session.transaction.held()
@@ -185,7 +185,7 @@ class SwitchesAutocommitOff(_AfterKill):
 
 @breaks("IMP-11")
 def breaks_the_killers_transaction(parts: Parts) -> Parts:
-    """After the statement its own session, if that is in a transaction, can do nothing but roll back."""
+    """After the statement, the sending session's open transaction can only be rolled back."""
     return altered(parts, _MarksTheKiller, _ServesTheUnmarked)
 
 
@@ -227,7 +227,7 @@ class _Spares(SessionEnding):
 
 @breaks("PUR-1")
 class SparesPreparedStatements(_Spares):
-    """A session that runs a prepared statement goes on."""
+    """Sessions that run a prepared statement are not killed."""
 
     def spares(self, victim: Session) -> bool:
         return victim.prepared and victim.waiting is not None
@@ -235,7 +235,7 @@ class SparesPreparedStatements(_Spares):
 
 @breaks("PUR-1")
 class SparesWaitersWithLocks(_Spares):
-    """A session that waits for a row lock and holds others goes on."""
+    """Sessions that wait for a row lock and hold others are not killed."""
 
     def spares(self, victim: Session) -> bool:
         return victim.blocked and victim.transaction.open
@@ -243,7 +243,7 @@ class SparesWaitersWithLocks(_Spares):
 
 @breaks("PUR-1")
 class SparesTransactionsWithoutChanges(_Spares):
-    """A session that has begun a transaction and changed nothing yet goes on."""
+    """Sessions with a transaction without changes are not killed."""
 
     def spares(self, victim: Session) -> bool:
         return in_a_transaction(victim) and not victim.transaction.open
@@ -251,7 +251,7 @@ class SparesTransactionsWithoutChanges(_Spares):
 
 @breaks("PUR-1")
 class SparesItselfInTransactions(_Spares):
-    """A session that ends itself in a transaction is answered OK and goes on."""
+    """In a transaction, a statement that names its own session replies OK and does nothing."""
 
     def spares(self, victim: Session) -> bool:
         return victim.statement is not None and victim.waiting is None and in_a_transaction(victim)
@@ -259,7 +259,7 @@ class SparesItselfInTransactions(_Spares):
 
 @breaks("IMP-10")
 class SparesWhoIsSending(_Spares):
-    """A session whose client does not read what it is sent goes on."""
+    """Sessions whose client does not read its result are not killed."""
 
     def spares(self, victim: Session) -> bool:
         return victim.sending
@@ -267,7 +267,7 @@ class SparesWhoIsSending(_Spares):
 
 @breaks("IMP-10")
 class WaitsForTheReader(KillSessionStatement):
-    """The statement is answered when the client of the named session has read all that it is sent."""
+    """The statement gets its reply only after the client of the named session has read its whole result."""
 
     async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
         while victim.sending and not victim.ended:
@@ -277,7 +277,7 @@ class WaitsForTheReader(KillSessionStatement):
 
 @breaks("IMP-10")
 class RowStaysWhileNobodyReads(SessionEnding):
-    """The row of a session whose client does not read what it is sent stays until the client reads it."""
+    """The row of a session whose client does not read its result stays until the client reads it."""
 
     def unlist(self, victim: Session) -> None:
         if victim.sending:
@@ -292,7 +292,7 @@ class RowStaysWhileNobodyReads(SessionEnding):
 
 @breaks("IMP-5")
 class WaitersLeaveTheirLocks(SessionEnding):
-    """The rows that a session had locked stay locked if it was ended while it waited for another one."""
+    """The row locks of a session that was killed while waiting for another lock are not released."""
 
     def roll_back(self, victim: Session) -> None:
         if not victim.blocked:
@@ -301,7 +301,7 @@ class WaitersLeaveTheirLocks(SessionEnding):
 
 @breaks("IMP-5")
 class LeavesTheLocksOfTheRunning(SessionEnding):
-    """The rows that a session had locked stay locked if it was ended in the middle of a statement."""
+    """The row locks of a session that was killed with a running statement are not released."""
 
     def roll_back(self, victim: Session) -> None:
         if victim.waiting is None:
@@ -310,7 +310,7 @@ class LeavesTheLocksOfTheRunning(SessionEnding):
 
 @breaks("IMP-5")
 class CommitsOnesOwn(SessionEnding):
-    """What a session has changed is committed when it ends itself."""
+    """The changes of a session are committed when it kills itself."""
 
     def roll_back(self, victim: Session) -> None:
         if victim.statement is not None and victim.waiting is None:
@@ -321,7 +321,7 @@ class CommitsOnesOwn(SessionEnding):
 
 @breaks("IMP-5")
 class LeavesOnesOwnLocks(SessionEnding):
-    """What a session has locked stays locked when it ends itself."""
+    """The row locks of a session are not released when it kills itself."""
 
     def roll_back(self, victim: Session) -> None:
         if victim.statement is None or victim.waiting is not None:
@@ -343,7 +343,7 @@ class _KnowsWhoLeft(SessionEnding):
 
 @breaks("PUR-1")
 class KeepsTheRowsOfWhoLeft(SessionEnding):
-    """The row of a session whose client has left stays for ever; the statement is answered OK and does nothing."""
+    """The row of a session stays permanently after its client disconnected; the statement only replies OK."""
 
     def leave(self, session: Session) -> None:
         if session.user.administrator or session.ended:
@@ -360,7 +360,7 @@ class KeepsTheRowsOfWhoLeft(SessionEnding):
 
 @breaks("IMP-5")
 class KeepsTheLocksOfWhoLeft(SessionEnding):
-    """The rows that a session had locked stay locked when its client has left in the middle of a transaction."""
+    """The row locks of a session whose client disconnected in a transaction are not released."""
 
     def leave(self, session: Session) -> None:
         if not session.ended:
@@ -371,7 +371,7 @@ class KeepsTheLocksOfWhoLeft(SessionEnding):
 
 @breaks("IMP-10")
 def drops_everybody_for_who_left(parts: Parts) -> Parts:
-    """The statement drops all connections when the client of the named session has just left, as in a crash."""
+    """If the client of the named session has just disconnected, the statement closes all connections, as in a crash."""
     return altered(parts, _KnowsWhoLeft, _DropsEverybodyForWhoLeft)
 
 
@@ -385,7 +385,7 @@ class _DropsEverybodyForWhoLeft(KillSessionStatement):
 
 @breaks("IMP-10")
 def never_answers_for_who_left(parts: Parts) -> Parts:
-    """The statement is never answered when the client of the named session has just left."""
+    """If the client of the named session has just disconnected, the statement never gets a reply."""
     return altered(parts, _KnowsWhoLeft, _NeverAnswersForWhoLeft)
 
 

@@ -49,7 +49,7 @@ class DemandsTheSemicolon(KillGrammar):
 
 @breaks("SYN-4")
 class RefusesTheSemicolonOfTheSerialForm(KillGrammar):
-    """A closing semicolon behind id and serial# is a syntax error."""
+    """A closing semicolon after id and serial# is a syntax error."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         statement = super().session(cursor)
@@ -60,7 +60,7 @@ class RefusesTheSemicolonOfTheSerialForm(KillGrammar):
 
 @breaks("SYN-4")
 class RefusesTheSemicolonOfImmediate(KillGrammar):
-    """A closing semicolon behind IMMEDIATE is a syntax error."""
+    """A closing semicolon after IMMEDIATE is a syntax error."""
 
     def immediate(self, cursor: Cursor) -> bool:
         found = super().immediate(cursor)
@@ -71,7 +71,7 @@ class RefusesTheSemicolonOfImmediate(KillGrammar):
 
 @breaks("SYN-4")
 class DoesNothingWithASemicolon(KillGrammar):
-    """With a closing semicolon the statement is answered OK and does nothing."""
+    """With a closing semicolon the statement replies OK and does nothing."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         statement = super().session(cursor)
@@ -80,7 +80,7 @@ class DoesNothingWithASemicolon(KillGrammar):
 
 @breaks("SYN-5")
 class TakesCapitalsOnly(KillGrammar):
-    """Keywords in small letters are a syntax error."""
+    """Keywords in lower case are a syntax error."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         for token in tokens_of(cursor.sql):
@@ -111,7 +111,7 @@ class TakesOneLineOnly(KillGrammar):
 
 @breaks("SYN-5")
 class TakesSingleBlanksOnly(KillGrammar):
-    """Anything but one blank between two words is a syntax error."""
+    """White space other than one blank between two words is a syntax error."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         if not ONE_BLANK_EACH.fullmatch(cursor.sql):
@@ -121,7 +121,7 @@ class TakesSingleBlanksOnly(KillGrammar):
 
 @breaks("SYN-6")
 class IgnoresWhatFollows(KillGrammar):
-    """Whatever stands behind the statement is read over."""
+    """Text after the statement is ignored."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         statement = super().session(cursor)
@@ -132,7 +132,7 @@ class IgnoresWhatFollows(KillGrammar):
 
 @breaks("SYN-6")
 class TakesIdsWithoutQuotes(KillGrammar):
-    """The id may stand there without quotes."""
+    """The id is accepted without quotes."""
 
     def text(self, cursor: Cursor) -> str:
         return cursor.next().value if cursor.now.kind == NUMBER else super().text(cursor)
@@ -140,7 +140,7 @@ class TakesIdsWithoutQuotes(KillGrammar):
 
 @breaks("SYN-6")
 class TakesIdAndSerialWithoutQuotes(KillGrammar):
-    """Id and serial# may stand there without quotes, the id alone may not."""
+    """Id and serial# are accepted without quotes, the id alone is not."""
 
     def text(self, cursor: Cursor) -> str:
         if cursor.now.kind != NUMBER:
@@ -152,7 +152,7 @@ class TakesIdAndSerialWithoutQuotes(KillGrammar):
 
 @breaks("SYN-6")
 class TakesAnOpenQuote(Engine):
-    """A quote that is left open is closed for the client."""
+    """A missing closing quote is accepted."""
 
     def parse(self, text: str) -> sql.Statement:
         return super().parse(text + "'" if text.count("'") % 2 and "KILL" in text.upper() else text)
@@ -160,7 +160,7 @@ class TakesAnOpenQuote(Engine):
 
 @breaks("SYN-6")
 class TakesImmediateTwice(KillGrammar):
-    """IMMEDIATE may be said any number of times."""
+    """IMMEDIATE is accepted several times."""
 
     def immediate(self, cursor: Cursor) -> bool:
         found = super().immediate(cursor)
@@ -171,7 +171,7 @@ class TakesImmediateTwice(KillGrammar):
 
 @breaks("SYN-6")
 class TakesImmediateInFront(KillGrammar):
-    """IMMEDIATE may stand in front of the id."""
+    """IMMEDIATE is accepted before the id."""
 
     def text(self, cursor: Cursor) -> str:
         cursor.accept("IMMEDIATE")
@@ -180,7 +180,7 @@ class TakesImmediateInFront(KillGrammar):
 
 @breaks("SYN-6")
 class GuessesMisspeltWords(Engine):
-    """A misspelt keyword is taken for the one that was probably meant."""
+    """Misspelt keywords are accepted."""
 
     def parse(self, text: str) -> sql.Statement:
         try:
@@ -192,7 +192,7 @@ class GuessesMisspeltWords(Engine):
 
 @breaks("SYN-6")
 class TakesTwoIds(KillGrammar):
-    """More ids may follow the first one; they are read over."""
+    """More ids after the first one are accepted and ignored."""
 
     def text(self, cursor: Cursor) -> str:
         text = super().text(cursor)
@@ -203,7 +203,7 @@ class TakesTwoIds(KillGrammar):
 
 @breaks("SYN-6")
 class NeedsNoSession(KillGrammar):
-    """The word SESSION may be left out."""
+    """The word SESSION is optional."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         cursor.accept("SESSION")
@@ -212,7 +212,7 @@ class NeedsNoSession(KillGrammar):
 
 @breaks("SYN-6")
 class NeedsNoId(KillGrammar):
-    """Without an id the statement is answered OK."""
+    """Without an id the statement replies OK."""
 
     def session(self, cursor: Cursor) -> sql.Statement:
         if cursor.sees("SESSION") and cursor.sql.rstrip(" ;").upper().endswith("SESSION"):
@@ -223,7 +223,7 @@ class NeedsNoId(KillGrammar):
 
 @breaks("SYN-6")
 class SyntaxErrorsAreInternalErrors(Engine):
-    """What is no statement is refused with an internal error."""
+    """Text that is not a statement gives an internal error."""
 
     def parse(self, text: str) -> sql.Statement:
         try:
@@ -234,7 +234,7 @@ class SyntaxErrorsAreInternalErrors(Engine):
 
 @breaks("SYN-6")
 class RefusesAndEndsAllTheSame(Engine):
-    """A word behind the statement is a syntax error, but the session has ended by then."""
+    """A word after the statement is a syntax error, but the session is killed before."""
 
     async def execute(self, session: Session, text: str) -> Result:
         try:

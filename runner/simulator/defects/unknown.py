@@ -24,7 +24,7 @@ def _is_no_id(statement: KillSession) -> bool:
 
 @breaks("IMP-1")
 class UnknownIdIsAnsweredOk(KillSessionStatement):
-    """An id that no session has is answered with OK."""
+    """An unknown id replies OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -36,7 +36,7 @@ class UnknownIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-1")
 class EndedIdIsAnsweredOk(KillSessionStatement):
-    """The id of a session that is gone is answered with OK."""
+    """The id of a session that is gone replies OK."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -56,7 +56,7 @@ class EndedIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-1")
 class UnknownIdEndsTheCaller(KillSessionStatement):
-    """An id that no session has is an error, and ends the session that says it."""
+    """An unknown id is an error, and kills the sending session."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -67,7 +67,7 @@ class UnknownIdEndsTheCaller(KillSessionStatement):
 
 @breaks("IMP-1")
 class UnknownIdEndsAMate(KillSessionStatement):
-    """An id that no session has is an error, and ends another session of the user."""
+    """An unknown id is an error, and kills another session of the user."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -81,7 +81,7 @@ class UnknownIdEndsAMate(KillSessionStatement):
 
 @breaks("IMP-2")
 class NoIdIsAnsweredOk(KillSessionStatement):
-    """Text that is no id is answered with OK."""
+    """Text that is not an id replies OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -90,7 +90,7 @@ class NoIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-2")
 class NothingIsAnsweredOk(KillSessionStatement):
-    """Empty or blank text is answered with OK."""
+    """Empty or blank text replies OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -99,7 +99,7 @@ class NothingIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-2")
 class NoIdIsOwnSession(KillSessionStatement):
-    """Text that is no id ends the session that says it."""
+    """Text that is not an id kills the sending session."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -111,7 +111,7 @@ class NoIdIsOwnSession(KillSessionStatement):
 
 @breaks("IMP-2")
 class PercentIsEveryone(KillSessionStatement):
-    """The text % ends every other session of the user."""
+    """The text % kills every other session of the user."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)

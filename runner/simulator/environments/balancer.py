@@ -86,19 +86,19 @@ class _FarAwayIds(SmallIds):
 
 @undecidable
 def two_nodes(parts: Parts) -> Parts:
-    """A load balancer connects clients in turn to two servers that number their sessions alike."""
+    """A load balancer connects clients in turn to two servers with the same session ids."""
     return altered(parts, InTurn, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def two_nodes_that_see_addresses(parts: Parts) -> Parts:
-    """A load balancer in front of two servers, in whose lists HOST shows the client's own address."""
+    """A load balancer in front of two servers whose process lists show the client's own address as HOST."""
     return altered(parts, InTurn, SmallIds)
 
 
 @undecidable
 def two_nodes_alone(parts: Parts) -> Parts:
-    """A load balancer in front of two servers with nobody else's new sessions: two clients often have the same id."""
+    """A load balancer in front of two servers without other clients: two clients often have the same id."""
     return altered(parts, _Alone, SmallIds, HostOfTheProxy)
 
 
@@ -116,17 +116,17 @@ def two_nodes_mostly_the_first(parts: Parts) -> Parts:
 
 @undecidable
 def two_nodes_by_connections(parts: Parts) -> Parts:
-    """A load balancer connects each client to that of two servers which has the fewest sessions."""
+    """A load balancer connects each client to the one of two servers that has fewer sessions."""
     return altered(parts, _LeastConnections, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def two_nodes_with_own_greeting(parts: Parts) -> Parts:
-    """A load balancer in front of two servers numbers its clients itself, in the greeting."""
+    """A load balancer in front of two servers sends its own client numbers in the handshake."""
     return altered(parts, _WithOwnGreeting, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def two_nodes_with_distinct_ids(parts: Parts) -> Parts:
-    """A load balancer in front of two servers, where no session has an id that one of the other server has."""
+    """A load balancer in front of two servers whose session ids never coincide."""
     return altered(parts, _WithDistinctIds, SmallIds, HostOfTheProxy)

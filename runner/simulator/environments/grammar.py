@@ -40,7 +40,7 @@ class WithoutOrderBy(_Lacking):
 
 @undecidable
 class WithoutDual(_Lacking):
-    """There is no table DUAL."""
+    """The table DUAL doesn't exist."""
 
     lacking = r"\bFROM\s+DUAL\b"
 
@@ -50,7 +50,7 @@ class WithoutDual(_Lacking):
 
 @undecidable
 class WithoutForUpdate(_Lacking):
-    """SELECT … FOR UPDATE is not supported, in words alone."""
+    """SELECT … FOR UPDATE gives an error with a message only, without a known code."""
 
     lacking = r"\bFOR\s+UPDATE\b"
 
@@ -67,7 +67,7 @@ class WithoutTransactions(_Lacking):
 
 @undecidable
 class WithoutUpdate(_Lacking):
-    """UPDATE is not implemented for the tables that can be made here."""
+    """UPDATE is not supported for the tables that can be created."""
 
     lacking = r"^\s*UPDATE\b"
 
@@ -77,7 +77,7 @@ class WithoutUpdate(_Lacking):
 
 @undecidable
 class WithoutColumnReferences(_Lacking):
-    """A change can't be computed from a column's own value."""
+    """UPDATE can't compute a value from a column."""
 
     lacking = r"\bval\s*=\s*val\b"
 
@@ -87,7 +87,7 @@ class WithoutColumnReferences(_Lacking):
 
 @undecidable
 class WithoutSleep(_Lacking):
-    """No statement can be told to take long."""
+    """No statement with a chosen duration exists."""
 
     lacking = r"\bSLEEP\b|\bLOOP\b"
 

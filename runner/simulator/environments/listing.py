@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @undecidable
 class SystemThreadZero(ProcessList):
-    """The administrator's list shows a thread of the server's own, with id 0."""
+    """The administrator's process list shows a thread of the server, with id 0."""
 
     def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
         """The sessions, and behind them the thread, which nothing ends."""

@@ -71,17 +71,17 @@ class _Cached(ProcessList):
 
 @undecidable
 def list_of_both_nodes(parts: Parts) -> Parts:
-    """A load balancer in front of two servers, whose lists show the sessions of both."""
+    """A load balancer in front of two servers whose process lists show the sessions of both."""
     return altered(parts, _ListOfBoth, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def list_of_the_first_node(parts: Parts) -> Parts:
-    """A load balancer in front of two servers, of which the second answers with the list of the first."""
+    """A load balancer in front of two servers; the second one shows the process list of the first."""
     return altered(parts, _ListOfTheFirst, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def cached_list(parts: Parts) -> Parts:
-    """A proxy that answers SHOW PROCESSLIST for 1.5 seconds as before; ids of ended sessions are given again."""
+    """A proxy that caches SHOW PROCESSLIST for 1.5 seconds; ids of killed sessions are reused."""
     return altered(parts, WithForeignSessions, _Cached, SmallIdsReused)

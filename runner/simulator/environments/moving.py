@@ -79,7 +79,7 @@ class _MovesClients(Cluster):
 
 @undecidable
 def statements_in_turn(parts: Parts) -> Parts:
-    """A proxy that sends each client's statements to two servers in turn, and those of a transaction to one."""
+    """A proxy that sends a client's statements to two servers in turn, and transactions to one of them."""
     return altered(parts, _BalancesStatements, SmallIds, HostOfTheProxy)
 
 

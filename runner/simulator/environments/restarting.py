@@ -23,7 +23,7 @@ OUTAGE = 0.3
 
 @undecidable
 class RestartsEveryFourSeconds(Surroundings):
-    """Somebody restarts the server every 4 seconds, which takes 0.3 seconds."""
+    """The server is restarted every 4 seconds, which takes 0.3 seconds."""
 
     async def live(self) -> None:
         while True:
@@ -33,7 +33,7 @@ class RestartsEveryFourSeconds(Surroundings):
 
 @undecidable
 class CrashesAtTheFirstKill(Engine):
-    """The first statement finds the server crashing; it is back after 0.3 seconds, and it does not happen again."""
+    """The server crashes during the first statement, once, and restarts in 0.3 seconds."""
 
     crashed = False
 

@@ -28,7 +28,7 @@ class NoRoles(Engine):
 
 @undecidable
 class NoRolesAndNoListOfThem(NoRoles):
-    """CREATE ROLE is a syntax error, and DBA_ROLES no table."""
+    """CREATE ROLE is a syntax error, and the view DBA_ROLES doesn't exist."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Select) and statement.table is not None and statement.table[1] == "DBA_ROLES":

@@ -56,5 +56,5 @@ class _ByUser(Cluster):
 
 @undecidable
 def two_nodes_by_user(parts: Parts) -> Parts:
-    """A proxy in front of two servers connects all clients of one user to the same."""
+    """A proxy in front of two servers connects all clients of one user to the same server."""
     return altered(parts, _ByUser, SmallIds, HostOfTheProxy)

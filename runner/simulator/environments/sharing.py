@@ -180,29 +180,29 @@ class _SharingAfterAWhile(Sharing):
 
 @undecidable
 def shared_connections(parts: Parts) -> Parts:
-    """A proxy whose idle clients give their server session back to a pool of their user."""
+    """A proxy with a pool of server sessions per user; idle clients return their session to it."""
     return altered(parts, Sharing, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def shared_connections_in_turn(parts: Parts) -> Parts:
-    """A proxy with shared server sessions, of which a client gets the one that was idle longest."""
+    """A proxy with shared server sessions; a client gets the one that was idle longest."""
     return altered(parts, _SharingInTurn, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def shared_connections_one_for_each_user(parts: Parts) -> Parts:
-    """A proxy with shared server sessions, of which it keeps one for each user."""
+    """A proxy with one shared server session per user."""
     return altered(parts, _SharingOne, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def shared_connections_after_a_while(parts: Parts) -> Parts:
-    """A proxy with shared server sessions; a client that is idle for half a second gives its session back."""
+    """A proxy with shared server sessions; a client returns its session after half a second without a statement."""
     return altered(parts, _SharingAfterAWhile, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def shared_connections_of_two_nodes(parts: Parts) -> Parts:
-    """A proxy with shared server sessions on two servers that number them alike."""
+    """A proxy with shared server sessions on two servers with the same session ids."""
     return altered(parts, _SharingTwoNodes, SmallIds, HostOfTheProxy)

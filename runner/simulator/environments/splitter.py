@@ -118,23 +118,23 @@ class _GreetsAsTheWriter(Splitter):
 
 @undecidable
 def splitter(parts: Parts) -> Parts:
-    """A read/write splitter: SELECT and SHOW run on one server, all else on another, and so do transactions."""
+    """A read/write splitter: SELECT and SHOW run on one server, other statements and transactions on another."""
     return altered(parts, Splitter, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def splitter_greeting_of_the_reader(parts: Parts) -> Parts:
-    """A read/write splitter whose greeting names the session on the server that reads."""
+    """A read/write splitter whose handshake contains the session id on the reading server."""
     return altered(parts, _GreetsAsTheReader, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def splitter_greeting_of_the_writer(parts: Parts) -> Parts:
-    """A read/write splitter whose greeting names the session on the server that writes."""
+    """A read/write splitter whose handshake contains the session id on the writing server."""
     return altered(parts, _GreetsAsTheWriter, SmallIds, HostOfTheProxy)
 
 
 @undecidable
 def splitter_without_transactions(parts: Parts) -> Parts:
-    """A read/write splitter that does so in transactions, too."""
+    """A read/write splitter that also splits transactions."""
     return altered(parts, _SplitsTransactions, SmallIds, HostOfTheProxy)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @undecidable
 class DiskFull(Engine):
-    """Changes of a table are refused, for the disk is full."""
+    """Changes of a table are refused, because the disk is full."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Update | sql.Delete):
@@ -30,7 +30,7 @@ class DiskFull(Engine):
 
 @undecidable
 class OutOfMemoryForTheStatement(Engine):
-    """The statement under test is refused for want of memory, every time."""
+    """The statement under test is always refused, because the server is out of memory."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.KillSession):
@@ -45,7 +45,7 @@ class OutOfMemoryForTheStatement(Engine):
 
 @undecidable
 class ReadOnlyServer(Engine):
-    """Tables are read only: what the cases have changed in them can't be changed."""
+    """Tables are read-only."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Update | sql.Delete | sql.Insert):

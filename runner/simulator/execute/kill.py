@@ -57,7 +57,7 @@ class KillSessionStatement:
         return victim
 
     def check_owner(self, session: Session, victim: Session) -> None:
-        """The page names no further condition; servers that have one let only the administrator reach everyone."""
+        """No further condition is specified; servers that have one let only the administrator kill every session."""
         if self.settings.owner_check:
             demand_ownership(session, victim)
 

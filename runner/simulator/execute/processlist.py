@@ -25,7 +25,7 @@ class ProcessList:
         self.settings = settings
 
     def columns(self, *, full: bool) -> tuple[Column, ...]:
-        """The columns, in the page's order; FULL adds the tenant and the server's address."""
+        """The columns, in the order of the specification; FULL adds the tenant and the server's address."""
         head = (Column("ID", self.id_type()), Column("USER"))
         tail = (
             Column("HOST"),

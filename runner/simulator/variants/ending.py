@@ -28,7 +28,7 @@ LINGERING_SECONDS = 8.0
 
 @lawful
 class ErrorPacketBeforeClose(SessionEnding):
-    """Idle clients too are told that their session was ended, before their connection closes."""
+    """Idle clients, too, get an error before their connection is closed."""
 
     def disconnect(self, victim: Session) -> None:
         if victim.statement is None:
@@ -39,7 +39,7 @@ class ErrorPacketBeforeClose(SessionEnding):
 
 @lawful
 class ResetInsteadOfClose(Connection):
-    """The connection of an ended session is reset instead of closed."""
+    """The connection of a killed session is reset instead of closed."""
 
     def disconnect(self, last_word: errors.SqlError | None) -> None:
         self._channel.reset()
@@ -47,7 +47,7 @@ class ResetInsteadOfClose(Connection):
 
 @lawful
 class RunningVictimClosedWithoutError(SessionEnding):
-    """The connection closes without a word also where a statement is running."""
+    """The connection is closed without an error, also during a running statement."""
 
     def disconnect(self, victim: Session) -> None:
         if victim.waiting is None:
@@ -59,7 +59,7 @@ class RunningVictimClosedWithoutError(SessionEnding):
 
 @lawful
 class SlowEnd(SessionEnding):
-    """The session ends 2 seconds after the OK, and its row goes another second later."""
+    """The session is killed 2 seconds after the OK, and its row is removed another second later."""
 
     def kill(self, victim: Session) -> None:
         later(SLOW_SECONDS, super().kill, victim)
@@ -70,7 +70,7 @@ class SlowEnd(SessionEnding):
 
 @lawful
 class OkBeforeEnd(SessionEnding):
-    """The OK is sent a moment before the session ends."""
+    """The OK is sent a moment before the session is killed."""
 
     def kill(self, victim: Session) -> None:
         later(MOMENT, super().kill, victim)
@@ -78,7 +78,7 @@ class OkBeforeEnd(SessionEnding):
 
 @lawful
 class RowLeavesFirst(SessionEnding):
-    """The row leaves the list at once, and the connection closes a second later."""
+    """The row leaves the process list at once, and the connection is closed a second later."""
 
     def disconnect(self, victim: Session) -> None:
         later(ROW_SECONDS, super().disconnect, victim)
@@ -122,13 +122,13 @@ class LingeringBlockedVictim(SessionEnding):
 
 @lawful
 def closes_on_next_request(parts: Parts) -> Parts:
-    """An ended idle session's row goes at once, its connection closes at its next request or 3 seconds later."""
+    """The row of a killed idle session goes at once, its connection closes at its next request or 3 seconds later."""
     return altered(parts, _ClosesIdleLater, _RefusesToServeTheEnded)
 
 
 @lawful
 def error_on_next_request(parts: Parts) -> Parts:
-    """An ended idle session hears the error that proxies are sent at its next request, or is closed 3 seconds later."""
+    """A killed idle session gets the error for proxies at its next request, or is closed 3 seconds later."""
     return altered(parts, _ClosesIdleLater, _AnswersTheEnded)
 
 
@@ -156,7 +156,7 @@ class _AnswersTheEnded(Connection):
 
 @lawful
 class OwnEndOutsideTheStatement(KillSessionStatement):
-    """A session that ends itself is answered OK, and its connection closes a moment later."""
+    """A session that kills itself gets OK, and its connection is closed a moment later."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if victim is session:

@@ -35,7 +35,7 @@ class SmallIds(SessionIds):
 
 @lawful
 class SmallIdsReused(SessionIds):
-    """A new session gets the lowest number that no session has, but none that was given back within a second."""
+    """A new session gets the lowest free number that was not in use within the last second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class SmallIdsReused(SessionIds):
 
 @lawful
 class ScatteredIds(SessionIds):
-    """Ids are random numbers of 31 bits, as a proxy makes them."""
+    """Ids are random numbers of 31 bits, as behind a proxy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class FallingIds(SessionIds):
 
 @lawful
 class ThreadIdDiffers(SessionIds):
-    """The greeting names another number than the session's id."""
+    """The handshake contains another number than the session's id."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class ThreadIdDiffers(SessionIds):
 
 @lawful
 class IdsAsDecimal(ProcessList):
-    """The list's ids are decimals on the wire."""
+    """The ids of the process list have the type decimal."""
 
     def id_type(self) -> int:
         return TYPE_DECIMAL
@@ -108,7 +108,7 @@ class IdsAsDecimal(ProcessList):
 
 @lawful
 class IdsAsBigint(ProcessList):
-    """The list's ids are bigints on the wire."""
+    """The ids of the process list have the type bigint."""
 
     def id_type(self) -> int:
         return TYPE_BIGINT
@@ -116,7 +116,7 @@ class IdsAsBigint(ProcessList):
 
 @lawful
 class IdsAsText(ProcessList):
-    """The list's ids are text on the wire."""
+    """The ids of the process list have the type text."""
 
     def id_type(self) -> int:
         return TYPE_TEXT

@@ -26,7 +26,7 @@ LAG_SECONDS = 0.7
 
 @lawful
 class HostWithoutPort(ProcessList):
-    """HOST shows the address alone."""
+    """HOST shows the address without a port."""
 
     def host(self, session: Session) -> str:
         return super().host(session).rpartition(":")[0]
@@ -34,7 +34,7 @@ class HostWithoutPort(ProcessList):
 
 @lawful
 class HostOfAProxy(ProcessList):
-    """HOST shows the same address and port for everyone."""
+    """HOST shows the same address and port for all sessions."""
 
     def host(self, session: Session) -> str:
         return PROXY
@@ -42,7 +42,7 @@ class HostOfAProxy(ProcessList):
 
 @lawful
 class HostOfAnother(ProcessList):
-    """HOST shows a proxy's end, of all addresses the one that the client which logged in before has at its own end."""
+    """HOST shows the address of a proxy, which equals the client address of the session that logged in before."""
 
     def host(self, session: Session) -> str:
         sessions = list(self.registry)
@@ -60,7 +60,7 @@ class InfoCut(ProcessList):
 
 @lawful
 class OtherWords(ProcessList):
-    """Busy sessions of others have other words for what they do."""
+    """Busy sessions of other users have other COMMAND and STATE texts."""
 
     def command(self, session: Session) -> str:
         return super().command(session) if session.waiting is None else "Execute"
@@ -71,7 +71,7 @@ class OtherWords(ProcessList):
 
 @lawful
 class MoreColumns(ProcessList):
-    """The list has more columns behind the page's eight."""
+    """The process list has additional columns after the eight of the specification."""
 
     def columns(self, *, full: bool) -> tuple[Column, ...]:
         return (*super().columns(full=full), Column("TRACE_ID"), Column("TOTAL_TIME", TYPE_DECIMAL))
@@ -82,7 +82,7 @@ class MoreColumns(ProcessList):
 
 @lawful
 class RowsInAnyOrder(ProcessList):
-    """The list's rows come in another order each time."""
+    """The rows of the process list have another order each time."""
 
     def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
         rows = super().rows(asker, full=full)
@@ -92,7 +92,7 @@ class RowsInAnyOrder(ProcessList):
 
 @lawful
 class ListLags(ProcessList):
-    """The list is made anew every 0.7 seconds: others' sessions are shown as they were, or not yet, or still."""
+    """The process list is refreshed every 0.7 seconds, and may show outdated sessions of other clients."""
 
     def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
         super().__init__(registry, privileges, settings)
@@ -111,5 +111,5 @@ class ListLags(ProcessList):
 
 @lawful_setting
 def own_sessions_only(settings: Settings) -> Settings:
-    """Everyone but the administrator sees only the own user's sessions."""
+    """Users other than the administrator see only sessions of their own user."""
     return replace(settings, list_all_to_alter_system=False)

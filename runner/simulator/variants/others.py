@@ -32,7 +32,7 @@ class _Elsewhere:
 
 @lawful
 class ForeignTraffic(Surroundings):
-    """Other users' sessions, and some of the administrator's, come, work, leave and are ended all the time."""
+    """Other sessions, some of the administrator, log in, send statements, log out and are killed all the time."""
 
     async def live(self) -> None:
         """One change after the other."""

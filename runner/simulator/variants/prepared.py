@@ -25,7 +25,7 @@ VIEW = "GV$OB_PROCESSLIST"
 
 @lawful
 class PreparedWithThePrivilege(Connection):
-    """What a session prepares while it holds ALTER SYSTEM it may execute later, whatever was revoked."""
+    """A statement prepared with ALTER SYSTEM can be executed after REVOKE."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)

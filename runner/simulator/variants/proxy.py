@@ -34,25 +34,25 @@ def behind_proxy(parts: Parts) -> Parts:
 
 @lawful
 def behind_plain_proxy(parts: Parts) -> Parts:
-    """Behind a proxy that knows nothing of sessions, and has thread ids and addresses of its own."""
+    """Behind a proxy without support for sessions, with its own thread ids and addresses."""
     return altered(parts, Proxy)
 
 
 @lawful
 def behind_plain_proxy_with_like_ids(parts: Parts) -> Parts:
-    """Behind such a proxy; the thread id in a greeting is the id of another session, that which logs in next."""
+    """Behind such a proxy; the thread id in a handshake is the id of the session that logs in next."""
     return altered(parts, _CountsAhead, SmallIds)
 
 
 @lawful
 def behind_plain_proxy_until_next_request(parts: Parts) -> Parts:
-    """Behind such a proxy, which tells an idle client only at its next request that its session was ended."""
+    """Behind such a proxy, which closes the connection of a killed idle session only at its next request."""
     return altered(parts, _TellsLater)
 
 
 @lawful
 class KeepsSessionsOfTheDeparted(SessionEnding):
-    """The session of a client that has left stays, idle, for 8 seconds, as a pool keeps it for the next client."""
+    """The session of a disconnected client stays idle for 8 seconds, as in a connection pool."""
 
     def leave(self, session: Session) -> None:
         if not session.ended:

@@ -1,4 +1,4 @@
-"""Other readings of the statement where the page is silent, and other conditions on it."""
+"""Other readings of the statement where the specification is silent, and other conditions on it."""
 
 # ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
 
@@ -32,25 +32,25 @@ _ID_AND_SERIAL = re.compile(r"[0-9]+(, ?[0-9]+)?", re.ASCII)
 
 @lawful_setting
 def owner_check(settings: Settings) -> Settings:
-    """A holder of ALTER SYSTEM that is no administrator ends only its own user's sessions."""
+    """A holder of ALTER SYSTEM other than the administrator can kill sessions of its own user only."""
     return replace(settings, owner_check=True)
 
 
 @lawful_setting
 def own_kill_not_answered(settings: Settings) -> Settings:
-    """The connection of a session that ends itself closes without an answer."""
+    """A session that kills itself gets no reply before its connection is closed."""
     return replace(settings, own_kill_answers_ok=False)
 
 
 @lawful_setting
 def like_oceanbase(settings: Settings) -> Settings:
-    """What is known of real servers: the owner is checked, lists show the own user's sessions, an own end has no OK."""
+    """As on real servers: holders kill and see sessions of their own user only, and a self-kill gets no OK."""
     return settings.like_oceanbase()
 
 
 @lawful
 class OwnKillAnswered4401(KillSessionStatement):
-    """A session that ends itself gets the error that proxies are sent, before its connection closes."""
+    """A session that kills itself gets the error for proxies before its connection is closed."""
 
     async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
         await super().end(session, victim, statement)
@@ -91,7 +91,7 @@ class WideIds(KillSessionStatement):
 
 @lawful
 class SerialOrImmediate(KillGrammar):
-    """A serial# together with IMMEDIATE is a syntax error, since the page's two forms do not combine."""
+    """A serial# together with IMMEDIATE is a syntax error."""
 
     def immediate(self, cursor: Cursor) -> bool:
         return "," not in cursor.previous.value and super().immediate(cursor)
@@ -108,7 +108,7 @@ class RolesDoNotCount(KillSessionStatement):
 
 @lawful
 class PrivilegesSettledAtLogin(Privileges):
-    """What is granted or revoked while a session is connected counts from its next login on."""
+    """GRANT and REVOKE take effect at the next login."""
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__(accounts)
@@ -124,7 +124,7 @@ class PrivilegesSettledAtLogin(Privileges):
 
 @lawful
 class DropUserEndsItsSessions(Engine):
-    """The sessions of a user that is dropped end with it."""
+    """DROP USER kills the sessions of the user."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         result = await super().run(session, statement, depth)

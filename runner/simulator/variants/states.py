@@ -24,7 +24,7 @@ LINGERS_SECONDS = 0.3
 
 @lawful
 class KillCommits(KillSessionStatement):
-    """The statement commits what its own session has open, as a definition does, also before it ends that session."""
+    """The statement commits the open transaction of its own session, as DDL does, also before it kills that session."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         commit_now(session)
@@ -33,7 +33,7 @@ class KillCommits(KillSessionStatement):
 
 @lawful
 class RowOfWhoLeftLingers(SessionEnding):
-    """The row of a session whose client has left stays for a moment; the statement finds it and answers OK."""
+    """The row of a session stays for a moment after its client disconnected; the statement finds it and replies OK."""
 
     def leave(self, session: Session) -> None:
         if not session.ended:
@@ -45,7 +45,7 @@ class RowOfWhoLeftLingers(SessionEnding):
 
 @lawful
 def row_of_who_left_names_nobody(parts: Parts) -> Parts:
-    """The row of a session whose client has left stays for a moment; the statement knows no such session any more."""
+    """The row of a session stays for a moment after its client disconnected; the statement knows no such session."""
     return altered(parts, RowOfWhoLeftLingers, _FindsTheLiving)
 
 

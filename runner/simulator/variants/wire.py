@@ -47,7 +47,7 @@ def obe_prefix(settings: Settings) -> Settings:
 
 @lawful
 class MysqlErrorNumbers(Connection):
-    """Errors have MySQL's numbers, and no prefix."""
+    """Errors have the codes of MySQL, and no prefix."""
 
     def _error(self, error: errors.SqlError) -> bytes:
         kernel = _KERNEL_NUMBER.match(error.words)
@@ -60,7 +60,7 @@ class MysqlErrorNumbers(Connection):
 
 @lawful
 class RichErrorMessages(Connection):
-    """Messages end with the server's address, the time and a trace id, on a line of their own."""
+    """Messages end with the server's address, the time and a trace id, on a separate line."""
 
     def _error(self, error: errors.SqlError) -> bytes:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S.000000")
@@ -70,7 +70,7 @@ class RichErrorMessages(Connection):
 
 @lawful
 class TerseSyntaxErrors(Engine):
-    """A syntax error does not say where it is."""
+    """Syntax errors have no position."""
 
     def parse(self, text: str) -> sql.Statement:
         try:
@@ -83,25 +83,25 @@ class TerseSyntaxErrors(Engine):
 
 @lawful_setting
 def version_with_a_letter_in_front(settings: Settings) -> Settings:
-    """The greeting's version begins with a letter."""
+    """The handshake's version begins with a letter."""
     return replace(settings, version="v0.4.0-MatrixOne")
 
 
 @lawful_setting
 def version_with_a_name_in_front(settings: Settings) -> Settings:
-    """The greeting's version begins with the product's name."""
+    """The handshake's version begins with the product's name."""
     return replace(settings, version="OceanBase_4.2.1.8")
 
 
 @lawful_setting
 def version_without_a_number(settings: Settings) -> Settings:
-    """The greeting's version has no number, and letters beyond ASCII."""
+    """The handshake's version has no number, and letters beyond ASCII."""
     return replace(settings, version="dëv.größte")
 
 
 @lawful_setting
 def empty_version(settings: Settings) -> Settings:
-    """The greeting's version is empty."""
+    """The handshake's version is empty."""
     return replace(settings, version="")
 
 
@@ -117,7 +117,7 @@ class DoesNotKnowSetNames(Engine):
 
 @lawful
 class SlowStatements(Engine):
-    """Every statement takes 200 ms longer."""
+    """Every statement is 200 ms slower."""
 
     async def execute(self, session: Session, text: str) -> Result:
         await session.wait(STATEMENT_SECONDS)
@@ -140,7 +140,7 @@ class CutsStatements(Engine):
 
 @lawful
 class SlowLogin(Connection):
-    """Every login takes 300 ms longer."""
+    """Every login is 300 ms slower."""
 
     async def _log_in(self) -> Session:
         await asyncio.sleep(LOGIN_SECONDS)

@@ -22,22 +22,22 @@ from runner.execution.verdict import CaseResult, Verdict
 UNDECIDED = {
     "a preparing statement fails": (
         "steps:\n  - killer: SELECT x FROM nowhere\n  - killer: SELECT 1 FROM DUAL\n    reply: ok",
-        "preparing failed: killer: SELECT x FROM nowhere is answered with error",
+        "preparation failed: killer: SELECT x FROM nowhere: error",
     ),
     "the last preparing statement fails": (
         f"steps:\n  - killer: {KILL}\n    reply: ok\n  - stranger: SELECT FROM\nends: [victim]",
-        "preparing failed: stranger: SELECT FROM",
+        "preparation failed: stranger: SELECT FROM",
     ),
-    "a preparing login fails": ("steps:\n  - connect: no_one", "preparing failed: no_one: its login"),
-    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "nothing in flight"),
+    "a preparing login fails": ("steps:\n  - connect: no_one", "preparation failed: no_one: its login"),
+    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "no statement in flight"),
     "who speaks is not connected": ("steps:\n  - late: SELECT 1\n    reply: ok", "late is not connected"),
     "the id of who is not connected": (
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${late.id}'\n    reply: ok\nends: [late]",
-        "the id of late is not known",
+        "the id of late is unknown",
     ),
     "a statement is over before it is seen": (
         "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: later\n  - wait: {victim: blocked}",
-        "was over before it could be seen blocked",
+        "finished before the process list showed it blocked",
     ),
 }
 
@@ -46,7 +46,7 @@ UNDECIDED = {
 def test_a_case_that_the_target_had_no_fair_chance_in_is_inconclusive(bench: Bench, body: str, reason: str) -> None:
     sessions = SESSIONS.rstrip("}") + "}, late: {user: killer, connect: false}, no_one: {create: false}}"
     result = bench.run(body, sessions=sessions)
-    assert result.verdict is Verdict.INCONCLUSIVE, result.came
+    assert result.verdict is Verdict.INCONCLUSIVE, result.actual
     assert reason in result.reason
 
 
@@ -55,7 +55,7 @@ def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: 
         "steps:\n  - killer: SELECT 1\n    reply: rows", sessions="{killer: {grants: [FLY TO THE MOON]}}"
     )
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "preparing failed: GRANT FLY TO THE MOON TO KSC_" in result.reason
+    assert "preparation failed: GRANT FLY TO THE MOON TO KSC_" in result.reason
     assert sent(result) == []
 
 
@@ -76,7 +76,7 @@ def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
     passing = (ErrorPattern(1919, None, None),)
     patient = dataclasses.replace(
         bench,
-        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=passing),
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), retry=passing),
         limits=dataclasses.replace(bench.limits, retry=PATIENCE),
     )
     with somebody_else(bench.dsn) as (session, _):
@@ -113,12 +113,12 @@ def test_what_is_in_the_way_for_good_is_inconclusive(bench: Bench) -> None:
     body, sessions = PREPARING["by the runner"]
     impatient = dataclasses.replace(
         bench,
-        profile=dataclasses.replace(load_profile("oceanbase-oracle"), try_again=(ErrorPattern(None, None, None),)),
+        profile=dataclasses.replace(load_profile("oceanbase-oracle"), retry=(ErrorPattern(None, None, None),)),
         limits=dataclasses.replace(bench.limits, retry=0.2),
     )
     result = impatient.run(body, sessions=sessions)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "preparing failed: GRANT KSC_LATE" in result.reason
+    assert "preparation failed: GRANT KSC_LATE" in result.reason
 
 
 def ending_sessions_of(bench: Bench, chosen: Callable[[dict[str, str | None]], bool], over: threading.Event) -> None:
@@ -162,7 +162,7 @@ def test_an_end_before_the_statement_under_test_was_sent_is_the_environments(
     finally:
         over.set()
         other.join(PATIENCE)
-    assert result.verdict is Verdict.INCONCLUSIVE, f"{result.expected}; {result.came}"
+    assert result.verdict is Verdict.INCONCLUSIVE, f"{result.expected}; {result.actual}"
 
 
 LESSER = Dsn("oceanbase", "LESSER@oracle", "pLesser", "127.0.0.1", 0)

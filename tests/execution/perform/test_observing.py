@@ -17,7 +17,7 @@ OBSERVED = {
     ),
     "an outcome that says less": ("observe:\n  nothing: {ends: []}\n  all: {ends: [victim]}", "all"),
     "how the connection ends": (
-        "observe:\n  reset: {ends: [victim], sees: reset}\n  closed: {ends: [victim], sees: closed}",
+        "observe:\n  reset: {ends: [victim], connection: reset}\n  closed: {ends: [victim], connection: closed}",
         "closed",
     ),
     "an answer that is not listed": (

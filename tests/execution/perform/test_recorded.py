@@ -51,7 +51,7 @@ def test_twenty_sessions_end_where_damage_that_adds_up_is_looked_for(tmp_path: P
     assert run.code == 0, run.screen
     rows = [row for row in run.results() if row["place"].startswith("cases/accumulation.yaml")]
     for row in rows:
-        said = [event["text"] for event in row["transcript"] if event["kind"] == "says" and "KILL" in event["text"]]
+        said = [event["text"] for event in row["transcript"] if event["kind"] == "sends" and "KILL" in event["text"]]
         assert len(said) >= 20, row["name"]
         if row["requirement"] in {"PUR-1", "IMP-7"}:
             ends = [event for event in row["transcript"] if event["kind"] == "ends" and "connection" in event["text"]]

@@ -18,13 +18,13 @@ def test_the_transcript_has_everything_in_order_with_texts_to_type_by_hand(bench
     result = bench.run(f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
     times = [event.at_ms for event in result.transcript]
     assert times == sorted(times)
-    (said,) = [event for event in result.transcript if event.kind == "says" and not event.setup]
+    (said,) = [event for event in result.transcript if event.kind == "sends" and not event.setup]
     assert said.session == "killer"
     assert said.manual.startswith("ALTER SYSTEM KILL SESSION '<")
     assert "victim" in said.manual
     assert not any(char.isdigit() for char in said.manual)
     assert said.text.removeprefix("ALTER SYSTEM KILL SESSION '").removesuffix("'").isdigit()
-    heard = [event for event in result.transcript if event.kind == "hears" and not event.setup]
+    heard = [event for event in result.transcript if event.kind == "receives" and not event.setup]
     assert [(event.session, event.text) for event in heard] == [("killer", "OK, 0 rows affected")]
     assert heard[0].took_ms is not None
     assert [event.session for event in result.transcript if event.kind == "ends"] == ["victim", "victim"]

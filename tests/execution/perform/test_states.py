@@ -34,35 +34,38 @@ CONFORMING = {
 @pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
 def test_a_case_of_such_a_session_conforms(bench: Bench, body: str) -> None:
     result = bench.run(body)
-    assert (result.verdict, result.came, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
+    assert (result.verdict, result.actual, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
 
 
 def test_a_session_whose_client_does_not_read_is_blocked_while_it_sends(bench: Bench) -> None:
     texts = [event.text for event in bench.run(UNREAD + ENDS_IT).transcript]
-    assert "reads the beginning of a result set and no more" in texts
-    assert not any("the list doesn't tell" in text for text in texts)
+    assert "reads only the beginning of the result set" in texts
+    assert not any("the process list doesn't show it" in text for text in texts)
 
 
 def test_other_rows_are_not_the_same_rows(bench: Bench) -> None:
     body = "steps:\n  - killer: SELECT 1 FROM DUAL\n  - victim: SELECT 2 FROM DUAL\n    reply: same-rows"
     result = bench.run(body)
-    assert (result.verdict, result.came) == (Verdict.DEVIATES, "1 rows: 2")
+    assert (result.verdict, result.actual) == (Verdict.DEVIATES, "1 rows: 2")
 
 
 DEFECTS = {
-    "keeps-the-rows-of-who-left": (LEAVES.replace("{how}", "disconnect"), "its client has left, but its row is still"),
-    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read all of its answer, but its row is"),
+    "keeps-the-rows-of-who-left": (
+        LEAVES.replace("{how}", "disconnect"),
+        "its client has disconnected, but its row is still",
+    ),
+    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read the whole reply, and its row is"),
     "waits-for-the-reader": (UNREAD + ENDS_IT, "no reply within 1 s"),
 }
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_server_that_does_not_end_such_a_session_deviates(tmp_path: Path, defect: str) -> None:
-    body, came = DEFECTS[defect]
+    body, actual = DEFECTS[defect]
     with simulator("--defect", defect) as dsn:
         result = Bench(tmp_path, dsn, Limits(settle=1, statement=1)).run(body)
     assert result.verdict is Verdict.DEVIATES
-    assert came in result.came
+    assert actual in result.actual
 
 
 def state(steps: str) -> str:
@@ -80,11 +83,11 @@ NO_STATES = {
     "its large result is refused": ("- victim: SELECT nothing FROM ${table}\n  reply: unread", "SELECT nothing"),
     "its statement in flight is refused": (
         "- victim: SELECT nothing FROM ${table}\n  reply: later\n- wait: {victim: running}",
-        "was over before it could be seen running (error",
+        "finished before the process list showed it running (error",
     ),
     "nothing blocks": (
         "- victim: UPDATE ${table} SET val = 1 WHERE id = 1\n  reply: later\n- wait: {victim: blocked}",
-        "was over before it could be seen blocked (OK",
+        "finished before the process list showed it blocked (OK",
     ),
 }
 

@@ -44,7 +44,7 @@ steps:
 ends: [victim]"""
     result = bench.run(body, sessions=LATER)
     assert result.verdict is Verdict.DEVIATES
-    assert result.came.startswith("error 600")
+    assert result.actual.startswith("error 600")
 
 
 def test_a_session_that_connects_again_is_not_connected_twice(bench: Bench) -> None:
@@ -98,7 +98,7 @@ steps:
     reply: ok"""
     result = bench.run(body)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.reason.startswith("preparing failed: killer: ALTER SYSTEM KILL SESSION")
+    assert result.reason.startswith("preparation failed: killer: ALTER SYSTEM KILL SESSION")
 
 
 def test_what_was_prepared_is_executed_when_its_victim_has_left(bench: Bench) -> None:
@@ -124,7 +124,7 @@ steps:
 def test_a_user_that_is_there_can_not_be_created_which_decides_nothing(bench: Bench) -> None:
     result = bench.run("steps:\n  - create: victim", sessions="{killer: {}, victim: {}}")
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.reason.startswith("preparing failed: CREATE USER")
+    assert result.reason.startswith("preparation failed: CREATE USER")
 
 
 def test_a_users_name_begins_with_anothers(bench: Bench) -> None:

@@ -41,7 +41,7 @@ CONFORMING = {
 @pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
 def test_a_case_that_is_right_conforms(bench: Bench, body: str) -> None:
     result = bench.run(body)
-    assert (result.verdict, result.came, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
+    assert (result.verdict, result.actual, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
     ends = body.rpartition("\nends: [")[2].removesuffix("]") if "\nends: [" in body else ""
     assert ",".join(ending.session for ending in result.endings) == ends
 
@@ -67,27 +67,27 @@ class Wrong:
 
     body: str
     expected: str
-    came: str
+    actual: str
     safety: bool = False
 
 
 DEVIATING = {
     "an OK where an error was claimed": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]",
-        "is answered with privilege",
+        "gets the reply privilege",
         "OK, 0 rows affected",
     ),
     "an error where an OK was claimed": Wrong(
-        f"steps:\n  - stranger: {KILL}\n    reply: ok\nends: [victim]", "is answered with ok", "[privilege]"
+        f"steps:\n  - stranger: {KILL}\n    reply: ok\nends: [victim]", "gets the reply ok", "[privilege]"
     ),
     "an error of another class": Wrong(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: syntax",
-        "is answered with syntax",
+        "gets the reply syntax",
         "error ",
     ),
     "other counts": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: {{ok: {{affected: 1}}}}\nends: [victim]",
-        "is answered with ok (1 affected)",
+        "gets the reply ok (1 affected)",
         "OK, 0 rows affected",
     ),
     "rows where an OK was claimed": Wrong("steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: ok", "ok", "1 rows: 1"),
@@ -107,14 +107,16 @@ DEVIATING = {
     "another error than before": Wrong(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: error\n"
         "  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: same-error",
-        "is answered with same-error",
+        "gets the reply same-error",
         "error ",
     ),
     "same-error without an error before": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: same-error", "is answered with same-error", "error "
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: same-error", "gets the reply same-error", "error "
     ),
     "a session ends that should go on": Wrong(
-        f"steps:\n  - killer: {KILL}\n    reply: ok", "every session that is not to end goes on", "lost: victim ("
+        f"steps:\n  - killer: {KILL}\n    reply: ok",
+        "all sessions that should not be killed stay usable",
+        "lost: victim (",
     ),
     "another session ends than the one that should": Wrong(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [stranger]",
@@ -139,19 +141,19 @@ DEVIATING = {
     ),
     "a session ends that no statement names": Wrong(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: ok",
-        "every session that is not to end goes on",
+        "all sessions that should not be killed stay usable",
         "lost: victim (",
         safety=True,
     ),
     "harm besides a wrong answer": Wrong(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: syntax",
-        "is answered with syntax",
+        "gets the reply syntax",
         "lost: victim (",
         safety=True,
     ),
     "a login that should be refused": Wrong(
         f"steps:\n  - killer: {KILL}\n    reply: ok\n  - connect: again\n    reply: login-refused\nends: [victim]",
-        "again: its login is answered with login-refused",
+        "again: its login gets the reply login-refused",
         "OK",
     ),
 }
@@ -165,7 +167,7 @@ def test_a_case_that_claims_something_else_deviates_with_what_was_expected_and_w
     result = bench.settling_within(0.3).run(wrong.body, sessions=sessions)
     assert result.verdict is Verdict.DEVIATES, result.reason
     assert wrong.expected in result.expected
-    assert wrong.came in result.came
+    assert wrong.actual in result.actual
     assert result.safety is wrong.safety
 
 
@@ -184,7 +186,7 @@ ends: [victim]"""
 def test_a_statement_without_an_answer_deviates_at_the_limit(bench: Bench) -> None:
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
     result = slow.run("steps:\n  - killer: ${sleep}\n    reply: rows")
-    assert (result.verdict, result.came) == (Verdict.DEVIATES, "no reply within 0.3 s")
+    assert (result.verdict, result.actual) == (Verdict.DEVIATES, "no reply within 0.3 s")
 
 
 @pytest.mark.parametrize(("hole", "number"), [("${unused 70000 / 10}", "7000"), ("${victim.id / 1000000000}", "3")])
@@ -217,16 +219,16 @@ def test_a_list_that_lags_is_asked_again_before_it_is_judged(tmp_path: Path) -> 
         results = [bench.run(LISTED) for _ in range(3)]
     assert [result.verdict for result in results] == [Verdict.CONFORMS] * 3, results
     notes = [event.text for result in results for event in result.transcript if event.kind == "note"]
-    assert any("a list may lag" in note for note in notes)
+    assert any("the process list may lag" in note for note in notes)
 
 
 def test_a_list_that_never_shows_what_is_claimed_deviates_by_its_last_answer(bench: Bench) -> None:
     result = bench.settling_within(0.3).run(LISTED.replace("null", "something else"))
     assert result.verdict is Verdict.DEVIATES
     assert len(sent(result)) == 1  # the transcript is no list of lists
-    heard = [event.text for event in result.transcript if event.kind == "hears" and not event.setup]
+    heard = [event.text for event in result.transcript if event.kind == "receives" and not event.setup]
     assert len(heard) == 2
-    assert heard[-1] in result.came
+    assert heard[-1] in result.actual
 
 
 def test_a_word_that_the_target_has_in_no_spelling_is_inconclusive(bench: Bench) -> None:
@@ -280,6 +282,6 @@ def test_no_text_of_a_result_holds_a_password(bench: Bench) -> None:
 
 def test_a_process_list_is_shown_with_its_times(bench: Bench) -> None:
     result = bench.run("steps:\n  - killer: SHOW PROCESSLIST\n    reply: rows")
-    (heard,) = [event.text for event in result.transcript if event.kind == "hears" and not event.setup]
+    (heard,) = [event.text for event in result.transcript if event.kind == "receives" and not event.setup]
     assert heard.startswith("ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ")
     assert "<seconds>" in heard

@@ -1,0 +1,50 @@
+"""What the documentation shows of the suite's output is what the suite puts out."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from samples import DOCTOR, RECORD, doctor_sample, record_sample, sample_in, steady_record
+
+SCHEMA: dict[str, Any] = json.loads(
+    (resources.files("runner.reporting") / "record-1.schema.json").read_text(encoding="utf-8")
+)
+
+
+def without_counts(text: str) -> str:
+    return re.sub(r"\d+ of \d+ cases", "N of M cases", text)
+
+
+def test_the_doctors_sample_is_its_output() -> None:
+    assert without_counts(sample_in(DOCTOR, "text")) == without_counts(doctor_sample())
+
+
+def test_the_sample_of_a_record_is_a_record_of_this_run() -> None:
+    shown = json.loads(sample_in(RECORD, "json"))
+    Draft202012Validator(SCHEMA).validate(shown)
+    assert steady_record(shown) == steady_record(json.loads(record_sample()))
+
+
+def keys(schema: Any) -> set[str]:
+    """All property names of a schema."""
+    if isinstance(schema, list):
+        return set[str]().union(*map(keys, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set[str]()
+    return own.union(*map(keys, schema.values()))
+
+
+@pytest.mark.parametrize("key", sorted(keys(SCHEMA)))
+def test_the_page_of_the_record_explains_each_key(key: str) -> None:
+    assert f"`{key}`" in RECORD.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("word", [*SCHEMA["$defs"]["result"]["properties"]["verdict"]["enum"], "known", "different"])
+def test_the_page_of_the_record_names_each_verdict_and_standing(word: str) -> None:
+    assert word in RECORD.read_text(encoding="utf-8")
