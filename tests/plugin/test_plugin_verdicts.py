@@ -39,7 +39,7 @@ def test_a_deviating_case_shows_all_that_one_needs_and_nothing_of_the_suite(tmp_
     assert re.search(r"victim +> COMMIT", done.screen)
     assert re.search(r"killer +> ALTER SYSTEM KILL SESSION '[0-9]+'", done.screen)
     assert re.search(r"/\* +[0-9]+ \*/ ALTER SYSTEM KILL SESSION '<[^']*victim[^']*>';", done.screen)
-    assert re.search(r"/\* +[0-9]+ \*/ CREATE USER KSC_\w+ IDENTIFIED BY <password>;", done.screen)
+    assert re.search(r'/\* +[0-9]+ \*/ CREATE USER KSC_\w+ IDENTIFIED BY "<password>";', done.screen)
 
 
 @pytest.mark.parametrize("where", [".", "cases"])
