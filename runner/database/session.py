@@ -356,6 +356,11 @@ class Session:
             self._line.hang_up()
 
     @property
+    def offered(self) -> int:
+        """The capability bits of the handshake, also where the login failed after it."""
+        return int(getattr(self._connection, "server_capabilities", 0))
+
+    @property
     def handshake_id(self) -> int | None:
         """The thread id of the handshake, which need not be the session's id in the list."""
         return self.greeting.thread_id
@@ -382,11 +387,8 @@ class Session:
         connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
         self._connection = connection
         line.mark()
-        try:
-            connection.connect(line)
-        finally:
-            if connection.version is not None:  # what greets may refuse the login, or what comes right after it
-                self.greeting = Greeting(
-                    connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
-                )
+        connection.connect(line)
+        self.greeting = Greeting(
+            connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
+        )
         return Ok()

@@ -138,7 +138,7 @@ class Target:
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
-            self._offered = session.greeting.capabilities
+            self._offered = session.offered
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()

@@ -88,7 +88,9 @@ class Bench:
         lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
         path.write_text(f"format: 1\ncases:\n{head}{lines}", encoding="utf-8")
         (case,) = load_cases(path)
-        target = Target(self.dsn, self.profile or load_profile("oceanbase-oracle"), self.limits, self.names)
+        target = Target(
+            self.dsn, self.profile or load_profile("oceanbase-oracle").sending_all(), self.limits, self.names
+        )
         try:
             return Performer(target).perform(case)
         finally:

@@ -67,11 +67,11 @@ def says_sleep(case: Case) -> bool:
 def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path) -> None:
     cases = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
     (tmp_path / "mine.yaml").write_text(
-        cut(cut(TEXT, "  syntax:\n", "  unknown-session:\n"), "  sleep:\n", "\n# Error"), "utf-8"
+        cut(cut(TEXT, "  syntax:\n", "  unknown-name:\n"), "  sleep:\n", "\n# Error"), "utf-8"
     )
     simulator = EmbeddedSimulator()
     try:
-        done = runner("doctor", "--dsn", simulator.dsn, "--profile", str(tmp_path / "mine.yaml"))
+        done = runner("doctor", "--dsn", simulator.dsn, "--profile", str(tmp_path / "mine.yaml"), "--send-withheld")
     finally:
         simulator.stop()
     assert done.code == 1, done.screen
@@ -86,7 +86,7 @@ def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path)
 
 
 def test_a_run_with_an_undefined_class_is_undecided_and_accuses_nobody(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text(cut(TEXT, "  syntax:\n", "  unknown-session:\n"), "utf-8")
+    (tmp_path / "mine.yaml").write_text(cut(TEXT, "  syntax:\n", "  unknown-name:\n"), "utf-8")
     simulator = EmbeddedSimulator()
     try:
         options = ("--dsn", simulator.dsn, "--profile", str(tmp_path / "mine.yaml"), "--strict")

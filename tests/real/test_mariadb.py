@@ -26,6 +26,7 @@ DEVIATIONS = {
     "refused-with-another-privilege[alter-session]": OWN_SESSION_ENDED,
     "refused-with-another-privilege[alter-user]": OWN_SESSION_ENDED,
     "refused-with-another-privilege[show-process]": OWN_SESSION_ENDED,
+    "new-user-of-an-old-name": OWN_SESSION_ENDED,
     "privilege-is-each-users-own": OWN_SESSION_ENDED,
     "missing-privilege-is-reported[own-user]": OWN_SESSION_ENDED,
     "missing-privilege-is-reported[itself]": ITSELF_ENDED,
