@@ -36,7 +36,7 @@ def check_profile(profile: Profile, suite: Suite) -> None:
     problems = list(profile_problems(profile, suite))
     if len(problems) > 1:
         first = problems[0]
-        more = f"python -m runner lint {first.place.shown_path} shows all {len(problems)} problems"
+        more = f"kill-session-conformance lint {first.place.shown_path} shows all {len(problems)} problems"
         raise SourceError(first.place, first.what, f"{first.hint} ({more})")
     if problems:
         raise problems[0]
@@ -211,7 +211,7 @@ def _near(name: str, known: Iterable[str]) -> str:
     return (
         hint
         if hint.startswith("did")
-        else "python -m runner explain shows requirements and cases; correct the name, or remove it"
+        else "kill-session-conformance explain shows requirements and cases; correct the name, or remove it"
     )
 
 

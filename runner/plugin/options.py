@@ -79,8 +79,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--known-deviations",
         metavar="FILE.yaml",
-        help="a list of known deviations: listed failures don't fail the run; stale entries do (python -m runner "
-        "baseline writes one)",
+        help="a list of known deviations: listed failures don't fail the run; stale entries do "
+        "(kill-session-conformance baseline writes one)",
     )
     group.addoption("--record", metavar="FILE.json", help="write the record of the run")
     group.addoption(

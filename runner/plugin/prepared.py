@@ -49,7 +49,8 @@ def refuse_too_few(
     if few and workers > 1:
         raise pytest.UsageError(
             f"--accounts: {path} has too few accounts for {workers} workers. Needed: {', '.join(few)}\n"
-            f"    hint: use fewer workers, or create accounts with python -m runner accounts --workers {workers}"
+            "    hint: use fewer workers, or create accounts with kill-session-conformance accounts "
+            f"--workers {workers}"
         )
 
 

@@ -301,7 +301,7 @@ def test_too_few_accounts_for_the_workers_is_exit_code_4(server: Server) -> None
     assert done.code == 4, done.screen
     assert "has too few accounts for 2 workers" in done.screen
     assert "4 with ALTER SYSTEM (the file has 2)" in done.screen
-    assert "python -m runner accounts --workers 2" in done.screen
+    assert "kill-session-conformance accounts --workers 2" in done.screen
     assert done.shows_no_internals()
 
 
