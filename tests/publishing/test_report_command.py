@@ -37,7 +37,8 @@ def test_counts_are_the_records_and_percentages_are_of_what_was_decided(site: Si
 
 
 def test_all_but_all_is_not_called_100_percent(record: Document, tmp_path: Path) -> None:
-    template = next(row for row in record["results"] if row["level"] == "must" and row["verdict"] == "conforms")
+    conforming = [row for row in record["results"] if row["level"] == "must" and row["verdict"] == "conforms"]
+    template = min(conforming, key=lambda row: len(row["transcript"]))
     record["results"] = [{**template, "name": f"case-{number}"} for number in range(3000)]
     record["results"][0] |= {"verdict": "deviates", "expected": "this", "actual": "that"}
     record["run"]["cases"] = 3000
