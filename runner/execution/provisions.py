@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.naming import new_password, new_plain_password
 from runner.database.outcome import Outcome, Rows, ServerError, answered, succeeded
 from runner.database.poll import Poll
@@ -34,6 +35,8 @@ class Provisions:
         self._role: str | None = None
         self.cut_off = False
         """Whether the administrator was not answered any more when it was to clear up."""
+        self._unknown = False
+        """Whether the server doesn't know the last statement that was to remove something."""
         self.table: str | None = None
         self.role_taken = False
         """Whether the role was made and not dropped, as far as one can tell without a list of roles."""
@@ -148,22 +151,26 @@ class Provisions:
             left += self._drop(statements, lambda: self._role_exists(role))
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
-            left += self._drop(statements, partial(self._exists, account))
+            left += self._drop(statements, partial(self._exists, account), [f"DROP USER {account.user}"])
         if self._pool is not None:
             self._pool.take_back(self._lent)
             self._lent.clear()
         return left
 
-    def _drop(self, statements: list[str], exists: Callable[[], bool]) -> list[str]:
+    def _drop(self, statements: list[str], exists: Callable[[], bool], plain: list[str] | None = None) -> list[str]:
+        """Drops something, for a while; with the ``plain`` statements where the server doesn't know the profile's."""
         poll = Poll(self._target.limits.retry)
         # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
         while (trouble := self._remove(statements)) and exists():
-            if self.cut_off or not poll.again():
+            if self._unknown and plain:
+                statements, plain = plain, None
+            elif self.cut_off or self._unknown or not poll.again():
                 return trouble
         return []
 
     def _remove(self, statements: list[str]) -> list[str]:
         left = []
+        self._unknown = False
         for statement in statements:
             if self.cut_off:
                 left.append(f"{statement}: not sent")
@@ -175,6 +182,7 @@ class Provisions:
                 left.append(f"{statement}: {error}")
                 continue
             if not succeeded(outcome):
+                self._unknown = isinstance(outcome, ServerError) and kind_of(outcome) is ErrorKind.UNSUPPORTED
                 left.append(f"{statement}: {outcome}")
         return left
 

@@ -84,7 +84,7 @@ def test_every_case_has_its_transcript_and_its_statements_without_scripts(site: 
         event["kind"] == "sends" and not event["setup"] for row in honest["results"] for event in row["transcript"]
     )
     assert "/* killer */ ALTER SYSTEM KILL SESSION &#39;&lt;id of victim&gt;&#39;" in body
-    assert "CREATE USER &lt;user of killer&gt; IDENTIFIED BY &lt;password&gt;" in body
+    assert "CREATE USER &lt;user of killer&gt; IDENTIFIED BY &#34;&lt;password&gt;&#34;" in body
 
 
 def test_every_link_of_the_matrix_leads_to_a_case(site: Site) -> None:

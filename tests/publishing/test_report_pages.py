@@ -171,7 +171,7 @@ def test_a_deviating_case_shows_expected_beside_observed(
     name = chromium.find_element(By.CSS_SELECTOR, ".case[open] summary code").text
     (result,) = [row for row in json.loads(records["defects"].read_text("utf-8"))["results"] if row["name"] == name]
     assert expected.text == f"Expected\n{result['expected']}"
-    assert observed.text == f"Observed\n{result['actual']}"
+    assert observed.text == f"Actual\n{result['actual']}"
     assert expected.rect["y"] == observed.rect["y"]
     assert expected.rect["x"] < observed.rect["x"]
     assert "ALTER SYSTEM KILL SESSION" in chromium.find_element(By.CSS_SELECTOR, ".case[open] .hand pre").text

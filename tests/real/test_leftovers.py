@@ -241,7 +241,9 @@ def test_old_sessions_go_with_their_locks_users_tables_and_roles(place: Place) -
 
         dry = place.sweep("--dry-run")
         assert dry.returncode == 0
-        assert f"would go: table {table.lower() if place.kind == 'seekdb' else table}, 3 h 0 min old" in dry.stdout
+        assert (
+            f"would be removed: table {table.lower() if place.kind == 'seekdb' else table}, 3 h 0 min old" in dry.stdout
+        )
         assert "8 would be removed, 0 not touched" in dry.stdout
         assert place.state() == made
 

@@ -124,7 +124,7 @@ def test_what_could_not_be_prepared_is_inconclusive_not_a_deviation(oracle_profi
         "whole-example[itself]",
     }
     assert not oracle_profile.results(verdict="conforms")
-    assert "preparation failed: CREATE USER" in oracle_profile.result("plain-form")["reason"]
+    assert "preparation failed: GRANT CREATE SESSION" in oracle_profile.result("plain-form")["reason"]
 
 
 @pytest.mark.usefixtures("own_profile", "four_workers", "oracle_profile")
