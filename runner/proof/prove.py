@@ -26,8 +26,8 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
-JOBS = 2 * (os.cpu_count() or 1)
-"""Proofs at a time: each has cases in flight, so that a few keep the cores busy."""
+JOBS = 3 * (os.cpu_count() or 1)
+"""Proofs at a time: each has cases in flight, and still waits for half of its time."""
 
 _FOREIGN_KILLED = 3
 """A simulator's exit code if a session was killed that its environment keeps."""
