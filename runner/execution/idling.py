@@ -36,7 +36,8 @@ class Idling:
     survived: float = 0.0
     closed: float | None = None
     alone: bool = True
-    _comparing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    # One thread may compare within a comparison: a session that is kept active meanwhile can be lost, too.
+    _comparing: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def closes_within(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
         """After how many seconds of idling a session is closed here, if that is as soon as this; else None.
