@@ -10,6 +10,7 @@ clients that have left, the session's own words in INFO tell.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
+
+_IN_VAIN = 3  # sessions that were waited for in the list for the whole settle time, none of which was listed
+_BRIEF, _TIMES = 1.0, 4  # from there on: seconds, and a multiple of the longest time until one was listed
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,31 @@ def identify(
             as this user, so that the new id needs a second sign; None for a user that is this run's own.
         earlier: ids that ended sessions of this user had: a list that lags may still show one of them.
     """
-    poll = Poll(target.limits.settle)
+    start = time.monotonic()
+    found = _found(target, session, user, taken, before, earlier=earlier)
+    if found.id is None:
+        target.known.unlisted += 1
+    else:
+        target.known.listed_after = max(target.known.listed_after, time.monotonic() - start)
+    return found
+
+
+def _patience(target: Target) -> float:
+    """Seconds for a session to be listed: after a few that never were, only a multiple of what others took."""
+    known, settle = target.known, target.limits.settle
+    return settle if known.unlisted < _IN_VAIN else min(settle, max(_BRIEF, _TIMES * known.listed_after))
+
+
+def _found(
+    target: Target,
+    session: Session,
+    user: str,
+    taken: Collection[str],
+    before: ProcessList | None,
+    *,
+    earlier: Collection[str],
+) -> Identity:
+    poll = Poll(_patience(target))
     mark = _new_mark()
     statement = target.profile.statement("process_list")
     doubt = before is not None
