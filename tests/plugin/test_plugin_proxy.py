@@ -35,7 +35,7 @@ def _proxied(*options: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("proxy", [("--behind-proxy",), PLAIN], ids=["ODP", "another"])
 def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: Start, proxy: tuple[str, ...]) -> None:
-    run = run_suite(tmp_path / "record.json", "--strict", "-n", "2", "--dsn", start(*proxy))
+    run = run_suite(tmp_path / "record.json", "--strict", "-n", "2", "--send-withheld", "--dsn", start(*proxy))
     assert run.code == 0, run.screen
     found = {(row["level"] == "observe", row["verdict"]) for row in run.record["results"]}
     assert found == {(False, "conforms"), (True, "observed")}, run.screen
