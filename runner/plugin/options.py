@@ -10,7 +10,7 @@ import pytest
 from runner.database.profile import DEFAULT_PROFILE
 from runner.execution.applicability import SEND_WITHHELD
 
-DEFAULT_IN_FLIGHT = 16
+DEFAULT_IN_FLIGHT = 1
 """Cases of one process at a time: they take some 80 connections, and most servers have 150."""
 MOST_IN_FLIGHT = 64
 

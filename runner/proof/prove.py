@@ -41,6 +41,7 @@ _NOT_PROVED = {
 """Variants and environments that are served, but without a guaranteed result on every machine, and why."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
 _OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+_OPTIONS += ["--in-flight", "16"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
 """Defects that show that also those cases can fail which end nothing, or only observe."""
 

@@ -24,7 +24,7 @@ from runner.plugin.embedded import EmbeddedSimulator
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 ENDS = f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
 WRONG = f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]"
-OPTIONS = ("-q", "--tb=no")
+OPTIONS = ("-q", "--tb=no", "--in-flight", "16")
 
 
 def results(record: Path) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def users(dsn: Dsn) -> tuple[tuple[str | None, ...], ...]:
 def test_cases_wait_side_by_side_and_are_reported_in_order_with_their_own_durations(tmp_path: Path) -> None:
     write_cases(tmp_path, quick=ENDS, long=f"{ENDS}\nwatch: 2", other=f"{ENDS}\nwatch: 2", last=ENDS)
     junit = tmp_path / "junit.xml"
-    done = run(*own(tmp_path), "-v", "--durations=0", f"--junitxml={junit}")
+    done = run(*own(tmp_path), "-v", "--in-flight", "16", "--durations=0", f"--junitxml={junit}")
     assert done.code == 0, done.screen
     assert re.findall(r"yaml::(\S+) conforms", done.screen) == ["quick", "long", "other", "last", "z-last"]
     times = {case.get("name"): float(case.get("time", 0)) for case in ET.parse(junit).iter("testcase")}  # noqa: S314 - ours
