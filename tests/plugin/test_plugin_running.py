@@ -166,6 +166,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     write_case(tmp_path, SLEEPS)
     record = tmp_path / "record.json"
     options = ["--dsn", simulator.text, "--statement-limit", "600", "--record", str(record), "-n", str(workers)]
+    options += ["--in-flight", "16"]
     with subprocess.Popen(
         command(*own(tmp_path), *options),
         cwd=ROOT,
@@ -193,7 +194,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
 
 def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, SLEEPS)
-    options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2"]
+    options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2", "--in-flight", "16"]
     with subprocess.Popen(
         command(*own(tmp_path), *options),
         cwd=ROOT,
