@@ -176,8 +176,8 @@ class Target:
                 # It may allow its administrator so many sessions and no more.
                 outcome = self._control.execute(self.probe, self.brief)
             elif succeeded(outcome):
-                self.find_probe(session, self.brief)
-                outcome = session.execute(self.probe, self.brief)
+                self.find_probe(session, self.brief)  # its last statement may still be without a reply
+                outcome = session.result(self.brief) if session.busy else session.execute(self.probe, self.brief)
             else:
                 return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
         finally:
