@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from runner.database.dsn import Dsn
-from runner.database.errorkinds import ErrorKind, kind_of, takes_no_more
+from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.limits import Limits
 from runner.database.naming import Names
 from runner.database.oceanbase import ODPS_LIST, is_odps, login_advice
@@ -171,8 +171,7 @@ class Target:
         session = self.known.administrators.add(Session(self.administrator))
         try:
             outcome = session.open(self.brief)
-            refused = isinstance(outcome, ServerError) or takes_no_more(outcome)
-            if refused and self._control is not None and not self._control.busy:
+            if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
                 # It may allow its administrator so many sessions and no more.
                 outcome = self._control.execute(self.probe, self.brief)
             elif succeeded(outcome):
