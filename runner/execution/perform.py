@@ -175,8 +175,7 @@ class Performer:
     def _compared(self, first: _Finding, second: _Finding, *, was_out: bool) -> CaseResult:
         """What two runs of one case come to; ``was_out``: whether the target could not be used after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
-        actual = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
-        out = actual and self._outage.begun(self._target)
+        out = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun(self._target)
         if deviates and not out:
             anyway = second.everybody and not second.direct
             if anyway and self._outage.comes_anyway(second.seconds, self._target):
