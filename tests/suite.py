@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from runner.language.load import case_files, load_cases
 from runner.language.model import Level
 from runner.language.register import read_register
+from runner.plugin.embedded import EmbeddedSimulator
 
 ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
@@ -66,6 +69,16 @@ def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
     )
     written = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"results": []}
     return SuiteRun(done.returncode, done.stdout + done.stderr, written)
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[str]:
+    """The DSN of a simulator with these options, which ends with the block."""
+    started = EmbeddedSimulator(*options)
+    try:
+        yield started.dsn
+    finally:
+        started.stop()
 
 
 def withheld(row: dict[str, Any]) -> bool:

@@ -15,11 +15,10 @@ from urllib.parse import quote
 import pymysql
 import pytest
 from servers import MariaDB, start_mariadb, start_seekdb
-from suite import run_suite
+from suite import run_suite, simulator
 
 from runner.database.dsn import Dsn
 from runner.language.load import case_files, load_cases
-from runner.plugin.embedded import EmbeddedSimulator
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
@@ -41,15 +40,6 @@ def doctor(*options: str) -> Done:
     command = [sys.executable, "-m", "runner", "doctor", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
-
-
-@contextmanager
-def simulator(*options: str) -> Iterator[str]:
-    started = EmbeddedSimulator(*options)
-    try:
-        yield started.dsn
-    finally:
-        started.stop()
 
 
 def administer(dsn: str, *statements: str) -> list[tuple[Any, ...]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from suite import ALL_CASES, run_suite
-
-from runner.plugin.embedded import EmbeddedSimulator
+from suite import ALL_CASES, run_suite, simulator
 
 Start = Callable[..., str]
 PLAIN = ("--variant", "behind-plain-proxy")
@@ -21,16 +19,7 @@ REMEDIES = ("client_session_id_version=2", "proxy_id", "observer's own port")
 def start() -> Iterator[Start]:
     """Starts a simulator with options; the answer is the DSN."""
     with ExitStack() as stack:
-        yield lambda *options: stack.enter_context(_proxied(*options))
-
-
-@contextmanager
-def _proxied(*options: str) -> Iterator[str]:
-    simulator = EmbeddedSimulator(*options)
-    try:
-        yield simulator.dsn
-    finally:
-        simulator.stop()
+        yield lambda *options: stack.enter_context(simulator(*options))
 
 
 @pytest.mark.parametrize("proxy", [("--behind-proxy",), PLAIN], ids=["ODP", "another"])

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from suite import run_suite
+from suite import run_suite, simulator
 from suite_process import runner
 
 from runner.database.profile import load_profile
-from runner.plugin.embedded import EmbeddedSimulator
 
 BARE = "not-in-the-syntax[no-quotes]"
 SYNTAX = ("--requirement", "SYN-6", "--strict", "-k", "quote or immediate")
-
-
-@contextmanager
-def simulator(*options: str) -> Iterator[str]:
-    started = EmbeddedSimulator(*options)
-    try:
-        yield started.dsn
-    finally:
-        started.stop()
 
 
 def test_a_bare_number_is_not_sent_to_a_target_of_the_default_profile(tmp_path: Path) -> None:
