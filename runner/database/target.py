@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from runner.database.adaptivelimit import AdaptiveLimit
 from runner.database.dsn import Dsn
 from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.limits import Limits
@@ -61,8 +62,7 @@ class Known:
         probe: which of the profile's probes it knows, once that is known.
         slowest: seconds that the administrator's slowest answer took.
         spelled: how it spells the words of the vocabulary, as far as they were used.
-        unlisted: how many sessions were looked for in the process list in vain.
-        listed_after: the longest time in seconds until a session was listed.
+        listing: how long a session that has logged in takes to be listed.
         administrators: this process's sessions as the administrator.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
@@ -73,8 +73,7 @@ class Known:
     probe: str | None = None
     slowest: float = 0.0
     spelled: dict[str, str] = field(default_factory=dict)
-    unlisted: int = 0
-    listed_after: float = 0.0
+    listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     administrators: Sessions = field(default_factory=Sessions)
     cut_off: threading.Event = field(default_factory=threading.Event)
 

@@ -20,9 +20,6 @@ from runner.database.processlist import ProcessList, Row
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 
-_IN_VAIN = 3  # sessions that were waited for in the list for the whole settle time, none of which was listed
-_BRIEF, _TIMES = 1.0, 4  # from there on: seconds, and a multiple of the longest time until one was listed
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -83,16 +80,10 @@ def identify(
     start = time.monotonic()
     found = _found(target, session, user, taken, before, earlier=earlier)
     if found.id is None:
-        target.known.unlisted += 1
+        target.known.listing.note_in_vain()
     else:
-        target.known.listed_after = max(target.known.listed_after, time.monotonic() - start)
+        target.known.listing.note(time.monotonic() - start)
     return found
-
-
-def _patience(target: Target) -> float:
-    """Seconds for a session to be listed: after a few that never were, only a multiple of what others took."""
-    known, settle = target.known, target.limits.settle
-    return settle if known.unlisted < _IN_VAIN else min(settle, max(_BRIEF, _TIMES * known.listed_after))
 
 
 def _found(
@@ -104,7 +95,7 @@ def _found(
     *,
     earlier: Collection[str],
 ) -> Identity:
-    poll = Poll(_patience(target))
+    poll = Poll(target.known.listing.of(target.limits.settle))
     mark = _new_mark()
     statement = target.profile.statement("process_list")
     doubt = before is not None

@@ -164,7 +164,7 @@ class Provisions:
         while (trouble := self._remove(statements)) and exists():
             if self._unknown and plain:
                 statements, plain = plain, None
-            elif self.cut_off or self._unknown or not poll.again():
+            elif self.cut_off or not poll.again():
                 return trouble
         return []
 

@@ -413,7 +413,8 @@ class Player:
         if step.state == "gone":
             self._settling.await_end(actor)
             return
-        poll = Poll(self._limits.settle)
+        start = time.monotonic()
+        poll = Poll(self._patience.states.of(self._limits.settle))
         seen = 0
         while seen < _LOOKS_UNTIL[step.state]:
             if actor.online.listen() is not None:
@@ -427,11 +428,13 @@ class Player:
             self._settling.keep_active()
             activity = self._stage.activity(actor)
             seen += activity is not None and activity != self._idle.get(actor.name)
-            if not poll.again():
+            if seen < _LOOKS_UNTIL[step.state] and not poll.again():
+                self._patience.states.note_in_vain()
                 # The server has had the statement for the whole settle time: it runs, whatever the list says of it.
                 note = f"the process list doesn't show it {step.state}; continuing"
                 self._stage.transcript.add(actor.name, "note", note)
                 return
+        self._patience.states.note(time.monotonic() - start)
 
 
 def _claims_any_error(reply: Reply) -> bool:
