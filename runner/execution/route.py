@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from runner.database.processlist import ProcessList, Row
 from runner.execution.identity import OwnList
 from runner.execution.stage import Actor, Stage
+from runner.execution.verdict import InconclusiveError
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def sender_elsewhere(sender: Actor, look: Look, stage: Stage) -> str | None:
     if own is None:
         return None  # its connection is closed, or its row in the administrator's list is known to be its own
     if sender.id is None:
-        return f"the id of {sender.name}, the sender, is unknown: {sender.unidentified}"
+        # A later look at the list doesn't tell it either.
+        raise InconclusiveError(f"not sent: the id of {sender.name}, the sender, is unknown: {sender.unidentified}")
     if own.own and sender.id not in own.own:
         stage.target.stopped = (
             f"the process list showed {sender.name} with the id {sender.id} and now shows the id "
