@@ -63,6 +63,7 @@ class Known:
         slowest: seconds that the administrator's slowest answer took.
         spelled: how it spells the words of the vocabulary, as far as they were used.
         listing: how long a session that has logged in takes to be listed.
+        unlisted: the thread ids of sessions that no process list showed.
         administrators: this process's sessions as the administrator.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
@@ -74,6 +75,7 @@ class Known:
     slowest: float = 0.0
     spelled: dict[str, str] = field(default_factory=dict)
     listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
+    unlisted: list[int | None] = field(default_factory=list)
     administrators: Sessions = field(default_factory=Sessions)
     cut_off: threading.Event = field(default_factory=threading.Event)
 

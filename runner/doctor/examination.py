@@ -131,7 +131,8 @@ class Examination:
             return None
         self._prepare_for(account, provisions)
         self._look_who_administers()
-        session = Session(self.target.login(account.user, account.password))
+        login = self.target.login(account.user, account.password)
+        session = Session(login)
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
@@ -143,7 +144,13 @@ class Examination:
                 self._try_word(name, session)
             if not _is_idle(session):
                 return _Seen()
-            login = self.target.login(account.user, account.password)
+        finally:
+            session.close()
+        # A new one: behind a splitter, what tries of words have left behind, as a transaction, may change its list.
+        session = Session(login)
+        try:
+            if not self._open(session):
+                return _Seen()
             return self._seen(session, account.user, None, login, provisions.table)
         finally:
             session.close()

@@ -20,13 +20,21 @@ from runner.database.processlist import ProcessList, Row
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
 
+_TOO_MANY = 10
+"""Sessions that no list shows, after which no further statement is worth its wait: their ids can't be told."""
+
 
 @dataclass(frozen=True)
 class Identity:
-    """A session's id, or why it could not be found."""
+    """A session's id, or why it could not be found.
+
+    Attributes:
+        listed: whether the process list, where it could be read, shows a row that can be the session's.
+    """
 
     id: str | None
     trouble: str = ""
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,23 @@ def identify(
     """
     start = time.monotonic()
     found = _found(target, session, user, taken, before, earlier=earlier)
-    if found.id is None:
-        target.known.listing.note_in_vain()
-    else:
+    if found.id is not None:
         target.known.listing.note(time.monotonic() - start)
+        return found
+    target.known.listing.note_in_vain()
+    if not found.listed and session.listen() is None:
+        _note_unlisted(target, session)
     return found
+
+
+def _note_unlisted(target: Target, session: Session) -> None:
+    target.known.unlisted.append(session.handshake_id)
+    if len(target.known.unlisted) >= _TOO_MANY and not target.stopped:
+        target.stopped = (
+            f"the process list did not show {len(target.known.unlisted)} sessions of the suite, which were connected: "
+            "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
+            "DSN; if the list is behind by more than some seconds, a greater --settle"
+        )
 
 
 def _found(
@@ -121,7 +141,7 @@ def _found(
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return Identity(ids.pop())
         if not poll.again():
-            return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own")
+            return Identity(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own", bool(found))
 
 
 def _own(rows: list[Row], mark: str, session: Session) -> list[Row]:

@@ -76,6 +76,8 @@ class Run:
         self._told_to_see = bool(worker_input.get("conformance_sees_others"))
         self._stopped: str = worker_input.get("conformance_stopped", "")
         """Why no statement that can end a session may be sent, if the examination has found a reason."""
+        self.in_flight: int = worker_input.get("conformance_in_flight", self._option.in_flight)
+        """How many cases to run at a time in each process."""
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
         self._performer: Performer | None = None
@@ -229,6 +231,8 @@ class Run:
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
             self._version = self.facts.version
             self._stopped = target.stopped
+            if not self.facts.tied:
+                self.in_flight = 1  # the first statement without effect has to stop all others
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:
@@ -244,9 +248,15 @@ class Run:
         return [
             f"{target}: {self.shown_target}, profile {self.profile.name}",
             *short(self.facts, len(self._needs.cases)),
+            *(["cases run one at a time: the session ids can't be tied to the connections"] if self.reduced else []),
             *([f"known deviations: {self._counted(self.known)}"] if self.known else []),
             *([f"leftovers of an earlier run removed: {self.swept}"] if self.swept else []),
         ]
+
+    @property
+    def reduced(self) -> bool:
+        """Whether fewer cases at a time are run than --in-flight says, because of the way to the server."""
+        return bool(self.in_flight < self._option.in_flight)
 
     def _counted(self, known: KnownDeviations) -> str:
         count, here = len(known.entries), len(self.known_here)
@@ -268,6 +278,7 @@ class Run:
             "conformance_version": self._version,
             "conformance_sees_others": self._sees_others,
             "conformance_stopped": self._stopped,
+            "conformance_in_flight": self.in_flight,
         }
 
     @property
@@ -295,13 +306,12 @@ class Run:
             ahead: the cases from this one on, by name, which may begin meanwhile.
         """
         # What a case does to a prepared account, the next one finds: that must not depend on chance.
-        if self._option.in_flight == 1 or self._accounts is not None:
+        if self.in_flight == 1 or self._accounts is not None:
             return self.performer.perform(case)
         if self.cases is None:
             cases = list(ahead)
-            limit = self._option.in_flight
             stops = bool(self._option.maxfail) or getattr(self._option, "stepwise", False)
-            self.cases = CasesInFlight(self.performer, limit, at_once=stops)
+            self.cases = CasesInFlight(self.performer, self.in_flight, at_once=stops)
             self.cases.add(cases)
         elif self._is_worker or not self.cases.knows(name):
             self.cases.add(ahead)

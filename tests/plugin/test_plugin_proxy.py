@@ -30,12 +30,14 @@ def test_every_case_is_decided_as_on_the_server_itself(tmp_path: Path, start: St
     assert found == {(False, "conforms"), (True, "observed")}, run.screen
 
 
+@pytest.mark.parametrize("in_flight", ["1", "8"])
 def test_an_ok_without_effect_is_not_blamed_on_the_server_where_ids_are_not_tied_to_connections(
-    tmp_path: Path, start: Start
+    tmp_path: Path, start: Start, in_flight: str
 ) -> None:
     """The statement may have reached another server; then no further one is sent, as the id may be somebody else's."""
-    options = ["--requirement", "SYN-2", "--requirement", "SYN-3", "--settle", "1"]
+    options = ["--requirement", "SYN-2", "--requirement", "SYN-3", "--settle", "1", "--in-flight", in_flight]
     run = run_suite(tmp_path / "record.json", *options, "--dsn", start(*PLAIN, "--defect", "does-nothing"))
+    assert ("cases run one at a time" in run.screen) == (in_flight != "1"), run.screen
     assert run.code == 1, run.screen
     assert {row["verdict"] for row in run.record["results"]} == {"inconclusive"}, run.screen
     assert "the statement may have reached another server" in run.screen

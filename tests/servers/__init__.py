@@ -9,7 +9,7 @@ context managers, in a fixture of the scope you need (one to three seconds to st
 
 from .base import ServerError
 from .mariadb import MariaDB, start_mariadb
-from .mysql import MySQL, start_mysql, unpack_mysql
+from .mysql import MySQL, mysql_command, start_mysql, unpack_mysql
 from .seekdb import SeekDB, start_seekdb
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "MySQL",
     "SeekDB",
     "ServerError",
+    "mysql_command",
     "start_mariadb",
     "start_mysql",
     "start_seekdb",

@@ -67,7 +67,11 @@ def start_mysql(folder: Path) -> Generator[MySQL]:
     """
     with fresh_directory() as directory:
         data = directory / "data"
-        command = [*_program(folder), "--no-defaults", f"--user={pwd.getpwuid(os.geteuid()).pw_name}"]
+        command = [
+            *_program(folder, "usr/sbin/mysqld"),
+            "--no-defaults",
+            f"--user={pwd.getpwuid(os.geteuid()).pw_name}",
+        ]
         command += [f"--basedir={folder / 'usr'}", f"--lc-messages-dir={folder / 'usr/share/mysql'}"]
         command += [f"--datadir={data}", "--secure-file-priv="]
         _make_data(command)
@@ -107,14 +111,19 @@ def start_mysql(folder: Path) -> Generator[MySQL]:
             yield MySQL(port, password, keeper.pid)
 
 
-def _program(folder: Path) -> list[str]:
-    """The server's command: by the loader that came with it, as its C library may be newer than the machine's."""
+def mysql_command(folder: Path) -> list[str]:
+    """The command of the client for the command line in a folder."""
+    return [*_program(folder, "usr/bin/mysql"), "--no-defaults", f"--plugin-dir={folder / 'usr/lib/mysql/plugin'}"]
+
+
+def _program(folder: Path, name: str) -> list[str]:
+    """A program's command: by the loader that came with it, as its C library may be newer than the machine's."""
     loaders = sorted(folder.glob("usr/lib*/ld-linux*.so.*")) + sorted(folder.glob("usr/lib/*/ld-linux*.so.*"))
     libraries = [folder / "usr/lib/mysql/private", *sorted(folder.glob("usr/lib/*-linux-gnu"))]
-    server = str(folder / "usr/sbin/mysqld")
+    program = str(folder / name)
     if not loaders:
-        return [server]  # an installation of the machine's own kind
-    return [str(loaders[-1].resolve()), "--library-path", ":".join(map(str, libraries)), server]
+        return [program]  # an installation of the machine's own kind
+    return [str(loaders[-1].resolve()), "--library-path", ":".join(map(str, libraries)), program]
 
 
 def _make_data(command: list[str]) -> None:

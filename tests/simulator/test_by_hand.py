@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pyoceanbase  # type: ignore[import-untyped]  # it has no types
 import pytest
+from servers import mysql_command, unpack_mysql
 
 from .clients import ORACLE_MODE, ROOT, Simulator, run
 
@@ -70,25 +70,16 @@ def test_a_driver_without_the_bit_is_refused_as_the_page_says(sim: Simulator) ->
     assert f"ERROR {refused} (0A000): {words}" in PAGE
 
 
-def command_line(program: str, *marks: str) -> str:
-    """A client program whose version has one of these words; skips where there is none."""
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"no {program} is installed")
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    if not any(mark in version for mark in marks):
-        pytest.skip(f"{program} is another client: {version.strip()}")
-    return path
-
-
-def by(client: str, sim: Simulator, user: str, password: str, *statements: str) -> subprocess.CompletedProcess[str]:
-    options = ["--no-defaults", "-h", "127.0.0.1", "-P", str(sim.port), "-u", f"{user}@oracle", f"-p{password}", "-vv"]
+def by(
+    client: list[str], sim: Simulator, user: str, password: str, *statements: str
+) -> subprocess.CompletedProcess[str]:
+    options = ["-h", "127.0.0.1", "-P", str(sim.port), "-u", f"{user}@oracle", f"-p{password}", "-vv"]
     said = "".join(f"{statement};\n" for statement in statements)
-    return subprocess.run([client, *options], input=said, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([*client, *options], input=said, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_mysqls_command_line_runs_it(sim: Simulator) -> None:
-    client = command_line("mysql", "Ver 8.", "Ver 9.", "MySQL Community")
+    client = mysql_command(unpack_mysql())
     granted = by(client, sim, "SYS", sim.password, *AS_SYS)
     assert granted.stdout.count("Query OK, 0 rows affected") == 3, granted.stderr
     listed = by(client, sim, "kill_user", "killuser123", "SHOW PROCESSLIST")
@@ -100,7 +91,6 @@ def test_mysqls_command_line_runs_it(sim: Simulator) -> None:
 
 
 def test_mariadbs_command_line_is_refused_as_the_page_says(sim: Simulator) -> None:
-    client = command_line("mariadb", "MariaDB")
-    done = by(client, sim, "SYS", sim.password, *AS_SYS)
+    done = by(["mariadb", "--no-defaults"], sim, "SYS", sim.password, *AS_SYS)
     assert done.returncode == 1
     assert done.stderr.strip() in PAGE
