@@ -17,9 +17,9 @@ from runner.database.naming import maker_of
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList, Row
 from runner.database.target import Target, TargetError
-from runner.execution.identity import identify, own_list
+from runner.execution.identity import identify
 from runner.execution.readings import SIGNED, UNSIGNED, readings
-from runner.execution.route import Look, is_direct, sender_elsewhere, target_elsewhere
+from runner.execution.route import Look, read_own, sender_elsewhere, target_elsewhere
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import Vocabulary
@@ -66,9 +66,7 @@ def _doubt(statement: str, sender: Actor, stage: Stage, named: Collection[str]) 
         control = stage.target.process_list()
         complete = stage.shows_others(control)
         asks = sender.session is not None and sender.alive and not sender.session.busy
-        # Where the list shows the sender's very connection, its server is known, and nothing need be sent on it: what a
-        # statement does right after a COMMIT, or after an error, is looked at as well.
-        own = own_list(stage.target, sender.online) if asks and not (complete and is_direct(sender, control)) else None
+        own = read_own(sender, stage, control, complete=complete) if asks else ()
     except TargetError as error:
         raise InconclusiveError(
             f"not sent: the process list can't be read to check the ids in the statement ({error})"

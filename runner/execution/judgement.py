@@ -15,6 +15,8 @@ from runner.database.outcome import GivenUp, Lost, NoReply, Ok, Outcome, Rows, S
 from runner.database.profile import Profile
 
 SYNTAX_CLASS = "syntax"
+_UNKNOWN_CLASSES = {SYNTAX_CLASS, "unknown-name"}
+"""A profile's classes of errors for what the server does not know: a statement, or a name in it."""
 INTERRUPTED_CLASS = "interrupted"
 
 
@@ -110,7 +112,7 @@ def _error_class(error: ServerError, profile: Profile) -> AnswerClass:
         return AnswerClass.INTERRUPTED
     if profile.passes(error):
         return AnswerClass.SHORTAGE
-    if classes and SYNTAX_CLASS not in classes:
+    if classes and _UNKNOWN_CLASSES.isdisjoint(classes):
         return AnswerClass.OTHER_ERROR  # the profile knows it better than the protocol does
     return {
         ErrorKind.UNSUPPORTED: AnswerClass.UNSUPPORTED,

@@ -18,6 +18,7 @@ from runner.database.poll import Poll
 from runner.database.session import Session
 from runner.execution.idling import Idling
 from runner.execution.patience import Patience
+from runner.execution.route import refuse_moved
 from runner.execution.stage import Actor, Stage
 from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 
@@ -267,6 +268,8 @@ class Settling:
         if not busy:  # from here on a statement may end it: that is told, too
             silent = bool(self._unanswering([actor], _PROBE_LIMIT))
             state = f"{actor.name} is connected, and replies to statements"
+            if end.row is not None and not silent:
+                refuse_moved(actor, self.stage)
             if silent and end.row is None:
                 state = (
                     f"{actor.name} is connected and listed until a statement is sent on its connection ({end.state})"

@@ -40,9 +40,14 @@ class WithoutOrderBy(_Lacking):
 
 @undecidable
 class WithoutDual(_Lacking):
-    """The table DUAL doesn't exist."""
+    """The table DUAL doesn't exist; a SELECT of constants has no FROM instead."""
 
     lacking = r"\bFROM\s+DUAL\b"
+
+    def parse(self, text: str) -> sql.Statement:
+        if re.match(r"\s*SELECT\b", text, re.IGNORECASE) and not re.search(r"\bFROM\b", text, re.IGNORECASE):
+            return Engine.parse(self, f"{text} FROM DUAL")
+        return super().parse(text)
 
     def refusal(self, text: str) -> errors.SqlError:  # noqa: ARG002 - it is the same for every text
         return errors.SqlError(1146, "42S02", "Table 'sys.dual' doesn't exist", oracle=False)

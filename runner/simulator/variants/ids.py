@@ -37,6 +37,8 @@ class SmallIds(SessionIds):
 class SmallIdsReused(SessionIds):
     """A new session gets the lowest free number that was not in use within the last second."""
 
+    rest: float = REST_SECONDS
+
     def __init__(self) -> None:
         super().__init__()
         self.taken: set[int] = set()
@@ -53,7 +55,7 @@ class SmallIdsReused(SessionIds):
 
     def give_back(self, user: User | None, number: int) -> None:
         self.taken.discard(number)
-        self.resting[number] = time.monotonic() + REST_SECONDS
+        self.resting[number] = time.monotonic() + self.rest
 
 
 @lawful
