@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+_LONG = {
+    "hostile/test_at_any_moment.py",
+    "hostile/test_runs.py",
+    "plugin/test_plugin_inflight.py",
+    "plugin/test_plugin_like_oceanbase.py",
+    "plugin/test_plugin_proxy.py",
+    "plugin/test_plugin_verdicts.py",
+    "real/test_environments.py",
+    "real/test_foreign_sessions.py",
+}
+"""Files with long tests, each of which has servers of its own: with xdist their tests are distributed one by one."""
 
 # No test is a matter of time: a busy machine makes each of them slow.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,3 +32,11 @@ settings.load_profile("fixed")
 with contextlib.suppress(ValueError):  # a thread beside the main one has no say in this
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of all other files share servers: with ``--dist loadgroup`` a file's tests run in one worker."""
+    here = Path(__file__).parent
+    for item in items:
+        if (file := item.path.relative_to(here).as_posix()) not in _LONG:
+            item.add_marker(pytest.mark.xdist_group(file))

@@ -1,7 +1,7 @@
 """The suite against every defect and every lawful variant of the simulator, as processes.
 
 All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix. Under xdist the
-tests of this file have to share a worker: ``--dist loadfile``.
+tests of this file have to share a worker: ``--dist loadgroup``.
 """
 
 from __future__ import annotations

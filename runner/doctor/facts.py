@@ -75,11 +75,6 @@ class Facts:
             return "through a proxy"
         return "direct or through a proxy"
 
-    @property
-    def tied(self) -> bool:
-        """Whether each connection's id in the list is known from its handshake, so that the list is its server's."""
-        return self.handshake_id_is_session_id is True and self.host_is_client is not False
-
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self) | {"route": self.route}

@@ -231,8 +231,8 @@ class Run:
             self.facts = Examination(target, self._needs, creates=self._accounts is None).facts()
             self._version = self.facts.version
             self._stopped = target.stopped
-            if not self.facts.tied:
-                self.in_flight = 1  # the first statement without effect has to stop all others
+            if not self.facts.handshake_id_is_session_id:
+                self.in_flight = 1  # behind a proxy, the first statement without effect has to stop all others
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
         finally:

@@ -55,7 +55,7 @@ DEFECTS = {
 
 @pytest.mark.parametrize(("defect", "requirement"), DEFECTS.items(), ids=list(DEFECTS))
 def test_a_defect_is_caught_for_its_requirement(tmp_path: Path, start: Start, defect: str, requirement: str) -> None:
-    options = ["--requirement", requirement, "--settle", "1", "--statement-limit", "2"]
+    options = ["--requirement", requirement, "--settle", "1", "--statement-limit", "2", "--maxfail", "3"]
     run = run_suite(tmp_path / "record.json", *options, "--dsn", start(*PLAIN, "--defect", defect))
     assert run.code == 1, run.screen
     assert run.results(verdict="deviates", requirement=requirement), run.screen

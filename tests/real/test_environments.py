@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from simulator.clients import Connection
 
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "1"))
-REQUIREMENTS = os.environ.get("KSC_FOREIGN_REQUIREMENTS", "SYN-1 SYN-2 SYN-3 PUR-1 PUR-2 PAR-1 IMP-7").split()
+REQUIREMENTS = os.environ.get("KSC_FOREIGN_REQUIREMENTS", "SYN-1 SYN-2 SYN-3 PAR-1 IMP-7").split()
 NEIGHBOURS = 8
 SETTLE = "3"  # seconds: what such a list does not show then, it does not show later either
-LIMIT = 1200.0  # seconds: most of a run is waiting
+LIMIT = 600.0  # seconds: most of a run is waiting
 KILLED = "was killed"
 DECIDED = {"cached-list"}
 """Environments in which all cases are decided, if one waits for the list long enough."""
