@@ -1,4 +1,4 @@
-"""The suite against every defect and every lawful variant of the simulator, as processes.
+"""The suite against every defect and every conforming variant of the simulator, as processes.
 
 All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix. Under xdist the
 tests of this file have to share a worker: ``--dist loadgroup``.
@@ -40,7 +40,7 @@ def test_a_defect_is_caught_for_the_requirement_that_it_breaks(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.kind == "variant"])
-def test_a_lawful_variant_is_not_accused(name: str) -> None:
+def test_a_variant_conforms(name: str) -> None:
     proof = proofs()[name]
     assert proof.holds(register()), said(proof)
 
