@@ -46,6 +46,7 @@ _FEW = 8  # cases at a time that any machine keeps up with
 _PAUSE = 0.005  # seconds
 _LATE = 0.003  # seconds that a pause lasts longer where threads wait for the interpreter or a processor
 _STEP = 0.02  # seconds that a step takes, about: to tell which cases take long
+_ID_OF = "id of "
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNORECASE)
 """What differs between answers that say the same: what is quoted, names, numbers."""
 
@@ -307,4 +308,7 @@ class CasesInFlight:
 
 
 def _words(result: CaseResult) -> tuple[Verdict, str]:
-    return result.verdict, _VARIABLE.sub("…", result.actual or result.reason)
+    """A verdict and its reason, without what differs between cases: ids, names of objects and of sessions."""
+    text = _VARIABLE.sub("…", result.actual or result.reason)
+    names = [re.escape(key.removeprefix(_ID_OF)) for key in result.identifiers if key.startswith(_ID_OF)]
+    return result.verdict, re.sub(rf"\b({'|'.join(names)})\b", "…", text) if names else text
