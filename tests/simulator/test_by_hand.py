@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pyoceanbase  # type: ignore[import-untyped]  # it has no types
 import pytest
-from servers import mysql_command, unpack_mysql
+from servers import ServerError, mysql_command, unpack_mysql
 
 from .clients import ORACLE_MODE, ROOT, Simulator, run
 
@@ -79,7 +79,10 @@ def by(
 
 
 def test_mysqls_command_line_runs_it(sim: Simulator) -> None:
-    client = mysql_command(unpack_mysql())
+    try:
+        client = mysql_command(unpack_mysql())
+    except ServerError as error:
+        pytest.skip(str(error))
     granted = by(client, sim, "SYS", sim.password, *AS_SYS)
     assert granted.stdout.count("Query OK, 0 rows affected") == 3, granted.stderr
     listed = by(client, sim, "kill_user", "killuser123", "SHOW PROCESSLIST")
