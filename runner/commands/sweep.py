@@ -50,7 +50,7 @@ def _sweep(target: Target, older_than: float, *, dry: bool) -> int:
         f"{len(left)} would be removed" if dry else f"{len(left) - len(troubles)} removed, {len(troubles)} not removed"
     )
     print(f"{target.dsn.shown}: {done}, {len(staying)} not touched")
-    return 1 if not dry and (troubles or findings.untold) else 0
+    return 1 if troubles or findings.untold else 0
 
 
 def _described(trace: Trace, now: float) -> str:

@@ -33,6 +33,12 @@ class Row:
         """What the session does, in the server's own words."""
         return (self.get("command"), self.get("state"), self.get("info"))
 
+    @property
+    def shown_activity(self) -> str:
+        """The same for a message, with the columns' names."""
+        named = zip(("COMMAND", "STATE", "INFO"), self.activity, strict=True)
+        return ", ".join(f"{column} {'NULL' if value is None else value}" for column, value in named)
+
 
 @dataclass(frozen=True)
 class ProcessList:

@@ -372,8 +372,13 @@ class _Run:
             self._settling.check_survivors(self._case.may_end, watch=False)
         except DeviationError as harm:
             if harm.actual not in error.actual:
-                actual, safety = f"{error.actual}; {harm.actual}", error.safety or harm.safety
-                raise DeviationError(error.expected, actual, safety=safety, missing=True) from error
+                worse_first = (harm, error) if harm.safety and not error.safety else (error, harm)
+                raise DeviationError(
+                    f"{error.expected}; {harm.expected}",
+                    "; ".join(each.actual for each in worse_first),
+                    safety=error.safety or harm.safety,
+                    missing=True,
+                ) from error
         except InconclusiveError:
             if not self.stage.said_guarded:
                 raise  # a session was lost before the statement under test: no answer to it was a fair one

@@ -307,7 +307,7 @@ class Settling:
         if shown is None:
             raise InconclusiveError(f"can't verify that the row of {actor.name} is gone")
         rows = [row for row in shown.of_user(actor.account.user) if row.id == actor.id]
-        return ", ".join(str(part) for part in rows[0].activity) if rows else None
+        return rows[0].shown_activity if rows else None
 
     def _row_after(self, actor: Actor, poll: Poll) -> str | None:
         """What the row of an ended session shows when ``poll`` is over; None as soon as there is none."""

@@ -29,7 +29,7 @@ MEANINGS = {
 LEVELS = {
     Level.MUST: "the specification states it",
     Level.SHOULD: "shown or implied by the specification; fails the run only with --strict",
-    Level.OBSERVE: "the specification is silent; never fails the run",
+    Level.OBSERVE: "the specification is silent; outcomes never fail the run",
 }
 
 

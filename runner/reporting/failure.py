@@ -7,6 +7,8 @@ from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult, Verdict
 
 _LINE = 150
+_TRANSCRIPT = "transcript (ms since the start of the case; > sent, < received, [duration])"
+_BY_HAND = "by hand (open one client per session; run the lines of all sessions in the order of their numbers)"
 
 
 def failure_text(result: CaseResult, rerun: str) -> str:
@@ -16,7 +18,7 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         result: a case that deviates, is inconclusive, or is listed as a known deviation and is none.
         rerun: the command that runs this case alone.
     """
-    binding = " (an unrelated session was killed: required like a must)" if result.safety else ""
+    binding = " (an unrelated session was killed: the case fails the run like a must)" if result.safety else ""
     parts = [
         f"{result.requirement} ({result.level.value}): {result.title}",
         f"case:     {result.case_id}, {result.place}",
@@ -31,9 +33,9 @@ def failure_text(result: CaseResult, rerun: str) -> str:
     parts += [f"rerun:    {rerun}"]
     if result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
         return "\n".join(parts)  # nothing is wrong but the list: the evidence would only be in the way
-    parts += ["", "transcript (ms since the start of the case)", *_transcript(result.transcript)]
+    parts += ["", _TRANSCRIPT, *_transcript(result.transcript)]
     if any(event.manual for event in result.transcript):
-        parts += ["", "by hand (one client per session, in the order of the numbers)", *_by_hand(result.transcript)]
+        parts += ["", _BY_HAND, *_by_hand(result.transcript)]
     return "\n".join(parts)
 
 
@@ -60,6 +62,6 @@ def _by_hand(events: tuple[Event, ...]) -> list[str]:
 
 def _typed(event: Event) -> str:
     if event.kind == "connects":
-        return f"-- connect {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+        return f"-- connect {event.text.split(':', 1)[0]}; SHOW PROCESSLIST has <id of {event.session}>"
     text = event.manual.rstrip()
     return text if text.endswith(";") else text + ";"

@@ -20,7 +20,7 @@ _QUOTED = re.compile(r"""(?<!\w)(['"`]).*?\1+(?!\w)""", re.DOTALL)  # and so doe
 _HEAD = {
     Level.MUST: "must (the specification states it)",
     Level.SHOULD: "should (shown or implied by the specification; fails the run only with --strict)",
-    Level.OBSERVE: "observe (the specification is silent; never fails the run)",
+    Level.OBSERVE: "observe (the specification is silent; outcomes never fail the run)",
 }
 
 
