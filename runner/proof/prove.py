@@ -1,7 +1,7 @@
 """Proves the suite on the simulator.
 
-Every defect deviates for the requirement that it breaks, no variant deviates or is inconclusive, and in an environment
-in which cases can't be decided some are inconclusive and none deviates.
+Every defect deviates for the requirement that it breaks, no variant fails the run or has an inconclusive case, and in
+an environment in which cases can't be decided some are inconclusive and none deviates.
 
 Each proof is a simulator with one of these, and the suite against it, as processes. A defect meets the cases of the
 requirement that it breaks; a few meet all cases, and so does every variant and environment.
