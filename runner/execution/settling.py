@@ -284,10 +284,7 @@ class Settling:
             return
         closed = self.idling.closes_within(end.idle, self.stage.login_of(actor), self.keep_active)
         if closed is not None:
-            raise InconclusiveError(
-                f"{actor.name} ended after {end.idle:.1f} s without a statement, and a session that no statement named "
-                f"also ended after {closed:.1f} s: an idle timeout. Raise it above the settle time"
-            )
+            raise InconclusiveError(_also_ended(actor.name, end.idle, closed, "the settle time"))
 
     def _note_speed(self, end: _End) -> None:
         # What was gone at the first look, which may have come late, tells nothing of the time that it took.
@@ -383,10 +380,7 @@ class Settling:
             return
         timeout = self.idling.closes_within(min(times.values()), self.stage.target.administrator, _nothing)
         if timeout is not None:
-            raise InconclusiveError(
-                f"{' and '.join(times)} ended after {min(times.values()):.1f} s without a statement, and a session "
-                f"that no statement named also ended after {timeout:.1f} s: an idle timeout. Raise it above 10 s"
-            )
+            raise InconclusiveError(_also_ended(" and ".join(times), min(times.values()), timeout, "10 s"))
 
     def _unanswering(self, actors: Collection[Actor], limit: float) -> list[Actor]:
         """Which of these sessions are gone, silent or interrupted; all idle ones are asked at the same time.
@@ -445,3 +439,13 @@ def _connection(actor: Actor) -> str:
     if actor.left:
         return "its client has disconnected"
     return "its client has not read the whole reply" if actor.online.held else "its connection is gone"
+
+
+def _also_ended(names: str, idle: float, closed: float, least: str) -> str:
+    """Why an end is not judged: a session that no statement named has ended, too, after ``closed`` seconds."""
+    timeout = f"an idle timeout. Raise it above {least}"
+    why = timeout if closed >= idle / 2 else "the server closes connections without the statement under test"
+    return (
+        f"{names} ended after {idle:.1f} s without a statement, and a session that no statement named also ended "
+        f"after {closed:.1f} s: {why}"
+    )

@@ -125,6 +125,8 @@ def test_a_server_that_restarts_gets_its_fair_chance_for_the_cases_that_are_left
     assert run.results(verdict="deviates") == []
     undecided = run.results(verdict="inconclusive")
     assert 1 <= len(undecided) <= 3, undecided
-    assert "is unusable since" in undecided[0]["reason"] or "not when the case was repeated" in undecided[0]["reason"]
+    reason = undecided[0]["reason"]  # which of them: how far the case was when the server went away
+    accepted = ("is unusable since", "not when the case was repeated", "the server closes connections without")
+    assert any(words in reason for words in accepted), reason
     assert len(run.results(verdict="conforms")) > 80
     assert "Traceback" not in run.screen
