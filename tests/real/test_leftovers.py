@@ -199,7 +199,7 @@ LOOKALIKES = ["KSCX_TREASURER", "KSC_BACKUP", "KSC_BACKUP_OWNER_1", "KSC_000000A
 
 def test_who_merely_resembles_ours_survives_every_sweep(place: Place) -> None:
     before = place.state()
-    foreign = [*LOOKALIKES, name(-HOUR), name(-2 * HOUR, number=2), name(9 * HOUR).removeprefix("KSC_").join(("KSCX_", ""))]
+    foreign = [*LOOKALIKES, name(-HOUR), name(-HOUR, number=2), name(9 * HOUR).removeprefix("KSC_").join(("KSCX_", ""))]
     for user in foreign:
         place.make_user(user)
     place.make_table("KSC_LEDGER", foreign[0])
