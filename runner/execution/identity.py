@@ -102,7 +102,7 @@ def _note_unlisted(target: Target, session: Session) -> None:
         target.stopped = (
             f"the process list did not show {len(target.known.unlisted)} sessions of the suite, which were connected: "
             "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
-            "DSN; if the list is behind by more than some seconds, a greater --settle"
+            "DSN. If the list lags by several seconds, use a greater --settle"
         )
 
 

@@ -62,6 +62,6 @@ def _by_hand(events: tuple[Event, ...]) -> list[str]:
 
 def _typed(event: Event) -> str:
     if event.kind == "connects":
-        return f"-- connect {event.text.split(':', 1)[0]}; SHOW PROCESSLIST has <id of {event.session}>"
+        return f"-- connect {event.text.split(':', 1)[0]}; its id in SHOW PROCESSLIST is <id of {event.session}>"
     text = event.manual.rstrip()
     return text if text.endswith(";") else text + ";"
