@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # pytest-xdist has no types
 
 _LONG = {
     "hostile/test_at_any_moment.py",
@@ -34,9 +36,23 @@ with contextlib.suppress(ValueError):  # a thread beside the main one has no say
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+class _FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Gives a worker whole files, whose tests share servers; long tests one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return nodeid if file.removeprefix("tests/") in _LONG else file
+
+
+# pytest-xdist 3.8's own loadgroup has no effect with pytest 9.2: it writes an attribute that isn't read any more.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Distributes the tests in the order in which they were collected."""
+    config.option.loadscopereorder = False
+    return _FileByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of all other files share servers: with ``--dist loadgroup`` a file's tests run in one worker."""
+    """Puts the long tests first, so that no worker begins one when the others are ready."""
     here = Path(__file__).parent
-    for item in items:
-        if (file := item.path.relative_to(here).as_posix()) not in _LONG:
-            item.add_marker(pytest.mark.xdist_group(file))
+    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in _LONG)

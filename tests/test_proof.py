@@ -1,7 +1,6 @@
 """The suite against every defect and every conforming variant of the simulator, as processes.
 
-All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix. Under xdist the
-tests of this file have to share a worker: ``--dist loadgroup``.
+All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix.
 """
 
 from __future__ import annotations

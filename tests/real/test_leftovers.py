@@ -115,6 +115,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
             dsn, profile = stack.enter_context(start_mariadb()).dsn(), "mariadb"
         onlooker = Target(Dsn.parse(dsn), load_profile(profile), Limits())
         stack.callback(onlooker.close)
+        # A server that has just started may still list the session that waited for it.
+        assert eventually(lambda: len(onlooker.process_list().rows) == 1)
         yield Place(request.param, dsn, profile, onlooker)
 
 
