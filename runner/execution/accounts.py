@@ -1,11 +1,11 @@
-"""Whom a case logs in as, and the pool of prepared accounts for targets on which no user may be created."""
+"""The users that cases log in as, and the pool that lends them: prepared ones, or those of earlier cases."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runner.database.accountsfile import Grants, PreparedAccounts, described, grants_of
@@ -18,6 +18,9 @@ from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, Create, Say, SessionSpec, flat
 
 _CHANGES_USERS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
+
+_SAME = 5  # inconclusive cases in a row for which new users made no difference
+_DAMAGED = 3  # cases that users of earlier cases made deviate
 
 
 @dataclass(eq=False)
@@ -38,55 +41,129 @@ class Account:
     ids: set[str] = field(default_factory=set)
 
 
-class Pool:
-    """The prepared accounts of one process, each lent to one case at a time."""
+@dataclass(eq=False)
+class Table:
+    """A table that a case has made.
 
-    def __init__(self, prepared: PreparedAccounts) -> None:
+    Attributes:
+        name: its name.
+        text: the name as statements use it.
+        users: those that have the rights to it.
+    """
+
+    name: str
+    text: str
+    users: set[str] = field(default_factory=set)
+
+
+class Pool:
+    """The accounts of one process, each lent to one case at a time, and only while it has no session.
+
+    Where users can be created, a case leaves those that it made to later cases, if they are as they were made: a user
+    takes three statements and more. Elsewhere the accounts are prepared, and there are no others. The tables of cases
+    are left to later ones in the same way.
+
+    What a case does to a user must not decide another case. So a case that deviates or is inconclusive with users of
+    earlier cases is run again with new ones, which decides; and where that shows that users don't stay as they were
+    made, or keeps making no difference, all cases get new ones.
+    """
+
+    def __init__(self, prepared: PreparedAccounts | None = None) -> None:
         self._lending = threading.Lock()
-        self._accounts = [(each.grants, Account(each.user, each.password, ours=False)) for each in prepared.accounts]
-        self._lent: list[Account] = []
+        self._free: deque[tuple[Grants, Account]] = deque()
+        if prepared is not None:
+            self._free += [(each.grants, Account(each.user, each.password, ours=False)) for each in prepared.accounts]
+        self._held = Counter(grants for grants, _ in self._free)
+        self._tables: deque[Table] = deque()
         self._lingering: set[str] = set()
         """Ids of rows that have been waited for in vain: not again in every case."""
-        self.administrator = prepared.administrator
+        self._same = self._damaged = 0
+        self.prepared = prepared is not None
+        self.administrator = prepared is not None and prepared.administrator
+        """Whether the DSN's user may do what the cases have the administrator do, where accounts are prepared."""
 
-    def lend(self, spec: SessionSpec, target: Target) -> Account:
+    @property
+    def reuses(self) -> bool:
+        """Whether cases get users and tables of earlier cases."""
+        return not self.prepared and self._same < _SAME and self._damaged < _DAMAGED
+
+    def lend(self, spec: SessionSpec, shown: Callable[[], ProcessList], limit: float) -> Account | None:
         """An account of exactly the grants that a session's user needs, which has no session.
 
         Args:
             spec: the session.
-            target: the server, to look whose sessions it lists.
+            shown: reads the process list.
+            limit: seconds for the sessions of a prepared account to go, which earlier cases had.
+
+        Returns:
+            None where none is free, and one can be created.
 
         Raises:
-            InconclusiveError: there is none.
+            InconclusiveError: no prepared account is free.
+            TargetError: the process list can't be read.
         """
         grants = grants_of(spec.grants)
-        accounts = [account for held, account in self._accounts if held == grants]
-        if not accounts:
+        if not self._held[grants] and self.prepared:
             raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
         with self._lending:
-            free = [account for account in accounts if account not in self._lent]
-            if not free:
-                there = f"{len(accounts)} that the accounts file has for this worker"
+            free = [account for held, account in self._free if held == grants]
+            if not free and self.prepared:
+                there = f"{self._held[grants]} that the accounts file has for this worker"
                 raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
-            account = self._without_session(free, target)
-            self._lent.append(account)
+            account = self._without_session(free, shown, limit) if free else None
+            if account is not None:
+                self._free.remove((grants, account))
         return account
 
-    def take_back(self, lent: Iterable[Account]) -> None:
-        """The case is over and its sessions are closed: its accounts are free."""
+    def take_back(self, spec: SessionSpec, account: Account) -> None:
+        """The case is over and its sessions are closed: an account that was lent, or made, is free."""
         with self._lending:
-            for account in lent:
-                self._lent.remove(account)
+            self._free.append((grants_of(spec.grants), account))
 
-    def _without_session(self, accounts: list[Account], target: Target) -> Account:
-        """The first account that no row is of; sessions of earlier cases have the settle time to go."""
-        poll = Poll(target.limits.settle)
+    def lend_table(self, users: Collection[str]) -> Table | None:
+        """A table of an earlier case, the one that most of these users have the rights to; None if there is none."""
+        with self._lending:
+            if not self._tables:
+                return None
+            table = max(self._tables, key=lambda each: len(each.users.intersection(users)))
+            self._tables.remove(table)
+        return table
+
+    def take_back_table(self, table: Table) -> None:
+        """The case is over that had it."""
+        with self._lending:
+            self._tables.append(table)
+
+    def note_repeated(self, *, same: bool) -> None:
+        """A case was inconclusive, and again, or not, with new users: where they make no difference, they only cost."""
+        self._same = self._same + 1 if same else 0
+
+    def note_damaged(self) -> None:
+        """A case deviated with users of earlier cases, and not with new ones."""
+        self._damaged += 1
+
+    def empty(self) -> tuple[list[Account], list[Table]]:
+        """All that is left of what cases made, which the caller removes."""
+        with self._lending:
+            accounts = [account for _, account in self._free if account.ours]
+            tables = list(self._tables)
+            self._free.clear()
+            self._tables.clear()
+        return accounts, tables
+
+    def _without_session(
+        self, accounts: list[Account], shown: Callable[[], ProcessList], limit: float
+    ) -> Account | None:
+        """The first account that no row is of."""
+        poll = Poll(limit)
         while True:
-            shown = target.process_list()
-            listed = {account.user: _ids(account, shown) for account in accounts}
+            rows = shown()
+            listed = {account.user: _ids(account, rows) for account in accounts}
             for account in accounts:
                 if not listed[account.user]:
                     return account
+            if not self.prepared:
+                return None
             if set().union(*listed.values()) <= self._lingering or not poll.again():
                 break
         self._lingering.update(*listed.values())
@@ -99,6 +176,31 @@ class Pool:
 
 def _ids(account: Account, shown: ProcessList) -> set[str]:
     return {row.id for row in shown.of_user(account.user)}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a case's steps may change of what was made for it, so that no other case can have it.
+
+    Attributes:
+        users: the sessions whose users a GRANT, REVOKE, DROP or the like names, or that have such a user.
+        table: whether such a statement names the table.
+    """
+
+    users: frozenset[str]
+    table: bool
+
+    @classmethod
+    def of(cls, case: Case) -> Changes:
+        """What a case changes; everybody, where a statement doesn't say whom."""
+        said = [step.statement for step in flat(case.steps) if isinstance(step, Say)]
+        holes = [tuple(each.holes) for each in said if _CHANGES_USERS.search(each.text)]
+        names = {step.session for step in flat(case.steps) if isinstance(step, Create)}
+        names |= {hole.session for found in holes for hole in found if hole.session is not None}
+        if any(all(hole.session is None and hole.word != "role" for hole in found) for found in holes):
+            names = {spec.name for spec in case.sessions}
+        names |= {spec.same_user_as for spec in case.sessions if spec.name in names and spec.same_user_as is not None}
+        return cls(frozenset(names), any(hole.word == "table" for found in holes for hole in found))
 
 
 def unfit(case: Case, *, administrator: bool) -> str | None:

@@ -16,6 +16,7 @@ from runner.execution.idling import Idling
 from runner.execution.observing import Observer
 from runner.execution.outage import Outage
 from runner.execution.patience import Patience
+from runner.execution.provisions import Provisions
 from runner.execution.settling import Settling
 from runner.execution.stage import Stage
 from runner.execution.steps import Player
@@ -31,12 +32,13 @@ class Performer:
 
     Args:
         target: the server.
-        pool: the prepared accounts to run them with, if no users are to be created.
+        pool: lends the accounts to run them with; prepared ones, if no users are to be created.
         shared: what the performers of other threads learn, too.
     """
 
     def __init__(self, target: Target, pool: Pool | None = None, shared: _Shared | None = None) -> None:
         self._target = target
+        self._is_first = shared is None
         self._shared = shared or _Shared.new(target, pool)
         self._outages_seen = 0
         self._uncleared: list[tuple[Stage, tuple[str, ...]]] = []
@@ -60,7 +62,7 @@ class Performer:
             return result
         self._shared.idling.alone = True
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
-        return self._repeated(case, lambda: self._believable(case, deviated=deviated))
+        return self._repeated(case, lambda: self._believable(case, deviated=deviated, again=before is not None))
 
     def attempt(self, case: Case) -> Attempt:
         """Runs a case while others are run in other threads: what these may have caused is not judged yet."""
@@ -84,9 +86,11 @@ class Performer:
         return Attempt(result, doubtful=True, lost=finding.lost, full=finding.full, troubled=troubled)
 
     def close(self) -> None:
-        """Removes what it could not remove before, and ends its administrator's session."""
+        """Removes what it could not remove before, and what cases left for later ones; ends its own session."""
         if self._uncleared and self._outage.over(self._target):
             self._clear_again()
+        if self._is_first:
+            Provisions(self._target, Transcript(), self._shared.pool).clear_pool()
         self._target.close()
 
     @staticmethod
@@ -108,7 +112,7 @@ class Performer:
         because = not_applicable(case, self._target.profile, case.vocabulary)
         if because is not None:
             return replace(_blank(case), verdict=Verdict.NOT_APPLICABLE, reason=because)
-        because = unfit(case, administrator=pool.administrator) if pool is not None else None
+        because = unfit(case, administrator=pool.administrator) if pool.prepared else None
         if because is not None:
             return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
         if self._target.stopped and case.needs_ids:
@@ -128,18 +132,44 @@ class Performer:
                 seconds = round(time.monotonic() - start, 3)
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=seconds)
 
-    def _believable(self, case: Case, *, deviated: bool) -> CaseResult:
-        """Runs a case, and looks at the target if it came to nothing."""
+    def _believable(self, case: Case, *, deviated: bool, again: bool) -> CaseResult:
+        """Runs a case, and looks at the target if it came to nothing.
+
+        Args:
+            case: the case.
+            deviated: whether it had deviated before, among other cases.
+            again: whether it had come to nothing before, among other cases.
+        """
         if not self._outage.over(self._target):
             return replace(_blank(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._clear_again()
-        first = self._run(case)
+        first = self._run(case, fresh=again)
+        if first.took and first.failed and not self._outage.begun(self._target):
+            first, deviated = self._with_new_users(case, first)
         if first.result.verdict is Verdict.DEVIATES:
             return self._cleared(self._confirmed(case, first, deviated=deviated), wait=True)
         result = first.result
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.begun(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._cleared(result, wait=False)
+
+    def _with_new_users(self, case: Case, first: _Finding) -> tuple[_Finding, bool]:
+        """A case that failed with users of earlier cases, which may have done something to them.
+
+        Returns:
+            What it comes to with new users, and whether it has deviated before for a reason that is not the users.
+        """
+        second = self._run(case, fresh=True)
+        if first.result.verdict is not Verdict.DEVIATES:
+            self._shared.pool.note_repeated(same=second.result.verdict is first.result.verdict)
+            return second, False
+        if second.failed:
+            return second, second.result.verdict is Verdict.DEVIATES
+        third = self._run(case, fresh=True)  # is it the users, or does it deviate now and then?
+        if third.failed:
+            return replace(third, result=self._compared(first, second, was_out=False)), False
+        self._shared.pool.note_damaged()
+        return third, False
 
     def _cleared(self, result: CaseResult, *, wait: bool) -> CaseResult:
         """Removes what a case could not remove while the target was out; ``wait``: until the target is back."""
@@ -165,7 +195,7 @@ class Performer:
         if not self._outage.over(self._target):
             return _undecided(first.result, f"but {self._outage.reason}", unreached=True)
         left = self._clear_again()
-        second = self._run(case)
+        second = self._run(case, fresh=True)
         warnings = (*first.result.warnings, *left, *second.result.warnings)
         result = self._compared(
             replace(first, result=replace(first.result, warnings=warnings)), second, was_out=troubled
@@ -213,12 +243,17 @@ class Performer:
             self._uncleared.append((stage, left))
         return left
 
-    def _run(self, case: Case) -> _Finding:
-        """Runs a case once; what it can't remove while the target is out is told when it was tried again."""
+    def _run(self, case: Case, *, fresh: bool = False) -> _Finding:
+        """Runs a case once; what it can't remove while the target is out is told when it was tried again.
+
+        Args:
+            case: the case.
+            fresh: whether it gets new users, and a new table.
+        """
         if self._outages_seen != self._outage.ended:
             self._outages_seen = self._outage.ended
             self._target.close()
-        run = _Run(case, self._target, self._shared)
+        run = _Run(case, self._target, self._shared, fresh=fresh)
         finding = run.finding()
         if not run.stage.provisions.cut_off:
             return finding
@@ -268,13 +303,13 @@ class _Shared:
     patience: Patience
     idling: Idling
     outage: Outage
-    pool: Pool | None
+    pool: Pool
     crashes: bool = False
 
     @classmethod
     def new(cls, target: Target, pool: Pool | None) -> _Shared:
         """Nothing is known yet."""
-        return cls(Patience(target.limits), Idling(target), Outage(target.limits), pool)
+        return cls(Patience(target.limits), Idling(target), Outage(target.limits), pool or Pool())
 
 
 @dataclass(frozen=True)
@@ -288,6 +323,7 @@ class _Finding:
         everybody: whether the administrator's session, which no statement concerns, was lost as well.
         lost: whether a session was lost that has to go on.
         full: whether the server took no more connections.
+        took: whether it had users, or a table, of earlier cases.
     """
 
     result: CaseResult
@@ -297,15 +333,21 @@ class _Finding:
     everybody: bool
     lost: bool
     full: bool
+    took: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether it deviates or is inconclusive."""
+        return self.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
 
 
 class _Run:
     """One run of one case."""
 
-    def __init__(self, case: Case, target: Target, shared: _Shared) -> None:
+    def __init__(self, case: Case, target: Target, shared: _Shared, *, fresh: bool) -> None:
         self._case = case
         self._transcript = Transcript()
-        self.stage = Stage(case, target, self._transcript, shared.pool)
+        self.stage = Stage(case, target, self._transcript, shared.pool, fresh=fresh)
         self._settling = Settling(self.stage, shared.patience, shared.idling)
         self._player = Player(self.stage, self._settling, shared.patience, case.vocabulary)
         self._observer = Observer(self.stage, self._settling, shared.patience, self._player.matcher)
@@ -334,7 +376,7 @@ class _Run:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             lost = self._settling.has_lost()
-            left = self.stage.clear()
+            left = self.stage.clear(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
             result,
             reason=without_passwords(result.reason),
@@ -346,7 +388,8 @@ class _Run:
             identifiers=self.stage.identifiers(),
             respelled=dict(self._player.respelled),
         )
-        return _Finding(result, missing, direct, seconds, everybody, lost, full or self.stage.full)
+        took = self.stage.provisions.took
+        return _Finding(result, missing, direct, seconds, everybody, lost, full or self.stage.full, took)
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:

@@ -9,9 +9,10 @@ from runner.database.errorkinds import ErrorKind, kind_of
 from runner.database.naming import new_password, new_plain_password
 from runner.database.outcome import Outcome, Rows, ServerError, answered, succeeded
 from runner.database.poll import Poll
+from runner.database.processlist import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target, TargetError
-from runner.execution.accounts import Account, Pool
+from runner.execution.accounts import Account, Pool, Table
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
@@ -21,40 +22,54 @@ class Provisions:
     """Makes and removes what a case needs on the server besides sessions.
 
     Args:
-        pool: the prepared accounts that are lent to it, if it is not to create users.
+        pool: lends prepared accounts, or users and tables of earlier cases.
+        fresh: whether it has to create all that it can create.
     """
 
-    def __init__(self, target: Target, transcript: Transcript, pool: Pool | None = None) -> None:
+    def __init__(self, target: Target, transcript: Transcript, pool: Pool | None = None, *, fresh: bool = True) -> None:
         self._target = target
         self._transcript = transcript
-        self._pool = pool
+        self._pool = pool or Pool()
+        self._reuses = not fresh and self._pool.reuses
         self._accounts: list[Account] = []
-        self._lent: list[Account] = []
+        self._common: list[tuple[SessionSpec, Account]] = []
+        """Those of the accounts that other cases can use, too."""
         self._names: dict[str, str] = {}
-        self._table_name = ""
+        self._table: Table | None = None
+        self._list: ProcessList | None = None
+        self.took = False
+        """Whether a user or table of an earlier case was taken."""
         self._role: str | None = None
         self.cut_off = False
         """Whether the administrator was not answered any more when it was to clear up."""
         self._unknown = False
         """Whether the server doesn't know the last statement that was to remove something."""
-        self.table: str | None = None
         self.role_taken = False
         """Whether the role was made and not dropped, as far as one can tell without a list of roles."""
 
-    def account(self, spec: SessionSpec, begins_like: Account | None = None, *, plain: bool = False) -> Account:
+    def account(
+        self, spec: SessionSpec, begins_like: Account | None = None, *, plain: bool = False, common: bool = True
+    ) -> Account:
         """A user for a session, created and granted what it declares; only its name, if the steps create it.
 
         Args:
             spec: the session.
             begins_like: the account with whose name the new user's name begins.
-            plain: whether a step holds its password without quotes, as the page's example does.
+            plain: whether a step holds its password without quotes, as the specification's example does.
+            common: whether other cases can have the user before and after this one.
 
         Raises:
             InconclusiveError: the target refuses, or no prepared account is free.
         """
-        if self._pool is not None:
-            self._lent.append(account := self._pool.lend(spec, self._target))
-            return account
+        common = common and spec.create and begins_like is None and not plain
+        if self._pool.prepared or (common and self._reuses):
+            shown = self._target.process_list if self._pool.prepared else self._list_before
+            lent = self._pool.lend(spec, shown, self._target.limits.settle)
+            if lent is not None:
+                self._common.append((spec, lent))
+                if lent.ours:
+                    self._note_user(spec, lent)
+                return lent
         names = self._target.names
         password = new_plain_password() if plain else new_password()
         account = Account(names.new() if begins_like is None else names.extended(begins_like.user), password)
@@ -65,7 +80,28 @@ class Provisions:
         self.create(account)
         for privilege in spec.grants:
             self.grant(account, privilege)
+        if common:
+            self._common.append((spec, account))
         return account
+
+    def _list_before(self) -> ProcessList:
+        """The process list before the case's first login: until then no user of an earlier case can get a session."""
+        if self._list is None:
+            self._list = self._target.process_list()
+        return self._list
+
+    def _note_user(self, spec: SessionSpec, account: Account) -> None:
+        """Notes the statements that have made a user for an earlier case: someone who repeats this one needs them."""
+        self.took = True
+        self._accounts.append(account)
+        self._names[f"user of {spec.name}"] = account.user
+        profile = self._target.profile
+        created = profile.statements("create_user", user=account.user, password=account.password)
+        self._note_earlier([*created, *(text for each in spec.grants for text in profile.grants(each, account.user))])
+
+    def _note_earlier(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._transcript.add(ADMINISTRATOR, "sent before", statement, manual=statement, setup=True)
 
     def create(self, account: Account) -> None:
         """Creates an account's user, with the right to log in and nothing else.
@@ -93,23 +129,44 @@ class Provisions:
             InconclusiveError: the target refuses.
         """
         profile = self._target.profile
-        self._table_name = self._target.names.new()
-        administrator = self._target.dsn.account.upper()
-        self.table = profile.statement("table_name", administrator=administrator, name=self._table_name)
-        for statement in profile.statements("create_table", table=self.table, name=self._table_name):
+        users = dict.fromkeys(account.user for account in accounts if not account.administrator)
+        lent = self._pool.lend_table(users) if self._reuses else None
+        table = self._table = lent or self._create_table()
+        if lent is not None:
+            self.took = True
+            self._note_earlier(profile.statements("create_table", table=table.text, name=table.name))
+            self._prepare(f"DELETE FROM {table.text}")  # noqa: S608 - a table of the suite
+        for row_id, val in rows:
+            self._prepare(profile.statement("insert_row", table=table.text, id=row_id, val=val))
+        self._prepare("COMMIT")
+        for user in users:
+            grants = profile.statements("grant_table", table=table.text, user=user)
+            if user in table.users:
+                self._note_earlier(grants)
+                continue
+            for statement in grants:
+                self._prepare(statement)
+            table.users.add(user)
+
+    def _create_table(self) -> Table:
+        profile = self._target.profile
+        name, administrator = self._target.names.new(), self._target.dsn.account.upper()
+        table = Table(name, profile.statement("table_name", administrator=administrator, name=name))
+        for statement in profile.statements("create_table", table=table.text, name=name):
+            self._table = table  # before it is created: an error may come after the effect
             outcome = self._answer(statement)
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
-                self.table = None  # nothing was made, so that there is nothing to drop
+                self._table = None  # nothing was made, so that there is nothing to drop
                 raise InconclusiveError(
                     f"needs a table, and {administrator} can't create one (error {outcome.code})", outcome
                 )
             _require(statement, outcome)
-        for row_id, val in rows:
-            self._prepare(profile.statement("insert_row", table=self.table, id=row_id, val=val))
-        self._prepare("COMMIT")
-        for user in dict.fromkeys(account.user for account in accounts if not account.administrator):
-            for statement in profile.statements("grant_table", table=self.table, user=user):
-                self._prepare(statement)
+        return table
+
+    @property
+    def table(self) -> str | None:
+        """The case's table, as statements name it."""
+        return None if self._table is None else self._table.text
 
     @property
     def role(self) -> str:
@@ -135,27 +192,53 @@ class Provisions:
 
     def names(self) -> dict[str, str]:
         """The names that were made up: of users, table and role, whether or not they came to be."""
-        named = {"table": self._table_name or None, "role": self._role}
+        named = {"table": None if self._table is None else self._table.name, "role": self._role}
         return self._names | {what: name for what, name in named.items() if name is not None}
 
-    def clear(self) -> list[str]:
-        """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed."""
+    def clear(self, *, keep: bool = False, keep_table: bool = False) -> list[str]:
+        """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed.
+
+        Args:
+            keep: whether the users that other cases can use are as they were made, so that later cases can have them.
+            keep_table: the same of the table.
+        """
+        for spec, account in self._common:
+            if account.ours and not keep:
+                continue
+            self._pool.take_back(spec, account)
+            if account.ours:
+                self._accounts.remove(account)
+        self._common.clear()
+        if keep_table and self._table is not None and not self._pool.prepared:
+            self._pool.take_back_table(self._table)
+            self._table = None
+        return self._remove_all()
+
+    def clear_pool(self) -> list[str]:
+        """Drops what the cases have left for later ones; says what could not be removed."""
+        accounts, tables = self._pool.empty()
+        left: list[str] = []
+        self._accounts += accounts
+        for self._table in tables:
+            left += self._drop_table(self._table)
+        self._table = None
+        return left + self._remove_all()
+
+    def _remove_all(self) -> list[str]:
         profile = self._target.profile
         self.cut_off = False
-        left: list[str] = []
-        if self.table is not None:
-            statements = profile.statements("drop_table", table=self.table, name=self._table_name)
-            left += self._drop(statements, lambda: self._listed("list_tables", self._table_name) is not False)
+        left = [] if self._table is None else self._drop_table(self._table)
         if (role := self._role) is not None:
             statements = profile.statements("drop_role", role=role)
             left += self._drop(statements, lambda: self._role_exists(role))
         for account in self._accounts:
             statements = profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._exists, account), [f"DROP USER {account.user}"])
-        if self._pool is not None:
-            self._pool.take_back(self._lent)
-            self._lent.clear()
         return left
+
+    def _drop_table(self, table: Table) -> list[str]:
+        statements = self._target.profile.statements("drop_table", table=table.text, name=table.name)
+        return self._drop(statements, lambda: self._listed("list_tables", table.name) is not False)
 
     def _drop(self, statements: list[str], exists: Callable[[], bool], plain: list[str] | None = None) -> list[str]:
         """Drops something, for a while; with the ``plain`` statements where the server doesn't know the profile's."""

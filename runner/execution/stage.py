@@ -11,7 +11,7 @@ from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
-from runner.execution.accounts import Account, Pool
+from runner.execution.accounts import Account, Changes, Pool
 from runner.execution.identity import by_address, identify
 from runner.execution.provisions import Provisions
 from runner.execution.transcript import Transcript
@@ -62,11 +62,14 @@ class Actor:
 class Stage:
     """The sessions of one run of a case, and what they stand on."""
 
-    def __init__(self, case: Case, target: Target, transcript: Transcript, pool: Pool | None = None) -> None:
+    def __init__(
+        self, case: Case, target: Target, transcript: Transcript, pool: Pool | None = None, *, fresh: bool = True
+    ) -> None:
         self.case = case
+        self._changes = Changes.of(case)
         self.target = target
         self.transcript = transcript
-        self.provisions = Provisions(target, transcript, pool)
+        self.provisions = Provisions(target, transcript, pool, fresh=fresh)
         self.actors: dict[str, Actor] = {}
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
@@ -101,14 +104,19 @@ class Stage:
         if spec.same_user_as is not None:
             return self.actors[spec.same_user_as].account
         begins_like = self.actors[spec.name_extends].account if spec.name_extends else None
-        return self.provisions.account(spec, begins_like, plain=spec.name in self.case.tells_passwords_of)
+        plain = spec.name in self.case.tells_passwords_of
+        return self.provisions.account(spec, begins_like, plain=plain, common=spec.name not in self._changes.users)
 
-    def clear(self) -> list[str]:
-        """Closes the sessions and removes all that was made; says what could not be removed."""
+    def clear(self, *, keep: bool = False) -> list[str]:
+        """Closes the sessions and removes all that was made; says what could not be removed.
+
+        Args:
+            keep: whether all that the case doesn't change is as it was made, so that later cases can have it.
+        """
         for actor in self.actors.values():
             if actor.session is not None:
                 actor.session.close()
-        return self.provisions.clear()
+        return self.provisions.clear(keep=keep, keep_table=keep and not self._changes.table)
 
     def identifiers(self) -> dict[str, str]:
         """What is this run's own and another one's will be other: ids, users, addresses, names; never a password."""

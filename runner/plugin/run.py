@@ -293,8 +293,7 @@ class Run:
             self._target = Target(self.dsn, self.profile, self.limits, self._names)
             self._target.known.sees_others = self._sees_others
             self._target.stopped = self._stopped
-            pool = Pool(self._accounts) if self._accounts is not None else None
-            self._performer = Performer(self._target, pool)
+            self._performer = Performer(self._target, Pool(self._accounts))
         return self._performer
 
     def result(self, name: str, case: Case, ahead: Iterable[tuple[str, Case]]) -> CaseResult:
