@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import select
 import socket
 import ssl
 import struct
@@ -13,10 +15,12 @@ from runner.database.outcome import ServerError
 
 _HEADER = 4  # bytes: length and sequence number of a packet
 _ERROR = 0xFF
-_CHUNK = 65536
+_CHUNK = 16384
+_NARROW = 65536  # bytes of a receive buffer
+_LEAST_SENDING = 0.1  # seconds
 _LARGEST = 64 * 2**20  # bytes of memory that one answer may take, each read of PyMySQL's counted with what keeps it
 _PIECE = 100
-_MOST_CHUNKS = 16  # that are taken off the wire at one look; nothing lawful that is unasked for comes near
+_MOST_CHUNKS = 64  # that are taken off the wire at one look; nothing lawful that is unasked for comes near
 
 
 class TooLargeError(Exception):
@@ -41,6 +45,9 @@ class Line:
         self.ended: str | None = None
         self.refused = False
         self._socket = connected
+        connected.setblocking(False)
+        self._readable = select.poll()
+        self._readable.register(connected, select.POLLIN)
         self._come = bytearray()
         self._taken = bytearray()
         self._weight = 0
@@ -118,7 +125,7 @@ class Line:
     def narrow(self) -> None:
         """Makes the receive buffer small, so that a server that sends much has to wait until its answer is read."""
         with contextlib.suppress(OSError):  # a larger buffer serves too
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW)
 
     def overhear(self) -> str | None:
         """Takes what came unasked off the wire, where a client would take it for its next answer; never waits.
@@ -174,9 +181,10 @@ class Line:
         until = time.monotonic() + limit
         while True:
             try:
-                self._socket.settimeout(max(0.0, limit))
+                if limit > 0 and not self._readable.poll(math.ceil(limit * 1000)):
+                    return False
                 come = self._socket.recv(_CHUNK)
-            except (BlockingIOError, TimeoutError):
+            except BlockingIOError:
                 return False
             except OSError as error:
                 self.ended, self._failure = "reset", error
@@ -231,12 +239,23 @@ class Line:
         Raises:
             OSError: the server has hung up, or takes nothing.
         """
-        self._socket.settimeout(max(0.1, self.deadline - time.monotonic()))
+        rest = memoryview(self._encryption.outgoing(data) if self._encryption else data)
+        until = max(self.deadline, time.monotonic() + _LEAST_SENDING)
         try:
-            self._socket.sendall(self._encryption.outgoing(data) if self._encryption else data)
+            while rest:
+                try:
+                    rest = rest[self._socket.send(rest) :]
+                except BlockingIOError:
+                    self._wait_for_room(until - time.monotonic())
         except ConnectionError:
             self.refused = True
             raise
+
+    def _wait_for_room(self, limit: float) -> None:
+        writable = select.poll()
+        writable.register(self._socket, select.POLLOUT)
+        if limit <= 0 or not writable.poll(math.ceil(limit * 1000)):
+            raise TimeoutError
 
     def settimeout(self, seconds: float | None) -> None:
         """PyMySQL's own limits: the deadline applies."""

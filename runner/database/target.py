@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection
@@ -61,6 +62,7 @@ class Known:
         stopped: why no statement that can end a session may be sent to it any more; empty while it may.
         probe: which of the profile's probes it knows, once that is known.
         slowest: seconds that the administrator's slowest answer took.
+        login: seconds that a login took, the last of which this was measured.
         spelled: how it spells the words of the vocabulary, as far as they were used.
         listing: how long a session that has logged in takes to be listed.
         unlisted: the thread ids of sessions that no process list showed.
@@ -73,6 +75,7 @@ class Known:
     stopped: str = ""
     probe: str | None = None
     slowest: float = 0.0
+    login: float = math.inf
     spelled: dict[str, str] = field(default_factory=dict)
     listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     unlisted: list[int | None] = field(default_factory=list)
