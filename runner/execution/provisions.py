@@ -91,17 +91,13 @@ class Provisions:
         return self._list
 
     def _note_user(self, spec: SessionSpec, account: Account) -> None:
-        """Notes the statements that have made a user for an earlier case: someone who repeats this one needs them."""
+        """Takes a user of an earlier case for this one's own."""
         self.took = True
         self._accounts.append(account)
         self._names[f"user of {spec.name}"] = account.user
         profile = self._target.profile
         created = profile.statements("create_user", user=account.user, password=account.password)
-        self._note_earlier([*created, *(text for each in spec.grants for text in profile.grants(each, account.user))])
-
-    def _note_earlier(self, statements: Iterable[str]) -> None:
-        for statement in statements:
-            self._transcript.add(ADMINISTRATOR, "sent before", statement, manual=statement, setup=True)
+        self._note(*created, *(text for each in spec.grants for text in profile.grants(each, account.user)))
 
     def create(self, account: Account) -> None:
         """Creates an account's user, with the right to log in and nothing else.
@@ -134,19 +130,23 @@ class Provisions:
         table = self._table = lent or self._create_table()
         if lent is not None:
             self.took = True
-            self._note_earlier(profile.statements("create_table", table=table.text, name=table.name))
-            self._prepare(f"DELETE FROM {table.text}")  # noqa: S608 - a table of the suite
+            self._note(*profile.statements("create_table", table=table.text, name=table.name))
+            self._empty(table)
         for row_id, val in rows:
             self._prepare(profile.statement("insert_row", table=table.text, id=row_id, val=val))
         self._prepare("COMMIT")
         for user in users:
             grants = profile.statements("grant_table", table=table.text, user=user)
             if user in table.users:
-                self._note_earlier(grants)
+                self._note(*grants)
                 continue
             for statement in grants:
                 self._prepare(statement)
             table.users.add(user)
+
+    def _empty(self, table: Table) -> None:
+        statement = f"DELETE FROM {table.text}"  # noqa: S608 - a table of the suite
+        _require(statement, self._target.administer(statement))
 
     def _create_table(self) -> Table:
         profile = self._target.profile
@@ -309,10 +309,18 @@ class Provisions:
 
     def _administer(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()
-        self._transcript.add(ADMINISTRATOR, "sends", statement, manual=statement, setup=True)
         outcome = self._target.administer(statement)
-        self._transcript.add(ADMINISTRATOR, "receives", str(outcome), since=since, setup=True)
+        if succeeded(outcome):
+            self._note(statement)
+        else:
+            self._transcript.add(ADMINISTRATOR, "sends", statement, manual=statement, setup=True)
+            self._transcript.add(ADMINISTRATOR, "receives", str(outcome), since=since, setup=True)
         return outcome
+
+    def _note(self, *statements: str) -> None:
+        """Notes what was sent to make something, for this case or an earlier one: who repeats the case needs it."""
+        for statement in statements:
+            self._transcript.add(ADMINISTRATOR, "prepares", statement, manual=statement, setup=True)
 
 
 def _require(statement: str, outcome: Outcome) -> None:

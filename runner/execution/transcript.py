@@ -14,7 +14,8 @@ class Event:
 
     Attributes:
         at_ms: milliseconds since the case began.
-        kind: ``connects``, ``sends``, ``sent before`` (by an earlier case), ``receives``, ``ends`` or ``note``.
+        kind: ``connects``, ``prepares`` (for this case, or for an earlier one that had the same user
+            or table), ``sends``, ``receives``, ``ends`` or ``note``.
         manual: for a statement: the text to type by hand, with ``<id of victim>`` for ids that will be others then.
         setup: whether the runner said it to prepare or clear up, not the case.
     """

@@ -14,8 +14,8 @@ from runner.publishing import texts, wording
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12
-_ARROWS = {"connects": "•", "sends": "→", "sent before": "⇢", "receives": "←", "ends": "✕", "note": "·"}
-_LETTERS = {"connects": "l", "sends": "s", "sent before": "s", "receives": "h", "ends": "e", "note": "n"}
+_ARROWS = {"connects": "•", "sends": "→", "prepares": "→", "receives": "←", "ends": "✕", "note": "·"}
+_LETTERS = {"connects": "l", "sends": "s", "prepares": "s", "receives": "h", "ends": "e", "note": "n"}
 
 
 @dataclass(frozen=True)
