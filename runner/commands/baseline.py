@@ -10,7 +10,7 @@ from runner.commands import USAGE_ERROR
 from runner.execution.verdict import Verdict
 from runner.gating.baseline import entries_of, lines
 from runner.gating.knownlist import UNFINISHED, read_known_deviations
-from runner.reporting.record import read_record
+from runner.reporting.parts import read_run
 
 HELP = "write a list of known deviations from a record; add the reasons by hand"
 
@@ -18,7 +18,10 @@ HELP = "write a list of known deviations from a record; add the reasons by hand"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
-        "record", type=Path, metavar="RECORD", help="the record of a run (pytest cases --record FILE.json)"
+        "record",
+        type=Path,
+        metavar="RECORD",
+        help="the record of a run (pytest cases --record FILE.json), or a folder with the records of its parts",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file for the list (default: the screen)")
     parser.add_argument("--force", action="store_true", help="overwrite FILE, including its reasons")
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return _refused("--update and --force exclude each other: choose one")
     if out is not None and out.exists() and not (options.update or options.force):
         return _refused(f"{out} exists: --update keeps its reasons, --force overwrites it")
-    record = read_record(options.record)
+    record = read_run(options.record)
     existing = read_known_deviations(out, unfinished=True) if options.update and out else None
     entries = entries_of(record, existing, inconclusive=options.inconclusive)
     text = "\n".join(lines(record, entries)) + "\n"

@@ -8,15 +8,17 @@ from pathlib import Path
 from runner.gating.difference import compare
 from runner.gating.policy import DEFAULT_POLICY, Policy, PolicyError
 from runner.gating.showing import FORMATS
-from runner.reporting.record import read_record
+from runner.reporting.parts import read_run
 
 HELP = "compare the records of two runs; exit code 1 after a regression"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("old", type=Path, metavar="OLD", help="the record of the older run")
-    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the newer run")
+    parser.add_argument(
+        "old", type=Path, metavar="OLD", help="the record of the older run, or a folder with the records of its parts"
+    )
+    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the newer run, or such a folder")
     parser.add_argument("--format", choices=FORMATS, default="text", help="the output format (default: text)")
     parser.add_argument(
         "--fail-on",
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         RecordError: a file is no record that can be used.
     """
-    difference = compare(read_record(options.old), read_record(options.new))
+    difference = compare(read_run(options.old), read_run(options.new))
     for line in FORMATS[options.format](difference, options.fail_on):
         print(line)
     return 1 if options.fail_on.failing(difference) else 0

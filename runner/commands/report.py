@@ -16,7 +16,13 @@ HELP = "render records of runs (--record) as pages to publish, a summary in Mark
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD.json", help="records of runs, one per target")
+    parser.add_argument(
+        "records",
+        nargs="+",
+        type=Path,
+        metavar="RECORD",
+        help="a record for each target, or a folder with the records of the parts of its run",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for the files")
     parser.add_argument(
         "--mixed", action="store_true", help="accept records with different cases, and mark the report as mixed"

@@ -32,6 +32,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
     if run.record_path is None or run.facts is None:
         return
     facts, suite = run.facts, suite_of_run(tuple(files))
+    recorded = {result.name for result in results}
     Record(
         target=RecordedTarget(
             name=run.target_name,
@@ -48,6 +49,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             suite=suite_version(),
             cases_digest=suite.digest,
             cases=len(suite.cases),
+            deselected=tuple(case.name for case in suite.cases if case.name not in recorded),
             started=_time(run.started),
             finished=None if exit_code is None else _time(dt.datetime.now(dt.UTC)),
             machine=_machine(),

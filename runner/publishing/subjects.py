@@ -11,7 +11,8 @@ from runner.execution.verdict import CaseResult
 from runner.language.model import Specification
 from runner.publishing import texts, wording
 from runner.publishing.wording import Score, Standing
-from runner.reporting.record import Record, RecordError, read_record
+from runner.reporting.parts import read_run
+from runner.reporting.record import Record, RecordError
 from runner.reporting.summary import Tally, conclusion, tally
 
 _TITLE = 80
@@ -88,7 +89,7 @@ def read_subjects(paths: Sequence[Path], *, mixed: bool) -> list[Subject]:
         RecordError: a file is no record, or one that contradicts itself, or the run was cut off.
         PublishingError: the records were made with different cases.
     """
-    records = [_checked(path, read_record(path)) for path in paths]
+    records = [_checked(path, read_run(path)) for path in paths]
     digests = dict.fromkeys(map(_digest, records))
     if len(digests) > 1 and not mixed:
         groups = "\n".join(

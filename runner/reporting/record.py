@@ -59,6 +59,7 @@ class RecordedRun:
     Attributes:
         cases_digest: digest of the case files and their register: equal digests, equal questions.
         cases: how many cases there are; ``results`` has fewer where some were deselected.
+        deselected: the names of these.
         complete: whether the run came to its end; a run that was cut off decides nothing.
         exit_code: what pytest answered, or None as long as the run goes on.
     """
@@ -66,6 +67,7 @@ class RecordedRun:
     suite: str
     cases_digest: str
     cases: int
+    deselected: tuple[str, ...]
     started: str
     finished: str | None
     machine: str
@@ -183,7 +185,7 @@ def _document(path: Path) -> Any:
 def _record(data: dict[str, Any]) -> Record:
     return Record(
         target=RecordedTarget(**data["target"]),
-        run=RecordedRun(**data["run"]),
+        run=RecordedRun(**data["run"] | {"deselected": tuple(data["run"]["deselected"])}),
         missing=tuple(RecordedMissing(row["what"], tuple(row["cases"]), row["fix"]) for row in data["missing"]),
         specifications=tuple(Specification(**row) for row in data["specifications"]),
         requirements={
