@@ -114,7 +114,7 @@ def test_records_of_different_runs_are_refused_with_the_difference(
 
 def test_a_part_that_was_cut_off_is_refused(folder: Path) -> None:
     change(folder / "two.json", lambda data: data["run"].update(complete=False))
-    with pytest.raises(RecordError, match="two.json: the run was cut off"):
+    with pytest.raises(RecordError, match=r"two\.json: the run was cut off"):
         read_run(folder)
 
 
