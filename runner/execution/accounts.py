@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -70,11 +70,10 @@ class Pool:
 
     def __init__(self, prepared: PreparedAccounts | None = None) -> None:
         self._lending = threading.Lock()
-        self._free: deque[tuple[Grants, Account]] = deque()
-        if prepared is not None:
-            self._free += [(each.grants, Account(each.user, each.password, ours=False)) for each in prepared.accounts]
-        self._held = Counter(grants for grants, _ in self._free)
-        self._tables: deque[Table] = deque()
+        listed = prepared.accounts if prepared is not None else ()
+        self._accounts = [(each.grants, Account(each.user, each.password, ours=False)) for each in listed]
+        self._lent: list[Account] = []
+        self._tables: list[Table] = []
         self._lingering: set[str] = set()
         """Ids of rows that have been waited for in vain: not again in every case."""
         self._same = self._damaged = 0
@@ -103,22 +102,33 @@ class Pool:
             TargetError: the process list can't be read.
         """
         grants = grants_of(spec.grants)
-        if not self._held[grants] and self.prepared:
-            raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
         with self._lending:
-            free = [account for held, account in self._free if held == grants]
+            fitting = [account for held, account in self._accounts if held == grants]
+            if not fitting and self.prepared:
+                raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
+            free = [account for account in fitting if account not in self._lent]
             if not free and self.prepared:
-                there = f"{self._held[grants]} that the accounts file has for this worker"
+                there = f"{len(fitting)} that the accounts file has for this worker"
                 raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
             account = self._without_session(free, shown, limit) if free else None
             if account is not None:
-                self._free.remove((grants, account))
+                self._lent.append(account)
         return account
 
     def take_back(self, spec: SessionSpec, account: Account) -> None:
         """The case is over and its sessions are closed: an account that was lent, or made, is free."""
         with self._lending:
-            self._free.append((grants_of(spec.grants), account))
+            if account in self._lent:
+                self._lent.remove(account)
+            else:
+                self._accounts.append((grants_of(spec.grants), account))
+
+    def discard(self, account: Account) -> None:
+        """A user that was lent, or made, is not to be lent any more: the case removes it."""
+        with self._lending:
+            if account in self._lent:
+                self._lent.remove(account)
+                self._accounts = [(grants, other) for grants, other in self._accounts if other is not account]
 
     def lend_table(self, users: Collection[str]) -> Table | None:
         """A table of an earlier case, the one that most of these users have the rights to; None if there is none."""
@@ -145,9 +155,9 @@ class Pool:
     def empty(self) -> tuple[list[Account], list[Table]]:
         """All that is left of what cases made, which the caller removes."""
         with self._lending:
-            accounts = [account for _, account in self._free if account.ours]
+            accounts = [account for _, account in self._accounts if account.ours]
+            self._accounts = [(grants, account) for grants, account in self._accounts if not account.ours]
             tables = list(self._tables)
-            self._free.clear()
             self._tables.clear()
         return accounts, tables
 

@@ -38,7 +38,6 @@ class Performer:
 
     def __init__(self, target: Target, pool: Pool | None = None, shared: _Shared | None = None) -> None:
         self._target = target
-        self._is_first = shared is None
         self._shared = shared or _Shared.new(target, pool)
         self._outages_seen = 0
         self._uncleared: list[tuple[Stage, tuple[str, ...]]] = []
@@ -86,12 +85,14 @@ class Performer:
         return Attempt(result, doubtful=True, lost=finding.lost, full=finding.full, troubled=troubled)
 
     def close(self) -> None:
-        """Removes what it could not remove before, and what cases left for later ones; ends its own session."""
+        """Removes what it could not remove before, and ends its administrator's session."""
         if self._uncleared and self._outage.over(self._target):
             self._clear_again()
-        if self._is_first:
-            Provisions(self._target, Transcript(), self._shared.pool).clear_pool()
         self._target.close()
+
+    def remove_kept(self) -> None:
+        """Removes what cases have left for later ones; no case may be run any more."""
+        Provisions(self._target, Transcript(), self._shared.pool).clear_pool()
 
     @staticmethod
     def unexplained(before: Attempt, alone: CaseResult) -> CaseResult:

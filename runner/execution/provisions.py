@@ -204,6 +204,7 @@ class Provisions:
         """
         for spec, account in self._common:
             if account.ours and not keep:
+                self._pool.discard(account)
                 continue
             self._pool.take_back(spec, account)
             if account.ours:
@@ -244,7 +245,9 @@ class Provisions:
         """Drops something, for a while; with the ``plain`` statements where the server doesn't know the profile's."""
         poll = Poll(self._target.limits.retry)
         # The steps may have dropped it, or never made it; a session that is winding down may still hold it.
-        while (trouble := self._remove(statements)) and exists():
+        while trouble := self._remove(statements):
+            if not self.cut_off and not exists():
+                break
             if self._unknown and plain:
                 statements, plain = plain, None
             elif self.cut_off or not poll.again():

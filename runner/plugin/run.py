@@ -341,6 +341,8 @@ class Run:
         if self._target is not None:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):
+                if self._performer is not None:
+                    self._performer.remove_kept()
                 if self._accounts is None:
                     self._remove_left(self._target)
             self._target.close()

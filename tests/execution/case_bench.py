@@ -91,9 +91,11 @@ class Bench:
         target = Target(
             self.dsn, self.profile or load_profile("oceanbase-oracle").sending_all(), self.limits, self.names
         )
+        performer = Performer(target)
         try:
-            return Performer(target).perform(case)
+            return performer.perform(case)
         finally:
+            performer.remove_kept()
             target.close()
 
     def users(self) -> tuple[tuple[str | None, ...], ...]:
