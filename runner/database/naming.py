@@ -15,7 +15,7 @@ PREFIX = "KSC_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SECONDS = 6  # base-36 digits that hold a Unix time until 2038
 _MAKER = 5
-_SHAPE = re.compile(rf"{PREFIX}([0-9A-Z]{{{_SECONDS}}})([0-9A-Z]{{{_MAKER}}})_[1-9][0-9]*")
+_SHAPE = re.compile(rf"{PREFIX}([0-9A-Z]{{{_SECONDS}}})([0-9A-Z]{{{_MAKER}}})_[0-9]+")
 _FIRST = 1_735_689_600  # 2025-01-01: the suite is not older, so an earlier time is some other word
 
 
@@ -28,8 +28,9 @@ def new_maker() -> str:
 class Names:
     """Makes names ``KSC_<time><maker>_<number>``, where the time is now, not when the run began.
 
-    What a name stands for is removed with its case. So its age alone tells a leftover from what a run that takes
-    hours is using. Names stay within 30 bytes, the shortest limit among the servers in view.
+    What a name stands for is removed with its case, or serves later ones for ten minutes. So its age alone tells a
+    leftover from what a run that takes hours is using. No name begins with another one: numbers have the same length,
+    or the time differs. Names stay within 30 bytes, the shortest limit among the servers in view.
     """
 
     maker: str = field(default_factory=new_maker)
@@ -38,7 +39,7 @@ class Names:
     def new(self) -> str:
         """The next name."""
         now = _base36(int(time.time())).rjust(_SECONDS, "0")
-        return f"{PREFIX}{now}{self.maker}_{next(self._numbers)}"
+        return f"{PREFIX}{now}{self.maker}_{next(self._numbers):04}"
 
     def extended(self, name: str) -> str:
         """A name that begins with one of ours; as many digits behind it as no number has by itself."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runner.database.accountsfile import Grants, PreparedAccounts, described, grants_of
+from runner.database.naming import born
 from runner.database.outcome import succeeded
 from runner.database.poll import Poll
 from runner.database.processlist import ProcessList
@@ -20,6 +22,7 @@ from runner.language.model import ADMINISTRATOR, Case, Create, Say, SessionSpec,
 _CHANGES_USERS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
 
 _SAME = 5  # inconclusive cases in a row for which new users made no difference
+_SERVES = 600.0  # seconds from when it was made; the sweep removes nothing that is younger than 15 minutes
 _DAMAGED = 3  # cases that users of earlier cases made deviate
 
 
@@ -114,6 +117,21 @@ class Pool:
             if account is not None:
                 self._lent.append(account)
         return account
+
+    def outdated(self) -> tuple[list[Account], list[Table]]:
+        """What cases have left for later ones, but too long ago: others may take it for a leftover, and remove it.
+
+        Returns:
+            What is lent no more, for the caller to remove.
+        """
+        latest = time.time() - _SERVES
+        with self._lending:
+            unused = [account for _, account in self._accounts if account.ours and account not in self._lent]
+            accounts = [account for account in unused if (born(account.user) or 0) < latest]
+            tables = [table for table in self._tables if (born(table.name) or 0) < latest]
+            self._accounts = [(grants, account) for grants, account in self._accounts if account not in accounts]
+            self._tables = [table for table in self._tables if table not in tables]
+        return accounts, tables
 
     def take_back(self, spec: SessionSpec, account: Account) -> None:
         """The case is over and its sessions are closed: an account that was lent, or made, is free."""

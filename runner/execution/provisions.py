@@ -36,6 +36,8 @@ class Provisions:
         """Those of the accounts that other cases can use, too."""
         self._names: dict[str, str] = {}
         self._table: Table | None = None
+        self._outdated: list[Table] = []
+        """Tables of earlier cases that have served long enough."""
         self._list: ProcessList | None = None
         self.took = False
         """Whether a user or table of an earlier case was taken."""
@@ -62,6 +64,7 @@ class Provisions:
             InconclusiveError: the target refuses, or no prepared account is free.
         """
         common = common and spec.create and begins_like is None and not plain
+        self._take_outdated()
         if self._pool.prepared or (common and self._reuses):
             shown = self._target.process_list if self._pool.prepared else self._list_before
             lent = self._pool.lend(spec, shown, self._target.limits.settle)
@@ -83,6 +86,11 @@ class Provisions:
         if common:
             self._common.append((spec, account))
         return account
+
+    def _take_outdated(self) -> None:
+        accounts, tables = self._pool.outdated()
+        self._accounts += accounts
+        self._outdated += tables
 
     def _list_before(self) -> ProcessList:
         """The process list before the case's first login: until then no user of an earlier case can get a session."""
@@ -128,6 +136,7 @@ class Provisions:
         users = dict.fromkeys(account.user for account in accounts if not account.administrator)
         lent = self._pool.lend_table(users) if self._reuses else None
         table = self._table = lent or self._create_table()
+        self._names["table"] = table.name
         if lent is not None:
             self.took = True
             self._note(*profile.statements("create_table", table=table.text, name=table.name))
@@ -152,6 +161,7 @@ class Provisions:
         profile = self._target.profile
         name, administrator = self._target.names.new(), self._target.dsn.account.upper()
         table = Table(name, profile.statement("table_name", administrator=administrator, name=name))
+        self._names["table"] = name
         for statement in profile.statements("create_table", table=table.text, name=name):
             self._table = table  # before it is created: an error may come after the effect
             outcome = self._answer(statement)
@@ -192,8 +202,7 @@ class Provisions:
 
     def names(self) -> dict[str, str]:
         """The names that were made up: of users, table and role, whether or not they came to be."""
-        named = {"table": None if self._table is None else self._table.name, "role": self._role}
-        return self._names | {what: name for what, name in named.items() if name is not None}
+        return self._names if self._role is None else self._names | {"role": self._role}
 
     def clear(self, *, keep: bool = False, keep_table: bool = False) -> list[str]:
         """Drops the table, the role and the users; says what could not be removed. The sessions have to be closed.
@@ -218,17 +227,15 @@ class Provisions:
     def clear_pool(self) -> list[str]:
         """Drops what the cases have left for later ones; says what could not be removed."""
         accounts, tables = self._pool.empty()
-        left: list[str] = []
         self._accounts += accounts
-        for self._table in tables:
-            left += self._drop_table(self._table)
-        self._table = None
-        return left + self._remove_all()
+        self._outdated += tables
+        return self._remove_all()
 
     def _remove_all(self) -> list[str]:
         profile = self._target.profile
         self.cut_off = False
-        left = [] if self._table is None else self._drop_table(self._table)
+        tables = [*self._outdated, *([] if self._table is None else [self._table])]
+        left = [line for table in tables for line in self._drop_table(table)]
         if (role := self._role) is not None:
             statements = profile.statements("drop_role", role=role)
             left += self._drop(statements, lambda: self._role_exists(role))

@@ -29,7 +29,7 @@ def test_names_stay_within_thirty_bytes_for_as_many_as_a_run_can_use() -> None:
 
 
 def test_a_name_needs_no_quotes_anywhere_and_is_upper_case() -> None:
-    assert re.fullmatch(r"KSC_[A-Z0-9]{11}_1", Names().new())
+    assert re.fullmatch(r"KSC_[A-Z0-9]{11}_0001", Names().new())
 
 
 def test_no_name_is_given_twice_and_all_tell_their_maker() -> None:

@@ -1,0 +1,123 @@
+"""Users and tables of earlier cases: who gets them, who doesn't, and that they decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from case_bench import LIMITS, ROOT, Bench, simulator
+
+from runner.database.naming import Names
+from runner.database.profile import load_profile
+from runner.database.target import Target
+from runner.execution import accounts
+from runner.execution.perform import Performer
+from runner.execution.verdict import CaseResult, Verdict
+from runner.language.load import case_files, load_cases
+from runner.language.model import Case
+
+CASES = {case.name: case for path in case_files(ROOT / "cases") for case in load_cases(path)}
+TABLE = "change-is-rolled-back[update]"
+
+
+class Trial:
+    """Cases that one performer runs, one after the other, and what is left on the server afterwards."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._target = Target(bench.dsn, load_profile("oceanbase-oracle"), LIMITS, Names())
+        self.performer = Performer(self._target)
+
+    def run(self, name: str | Case) -> CaseResult:
+        return self.performer.perform(CASES[name] if isinstance(name, str) else name)
+
+    def end(self) -> None:
+        self.performer.remove_kept()
+        self._target.close()
+
+
+@contextmanager
+def trial(folder: Path, *options: str) -> Iterator[Trial]:
+    with simulator(*options) as dsn:
+        made = Trial(Bench(folder, dsn))
+        try:
+            yield made
+        finally:
+            made.end()
+            assert made.bench.users() == ()
+
+
+def users(result: CaseResult) -> set[str]:
+    return {value for key, value in result.identifiers.items() if key.startswith("user of ")}
+
+
+def own(requirement: str) -> list[Case]:
+    return [case for case in CASES.values() if case.requirement.id == requirement]
+
+
+def test_a_case_gets_the_users_and_the_table_of_an_earlier_one(tmp_path: Path) -> None:
+    with trial(tmp_path) as cases:
+        first, second = cases.run(TABLE), cases.run(TABLE)
+        assert first.verdict is second.verdict is Verdict.CONFORMS
+        assert users(first) == users(second)
+        assert first.identifiers["table"] == second.identifiers["table"]
+        texts = [[event.text for event in each.transcript if event.kind == "prepares"] for each in (first, second)]
+        assert texts[0] == texts[1]  # with users of their own or of others, cases have the same transcript
+        assert any(text.startswith("CREATE USER") for text in texts[1])
+
+
+def test_a_case_that_changes_a_user_leaves_that_one_to_nobody(tmp_path: Path) -> None:
+    with trial(tmp_path) as cases:
+        revoking = CASES["revoked-privilege-is-gone"]
+        changing = cases.run(revoking)
+        assert changing.verdict is Verdict.CONFORMS
+        names = {f"user of {name}" for name in accounts.Changes.of(revoking).users}
+        changed = {value for key, value in changing.identifiers.items() if key in names}
+        assert changed
+        later = [cases.run(case) for case in own("IMP-1")]
+        assert changed.isdisjoint(set().union(*map(users, later)))
+
+
+def test_what_a_deviating_case_had_is_not_used_again(tmp_path: Path) -> None:
+    with trial(tmp_path, "--defect", "unknown-id-is-answered-ok") as cases:
+        deviating = cases.run(own("IMP-1")[0])
+        assert deviating.verdict is Verdict.DEVIATES
+        later = cases.run(TABLE)
+        assert later.verdict is Verdict.CONFORMS
+        assert users(deviating).isdisjoint(users(later))
+
+
+@pytest.mark.parametrize("defect", ["locks-the-user-out-after-five", "takes-the-users-privileges"])
+def test_what_a_server_does_to_users_decides_no_other_case(tmp_path: Path, defect: str) -> None:
+    """One case alone would not notice it: five of its user's sessions are killed, or its privilege is revoked."""
+    wanted = [case for case in own("PUR-1") if len(users_of(case)) > 1][:8]
+    with trial(tmp_path, "--defect", defect) as cases:
+        alone = {}
+        for case in wanted:
+            with trial(tmp_path, "--defect", defect) as one:
+                alone[case.name] = one.run(case).verdict
+        assert {case.name: cases.run(case).verdict for case in wanted} == alone
+
+
+def users_of(case: Case) -> list[str]:
+    return [spec.name for spec in case.sessions if spec.same_user_as is None]
+
+
+def test_what_was_made_too_long_ago_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with trial(tmp_path) as cases:
+        first = cases.run(TABLE)
+        monkeypatch.setattr(accounts, "_SERVES", -1.0)
+        second = cases.run(TABLE)
+        assert users(first).isdisjoint(users(second))
+        assert first.identifiers["table"] != second.identifiers["table"]
+        left = {row[0] for row in cases.bench.users()}
+        assert left == users(second)
+
+
+def test_users_are_lent_to_nobody_while_they_have_a_session(tmp_path: Path) -> None:
+    with trial(tmp_path, "--variant", "row-of-who-left-lingers") as cases:
+        first, second = cases.run(TABLE), cases.run(TABLE)
+        assert first.verdict is second.verdict is Verdict.CONFORMS
+        assert users(first).isdisjoint(users(second))
