@@ -62,7 +62,7 @@ class Known:
         stopped: why no statement that can end a session may be sent to it any more; empty while it may.
         probe: which of the profile's probes it knows, once that is known.
         slowest: seconds that the administrator's slowest answer took.
-        login: seconds that a login took, the last of which this was measured.
+        login: seconds that the last logins took, each; infinite before the first.
         spelled: how it spells the words of the vocabulary, as far as they were used.
         listing: how long a session that has logged in takes to be listed.
         unlisted: the thread ids of sessions that no process list showed.

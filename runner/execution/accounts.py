@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runner.database.accountsfile import Grants, PreparedAccounts, described, grants_of
@@ -35,6 +36,7 @@ class Account:
             them may log in at any moment, so that ids of their sessions need a second sign, as the administrator's do.
         administrator: the DSN's user, with the DSN's password.
         ids: the ids that this process's sessions of it have had, as far as they are known.
+        free_since: when the last case ended that had it (``time.monotonic``).
     """
 
     user: str
@@ -42,6 +44,7 @@ class Account:
     ours: bool = True
     administrator: bool = False
     ids: set[str] = field(default_factory=set)
+    free_since: float = -math.inf
 
 
 @dataclass(eq=False)
@@ -89,34 +92,55 @@ class Pool:
         """Whether cases get users and tables of earlier cases."""
         return not self.prepared and self._same < _SAME and self._damaged < _DAMAGED
 
-    def lend(self, spec: SessionSpec, shown: Callable[[], ProcessList], limit: float) -> Account | None:
-        """An account of exactly the grants that a session's user needs, which has no session.
+    def lend(self, spec: SessionSpec, shown: ProcessList, read_at: float) -> Account | None:
+        """A user of an earlier case with exactly the grants that a session's user needs, which has no session.
 
         Args:
             spec: the session.
-            shown: reads the process list.
-            limit: seconds for the sessions of a prepared account to go, which earlier cases had.
+            shown: the process list.
+            read_at: when it was read (``time.monotonic``): it tells nothing of a user that had sessions since.
 
         Returns:
-            None where none is free, and one can be created.
+            None where there is none.
+        """
+        with self._lending:
+            for account in self._free(grants_of(spec.grants)):
+                if account.free_since < read_at and not any(shown.of_user(account.user)):
+                    self._lent.append(account)
+                    return account
+        return None
+
+    def holds(self, spec: SessionSpec) -> bool:
+        """Whether there is such a user that no case has, with a session or without."""
+        with self._lending:
+            return bool(self._free(grants_of(spec.grants)))
+
+    def lend_prepared(self, spec: SessionSpec, target: Target) -> Account:
+        """A prepared account of exactly the grants that a session's user needs, which has no session.
+
+        Args:
+            spec: the session.
+            target: the server, to look whose sessions it lists.
 
         Raises:
-            InconclusiveError: no prepared account is free.
+            InconclusiveError: there is none.
             TargetError: the process list can't be read.
         """
         grants = grants_of(spec.grants)
         with self._lending:
             fitting = [account for held, account in self._accounts if held == grants]
-            if not fitting and self.prepared:
+            if not fitting:
                 raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
-            free = [account for account in fitting if account not in self._lent]
-            if not free and self.prepared:
+            free = self._free(grants)
+            if not free:
                 there = f"{len(fitting)} that the accounts file has for this worker"
                 raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
-            account = self._without_session(free, shown, limit) if free else None
-            if account is not None:
-                self._lent.append(account)
+            account = self._without_session(free, target)
+            self._lent.append(account)
         return account
+
+    def _free(self, grants: Grants) -> list[Account]:
+        return [account for held, account in self._accounts if held == grants and account not in self._lent]
 
     def outdated(self) -> tuple[list[Account], list[Table]]:
         """What cases have left for later ones, but too long ago: others may take it for a leftover, and remove it.
@@ -135,6 +159,7 @@ class Pool:
 
     def take_back(self, spec: SessionSpec, account: Account) -> None:
         """The case is over and its sessions are closed: an account that was lent, or made, is free."""
+        account.free_since = time.monotonic()
         with self._lending:
             if account in self._lent:
                 self._lent.remove(account)
@@ -142,7 +167,7 @@ class Pool:
                 self._accounts.append((grants_of(spec.grants), account))
 
     def discard(self, account: Account) -> None:
-        """A user that was lent, or made, is not to be lent any more: the case removes it."""
+        """A user is not to be lent any more, if it ever was: the case removes it."""
         with self._lending:
             if account in self._lent:
                 self._lent.remove(account)
@@ -179,19 +204,15 @@ class Pool:
             self._tables.clear()
         return accounts, tables
 
-    def _without_session(
-        self, accounts: list[Account], shown: Callable[[], ProcessList], limit: float
-    ) -> Account | None:
-        """The first account that no row is of."""
-        poll = Poll(limit)
+    def _without_session(self, accounts: list[Account], target: Target) -> Account:
+        """The first account that no row is of; sessions of earlier cases have the settle time to go."""
+        poll = Poll(target.limits.settle)
         while True:
-            rows = shown()
-            listed = {account.user: _ids(account, rows) for account in accounts}
+            shown = target.process_list()
+            listed = {account.user: _ids(account, shown) for account in accounts}
             for account in accounts:
                 if not listed[account.user]:
                     return account
-            if not self.prepared:
-                return None
             if set().union(*listed.values()) <= self._lingering or not poll.again():
                 break
         self._lingering.update(*listed.values())

@@ -90,9 +90,10 @@ class Performer:
             self._clear_again()
         self._target.close()
 
-    def remove_kept(self) -> None:
-        """Removes what cases have left for later ones; no case may be run any more."""
-        Provisions(self._target, Transcript(), self._shared.pool).clear_pool()
+    def remove_kept(self) -> list[str]:
+        """Removes what cases have left for later ones, once none is run any more; says what could not be removed."""
+        left = Provisions(self._target, Transcript(), self._shared.pool).clear_pool()
+        return [without_passwords(line) for line in left]
 
     @staticmethod
     def unexplained(before: Attempt, alone: CaseResult) -> CaseResult:
@@ -164,9 +165,10 @@ class Performer:
         if first.result.verdict is not Verdict.DEVIATES:
             self._shared.pool.note_repeated(same=second.result.verdict is first.result.verdict)
             return second, False
-        if second.failed:
-            return second, second.result.verdict is Verdict.DEVIATES
-        third = self._run(case, fresh=True)  # is it the users, or does it deviate now and then?
+        if second.result.verdict is Verdict.DEVIATES:
+            return second, True
+        # Is it the users, or does it deviate now and then?
+        third = second if second.failed else self._run(case, fresh=True)
         if third.failed:
             return replace(third, result=self._compared(first, second, was_out=False)), False
         self._shared.pool.note_damaged()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -39,6 +40,7 @@ class Provisions:
         self._outdated: list[Table] = []
         """Tables of earlier cases that have served long enough."""
         self._list: ProcessList | None = None
+        self._list_read_at = 0.0
         self.took = False
         """Whether a user or table of an earlier case was taken."""
         self._role: str | None = None
@@ -65,14 +67,14 @@ class Provisions:
         """
         common = common and spec.create and begins_like is None and not plain
         self._take_outdated()
-        if self._pool.prepared or (common and self._reuses):
-            shown = self._target.process_list if self._pool.prepared else self._list_before
-            lent = self._pool.lend(spec, shown, self._target.limits.settle)
-            if lent is not None:
-                self._common.append((spec, lent))
-                if lent.ours:
-                    self._note_user(spec, lent)
-                return lent
+        if self._pool.prepared:
+            prepared = self._pool.lend_prepared(spec, self._target)
+            self._common.append((spec, prepared))
+            return prepared
+        if common and self._reuses and (lent := self._lent(spec)) is not None:
+            self._common.append((spec, lent))
+            self._note_user(spec, lent)
+            return lent
         names = self._target.names
         password = new_plain_password() if plain else new_password()
         account = Account(names.new() if begins_like is None else names.extended(begins_like.user), password)
@@ -92,11 +94,11 @@ class Provisions:
         self._accounts += accounts
         self._outdated += tables
 
-    def _list_before(self) -> ProcessList:
-        """The process list before the case's first login: until then no user of an earlier case can get a session."""
-        if self._list is None:
-            self._list = self._target.process_list()
-        return self._list
+    def _lent(self, spec: SessionSpec) -> Account | None:
+        """A user of an earlier case; the process list is read once, and only where there can be one."""
+        if self._list is None and self._pool.holds(spec):
+            self._list_read_at, self._list = time.monotonic(), self._target.process_list()
+        return None if self._list is None else self._pool.lend(spec, self._list, self._list_read_at)
 
     def _note_user(self, spec: SessionSpec, account: Account) -> None:
         """Takes a user of an earlier case for this one's own."""

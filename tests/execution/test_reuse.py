@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from case_bench import LIMITS, ROOT, Bench, simulator
 
 from runner.database.naming import Names
-from runner.database.profile import load_profile
+from runner.database.outcome import Rows
+from runner.database.processlist import ProcessList
+from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
 from runner.execution import accounts
 from runner.execution.perform import Performer
@@ -19,15 +23,16 @@ from runner.language.load import case_files, load_cases
 from runner.language.model import Case
 
 CASES = {case.name: case for path in case_files(ROOT / "cases") for case in load_cases(path)}
+QUICK = replace(LIMITS, retry=1.0)  # seconds; what is refused for good need not be tried for long
 TABLE = "change-is-rolled-back[update]"
 
 
 class Trial:
     """Cases that one performer runs, one after the other, and what is left on the server afterwards."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, profile: Profile | None = None) -> None:
         self.bench = bench
-        self._target = Target(bench.dsn, load_profile("oceanbase-oracle"), LIMITS, Names())
+        self._target = Target(bench.dsn, profile or load_profile("oceanbase-oracle"), QUICK, Names())
         self.performer = Performer(self._target)
 
     def run(self, name: str | Case) -> CaseResult:
@@ -116,8 +121,32 @@ def test_what_was_made_too_long_ago_is_removed(tmp_path: Path, monkeypatch: pyte
         assert left == users(second)
 
 
-def test_users_are_lent_to_nobody_while_they_have_a_session(tmp_path: Path) -> None:
-    with trial(tmp_path, "--variant", "row-of-who-left-lingers") as cases:
-        first, second = cases.run(TABLE), cases.run(TABLE)
-        assert first.verdict is second.verdict is Verdict.CONFORMS
-        assert users(first).isdisjoint(users(second))
+def a_list(*users_shown: str) -> ProcessList:
+    return ProcessList.read(
+        Rows(("ID", "USER"), tuple((str(place), user) for place, user in enumerate(users_shown, 1)))
+    )
+
+
+def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_it() -> None:
+    spec = CASES[TABLE].sessions[0]
+    pool, account = accounts.Pool(), accounts.Account("KSC_T6G000AAAAA_0001", "unused")
+    before = time.monotonic()
+    assert not pool.holds(spec)
+    pool.take_back(spec, account)
+    assert pool.holds(spec)
+    after = time.monotonic() + 1
+    assert pool.lend(spec, a_list("SYS", account.user), after) is None
+    assert pool.lend(spec, a_list("SYS"), before) is None  # it may have had a session since
+    assert pool.lend(spec, a_list("SYS"), after) is account
+    assert pool.lend(spec, a_list("SYS"), after) is None
+
+
+def test_what_can_not_be_removed_at_the_end_is_told_with_the_reply(tmp_path: Path) -> None:
+    oracle = load_profile("oceanbase-oracle")
+    profile = replace(oracle, sql={**oracle.sql, "drop_user": ("DROP USER {user}X CASCADE",)})
+    with simulator() as dsn:
+        kept = Trial(Bench(tmp_path, dsn), profile)
+        names = users(kept.run(TABLE))
+        left = kept.performer.remove_kept()
+        assert len(left) == len(names)
+        assert all(f"DROP USER {name}X CASCADE: error " in "\n".join(left) for name in names)
