@@ -156,7 +156,9 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """The share of a worker that crashed is free for the one that takes its place; what the others found is kept."""
     run = Run.of(node.config)
-    run.note_room(getattr(node, "workeroutput", {}).get("conformance_room"))
+    output = getattr(node, "workeroutput", {})
+    run.note_room(output.get("conformance_room"))
+    run.left += output.get("conformance_left", [])
     if run.shares is not None:
         run.shares.take_back(node.workerinput["workerid"])
 
@@ -253,6 +255,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         run.close()
     if hasattr(config, "workeroutput"):
         config.workeroutput["conformance_room"] = run.room
+        config.workeroutput["conformance_left"] = run.left
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -275,7 +278,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     if run.room is not None:
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
         write(f"fewer cases at a time than --in-flight ({run.room}{each}): the server accepts no more connections")
-    left = () if run.all_removed else leftovers(results)
+    left = () if run.all_removed else leftovers(results, run.left)
     for line in (*left, *stale(results, [str(complaint) for complaint in _COMPLAINTS])):
         write(line)
     stopped = terminalreporter._session.shouldfail or terminalreporter._session.shouldstop  # noqa: SLF001 - as above

@@ -49,7 +49,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             suite=suite_version(),
             cases_digest=suite.digest,
             cases=len(suite.cases),
-            deselected=tuple(case.name for case in suite.cases if case.name not in recorded),
+            not_run=tuple(case.name for case in suite.cases if case.name not in recorded),
             started=_time(run.started),
             finished=None if exit_code is None else _time(dt.datetime.now(dt.UTC)),
             machine=_machine(),

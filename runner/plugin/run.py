@@ -94,6 +94,8 @@ class Run:
         self._needs = Needs(())
         self.all_removed = False
         """Whether the lists were seen, after the run, to show nothing that it made."""
+        self.left: list[str] = []
+        """What could not be removed of what cases had kept for later ones, with the server's answer."""
         self.swept = ""
         """What was removed before the run, for people."""
 
@@ -342,7 +344,7 @@ class Run:
             # Who can't be asked has said so in every case before; with prepared accounts no user was created.
             with undisturbed(), contextlib.suppress(TargetError):
                 if self._performer is not None:
-                    self._performer.remove_kept()
+                    self.left += self._performer.remove_kept()
                 if self._accounts is None:
                     self._remove_left(self._target)
             self._target.close()

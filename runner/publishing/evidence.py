@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult, Ending, Verdict
 from runner.publishing import texts, wording
+from runner.reporting.summary import plural
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12
@@ -119,7 +120,7 @@ def _actual(result: CaseResult) -> Iterator[str]:
             yield "as expected"
         case Verdict.OBSERVED:
             for name, count in sorted(result.observed.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_ENDINGS]:
-                yield f"{name} ({wording.plural(count, 'time')})" if sum(result.observed.values()) > 1 else name
+                yield f"{name} ({plural(count, 'time')})" if sum(result.observed.values()) > 1 else name
     yield from map(_ending, result.endings[:_MOST_ENDINGS])
     if len(result.endings) > _MOST_ENDINGS:
         yield f"{len(result.endings) - _MOST_ENDINGS} more ends of sessions"

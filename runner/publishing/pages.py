@@ -19,7 +19,7 @@ from runner.publishing import observations, texts, wording
 from runner.publishing.evidence import Evidence, Preparations, evidence
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.subjects import Subject, specifications_of
-from runner.reporting.summary import respellings
+from runner.reporting.summary import plural, respellings
 
 _ROOMY = 5
 """Up to so many targets, the matrix has words beside the signs."""
@@ -44,7 +44,7 @@ def environment() -> Environment:
         "block": lambda text: Markup("{}").format(texts.block(text, 4 * texts.LIMIT)),
         "anchor": texts.anchor,
         "ms": wording.milliseconds,
-        "plural": wording.plural,
+        "plural": plural,
         "place": observations.on_scale,
         "key": lambda verdict: verdict.name.lower().replace("_", "-"),
     }

@@ -15,7 +15,7 @@ from runner.publishing import texts, wording
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.observations import observations
 from runner.publishing.subjects import Subject, specifications_of
-from runner.reporting.summary import respellings
+from runner.reporting.summary import plural, respellings
 
 _LONGEST = 300
 _MOST_FINDINGS = 30
@@ -31,7 +31,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_fit,
     )
-    made.filters |= {"plural": wording.plural, "raw": Markup}
+    made.filters |= {"plural": plural, "raw": Markup}
     made.globals |= {"SIGNS": wording.SIGNS, "SUBJECT": wording.SUBJECT, "Verdict": Verdict, "counts": _counts}
     return made
 

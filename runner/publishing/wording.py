@@ -111,8 +111,3 @@ def scores(results: Iterable[CaseResult]) -> list[Score]:
 def milliseconds(value: float) -> str:
     """A time as people read it."""
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.1f} ms"  # noqa: PLR2004 - a second
-
-
-def plural(number: int, word: str) -> str:
-    """``1 case``, ``3 cases``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -7,7 +7,10 @@ from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult, Verdict
 
 _LINE = 150
-_TRANSCRIPT = "transcript (ms since the start of the case; > sent, < received, [duration])"
+_TRANSCRIPT = (
+    "transcript (ms since the start of the case; > sent, < received, [duration]; prepares: sent before this case or an "
+    "earlier one)"
+)
 _BY_HAND = "by hand (open one client per session; run the lines of all sessions in the order of their numbers)"
 
 

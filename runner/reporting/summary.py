@@ -98,8 +98,13 @@ def _required(result: CaseResult, *, strict: bool) -> bool:
     return fails(result.verdict, result.binding, Standing.UNLISTED, strict=strict)
 
 
+def plural(number: int, word: str) -> str:
+    """``1 case``, ``3 cases``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _cases(number: int, kind: str = "") -> str:
-    return f"{number} {kind}{' ' if kind else ''}case{'' if number == 1 else 's'}"
+    return plural(number, f"{kind} case".strip())
 
 
 def table(tallies: list[Tally], width: int) -> Iterator[str]:
@@ -161,9 +166,9 @@ def stale(results: list[CaseResult], others: list[str]) -> Iterator[str]:
         yield f"known deviations: {len(notes) - _MOST_FINDINGS} more stale entries"
 
 
-def leftovers(results: list[CaseResult]) -> Iterator[str]:
-    """What could not be cleared up."""
-    left = list(dict.fromkeys(warning for result in results for warning in result.warnings))
+def leftovers(results: list[CaseResult], kept: Iterable[str] = ()) -> Iterator[str]:
+    """What could not be removed after its case, or, of what cases had kept for later ones, at the end of the run."""
+    left = list(dict.fromkeys([*(warning for result in results for warning in result.warnings), *kept]))
     yield from (f"not removed: {line}" for line in left[:_MOST_LEFTOVERS])
     if len(left) > _MOST_LEFTOVERS:
         yield f"not removed: {len(left) - _MOST_LEFTOVERS} more"
