@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from runner.execution.verdict import CaseResult
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordError, read_record
+from runner.reporting.summary import plural
 
 _MOST_NAMES = 5
 _OWN = ("host", "tls")
@@ -59,19 +60,15 @@ def _check_cases(folder: Path, parts: Mapping[Path, Record]) -> None:
     twice = [f"{name} ({', '.join(files)})" for name, files in found.items() if len(files) > 1]
     if twice:
         raise RecordError(
-            f"{folder}: {_count(twice, 'case')} in more than one record: {_listed(twice)}. Run each case in one "
+            f"{folder}: {plural(len(twice), 'case')} in more than one record: {_listed(twice)}. Run each case in one "
             "part, and remove records of earlier runs from the folder"
         )
-    nowhere = [name for name in next(iter(parts.values())).run.deselected if name not in found]
+    nowhere = [name for name in next(iter(parts.values())).run.not_run if name not in found]
     if nowhere:
         raise RecordError(
-            f"{folder}: {_count(nowhere, 'case')} in none of {_count(parts, 'record')}: "
+            f"{folder}: {plural(len(nowhere), 'case')} in none of {plural(len(parts), 'record')}: "
             f"{_listed(nowhere)}. Add the record of the missing part"
         )
-
-
-def _count(things: Sized, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _listed(names: list[str]) -> str:
@@ -95,7 +92,7 @@ def _joined(parts: list[Record]) -> Record:
 def _joined_run(runs: list[RecordedRun]) -> RecordedRun:
     return replace(
         runs[0],
-        deselected=(),
+        not_run=(),
         started=min(run.started for run in runs),
         finished=max(run.finished or run.started for run in runs),
         machine="; ".join(dict.fromkeys(run.machine for run in runs)),

@@ -59,7 +59,7 @@ class RecordedRun:
     Attributes:
         cases_digest: digest of the case files and their register: equal digests, equal questions.
         cases: how many cases there are; ``results`` has fewer where some were deselected.
-        deselected: the names of these.
+        not_run: the names of the cases without a result: deselected, or not reached by a run that was cut off.
         complete: whether the run came to its end; a run that was cut off decides nothing.
         exit_code: what pytest answered, or None as long as the run goes on.
     """
@@ -67,7 +67,7 @@ class RecordedRun:
     suite: str
     cases_digest: str
     cases: int
-    deselected: tuple[str, ...]
+    not_run: tuple[str, ...]
     started: str
     finished: str | None
     machine: str
@@ -185,7 +185,7 @@ def _document(path: Path) -> Any:
 def _record(data: dict[str, Any]) -> Record:
     return Record(
         target=RecordedTarget(**data["target"]),
-        run=RecordedRun(**data["run"] | {"deselected": tuple(data["run"]["deselected"])}),
+        run=RecordedRun(**data["run"] | {"not_run": tuple(data["run"]["not_run"])}),
         missing=tuple(RecordedMissing(row["what"], tuple(row["cases"]), row["fix"]) for row in data["missing"]),
         specifications=tuple(Specification(**row) for row in data["specifications"]),
         requirements={

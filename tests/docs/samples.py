@@ -51,14 +51,14 @@ def steady_text(text: str) -> str:
 
 
 def record_sample() -> str:
-    """The record of a run of one case; of requirements only its own is kept, of the deselected cases the first."""
+    """The record of a run of one case; of requirements only its own is kept, of those not run the first."""
     with tempfile.TemporaryDirectory() as folder, _simulator() as dsn:
         path = Path(folder) / "record.json"
         options = ["-q", "-p", "no:cacheprovider", "--dsn", dsn, "--target-name", "Simulator", "--record", str(path)]
         _run("-m", "pytest", _CASE, *options, code=0)
         record = read_record(path)
         own = {result.requirement: record.requirements[result.requirement] for result in record.results}
-        replace(record, run=replace(record.run, deselected=record.run.deselected[:1]), requirements=own).write(path)
+        replace(record, run=replace(record.run, not_run=record.run.not_run[:1]), requirements=own).write(path)
         return path.read_text(encoding="utf-8").strip()
 
 
@@ -70,7 +70,7 @@ def steady_record(value: Any, key: str = "") -> Any:
         return {name: steady_record(each, name) for name, each in value.items()}
     if isinstance(value, list):
         return [steady_record(each, key) for each in value]
-    volatile = {"started", "finished", "machine", "suite", "cases_digest", "cases", "deselected", "place"}
+    volatile = {"started", "finished", "machine", "suite", "cases_digest", "cases", "not_run", "place"}
     if key in volatile or (key.endswith(("_ms", "seconds")) and isinstance(value, float | int)):
         return None
     return value

@@ -57,8 +57,8 @@ def test_two_records_with_each_case_once_are_one_run(halves: Path) -> None:
     one, two = (read_record(halves / f"{name}.json") for name in ("one", "two"))
     whole = read_run(halves)
     assert len(whole.results) == whole.run.cases == len(one.results) + len(two.results)
-    assert not whole.run.deselected
-    assert set(one.run.deselected) == {result.name for result in two.results}
+    assert not whole.run.not_run
+    assert set(one.run.not_run) == {result.name for result in two.results}
     assert whole.run.started == min(one.run.started, two.run.started)
     assert whole.run.workers == 2
     assert whole.run.exit_code == max(one.run.exit_code or 0, two.run.exit_code or 0) == 1
