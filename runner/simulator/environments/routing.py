@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 from runner.simulator.catalogue import undecidable
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 class _OneOfTwo(ProxiedConnection):
     """Has one session, on the server that its user always gets."""
 
-    def __init__(self, proxy: Instance, nodes: tuple[Node, ...], channel: Channel) -> None:
+    def __init__(self, proxy: Instance, nodes: tuple[Node, ...], numbers: dict[str, int], channel: Channel) -> None:
         super().__init__(proxy, nodes[0].engine, channel)
         self._nodes = nodes
+        self._numbers = numbers
         self._legs: list[Leg] = []
 
     def legs(self) -> Iterator[Leg]:
@@ -39,7 +39,9 @@ class _OneOfTwo(ProxiedConnection):
 
     def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
         client = super()._admit(number, login, token, scramble)
-        node = self._nodes[zlib.crc32(client.user.name.encode()) % len(self._nodes)]
+        # In turn, not by a hash of the name: whether two users meet must not depend on the names that a run invents.
+        turn = self._numbers.setdefault(client.user.name, len(self._numbers))
+        node = self._nodes[turn % len(self._nodes)]
         self._legs.append(self.open(node, client))
         return client
 
@@ -48,10 +50,11 @@ class _ByUser(Cluster):
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         self._proxy = proxy_of(instance)
+        self._numbers: dict[str, int] = {}
 
     def connect(self, channel: Channel) -> Connection:
         self.mix()
-        return _OneOfTwo(self._proxy, self.nodes, channel)
+        return _OneOfTwo(self._proxy, self.nodes, self._numbers, channel)
 
 
 @undecidable
