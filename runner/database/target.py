@@ -147,6 +147,7 @@ class Target:
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
             self._offered = session.offered
+            self.control_losses += session.broken_off is not None
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
@@ -201,6 +202,11 @@ class Target:
         if self._lost is not self._control:
             self._lost, self._lost_idle = self._control, self._control.idle
         return True
+
+    @property
+    def losses(self) -> int:
+        """How often the server has closed the administrator's session, up to now."""
+        return self.control_losses + self.control_lost()
 
     @property
     def lost_idle(self) -> float:

@@ -92,23 +92,33 @@ class Pool:
         """Whether cases get users and tables of earlier cases."""
         return not self.prepared and self._same < _SAME and self._damaged < _DAMAGED
 
-    def lend(self, spec: SessionSpec, shown: ProcessList, read_at: float) -> Account | None:
+    def lend(
+        self, spec: SessionSpec, shown: ProcessList, read_at: float, mates: Collection[str] | None = None
+    ) -> Account | None:
         """A user of an earlier case with exactly the grants that a session's user needs, which has no session.
 
         Args:
             spec: the session.
             shown: the process list.
             read_at: when it was read (``time.monotonic``): it tells nothing of a user that had sessions since.
+            mates: the case's users so far, if it has a table: one is lent that has rights to the same table already.
 
         Returns:
             None where there is none.
         """
         with self._lending:
-            for account in self._free(grants_of(spec.grants)):
+            for account in sorted(self._free(grants_of(spec.grants)), key=lambda each: self._costs(each, mates)):
                 if account.free_since < read_at and not any(shown.of_user(account.user)):
                     self._lent.append(account)
                     return account
         return None
+
+    def _costs(self, account: Account, mates: Collection[str] | None) -> int:
+        """What to lend a user costs in statements, compared with others: each of a table's users needs rights to it."""
+        shared = [table.users.intersection(mates or ()) for table in self._tables if account.user in table.users]
+        if mates is None:
+            return len(shared)
+        return -max((1 + len(users) for users in shared), default=0)
 
     def holds(self, spec: SessionSpec) -> bool:
         """Whether there is such a user that no case has, with a session or without."""

@@ -40,6 +40,8 @@ class Performer:
         self._target = target
         self._shared = shared or _Shared.new(target, pool)
         self._outages_seen = 0
+        self._losses = 0
+        """Of the administrator's session, as far as a case was told of them."""
         self._uncleared: list[tuple[Stage, tuple[str, ...]]] = []
         """What could not be removed, since the target could not be used at that moment, and what was told of it."""
 
@@ -61,7 +63,9 @@ class Performer:
             return result
         self._shared.idling.alone = True
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
-        return self._repeated(case, lambda: self._believable(case, deviated=deviated, again=before is not None))
+        result = self._repeated(case, lambda: self._believable(case, deviated=deviated, again=before is not None))
+        self._losses = self._target.losses
+        return result
 
     def attempt(self, case: Case) -> Attempt:
         """Runs a case while others are run in other threads: what these may have caused is not judged yet."""
@@ -69,6 +73,7 @@ class Performer:
             return Attempt(result)
         self._shared.idling.alone = False
         finding: _Finding | None = None
+        losses = self._losses
 
         def once() -> CaseResult:
             nonlocal finding
@@ -77,12 +82,18 @@ class Performer:
             return finding.result
 
         result = self._repeated(case, once)
-        if finding is None or result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
-            return Attempt(result)
+        unwatched = self._target.losses > losses or (finding is not None and finding.broken_off)
+        self._losses = self._target.losses
+        if finding is None or not finding.failed:
+            return Attempt(result, doubtful=unwatched, lost=unwatched)
         troubled = not finding.full and self._outage.begun(self._target)
         if not troubled:
             result = replace(result, warnings=(*result.warnings, *self._clear_again()))
-        return Attempt(result, doubtful=True, lost=finding.lost, full=finding.full, troubled=troubled)
+        return Attempt(result, doubtful=True, lost=finding.lost or unwatched, full=finding.full, troubled=troubled)
+
+    def rest(self) -> None:
+        """Closes the administrator's session while there is no case to run, so that none is lost unnoticed."""
+        self._target.close()
 
     def close(self) -> None:
         """Removes what it could not remove before, and ends its administrator's session."""
@@ -283,7 +294,8 @@ class Attempt:
 
     Attributes:
         doubtful: whether these may have caused it.
-        lost: whether a session of it was lost that has to go on.
+        lost: whether a session of it was lost that has to go on: also the administrator's while the case was prepared,
+            and one whose login was repeated.
         full: whether the server took no more connections.
         troubled: whether nobody could use the target any more.
     """
@@ -327,6 +339,7 @@ class _Finding:
         lost: whether a session was lost that has to go on.
         full: whether the server took no more connections.
         took: whether it had users, or a table, of earlier cases.
+        broken_off: whether a session was lost at its login.
     """
 
     result: CaseResult
@@ -337,6 +350,7 @@ class _Finding:
     lost: bool
     full: bool
     took: bool
+    broken_off: bool
 
     @property
     def failed(self) -> bool:
@@ -391,8 +405,9 @@ class _Run:
             identifiers=self.stage.identifiers(),
             respelled=dict(self._player.respelled),
         )
-        took = self.stage.provisions.took
-        return _Finding(result, missing, direct, seconds, everybody, lost, full or self.stage.full, took)
+        full |= self.stage.full
+        took, broken_off = self.stage.provisions.took, self.stage.broken_off
+        return _Finding(result, missing, direct, seconds, everybody, lost, full, took, broken_off)
 
     def _judged(self, blank: CaseResult) -> CaseResult:
         try:

@@ -25,13 +25,23 @@ class Provisions:
     Args:
         pool: lends prepared accounts, or users and tables of earlier cases.
         fresh: whether it has to create all that it can create.
+        has_table: whether a table will be made for the users.
     """
 
-    def __init__(self, target: Target, transcript: Transcript, pool: Pool | None = None, *, fresh: bool = True) -> None:
+    def __init__(
+        self,
+        target: Target,
+        transcript: Transcript,
+        pool: Pool | None = None,
+        *,
+        fresh: bool = True,
+        has_table: bool = False,
+    ) -> None:
         self._target = target
         self._transcript = transcript
         self._pool = pool or Pool()
         self._reuses = not fresh and self._pool.reuses
+        self._has_table = has_table
         self._accounts: list[Account] = []
         self._common: list[tuple[SessionSpec, Account]] = []
         """Those of the accounts that other cases can use, too."""
@@ -98,7 +108,10 @@ class Provisions:
         """A user of an earlier case; the process list is read once, and only where there can be one."""
         if self._list is None and self._pool.holds(spec):
             self._list_read_at, self._list = time.monotonic(), self._target.process_list()
-        return None if self._list is None else self._pool.lend(spec, self._list, self._list_read_at)
+        if self._list is None:
+            return None
+        mates = [account.user for account in self._accounts] if self._has_table else None
+        return self._pool.lend(spec, self._list, self._list_read_at, mates)
 
     def _note_user(self, spec: SessionSpec, account: Account) -> None:
         """Takes a user of an earlier case for this one's own."""

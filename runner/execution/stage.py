@@ -71,7 +71,7 @@ class Stage:
         self._changes = Changes.of(case)
         self.target = target
         self.transcript = transcript
-        self.provisions = Provisions(target, transcript, pool, fresh=fresh)
+        self.provisions = Provisions(target, transcript, pool, fresh=fresh, has_table=case.table is not None)
         self.actors: dict[str, Actor] = {}
         self.said_guarded = False
         """Whether a statement that can end sessions was sent: before that, whatever goes wrong is the environment."""
@@ -83,6 +83,8 @@ class Stage:
         self._logged_in_once: list[Session] = []
         self.full = False
         """Whether a login was refused for want of room."""
+        self.broken_off = False
+        """Whether a session was lost while it was prepared, and replaced."""
         self._most_connected = 0
         """How many sessions of the case the server has had at the same time."""
 
@@ -214,10 +216,12 @@ class Stage:
             self.target.known.login = (time.monotonic() - start) / (len(actors) if quick else 1)
         shown = self.target.process_list() if actors else None
         found = [by_address(shown, actor.online, actor.account.user) if shown else None for actor in actors]
+        lost = any(actor.online.listen() is not None for actor in actors)
+        self.broken_off |= lost
         # Where addresses tell nothing, only one new session at a time can be found. One that fits may do so by chance:
         # a proxy's end has an address of the same kind.
-        self.target.known.hosts_tell = None not in found
-        if self.target.known.hosts_tell:
+        self.target.known.hosts_tell = lost or None not in found
+        if None not in found:
             for actor, number in zip(actors, found, strict=True):
                 actor.id = number
                 self._note_id(actor, setup=True)
@@ -276,6 +280,7 @@ class Stage:
         user = self.target.dsn.user if actor.account.administrator else typed or actor.account.user
         if actor.session is not None and actor.session.broken_off is not None:
             self.transcript.add(actor.name, "note", f"its first login: {actor.session.broken_off}", setup=setup)
+            self.broken_off = True
         self.transcript.add(actor.name, "connects", f"as {user}: {outcome}", since=since, setup=setup)
         self.full |= takes_no_more(outcome)
         if actor.session is None:

@@ -10,16 +10,16 @@ Cases that meet on a server must not answer for each other. So a verdict that a 
   then counts. What has to come twice to be a deviation has come once in flight.
 - Where the same words were confirmed three times, and never refuted, they are believed: a server without some statement
   answers so in a hundred cases. Never so for a lost session, and for nothing once a loss was refuted.
-- A session that was lost in flight, and not alone, was ended by something else: a case that was in flight meanwhile.
-  These are run alone, too. If one of them deviates, it was that one, and the verdict alone counts for the first case;
-  else that is inconclusive, as ever if something doesn't come again. So that nothing was reported by then, a case is
-  reported once all that were in flight with it have ended.
+- A session that was lost in flight, and not alone, was ended by something else: a case that was in flight meanwhile. So
+  was one that was lost while its case was prepared, and replaced. These are run alone, too. If one of them deviates, it
+  was that one, and the verdict alone counts for the first case; else that is inconclusive, as ever if something doesn't
+  come again. So that nothing was reported by then, a case is reported once all that were in flight with it have ended.
 - From then on, cases are run one at a time; and so they are where one in four has lost a session, and once the target
   can't be used at all: a target in trouble costs what it costs with ``--in-flight 1``.
 - A login that is refused for want of room halves the number of cases at a time, and the case is run again.
 
-More than eight cases at a time are run only while this process keeps up with them, which its own pauses tell: on a slow
-server they pass the time, on a fast one they would only take the interpreter from each other.
+More than eight cases at a time are run only where they wait for the server, and while this process keeps up with them,
+which its own pauses tell: on a fast server they would only take the interpreter from each other.
 
 What has to run alone is run when all else is done; lost sessions are looked into at once, and so is everything where
 the run is to stop at a failure. Cases that say ``alone: true`` are the first.
@@ -45,6 +45,7 @@ _ENDING = 15.0  # seconds for the cases in flight to end when the run does
 _FEW = 8  # cases at a time that any machine keeps up with
 _PAUSE = 0.005  # seconds
 _LATE = 0.003  # seconds that a pause lasts longer where threads wait for the interpreter or a processor
+_WAITS = 0.5  # seconds more than expected, for which a case waited for the server
 _STEP = 0.02  # seconds that a step takes, about: to tell which cases take long
 _ID_OF = "id of "
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNORECASE)
@@ -170,22 +171,35 @@ class CasesInFlight:
 
     def _work(self, number: int) -> None:
         performer = self._performer if number == 0 else self._performer.beside()
-        while (flight := self._next(number)) is not None:
+        while True:
+            flight = self._next(number, wait=False)
+            if flight is None:
+                performer.rest()
+                flight = self._next(number, wait=True)
+            if flight is None:
+                break
             self._run(flight, performer)
         if number:
             performer.close()
 
-    def _next(self, number: int) -> _Flight | None:
-        """The next case to run, once one may begin; None if this thread is not needed any more."""
+    def _next(self, number: int, *, wait: bool) -> _Flight | None:
+        """The next case to run.
+
+        Args:
+            number: the thread's.
+            wait: whether to wait until one may begin; then None says that this thread is not needed any more.
+        """
         with self._changed:
             while True:
                 if self._ended or (flight := self._startable(number)) is not None:
                     break
+                if not wait:
+                    return None
                 if self._is_needless(number):
                     break
                 self._changed.wait()
             if self._ended or flight is None:
-                del self._threads[number]
+                self._threads.pop(number, None)
                 return None
             for other in self._in_flight:
                 other.beside.add(flight)
@@ -235,7 +249,9 @@ class CasesInFlight:
                 attempt = performer.attempt(flight.case)
         except BaseException as error:  # noqa: BLE001 - pytest shows it where the case is reported
             flight.failure = error
-        keeps_up = self._limit > _FEW and self._keeps_up()
+        done = result or (attempt.result if attempt else None)
+        waits = done is not None and done.seconds > flight.expected + _WAITS
+        more = self._limit > _FEW and waits and self._keeps_up()
         with self._changed:
             self._in_flight.discard(flight)
             self._is_alone = False
@@ -244,7 +260,7 @@ class CasesInFlight:
             elif result is not None:
                 self._judge_alone(flight, result)
             self._clear_up_suspicions()
-            self._set_pace(faster=keeps_up)
+            self._set_pace(faster=more)
             self._changed.notify_all()
 
     # What follows
@@ -275,9 +291,12 @@ class CasesInFlight:
                 self._confirmed[words] += 1
             else:
                 self._refuted.add(words)
-            if before.lost and result.verdict is not before.result.verdict and not before.troubled:
+            again = result.verdict is before.result.verdict
+            unwatched = before.lost and before.result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+            suspicious = before.lost and not before.troubled and (unwatched or not again)
+            if suspicious:
                 self._suspect(flight)
-            else:
+            if unwatched or not suspicious:
                 flight.result = flight.alone
 
     def _believes(self, attempt: Attempt) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from runner.database.profile import DEFAULT_PROFILE
 from runner.execution.applicability import SEND_WITHHELD
 
-DEFAULT_IN_FLIGHT = 1
-"""Cases of one process at a time: they take some 80 connections, and most servers have 150."""
+DEFAULT_IN_FLIGHT = 16
+"""Cases at a time, of all processes together: they use at most about 80 connections, and most servers have 150."""
 MOST_IN_FLIGHT = 64
 
 
@@ -51,9 +51,9 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--in-flight",
         type=_count,
-        default=DEFAULT_IN_FLIGHT,
         metavar="N",
-        help=f"how many cases to run at a time in each process; 1: one after the other (default: {DEFAULT_IN_FLIGHT})",
+        help="how many cases to run at a time in each process; 1: one after the other (default: "
+        f"{DEFAULT_IN_FLIGHT} in all processes together)",
     )
     group.addoption(
         "--requirement",

@@ -41,9 +41,10 @@ from runner.language.suite import Suite
 from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.inflight import CasesInFlight
 from runner.plugin.invocation import PLUGIN
+from runner.plugin.options import DEFAULT_IN_FLIGHT
 from runner.plugin.prepared import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.signals import undisturbed
-from runner.plugin.workers import Shares
+from runner.plugin.workers import Shares, planned_workers
 
 ENVIRONMENT = "KSC_DSN"
 """The environment variable that holds the DSN where the command line has none."""
@@ -76,7 +77,8 @@ class Run:
         self._told_to_see = bool(worker_input.get("conformance_sees_others"))
         self._stopped: str = worker_input.get("conformance_stopped", "")
         """Why no statement that can end a session may be sent, if the examination has found a reason."""
-        self.in_flight: int = worker_input.get("conformance_in_flight", self._option.in_flight)
+        self._wanted: int = self._option.in_flight or max(1, DEFAULT_IN_FLIGHT // planned_workers(config))
+        self.in_flight: int = worker_input.get("conformance_in_flight", self._wanted)
         """How many cases to run at a time in each process."""
         self._simulator: EmbeddedSimulator | None = None
         self._target: Target | None = None
@@ -257,8 +259,8 @@ class Run:
 
     @property
     def reduced(self) -> bool:
-        """Whether fewer cases at a time are run than --in-flight says, because of the way to the server."""
-        return bool(self.in_flight < self._option.in_flight)
+        """Whether fewer cases at a time are run than wanted, because of the way to the server."""
+        return self.in_flight < self._wanted
 
     def _counted(self, known: KnownDeviations) -> str:
         count, here = len(known.entries), len(self.known_here)

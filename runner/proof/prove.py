@@ -26,8 +26,8 @@ from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Register
 from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
 
-JOBS = 3 * (os.cpu_count() or 1)
-"""Proofs at a time: each has cases in flight, and still waits for half of its time."""
+JOBS = 5 * (os.cpu_count() or 1)
+"""Proofs at a time: each has a few cases in flight, and still waits for most of its time."""
 
 _MORE = 2  # times as many proofs at a time where only the cases of a requirement are run
 _FOREIGN_KILLED = 3
@@ -42,7 +42,19 @@ _NOT_PROVED = {
 }
 """Variants and environments that are served, but without a guaranteed result on every machine, and why."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
-_OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+# More cases in flight would take the interpreter from each other, which costs more than more proofs at a time.
+_OPTIONS = [
+    "--in-flight",
+    "4",
+    "-q",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:unraisableexception",
+]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
 """Defects that show that also those cases can fail which end nothing, or only observe."""
 
@@ -122,7 +134,7 @@ def prove(claim: Claim, register: Register, folder: Path) -> Proof:
     except RuntimeError as error:
         return Proof(claim, -1, (), 0.0, str(error))
     try:
-        options = [*_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD, *_options(claim, register), *_in_flight(claim)]
+        options = [*_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD, *_options(claim, register)]
         record, screen = folder / f"{claim.name}.json", folder / f"{claim.name}.txt"
         code = ForkedSuite([*options, "--record", str(record)], screen).exit_code(_RUN_LIMIT)
     finally:
@@ -147,11 +159,6 @@ def _options(claim: Claim, register: Register) -> list[str]:
     options = ["--settle", "1", "--statement-limit", "2"]
     options += ["--strict"] if register.requirements[claim.breaks].level is Level.SHOULD else []
     return options if _meets_all_cases(claim) else [*options, "--requirement", claim.breaks]
-
-
-def _in_flight(claim: Claim) -> list[str]:
-    """Some cases at a time only where all are run: a defect may end whichever session logged in last, anybody's."""
-    return ["--in-flight", "16"] if _meets_all_cases(claim) else []
 
 
 def _read(record: Path) -> tuple[CaseResult, ...]:
