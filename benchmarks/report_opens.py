@@ -1,6 +1,6 @@
 """How large a report of 20 targets is, and how long a browser takes until it is there.
 
-    ./toxw -e example; PYTHONPATH=tests:. python tests/benchmarks/report_opens.py
+    ./toxw -e example; PYTHONPATH=tests:. python benchmarks/report_opens.py
 
 Each opening is a new browser's, whose caches are cold. The limits that users were promised: 5 MB, a second.
 """

@@ -1,6 +1,6 @@
 """What ``--record`` adds to a run on the embedded simulator.
 
-    PYTHONPATH=tests:. python tests/benchmarks/record_costs.py
+    PYTHONPATH=tests:. python benchmarks/record_costs.py
 
 Runs with and without it in turn. The limit that users were promised: 5 % of the run.
 """
