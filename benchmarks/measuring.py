@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -98,8 +97,3 @@ def run_suite(record: Path, *options: str, codes: Sequence[int] = (0,), limit: f
     """
     command = ["-m", "pytest", "cases", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     return seconds_of(lambda: run_process([*command, "--record", str(record), *options], codes, limit))
-
-
-def result_count(record: Path) -> int:
-    """How many cases a record has a result of."""
-    return len(json.loads(record.read_text(encoding="utf-8"))["results"])

@@ -107,7 +107,7 @@ class Replay:
         return connection
 
     def _prepare(self, statement: str, case: str) -> None:
-        """Sends what prepares a case, once: a run lends users and tables to later cases, whose transcripts repeat it."""
+        """Sends what prepares a case, unless an earlier case had the same user or table: then it was sent."""
         if statement in self._prepared:
             return
         self._prepared.add(statement)
