@@ -12,7 +12,7 @@ from suite import ROOT
 
 PER_FILE = 20
 FEW, MANY = 10_000, 100_000  # cases
-COLLECT = ["-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+COLLECT = ["-m", "runner", "run", "--collect-only", "-qq", "-p", "no:cacheprovider"]
 
 COLLECTOR = """
 import sys

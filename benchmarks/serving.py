@@ -22,11 +22,9 @@ KILLS = 400
 _ORACLE_MODE = 1 << 27  # the client's capability without which an Oracle tenant refuses a login
 _P99 = 98  # of the 99 cut points of 100 quantiles, counted from 0
 
-Client = pymysql.Connection[pymysql.cursors.Cursor]
-
 
 @contextmanager
-def client(dsn: Dsn) -> Iterator[Client]:
+def client(dsn: Dsn) -> Iterator[pymysql.Connection[pymysql.cursors.Cursor]]:
     """A connection of PyMySQL as the DSN's user."""
     connection = pymysql.connect(
         user=dsn.user,
