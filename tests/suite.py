@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from runner.language.load import case_files, load_cases
 from runner.language.model import Level
 from runner.language.register import read_register
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.proof.forks import ForkedSuite
 
 ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
@@ -46,29 +45,13 @@ class SuiteRun:
 
 def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
     """Runs ``pytest cases`` with these options; ``record`` is where its record goes."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "cases",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:hypothesispytest",
-            "--record",
-            str(record),
-            *options,
-        ],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "KSC_DSN"} | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=limit,
-        check=False,
-    )
+    words = ["cases", *_PLUGINS_LEFT_OUT, "--record", str(record), *options]
+    variables = {name: value for name, value in os.environ.items() if name != "KSC_DSN"} | {"COLUMNS": "200"}
+    screen = record.with_suffix(".screen")
+    code = ForkedSuite(words, screen, as_pytest=True, environment=variables).exit_code(limit)
+    assert code >= 0, f"after {limit} s:\n{screen.read_text(encoding='utf-8', errors='replace')}"
     written = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"results": []}
-    return SuiteRun(done.returncode, done.stdout + done.stderr, written)
+    return SuiteRun(code, screen.read_text(encoding="utf-8", errors="replace"), written)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -25,6 +25,8 @@ _STOP_LIMIT = 5.0
 _WARM = "runner.proof.warm"
 _ONE_AT_A_TIME = threading.Lock()
 """A process's end is told once, and every start asks after all of them: two threads that ask would tell one a 255."""
+# What is imported before pytest starts has its assertions as they are: they are not those of a test.
+_QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([_WARM])
 
@@ -58,11 +60,29 @@ class ForkedSimulator:
 
 
 class ForkedSuite:
-    """A run of the suite: ``kill-session-conformance run`` with these arguments, its output in a file."""
+    """A run of the suite: ``kill-session-conformance run`` with these arguments, its output in a file.
 
-    def __init__(self, arguments: Sequence[str], screen: Path) -> None:
+    Args:
+        arguments: the command's.
+        screen: the file for what it prints.
+        as_pytest: whether the command is ``pytest`` instead.
+        folder: where it is started.
+        environment: its environment variables; without, this process's.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        screen: Path,
+        *,
+        as_pytest: bool = False,
+        folder: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Starts it."""
-        self._process = _FORKS.Process(target=_run_suite, args=(arguments, screen))
+        variables = dict(os.environ if environment is None else environment)
+        words = (arguments, screen, as_pytest, folder, variables)
+        self._process = _FORKS.Process(target=_run_suite, args=words)
         _start(self._process)
 
     def exit_code(self, limit: float) -> int:
@@ -94,12 +114,16 @@ def _simulate(options: Sequence[str], stdin: Connection, stdout: Connection) -> 
     sys.exit(main(["--port", "0", "--until-stdin-closes", *options]))
 
 
-def _run_suite(arguments: Sequence[str], screen: Path) -> None:
+def _run_suite(
+    arguments: Sequence[str], screen: Path, as_pytest: bool, folder: Path, variables: dict[str, str]
+) -> None:
     import_module(_WARM)
-    os.chdir(ROOT)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         os.environ.pop(name, None)  # a defect that is caught is no news for a job
     output = os.open(screen, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    sys.exit(pytest.main(arguments_of_run(arguments)))
+    sys.exit(pytest.main([*_QUIET, *(arguments if as_pytest else arguments_of_run(arguments))]))
