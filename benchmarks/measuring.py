@@ -48,6 +48,12 @@ class Missing:
     reason: str
     target: str
 
+    @classmethod
+    def because(cls, what: str, than: str, error: Exception, target: str) -> Missing:
+        """For a server that did not start; the table has the first line of the error, the standard error all of it."""
+        print(error, file=sys.stderr)
+        return cls(what, than, str(error).splitlines()[0], target)
+
     @property
     def line(self) -> str:
         """The line, in Markdown."""

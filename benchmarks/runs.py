@@ -67,7 +67,7 @@ def against_pymysql() -> Iterator[Figure | Missing]:
                     start = seconds_of(lambda: run_process(["-c", "import runner.database.dsn, pymysql"]))
                     replayed = json.loads(run_process(replay).splitlines()[-1])
         except ServerError as error:
-            yield Missing(what, than, str(error).splitlines()[0], wanted)
+            yield Missing.because(what, than, error, wanted)
             continue
         than += f" ({replayed['sent']:,}; {replayed['other']} with another kind of result)"
         yield Figure(what, ours, than, start + replayed["seconds"], "s", wanted)
@@ -91,7 +91,7 @@ def proof() -> Iterator[Figure]:
 
 def kill_tests_of_mysql() -> Iterator[Missing]:
     """The tests of KILL that MySQL's and MariaDB's own test program has."""
-    reason = "the package mariadb-test (0.5 GB) is not installed by the tests"
+    reason = "its package is not among those that the tests install"
     yield Missing("whole suite on mariadb", "mysql-test-run's tests of KILL", reason, "2")
 
 

@@ -79,7 +79,7 @@ def speed() -> Iterator[Figure | Missing]:
             dsns = Dsn.parse(ours), Dsn.parse(theirs.dsn())
             speeds = [(statements_per_second(dsn), logins_per_second(dsn)) for dsn in dsns]
     except ServerError as error:
-        yield Missing("simulator: statements and logins", "seekdb", str(error).splitlines()[0], "at least 1")
+        yield Missing.because("simulator: statements and logins", "seekdb", error, "at least 1")
         return
     for place, what in enumerate(("statements", "logins")):
         simulated, real = (each[place] for each in speeds)
@@ -97,6 +97,6 @@ def kills() -> Iterator[Figure | Missing]:
         with start_mariadb(f"--max-connections={SESSIONS + 100}") as mariadb:
             theirs = kill_p99(Dsn.parse(mariadb.dsn()), "KILL {}")
     except ServerError as error:
-        yield Missing(what, "MariaDB", str(error).splitlines()[0], "at most 1")
+        yield Missing.because(what, "MariaDB", error, "at most 1")
     else:
         yield Figure(what, ours, "MariaDB", theirs, "ms", "at most 1")
