@@ -64,8 +64,8 @@ def head(command: str) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Measures, prints each line, and writes the table."""
+def main() -> int:
+    """Measures, prints each line, and writes the table: 1 if a run failed of which a figure was wanted."""
     known = FIGURES | LONG
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="also measure what takes long: prove, more than 12 minutes")
@@ -74,13 +74,19 @@ def main() -> None:
     )
     options = parser.parse_args()
     lines = head(" ".join(["./toxw -e benchmarks", *(["--"] if sys.argv[1:] else []), *sys.argv[1:]]))
+    failed: list[str] = []
     for name in options.only or (known if options.all else FIGURES):
-        for figure in known[name]():
-            print(figure.line, flush=True)
-            lines.append(figure.line)
+        try:
+            for figure in known[name]():
+                print(figure.line, flush=True)
+                lines.append(figure.line)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:  # the other figures are still worth having
+            failed.append(name)
+            lines.append(Missing.because(name, "", error, "").line)
     if options.only is None:
         TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
