@@ -18,8 +18,10 @@ from runner.database.dsn import Dsn
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
 from runner.plugin.embedded import EmbeddedSimulator
+from runner.plugin.options import DEFAULT_IN_FLIGHT
 
 GUARD = 200.0  # seconds; such a run takes about a minute, of which most is waiting
+WORKING = 400  # connections that such a target serves, of some 2000 that a run opens
 NOT_RUN = "not run: the target is unusable since"
 RUNS = {
     "goes silent": ("goes silent", ()),
@@ -29,10 +31,10 @@ RUNS = {
 }
 
 
-def hostile(trouble: str, record: Path, *options: str) -> SuiteRun:
+def hostile(trouble: str, record: Path, *options: str, after: int = WORKING) -> SuiteRun:
     simulator = EmbeddedSimulator()
     try:
-        with Middle(Dsn.parse(simulator.dsn), TROUBLES[trouble], after=60).standing() as middle:
+        with Middle(Dsn.parse(simulator.dsn), TROUBLES[trouble], after=after).standing() as middle:
             return run_suite(record, "--dsn", middle.dsn, *options, limit=GUARD)
     finally:
         simulator.stop()
@@ -67,7 +69,7 @@ def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(
 
 
 def test_observing_on_a_target_that_is_gone_is_no_success(tmp_path: Path) -> None:
-    run = hostile("disappears", tmp_path / "record.json", "-m", "observe")
+    run = hostile("disappears", tmp_path / "record.json", "-m", "observe", after=60)
     assert run.code == 1
     assert NOT_RUN in run.screen
 
@@ -124,9 +126,10 @@ def test_a_server_that_restarts_gets_its_fair_chance_for_the_cases_that_are_left
     assert run.code == 1
     assert run.results(verdict="deviates") == []
     undecided = run.results(verdict="inconclusive")
-    assert 1 <= len(undecided) <= 3, undecided
+    assert 1 <= len(undecided) <= DEFAULT_IN_FLIGHT, undecided  # those that lost their sessions to the restart
     reason = undecided[0]["reason"]  # which of them: how far the case was when the server went away
-    accepted = ("is unusable since", "not when the case was repeated", "the server closes connections without")
+    repeated = ("not when the case was repeated", "not again when the case was repeated")
+    accepted = (*repeated, "is unusable since", "the server closes connections without")
     assert any(words in reason for words in accepted), reason
     assert len(run.results(verdict="conforms")) > 80
     assert "Traceback" not in run.screen
