@@ -88,6 +88,14 @@ def contents(server: MariaDB | SeekDB) -> Contents:
         )
 
 
+def at_rest(server: MariaDB | SeekDB) -> Contents:
+    """What is on a new server, once it no longer lists the session with which its start was awaited."""
+    until = time.monotonic() + _GONE
+    while (now := contents(server)).sessions.total() > 1 and time.monotonic() < until:
+        time.sleep(0.05)
+    return now
+
+
 def settled(server: MariaDB | SeekDB, before: Contents) -> Contents:
     """What is on a server once it is what it was before, or in the end."""
     until = time.monotonic() + _GONE

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from real_server import CONFORMS, Contents, contents, said, seen_by_the_list, settled, verdicts
+from real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
 from servers import MariaDB, start_mariadb
 from suite import SuiteRun, differing, run_suite
 
@@ -59,7 +59,7 @@ def server() -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="module")
 def before(server: MariaDB) -> Contents:
-    return contents(server)
+    return at_rest(server)
 
 
 @pytest.fixture(scope="module")

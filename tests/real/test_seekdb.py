@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from real_server import CONFORMS, Contents, contents, said, seen_by_the_list, settled
+from real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled
 from servers import SeekDB, start_seekdb
 from suite import SuiteRun, differing, run_suite
 
@@ -28,7 +28,7 @@ def server() -> Iterator[SeekDB]:
 
 @pytest.fixture(scope="module")
 def before(server: SeekDB) -> Contents:
-    return contents(server)
+    return at_rest(server)
 
 
 @pytest.fixture(scope="module")
