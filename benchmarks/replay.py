@@ -1,11 +1,14 @@
 """What the statements of a run cost without the suite: sends them again, with PyMySQL alone.
 
-    python benchmarks/replay.py RECORD.json DSN
+    PYTHONPATH=tests:. python benchmarks/replay.py RECORD.json simulator|mariadb|seekdb
+
+The server is a new one that ends with the replay: nothing checks whose session an id is, as the suite does before each
+statement that can kill one.
 
 One case after the other, in the order of the transcript, without the reads of the process list and without the time
 for which a run watches that nothing happens. Users and tables are created once, under the names that they have in the
-record; so the target must be another server than the record's, or the same after that run. The last line is JSON:
-how many statements and logins were sent, and how many had another kind of result (OK, rows, error) than in the record.
+record. The last line is JSON: how many statements and logins were sent, and how many had another kind of result (OK,
+rows, error) than in the record.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 
 import pymysql
 from pymysql.constants import COMMAND
+from runs import target
 
 from runner.database.dsn import Dsn
 
@@ -151,15 +155,16 @@ def _receive(connection: Any) -> str:
 
 def main() -> None:
     """Replays the record, and prints what it took."""
-    record, dsn = sys.argv[1:]
+    record, name = sys.argv[1:]
     results = json.loads(Path(record).read_text(encoding="utf-8"))["results"]
-    start = time.monotonic()
-    replay = Replay(Dsn.parse(dsn))
-    for result in results:
-        replay.case(result)
+    with target(name) as options:
+        start = time.monotonic()
+        replay = Replay(Dsn.parse(options[1]))
+        for result in results:
+            replay.case(result)
+        took = round(time.monotonic() - start, 3)
     for line in replay.other:
         print(line)
-    took = round(time.monotonic() - start, 3)
     print(json.dumps({"seconds": took, "sent": replay.sent, "other": len(replay.other)}))
 
 

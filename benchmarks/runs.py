@@ -62,10 +62,8 @@ def against_pymysql() -> Iterator[Figure | Missing]:
                 record = Path(folder) / "record.json"
                 with target(name) as options:
                     ours = run_suite(record, *options, codes=_DECIDED)
-                with target(name) as options:
-                    replay = ["benchmarks/replay.py", str(record), options[1]]
-                    start = seconds_of(lambda: run_process(["-c", "import runner.database.dsn, pymysql"]))
-                    replayed = json.loads(run_process(replay).splitlines()[-1])
+                start = seconds_of(lambda: run_process(["-c", "import runner.database.dsn, pymysql"]))
+                replayed = json.loads(run_process(["benchmarks/replay.py", str(record), name]).splitlines()[-1])
         except ServerError as error:
             yield Missing.because(what, than, error, wanted)
             continue
@@ -84,7 +82,7 @@ def slow_statements() -> Iterator[Figure]:
 
 
 def proof() -> Iterator[Figure]:
-    """``prove`` with all subjects: takes more than 12 minutes on two cores."""
+    """``prove`` with all subjects: takes about 20 minutes on two cores."""
     seconds = seconds_of(lambda: run_process(["-m", "runner", "prove"], limit=3600))
     yield Figure("`prove`, all subjects", seconds, "limit", PROOF_LIMIT, "s", "1")
 

@@ -70,13 +70,12 @@ def differences(first: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
     """The cases of which two records have different verdicts, each with what the second record says about it."""
     before, after = ({row["name"]: row for row in record["results"]} for record in (first, other))
     for name in before | after:
-        was, came = before.get(name), after.get(name)
-        if was is None or came is None:
-            yield f"{name}: only in the {'later' if was is None else 'first'} run"
-        elif was["verdict"] != came["verdict"]:
-            deviant = was if was["reason"] or was["actual"] else came
-            told = came["reason"] or came["actual"] or f"no reason; before: {deviant['reason'] or deviant['actual']}"
-            yield f"{name}: {came['verdict']} instead of {was['verdict']}: {told}"
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None:
+            yield f"{name}: only in the {'later' if old is None else 'first'} run"
+        elif old["verdict"] != new["verdict"]:
+            reasons = [row["reason"] or row["actual"] or "no reason" for row in (old, new)]
+            yield f"{name}: {old['verdict']} ({reasons[0]}), now {new['verdict']} ({reasons[1]})"
 
 
 @contextmanager

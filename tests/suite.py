@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
 ALL_CASES = len(_CASES)
 REQUIREMENTS = len(read_register(ROOT / "cases" / "requirements.yaml").requirements)
-_PLUGINS_LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+PLUGINS_LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 BINDING_CASES = sum(case.requirement.level is not Level.OBSERVE for case in _CASES)
 """Those that can conform or deviate."""
 
@@ -45,13 +45,32 @@ class SuiteRun:
 
 def run_suite(record: Path, *options: str, limit: float = 300) -> SuiteRun:
     """Runs ``pytest cases`` with these options; ``record`` is where its record goes."""
-    words = ["cases", *_PLUGINS_LEFT_OUT, "--record", str(record), *options]
+    words = ["cases", *PLUGINS_LEFT_OUT, "--record", str(record), *options]
     variables = {name: value for name, value in os.environ.items() if name != "KSC_DSN"} | {"COLUMNS": "200"}
-    screen = record.with_suffix(".screen")
-    code = ForkedSuite(words, screen, as_pytest=True, environment=variables).exit_code(limit)
-    assert code >= 0, f"after {limit} s:\n{screen.read_text(encoding='utf-8', errors='replace')}"
+    code, screen = run_pytest(words, record.with_suffix(".screen"), variables, limit)
     written = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"results": []}
-    return SuiteRun(code, screen.read_text(encoding="utf-8", errors="replace"), written)
+    return SuiteRun(code, screen, written)
+
+
+def run_pytest(
+    words: Sequence[str], screen: Path, environment: Mapping[str, str], limit: float, folder: Path = ROOT
+) -> tuple[int, str]:
+    """Runs pytest in a process that is forked, as a start would take longer than most runs.
+
+    Args:
+        words: its arguments.
+        screen: the file for what it prints.
+        environment: its environment variables.
+        limit: the seconds after which it is killed, and the test fails.
+        folder: where it runs.
+
+    Returns:
+        Its exit code, and what it printed.
+    """
+    code = ForkedSuite(words, screen, as_pytest=True, folder=folder, environment=environment).exit_code(limit)
+    printed = screen.read_text(encoding="utf-8", errors="replace")
+    assert code >= 0, f"killed after {limit} s, or by a signal:\n{printed}"
+    return code, printed
 
 
 @contextmanager

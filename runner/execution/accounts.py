@@ -107,18 +107,22 @@ class Pool:
             None where there is none.
         """
         with self._lending:
-            for account in sorted(self._free(grants_of(spec.grants)), key=lambda each: self._costs(each, mates)):
+            for account in sorted(self._free(grants_of(spec.grants)), key=lambda each: self._order(each, mates)):
                 if account.free_since < read_at and not any(shown.of_user(account.user)):
                     self._lent.append(account)
                     return account
         return None
 
-    def _costs(self, account: Account, mates: Collection[str] | None) -> int:
-        """What to lend a user costs in statements, compared with others: each of a table's users needs rights to it."""
-        shared = [table.users.intersection(mates or ()) for table in self._tables if account.user in table.users]
+    def _order(self, account: Account, mates: Collection[str] | None) -> int:
+        """Which user to lend first, the lowest: a user without rights to a free table needs a GRANT in a case with one.
+
+        A case with a table gets a user with rights to the same table as most of its other users; a case without a
+        table, one that has rights to no table.
+        """
+        users_of_tables = [table.users for table in self._tables if account.user in table.users]
         if mates is None:
-            return len(shared)
-        return -max((1 + len(users) for users in shared), default=0)
+            return len(users_of_tables)
+        return -max((1 + len(users.intersection(mates)) for users in users_of_tables), default=0)
 
     def holds(self, spec: SessionSpec) -> bool:
         """Whether there is such a user that no case has, with a session or without."""

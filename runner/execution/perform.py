@@ -219,7 +219,7 @@ class Performer:
     def _compared(self, first: _Finding, second: _Finding, *, was_out: bool) -> CaseResult:
         """What two runs of one case come to; ``was_out``: whether the target could not be used after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
-        out = second.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE} and self._outage.begun(self._target)
+        out = second.failed and self._outage.begun(self._target)
         if deviates and not out:
             anyway = second.everybody and not second.direct
             if anyway and self._outage.comes_anyway(second.seconds, self._target):
@@ -355,7 +355,7 @@ class _Finding:
     @property
     def failed(self) -> bool:
         """Whether it deviates or is inconclusive."""
-        return self.result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+        return self.result.failed
 
 
 class _Run:

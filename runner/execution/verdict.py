@@ -147,6 +147,11 @@ class CaseResult:
     listing: Listing | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether it deviates or is inconclusive."""
+        return self.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+
+    @property
     def binding(self) -> Level:
         """The level that decides about the exit code: ending a session that was not named is never a mere should.
 

@@ -292,7 +292,7 @@ class CasesInFlight:
             else:
                 self._refuted.add(words)
             again = result.verdict is before.result.verdict
-            unwatched = before.lost and before.result.verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+            unwatched = before.lost and not before.result.failed
             suspicious = before.lost and not before.troubled and (unwatched or not again)
             if suspicious:
                 self._suspect(flight)

@@ -42,19 +42,7 @@ _NOT_PROVED = {
 }
 """Variants and environments that are served, but without a guaranteed result on every machine, and why."""
 # Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
-# More cases in flight would take the interpreter from each other, which costs more than more proofs at a time.
-_OPTIONS = [
-    "--in-flight",
-    "4",
-    "-q",
-    "--tb=no",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:hypothesispytest",
-    "-p",
-    "no:unraisableexception",
-]
+_OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
 _EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
 """Defects that show that also those cases can fail which end nothing, or only observe."""
 
@@ -162,9 +150,9 @@ def _options(claim: Claim, register: Register) -> list[str]:
 
 
 def _in_flight(claim: Claim) -> list[str]:
-    """A few cases at a time where all are run, as more take the interpreter from each other.
+    """Few cases at a time where all are run: more of them cost more processor time than more proofs at a time.
 
-    One where most of them deviate: each would be run again alone.
+    One where only those of a requirement are run: most deviate, and each would be run again alone.
     """
     return ["--in-flight", "4" if _meets_all_cases(claim) else "1"]
 

@@ -141,6 +141,21 @@ def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_i
     assert pool.lend(spec, a_list("SYS"), after) is None
 
 
+def test_a_case_with_a_table_gets_users_that_have_rights_to_the_same_one_and_others_get_users_without() -> None:
+    spec = CASES[TABLE].sessions[0]
+    pool = accounts.Pool()
+    made = [accounts.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
+    for account in made:
+        pool.take_back(spec, account)
+    elsewhere, here, mate, free = (account.user for account in made)
+    pool.take_back_table(accounts.Table("T1", "T1", {elsewhere}))
+    pool.take_back_table(accounts.Table("T2", "T2", {here, mate}))
+    after = time.monotonic() + 1
+    assert pool.lend(spec, a_list("SYS"), after, mates=[mate]) is made[1]
+    assert pool.lend(spec, a_list("SYS"), after, mates=None) is made[3], free
+    assert pool.lend(spec, a_list("SYS"), after, mates=[]) is made[0]
+
+
 def test_what_can_not_be_removed_at_the_end_is_told_with_the_reply(tmp_path: Path) -> None:
     oracle = load_profile("oceanbase-oracle")
     profile = replace(oracle, sql={**oracle.sql, "drop_user": ("DROP USER {user}X CASCADE",)})

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from runner.proof.forks import ForkedSuite
+from suite import PLUGINS_LEFT_OUT, ROOT, run_pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0  # seconds: no slow machine needs them, and no test waits them out
-_PLUGINS_LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 SESSIONS = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
 
@@ -32,7 +30,7 @@ class Done:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", *_PLUGINS_LEFT_OUT, *arguments]
+    return [sys.executable, "-m", "pytest", *PLUGINS_LEFT_OUT, *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -42,14 +40,10 @@ def environment() -> dict[str, str]:
 
 
 def run(*arguments: str, folder: Path = ROOT) -> Done:
-    """Runs pytest in the project's folder, or another one; forked, as a start would take longer than most runs."""
+    """Runs pytest in the project's folder, or another one."""
     with NamedTemporaryFile(prefix="ksc-screen-") as file:
-        screen = Path(file.name)
-        suite = ForkedSuite(
-            [*_PLUGINS_LEFT_OUT, *arguments], screen, as_pytest=True, folder=folder, environment=environment()
-        )
-        code = suite.exit_code(PATIENCE)
-        return Done(code, screen.read_text(encoding="utf-8", errors="replace"))
+        words = [*PLUGINS_LEFT_OUT, *arguments]
+        return Done(*run_pytest(words, Path(file.name), environment(), PATIENCE, folder))
 
 
 def runner(*arguments: str) -> Done:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from servers.mariadb import start_mariadb
-from suite_process import PATIENCE, ROOT, SESSIONS, command, environment, own, run, write_case
+from suite import ROOT
+from suite_process import PATIENCE, SESSIONS, command, environment, own, run, write_case
 from waiting import eventually
 
 from runner.database.dsn import Dsn

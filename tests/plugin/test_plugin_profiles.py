@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from suite_process import ROOT, Done, run, runner
+from suite import ROOT
+from suite_process import Done, run, runner
 
 from runner.language.load import case_files, load_cases
 from runner.language.model import Case, Create, Leave, Repeat, Say, Wait, flat

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from suite_process import PATIENCE, ROOT, command, environment, own, run, write_case
+from suite import ROOT
+from suite_process import PATIENCE, command, environment, own, run, write_case
 from waiting import eventually
 
 from runner.database.dsn import Dsn

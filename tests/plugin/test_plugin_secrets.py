@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from suite_process import PATIENCE, ROOT, Done, command, environment, own, write_case
+from suite import ROOT
+from suite_process import PATIENCE, Done, command, environment, own, write_case
 
 from runner.database.dsn import Dsn
 from runner.plugin.embedded import EmbeddedSimulator

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suite_process import ROOT, own, run, runner, write_case
+from suite import ROOT
+from suite_process import own, run, runner, write_case
 
 from runner.database.dsn import Dsn
 from runner.plugin.embedded import EmbeddedSimulator

@@ -9,7 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from suite_process import ROOT, own, run, write_case
+from suite import ROOT
+from suite_process import own, run, write_case
 
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 GOOD = f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
