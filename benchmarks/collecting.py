@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from measuring import Figure, median_seconds, run_process
-from suite import ROOT
+
+from tests.support.paths import ROOT
 
 PER_FILE = 20
 FEW, MANY = 10_000, 100_000  # cases

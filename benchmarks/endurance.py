@@ -1,6 +1,6 @@
 """Whether memory, descriptors and threads stay flat: many sessions opened and killed, by one process on one simulator.
 
-    PYTHONPATH=tests:. python benchmarks/endurance.py [--sessions 50000]
+    python benchmarks/endurance.py [--sessions 50000]
 
 Runs one case again and again, as the suite runs cases: each time a session kills ten others. Prints what this process
 and the simulator use after each tenth of the sessions. Exit code 1 if a case does not conform, or if the second half
@@ -17,16 +17,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite import ROOT, simulator
+from measuring import simulator
 
 from runner.database.dsn import Dsn
-from runner.database.limits import Limits
 from runner.database.profile import load_profile
 from runner.database.target import Target
-from runner.execution.perform import Performer
+from runner.database.time_limits import Limits
+from runner.execution.case_runner import CaseRunner
 from runner.execution.verdict import Verdict
-from runner.language.load import load_cases
+from runner.language.case_files import load_cases
 from runner.language.model import Case
+from tests.support.paths import ROOT
 
 VICTIMS = 10
 GROWTH = 0.05  # of the memory at half the sessions: allocators keep some of what they were given back
@@ -89,19 +90,19 @@ def usages(sessions: int) -> list[tuple[Usage, Usage]]:
         # The simulator is the only process that this one has started.
         (server,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
         target = Target(Dsn.parse(dsn), load_profile("oceanbase-oracle"), Limits())
-        performer = Performer(target)
+        case_runner = CaseRunner(target)
         try:
             runs = max(_PARTS, sessions // VICTIMS)
             for number in range(1, runs + 1):
-                result = performer.perform(case)
+                result = case_runner.run(case)
                 if result.verdict is not Verdict.CONFORMS:
                     raise RuntimeError(f"run {number}: {result.verdict.value}: {result.reason or result.actual}")
                 if number * _PARTS // runs > (number - 1) * _PARTS // runs:
                     found.append((Usage.of(os.getpid()), Usage.of(int(server))))
                     print(f"{number * VICTIMS} killed: runner {found[-1][0]}; simulator {found[-1][1]}", flush=True)
         finally:
-            performer.remove_kept()
-            performer.close()
+            case_runner.remove_kept()
+            case_runner.close()
     return found
 
 

@@ -20,7 +20,8 @@ from collecting import collecting_memory, collecting_time
 from measuring import Figure, Missing
 from runs import against_pymysql, against_the_longest_watch, kill_tests_of_mysql, proof, slow_end, slow_statements
 from serving import kills, speed
-from suite import ROOT
+
+from tests.support.paths import ROOT
 
 TABLE = ROOT / "benchmarks" / "figures.md"
 FIGURES: dict[str, Callable[[], Iterator[Figure | Missing]]] = {
@@ -68,7 +69,7 @@ def main() -> int:
     """Measures, prints each line, and writes the table: 1 if a run failed of which a figure was wanted."""
     known = FIGURES | LONG
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all", action="store_true", help="also measure what takes long: prove, about 20 minutes")
+    parser.add_argument("--all", action="store_true", help="also measure what takes long: prove, about 10 minutes")
     parser.add_argument(
         "--only", nargs="+", choices=known, metavar="NAME", help=f"only print these: {', '.join(known)}"
     )

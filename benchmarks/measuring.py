@@ -7,11 +7,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite import ROOT
+from runner.plugin.embedded_simulator import EmbeddedSimulator
+from tests.support.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,16 @@ def seconds_of(action: Callable[[], object]) -> float:
 def median_seconds(action: Callable[[], object], times: int = 3) -> float:
     """The median of the seconds that an action takes."""
     return statistics.median(seconds_of(action) for _ in range(times))
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[str]:
+    """The DSN of a simulator that is started as a run starts its own; it ends with the block."""
+    started = EmbeddedSimulator(*options)
+    try:
+        yield started.dsn
+    finally:
+        started.stop()
 
 
 def run_process(arguments: Sequence[str], codes: Sequence[int] = (0,), limit: float = 900) -> str:

@@ -1,6 +1,6 @@
 """What ``--record`` adds to a run on the embedded simulator.
 
-    PYTHONPATH=tests:. python benchmarks/record_costs.py
+    python benchmarks/record_costs.py
 
 Runs with and without it in turn. The limit that users were promised: 5 % of the run.
 """
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from suite import ROOT
+from tests.support.paths import ROOT
 
 RUNS = 5
 

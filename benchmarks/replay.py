@@ -1,6 +1,6 @@
 """What the statements of a run cost without the suite: sends them again, with PyMySQL alone.
 
-    PYTHONPATH=tests:. python benchmarks/replay.py RECORD.json simulator|mariadb|seekdb
+    python benchmarks/replay.py RECORD.json simulator|mariadb|seekdb
 
 The server is a new one that ends with the replay: nothing checks whose session an id is, as the suite does before each
 statement that can kill one.

@@ -1,6 +1,6 @@
 """How large a report of 20 targets is, and how long a browser takes until it is there.
 
-    ./toxw -e example; PYTHONPATH=tests:. python benchmarks/report_opens.py
+    ./toxw -e example; python benchmarks/report_opens.py
 
 Each opening is a new browser's, whose caches are cold. The limits that users were promised: 5 MB, a second.
 """
@@ -12,9 +12,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from publishing.example import FOLDER
-from publishing.looking import browser
-from publishing.published import publish, write
+from tests.publishing.example import FOLDER
+from tests.support.browser import browser
+from tests.support.reports import publish, write
 
 TARGETS = 20
 OPENINGS = 5

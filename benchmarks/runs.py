@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import Figure, Missing, median_seconds, run_process, run_suite, seconds_of
-from servers import ServerError, start_mariadb, start_seekdb
-from suite import ROOT, simulator
+from measuring import Figure, Missing, median_seconds, run_process, run_suite, seconds_of, simulator
 
-from runner.language.load import case_files, load_cases
+from runner.language.case_files import case_files, load_cases
+from tests.support.paths import ROOT
+from tests.support.servers import ServerError, start_mariadb, start_seekdb
 
 SLOW_END_LIMIT = 40.0  # seconds, as is the other limit
 SLOW_STATEMENTS_LIMIT = 60.0
@@ -82,9 +82,9 @@ def slow_statements() -> Iterator[Figure]:
 
 
 def proof() -> Iterator[Figure]:
-    """``prove`` with all subjects: takes about 20 minutes on two cores."""
+    """``prove`` with all simulated servers: takes about 10 minutes on two cores."""
     seconds = seconds_of(lambda: run_process(["-m", "runner", "prove"], limit=3600))
-    yield Figure("`prove`, all subjects", seconds, "limit", PROOF_LIMIT, "s", "1")
+    yield Figure("`prove`, all simulated servers", seconds, "limit", PROOF_LIMIT, "s", "1")
 
 
 def kill_tests_of_mysql() -> Iterator[Missing]:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pymysql
-from measuring import Figure, Missing, median_seconds
-from servers import ServerError, start_mariadb, start_seekdb
-from suite import simulator
+from measuring import Figure, Missing, median_seconds, simulator
 
 from runner.database.dsn import Dsn
+from tests.support.servers import ServerError, start_mariadb, start_seekdb
 
 STATEMENTS = 3000
 LOGINS = 500

@@ -1,1 +1,1 @@
-"""Runs YAML conformance cases against a database server and judges what it answers."""
+"""Runs YAML conformance cases against a database server, and judges its replies."""

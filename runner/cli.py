@@ -1,8 +1,8 @@
-"""Runs the conformance suite on a database, and what goes before and after a run.
+"""Runs the conformance suite on a database, and the commands for before and after a run.
 
 Each command is a module of ``runner/commands``.
 
-Exit codes: 0, it is done and all is well; 1, what was looked for was found wrong; 4, bad usage.
+Exit codes: 0, success; 1, the command found a failure; 4, bad usage.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from runner.commands import USAGE_ERROR
-from runner.commands.targets import UnusableTargetError
+from runner.commands.target_options import UnusableTargetError
 from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 
-_SEEN_ENOUGH = 128 + 13  # SIGPIPE
-_COMMANDS = ("doctor", "lint", "explain", "accounts", "sweep", "diff", "baseline", "report", "prove")
+_OUTPUT_CLOSED = 128 + 13  # SIGPIPE
+_COMMANDS = ("doctor", "lint", "explain", "new-case", "accounts", "sweep", "diff", "baseline", "report", "prove")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors have the suite's exit code for bad usage."""
+    """A parser whose errors have the suite's exit code for usage errors."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # it never returns, as argparse's own
         self.print_usage(sys.stderr)
@@ -36,17 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads the output has seen enough, as `head` has: no traceback, and what shells say of such an end. To let
-        # the signal do that would do for sockets, too: a client that leaves must not end the simulator.
+        # The reader of the output has closed it, as `head` does: no traceback, and the exit code of shells for this.
+        # The signal itself can't be enabled for this: it would also end the simulator if a client disconnects.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _SEEN_ENOUGH
+        return _OUTPUT_CLOSED
     return code
 
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["simulate"]:
-        # The simulator is a program of its own: the suite meets it on the wire, never by import of its parts.
-        from runner.simulator.command import main as simulate  # noqa: PLC0415 - costs nothing unless it is asked for
+        # The simulator is a separate program; no other module of the suite imports it.
+        from runner.simulator.command import main as simulate  # noqa: PLC0415 - only if it is used
 
         return simulate(arguments[1:])
     if arguments[:1] == ["run"]:
@@ -58,12 +59,17 @@ def _run(arguments: list[str]) -> int:
     commands.add_parser("run", help="run the suite; takes pytest's options and its own (see run --help)")
     commands.add_parser("simulate", help="run the simulator until Ctrl-C and print its DSN (see simulate --help)")
     for name in _COMMANDS:
-        command = importlib.import_module(f"runner.commands.{name}")
+        command = _module(name)
         command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.__doc__))
     chosen = parser.parse_args(arguments)
     try:
-        code: int = importlib.import_module(f"runner.commands.{chosen.command}").run(chosen)
+        code: int = _module(chosen.command).run(chosen)
     except (RecordError, SourceError, UnusableTargetError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     return code
+
+
+def _module(command: str) -> Any:
+    """A command's module, with ``HELP``, ``add_arguments`` and ``run``."""
+    return importlib.import_module(f"runner.commands.{command.replace('-', '_')}")

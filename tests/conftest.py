@@ -14,14 +14,24 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 _LONG = {
     "hostile/test_at_any_moment.py",
     "hostile/test_runs.py",
-    "plugin/test_plugin_inflight.py",
-    "plugin/test_plugin_like_oceanbase.py",
-    "plugin/test_plugin_proxy.py",
-    "plugin/test_plugin_verdicts.py",
+    "plugin/test_inflight.py",
+    "plugin/test_like_oceanbase.py",
+    "plugin/test_proxy.py",
+    "plugin/test_verdicts.py",
     "real/test_environments.py",
     "real/test_foreign_sessions.py",
 }
 """Files with long tests, each of which has servers of its own: with xdist their tests are distributed one by one."""
+_LONG_AS_A_WHOLE = {
+    "plugin/test_accounts.py",
+    "plugin/test_duration.py",
+    "plugin/test_running.py",
+    "publishing/test_report_pages.py",
+    "real/test_leftovers.py",
+    "real/test_mariadb.py",
+    "real/test_seekdb.py",
+}
+"""Files whose tests share long runs."""
 
 # No test is a matter of time: a busy machine makes each of them slow.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,6 +63,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long tests first, so that no worker begins one when the others are ready."""
+    """Puts the long tests and files first, so that no worker begins one when the others are ready."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in _LONG)
+
+    def rank(item: pytest.Item) -> int:
+        file = item.path.relative_to(here).as_posix()
+        return 0 if file in _LONG else 1 if file in _LONG_AS_A_WHOLE else 2
+
+    items.sort(key=rank)

@@ -1,6 +1,6 @@
-"""The suite against every defect and every conforming variant of the simulator, as processes.
+"""The suites against every defect and every conforming variant of the simulator, as processes.
 
-All proofs run once; each test reads one of them. ``python -m runner prove`` prints the same matrix.
+All proofs of a suite run once; each test reads one of them. ``python -m runner prove`` prints the same matrix.
 """
 
 from __future__ import annotations
@@ -9,53 +9,55 @@ from functools import cache
 
 import pytest
 
-from runner.language.casefolders import REGISTER_NAME
-from runner.language.load import case_files, load_cases
-from runner.language.model import Level, Register
-from runner.language.register import read_register
-from runner.proof import forks, matrix, prove
+from runner.language.model import Level
+from runner.language.suite import Suite, suite_in
+from runner.proof import prove
+from runner.proof.forked_processes import ROOT
+from runner.proof.simulated_servers import simulated_servers
 
-CLAIMS = prove.claims()
-CASES = [case for path in case_files(forks.ROOT / "cases") for case in load_cases(path)]
+FOLDERS = ("cases", "kill")
+SUITES = {name: suite_in([ROOT / name]) for name in FOLDERS}
+SERVERS = {name: simulated_servers(suite) for name, suite in SUITES.items()}
 
 
-def register() -> Register:
-    return read_register(forks.ROOT / "cases" / REGISTER_NAME)
+def names_of(kind: str) -> list[tuple[str, str]]:
+    return [(folder, server.name) for folder in FOLDERS for server in SERVERS[folder] if server.kind == kind]
 
 
 @cache
-def proofs() -> dict[str, prove.Proof]:
-    return {proof.claim.name: proof for proof in prove.prove_all(CLAIMS, register(), prove.JOBS)}
+def proofs(folder: str) -> dict[str, prove.Proof]:
+    return {proof.server.name: proof for proof in prove.prove_all(SERVERS[folder], SUITES[folder], prove.JOBS)}
 
 
-def said(proof: prove.Proof) -> str:
-    return f"{matrix.line(proof, register())}\n{proof.screen}"
+def said(proof: prove.Proof, suite: Suite) -> str:
+    return f"{prove.matrix_line(proof, suite)}\n{proof.screen}"
 
 
-@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.breaks])
-def test_a_defect_is_caught_for_the_requirement_that_it_breaks(name: str) -> None:
-    proof = proofs()[name]
-    assert proof.holds(register()), said(proof)
+@pytest.mark.parametrize(("folder", "name"), names_of("defect"))
+def test_a_defect_is_caught_for_the_requirement_that_it_breaks(folder: str, name: str) -> None:
+    proof = proofs(folder)[name]
+    assert proof.holds(SUITES[folder]), said(proof, SUITES[folder])
 
 
-@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.kind == "variant"])
-def test_a_variant_conforms(name: str) -> None:
-    proof = proofs()[name]
-    assert proof.holds(register()), said(proof)
+@pytest.mark.parametrize(("folder", "name"), names_of("variant"))
+def test_a_variant_conforms(folder: str, name: str) -> None:
+    proof = proofs(folder)[name]
+    assert proof.holds(SUITES[folder]), said(proof, SUITES[folder])
 
 
-@pytest.mark.parametrize("name", [claim.name for claim in CLAIMS if claim.kind == "environment"])
-def test_an_environment_that_keeps_cases_from_being_decided_makes_none_deviate(name: str) -> None:
-    proof = proofs()[name]
-    assert proof.holds(register()), said(proof)
+@pytest.mark.parametrize(("folder", "name"), names_of("environment"))
+def test_an_environment_that_keeps_cases_from_being_decided_makes_none_deviate(folder: str, name: str) -> None:
+    proof = proofs(folder)[name]
+    assert proof.holds(SUITES[folder]), said(proof, SUITES[folder])
 
 
-def test_every_case_is_shown_to_fail_by_some_defect() -> None:
-    assert matrix.unkilled(proofs().values(), [case.name for case in CASES]) == []
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_case_is_shown_to_fail_by_some_defect(folder: str) -> None:
+    assert prove.cases_that_never_fail(proofs(folder).values(), [case.name for case in SUITES[folder].cases]) == []
 
 
-@pytest.mark.parametrize("name", register().requirements)
-def test_every_requirement_that_binds_has_defects_of_its_own(name: str) -> None:
-    row = register().requirements[name]
+@pytest.mark.parametrize(("folder", "name"), [(each, name) for each in FOLDERS for name in SUITES[each].requirements])
+def test_every_requirement_that_binds_has_defects_of_its_own(folder: str, name: str) -> None:
+    row = SUITES[folder].requirements[name]
     needed = {Level.MUST: 3, Level.SHOULD: 1, Level.OBSERVE: 0}[row.level]
-    assert sum(claim.breaks == row.id for claim in CLAIMS) >= needed
+    assert sum(server.breaks == row.id for server in SERVERS[folder]) >= needed

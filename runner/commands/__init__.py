@@ -1,3 +1,3 @@
-"""The command line's commands, a module each: ``HELP``, ``add_arguments`` and ``run``, which answers the exit code."""
+"""The commands, one module each, with ``HELP``, ``add_arguments`` and ``run``, which returns the exit code."""
 
 USAGE_ERROR = 4

@@ -7,12 +7,14 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runner.commands.suites import add_cases_argument, suite_named
-from runner.database.accountsfile import PreparedAccount, described, read_accounts, write_accounts
-from runner.database.naming import PREFIX, new_password
+from runner.accounts.accounts_file import PreparedAccount, described, read_accounts, write_accounts
+from runner.accounts.prepared_accounts import accounts_needed
+from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.database.naming import PREFIX
+from runner.database.passwords import new_password
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
-from runner.execution.accounts import needs
-from runner.execution.profilecheck import check_profile
+from runner.execution.applicability import exempted
+from runner.execution.profile_problems import check_profile
 from runner.language.model import Case
 
 HELP = "print the SQL that creates accounts for runs that may not create users"
@@ -49,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the SQL, and writes the accounts file that goes with it."""
+    """Prints the SQL, and writes the accounts file for it."""
     profile, suite = load_profile(options.profile), suite_named(options)
     check_profile(profile, suite)
     if options.drop is not None:
         for prepared in read_accounts(options.drop).accounts:
             _print(profile.statements("drop_user", user=prepared.user))
         return 0
-    accounts = list(_made_up(profile, suite.cases, options.workers))
+    accounts = list(_new_accounts(profile, suite.cases, options.workers))
     write_accounts(options.out, accounts)
     print(f"-- Accounts for {options.out}. These statements contain passwords: keep them secret.")
     for account in accounts:
@@ -65,11 +67,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _made_up(profile: Profile, cases: Iterable[Case], workers: int) -> Iterator[PreparedAccount]:
-    applicable = [case for case in cases if not profile.exempts(case.requirement.id, case.id, case.name)]
-    # An underscore soon after the prefix: these are no names of a run's own, which are dated there and swept up.
+def _new_accounts(profile: Profile, cases: Iterable[Case], workers: int) -> Iterator[PreparedAccount]:
+    applicable = [case for case in cases if exempted(case, profile) is None]
+    # The underscore after USER distinguishes these names from those of runs, which contain a date and are swept.
     names = (f"{PREFIX}USER_{number}" for number in itertools.count(1))
-    for grants, needed in sorted(needs(applicable, administrator=True).items(), key=lambda item: sorted(item[0])):
+    for grants, needed in sorted(
+        accounts_needed(applicable, administrator=True).items(), key=lambda item: sorted(item[0])
+    ):
         for _ in range(needed * workers):
             yield PreparedAccount(next(names), new_password(), grants)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from runner.commands import USAGE_ERROR
 from runner.execution.verdict import Verdict
 from runner.gating.baseline import entries_of, lines
-from runner.gating.knownlist import UNFINISHED, read_known_deviations
-from runner.reporting.parts import read_run
+from runner.gating.known_deviations import UNFINISHED, read_known_deviations
+from runner.reporting.record_parts import read_run
 
 HELP = "write a list of known deviations from a record; add the reasons by hand"
 
@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             return _refused(f"{out}: can't be written: {error.strerror}")
     todo = sum(entry.reason.startswith(UNFINISHED) for entry in entries)
-    told = [f"{len(entries)} listed", f"{todo} without a reason: replace each {UNFINISHED}"]
+    notes = [f"{len(entries)} listed", f"{todo} without a reason: replace each {UNFINISHED}"]
     left_out = 0 if options.inconclusive else sum(row.verdict is Verdict.INCONCLUSIVE for row in record.results)
-    told += [f"{left_out} inconclusive left out (--inconclusive lists them)"] if left_out else []
-    print("; ".join(told), file=sys.stderr)
+    notes += [f"{left_out} inconclusive left out (--inconclusive lists them)"] if left_out else []
+    print("; ".join(notes), file=sys.stderr)
     return 0
 
 

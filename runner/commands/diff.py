@@ -1,4 +1,4 @@
-"""``diff``: what changed between two runs, and whether that fails a build."""
+"""``diff``: the changes between two runs, and whether they fail a build."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from runner.gating.difference import compare
-from runner.gating.policy import DEFAULT_POLICY, Policy, PolicyError
-from runner.gating.showing import FORMATS
-from runner.reporting.parts import read_run
+from runner.gating.difference_text import FORMATS
+from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
+from runner.reporting.record_parts import read_run
 
 HELP = "compare the records of two runs; exit code 1 after a regression"
 

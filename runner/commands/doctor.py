@@ -1,15 +1,15 @@
-"""``doctor``: what a target can do for the suite, what is missing, what that costs, and what mends it."""
+"""``doctor``: examines a target: facts about it, missing prerequisites, the affected cases, and the fixes."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from runner.commands.suites import suite_named
-from runner.commands.targets import add_target_arguments, target_of
+from runner.commands.cases_option import suite_named
+from runner.commands.target_options import add_target_arguments, target_of
 from runner.doctor.examination import Examination
-from runner.doctor.needs import Needs
-from runner.doctor.report import report
+from runner.doctor.facts_text import full_lines
+from runner.doctor.prerequisites import Prerequisites
 from runner.execution.applicability import SEND_WITHHELD
 
 HELP = "examine a target before a run: its kind and version, missing features, affected cases, and fixes"
@@ -25,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Examines: 0 if nothing is missing, 1 if something is, 4 if the target can't be used at all."""
-    cases = suite_named(options).cases
-    with target_of(options) as target:
+    """Examines the target: 0 if nothing is missing, 1 if something is, 4 if the target can't be used."""
+    suite = suite_named(options)
+    with target_of(options, suite) as target:
         profile = target.profile.sending_all() if options.send_withheld else target.profile
-        needs = Needs.on(profile, cases)
+        needs = Prerequisites.on(profile, suite.cases)
         facts = Examination(target, needs).facts()
     if options.json:
         print(json.dumps(facts.as_dict(), indent=1))
     else:
-        print("\n".join(report(facts, len(needs.cases))))
+        print("\n".join(full_lines(facts, len(needs.cases))))
     return 1 if facts.missing else 0

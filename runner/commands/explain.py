@@ -1,4 +1,4 @@
-"""``explain``: what a requirement asks and which cases decide it, or a case step by step."""
+"""``explain``: shows a requirement with its cases, or a case step by step."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import sys
 from collections.abc import Sequence
 
 from runner.commands import USAGE_ERROR
-from runner.commands.suites import add_cases_argument, suite_named
+from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.language.case_folders import own_folders, shown_path
 from runner.language.model import (
-    Await,
     Case,
+    Check,
+    Claim,
     Connect,
     Create,
+    Disconnect,
     Execute,
-    Leave,
+    Pause,
+    Receive,
     Repeat,
-    Reply,
     Requirement,
-    Say,
+    Send,
     Step,
     Wait,
+    When,
 )
 from runner.language.problems import did_you_mean
+from runner.language.suite import suite_in
 
 HELP = "show a requirement and the cases that decide it, or one case step by step"
 
@@ -34,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explains what was named."""
+    """Explains the requirement or the case."""
     name, suite = options.name, suite_named(options)
     cases, requirements = suite.cases, suite.requirements
     shown = [case for case in cases if name in {case.id, case.name}]
@@ -44,10 +49,21 @@ def run(options: argparse.Namespace) -> int:
         for case in shown:
             _explain_case(case)
     else:
-        known = [*requirements, *{case.id for case in cases}]
-        print(f"no requirement or case has the name {name!r}: {did_you_mean(name, known)[:300]}", file=sys.stderr)
+        hint = did_you_mean(name, [*requirements, *{case.id for case in cases}])
+        folders = ", ".join(shown_path(folder) for folder in suite.folders)
+        print(f"no requirement or case in {folders} has the name {name!r}: {hint}", file=sys.stderr)
+        print(f"    hint: --cases FOLDER names other cases{_elsewhere(name)}", file=sys.stderr)
         return USAGE_ERROR
     return 0
+
+
+def _elsewhere(name: str) -> str:
+    """The folder among those that come with the suite that knows a name, as a part of a hint."""
+    for folder in own_folders():
+        suite = suite_in([folder])
+        if name in suite.requirements or any(name in {case.id, case.name} for case in suite.cases):
+            return f"; this name is in --cases {shown_path(folder)}"
+    return ""
 
 
 def _explain_requirement(requirement: Requirement, cases: Sequence[Case]) -> None:
@@ -62,6 +78,8 @@ def _explain_case(case: Case) -> None:
     print(f"{case.name}  {case.place}\n  {case.requirement.id} ({case.requirement.level.value}): {case.title}")
     if case.note:
         print(f"  {case.note}")
+    for name in case.needs:
+        print(f"  needs {name}: {case.vocabulary.capabilities[name].text}")
     for spec in case.sessions:
         user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a new user"
         granted = f", granted {', '.join(spec.grants)}" if spec.grants else ""
@@ -69,8 +87,7 @@ def _explain_case(case: Case) -> None:
         print(f"  session {spec.name} {user}{named}{granted}{'' if spec.connect else ', connects later'}")
     for number, step in enumerate(case.steps, 1):
         print(f"  {number}. {_described(step)}")
-        for inner in step.steps if isinstance(step, Repeat) else ():
-            print(f"     - {_described(inner)}")
+        _explain_inner(step, "     ")
     if case.outcomes:
         for outcome in case.outcomes:
             print(f"  known outcome: {outcome.name}")
@@ -78,27 +95,52 @@ def _explain_case(case: Case) -> None:
         print(f"  ends: {', '.join(sorted(case.ends)) or 'none'}; every other session stays usable")
 
 
-def _described(step: Step) -> str:  # noqa: PLR0911 - a case for each kind of step
+def _explain_inner(step: Step, indent: str) -> None:
+    """Prints the steps inside a step."""
+    if not isinstance(step, Repeat | When):
+        return
+    _explain_all(step.steps, indent)
+    if isinstance(step, When) and step.otherwise:
+        print(f"{indent}otherwise:")
+        _explain_all(step.otherwise, indent)
+
+
+def _explain_all(steps: Sequence[Step], indent: str) -> None:
+    for step in steps:
+        print(f"{indent}- {_described(step)}")
+        _explain_inner(step, f"{indent}  ")
+
+
+def _described(step: Step) -> str:  # noqa: C901, PLR0911 - a case for each kind of step
     match step:
-        case Say():
+        case Send():
             prepares = " (prepared only)" if step.prepares else ""
             reply = " (reply: later)" if step.later else " (reply: unread)" if step.unread else _reply(step.reply)
-            return f"{step.session}> {step.statement.text}{prepares}{reply}"
+            kept = f" (kept as {step.keep})" if step.keep is not None else ""
+            return f"{step.session}> {step.statement.text}{prepares}{kept}{reply}"
         case Execute():
             return f"{step.session} executes its prepared statement" + _reply(step.reply)
-        case Await():
+        case Receive():
             return f"{step.session} receives its reply" + _reply(step.reply)
         case Connect():
-            return f"{step.session} connects" + _reply(step.reply)
+            typed = f" as {step.name.text}" if step.name is not None else ""
+            newer = f", with another id than {step.new_id_than}" if step.new_id_than is not None else ""
+            return f"{step.session} connects{typed}{newer}{_reply(step.reply)}"
         case Wait():
             return f"wait until {step.session} is {step.state}"
+        case Pause():
+            return f"pause for {step.seconds} s"
+        case Check():
+            return f"the statement of {step.session} has no reply yet"
         case Create():
             return f"the user of {step.session} is created"
         case Repeat():
             return f"{step.times} times:"
-        case Leave():
+        case When():
+            return f"if the last reply of {step.session} is {' or '.join(map(str, step.condition))}:"
+        case Disconnect():
             return f"{step.session}'s client {'disconnects' if step.how == 'disconnect' else 'resets the connection'}"
 
 
-def _reply(reply: Reply) -> str:
+def _reply(reply: Claim) -> str:
     return f"  -- {' or '.join(map(str, reply))}" if reply else ""

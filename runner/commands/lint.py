@@ -1,4 +1,4 @@
-"""``lint``: checks what people write, without running it: cases and registers, profiles, the lists beside them."""
+"""``lint``: checks cases, registers, profiles, and files of known deviations and accounts, without running them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from runner.accounts.accounts_file import read_accounts
 from runner.commands import USAGE_ERROR
-from runner.commands.suites import folder_of_cases, suite_named
-from runner.database.accountsfile import read_accounts
-from runner.database.profile import load_profile, profile_names
-from runner.execution.profilecheck import profile_problems
-from runner.gating.judging import unknown_names
-from runner.gating.knownlist import read_known_deviations
-from runner.language.casefolders import REGISTER_NAME
-from runner.language.kinds import Kind, kind_of
-from runner.language.load import case_files, load_cases, refuse_duplicates
+from runner.commands.cases_option import folder_of_cases, named_path, suite_named
+from runner.database.profile import load_profile
+from runner.database.profile_files import profile_names
+from runner.execution.profile_problems import profile_problems
+from runner.gating.known_deviations import read_known_deviations, unknown_names
+from runner.language.case_files import case_files, load_cases, refuse_duplicates
+from runner.language.case_folders import REGISTER_NAME
+from runner.language.file_kinds import Kind, file_kind_of
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
+from runner.reporting.conclusion import plural
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=Path,
+        type=named_path,
         help="files, or folders of cases (default: the folder cases here, or else the cases that come with the suite; "
         "and the profiles that come with it)",
     )
@@ -38,41 +39,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Checks the files that were named: 1 if something is wrong with one of them."""
+    """Checks the files: 1 if one of them has a problem."""
     paths: Sequence[Path] = options.paths or [folder_of_cases()]
     files: list[Path] = []
     others = [(Kind.PROFILE, name) for name in profile_names()] if not options.paths else []
     for path in paths:
         found = case_files(path) if path.is_dir() else [path] if path.exists() else []
         if not found:
-            # The default folder is named though it may be missing.
-            missing = "no cases found here" if path.is_dir() or not options.paths else "not a file"
-            hint = f"cases are in a folder called cases that holds their register, {REGISTER_NAME}"
+            # The default folder may be missing.
+            missing = "no cases found here" if path.is_dir() or not options.paths else "no such file or folder"
+            hint = f"cases are YAML files in or below a folder with their register, {REGISTER_NAME}"
             print(f"{path}: {missing}\n    hint: {hint}", file=sys.stderr)
             return USAGE_ERROR
-        kind = Kind.CASES if path.is_dir() else kind_of(path)
+        kind = Kind.CASES if path.is_dir() else file_kind_of(path)
         if kind is Kind.CASES:
             files += found
         else:
             others.append((kind, str(path)))
         shown = Place(path).shown_path
-        print(
-            f"{shown}: {len(found)} case file{'s' * (len(found) != 1)}" if path.is_dir() else f"{shown}: {kind.title}"
-        )
+        print(f"{shown}: {plural(len(found), 'case file') if path.is_dir() else kind.title}")
     cases, problems = _read_cases(files)
     if not problems and others:
-        # What they name is looked up in the cases, which have to be right for that.
+        # Names in these files are looked up in the cases, which have to be valid for that.
         suite = suite_of(files) if files else suite_named(options)
         problems = [problem for kind, name in others for problem in _problems(kind, name, suite)]
+    problems = sorted((one for problem in problems for one in problem.all), key=lambda problem: problem.place)
     for problem in problems:
         print(problem)
     profiles = sum(kind is Kind.PROFILE for kind, _ in others)
-    print(f"{len(files)} case files, {len(cases)} cases, {profiles} profiles, {len(problems)} problems")
+    counts = ((len(files), "case file"), (len(cases), "case"), (profiles, "profile"), (len(problems), "problem"))
+    print(", ".join(plural(number, word) for number, word in counts))
     return 1 if problems else 0
 
 
 def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
-    """The cases of these files, and what is wrong with them."""
+    """The cases of these files, and their problems."""
     cases: list[Case] = []
     problems: list[SourceError] = []
     try:
@@ -84,6 +85,11 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
             cases += load_cases(path)
         except SourceError as error:
             problems.append(error)
+    problems += {
+        case.place: SourceError(case.place, "the case claims nothing", "add a reply to a step, or ends")
+        for case in cases
+        if case.claims_nothing
+    }.values()
     try:
         refuse_duplicates(cases)
         if not problems:
@@ -94,7 +100,7 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
 
 
 def _problems(kind: Kind, name: str, suite: Suite) -> list[SourceError]:
-    """What is wrong with another file than one of cases."""
+    """The problems of a file that is not a case file."""
     try:
         return _CHECKS[kind](name, suite)
     except SourceError as error:

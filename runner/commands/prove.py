@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from runner.commands import USAGE_ERROR
-from runner.language.casefolders import FOLDER_NAME, REGISTER_NAME, own_cases
-from runner.language.load import case_files, load_cases
-from runner.language.problems import Place, SourceError, did_you_mean
-from runner.language.register import read_register
-from runner.proof import forks, matrix, prove
+from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.language.problems import did_you_mean
+from runner.proof import prove
+from runner.proof.forked_processes import ROOT
+from runner.proof.simulated_servers import simulated_servers
 
 HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
 
@@ -20,32 +19,38 @@ HELP = "run the suite against the simulator's defects, variants and environments
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("names", nargs="*", help="defects, variants and environments (default: all)")
+    add_cases_argument(parser)
+    parser.add_argument(
+        "--alone", action="store_true", help="a run for each variant (default: one for several that can be combined)"
+    )
     parser.add_argument(
         "--jobs", type=int, default=prove.JOBS, metavar="N", help="the number of parallel runs (default: %(default)s)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Proves, and prints the matrix: 1 if a proof fails, or nothing makes a case fail."""
+    """Proves, and prints the matrix: 1 if a proof fails, or no defect makes a case fail."""
     names, jobs = options.names, max(1, options.jobs)
-    folder = own_cases()
-    if folder is None:
-        raise SourceError(Place(Path(FOLDER_NAME)), "no cases found", "the suite's own are missing: install it again")
-    known = {claim.name: claim for claim in prove.claims()}
+    suite = suite_named(options)
+    known = {server.name: server for server in simulated_servers(suite)}
     for name in names:
         if name not in known:
             print(f"unknown defect, variant or environment {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
-    os.chdir(forks.ROOT)  # from there, processes that are started find this package before any other of its name
-    register = read_register(folder / REGISTER_NAME)
-    wanted = [claim for claim in known.values() if claim.name in names or not names]
-    proofs = prove.prove_all(wanted, register, jobs, lambda proof: print(matrix.line(proof, register), flush=True))
-    failing = [proof for proof in proofs if not proof.holds(register)]
-    cases = [case.name for path in case_files(folder) for case in load_cases(path)]
-    immortal = [] if names else matrix.unkilled(proofs, cases)
-    for case in immortal:
+    os.chdir(ROOT)  # from there, processes that are started find this package before any other of its name
+    wanted = [server for server in known.values() if server.name in names or not names]
+
+    def report(proof: prove.Proof) -> None:
+        print(prove.matrix_line(proof, suite), flush=True)
+
+    proofs = prove.prove_all(wanted, suite, jobs, report, alone=options.alone)
+    failing = [proof for proof in proofs if not proof.holds(suite)]
+    cases = [case.name for case in suite.cases]
+    unproved = [] if names else prove.cases_that_never_fail(proofs, cases)
+    for case in unproved:
         print(f"no defect makes this case deviate: {case}")
-    print(
-        matrix.score(proofs, register, len(cases) - len(immortal), len(cases)) if not names else f"{len(failing)} fail"
-    )
-    return 1 if failing or immortal else 0
+    if names:
+        print(f"{len(failing)} fail")
+    else:
+        print(prove.matrix_score(proofs, suite, len(cases) - len(unproved), len(cases)))
+    return 1 if failing or unproved else 0

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from runner.commands import USAGE_ERROR
-from runner.publishing.site import write_site
-from runner.publishing.subjects import PublishingError, read_subjects
+from runner.publishing.html_report import write_report
+from runner.publishing.reported_targets import PublishingError, read_targets
 from runner.reporting.record import RecordError
 
 HELP = "render records of runs (--record) as pages to publish, a summary in Markdown, badges"
@@ -30,17 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the report: 0 whatever the verdicts are, 4 if the records make none."""
+    """Writes the report: 0 for all verdicts, 4 if the records or the folder can't be used."""
     try:
-        subjects = read_subjects(options.records, mixed=options.mixed)
-        files = write_site(subjects, options.out)
+        targets = read_targets(options.records, mixed=options.mixed)
+        files = write_report(targets, options.out)
     except (RecordError, PublishingError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:
         print(f"--out {options.out}: can't be written: {error.strerror or error}. Name a folder", file=sys.stderr)
         return USAGE_ERROR
-    for subject in subjects:
-        print(f"{subject.title}: {subject.conclusion}")
+    for target in targets:
+        print(f"{target.title}: {target.conclusion}")
     print(f"{len(files)} files; start with {options.out / 'index.html'}")
     return 0

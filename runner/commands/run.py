@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from runner.plugin.invocation import arguments
+from runner.plugin.pytest_arguments import pytest_arguments
 
 
 def main(given: Sequence[str]) -> int:
     """Runs pytest in this process, and returns its exit code."""
-    return int(pytest.main(arguments(given)))
+    return int(pytest.main(pytest_arguments(given)))

@@ -1,17 +1,17 @@
-"""``sweep``: removes what runs that were killed have left on a server."""
+"""``sweep``: removes the leftovers of killed runs from a server."""
 
 from __future__ import annotations
 
 import argparse
 import time
 
-from runner.commands.targets import add_target_arguments, target_of
-from runner.database.leftovers import OLDER_THAN, Trace, find, remove
+from runner.commands.target_options import add_target_arguments, target_of
+from runner.database.leftovers import OLDER_THAN, SuiteObject, find, remove
 from runner.database.target import Target
 
 HELP = "remove the users, roles, tables and sessions that killed runs left on a server"
-_PATIENCE = 15.0  # seconds in which what can't be removed is tried again
-_EACH = 1.0  # and so many more for each of them
+_RETRY = 15.0  # seconds for retries of what can't be removed
+_RETRY_EACH = 1.0  # additional seconds for each leftover
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sweeps: 1 if something could not be removed or looked for, 4 if the server can't be used."""
+    """Sweeps: 1 if something could not be removed or listed, 4 if the server can't be used."""
     with target_of(options) as target:
         return _sweep(target, options.older_than, dry=options.dry_run)
 
@@ -37,27 +37,27 @@ def run(options: argparse.Namespace) -> int:
 def _sweep(target: Target, older_than: float, *, dry: bool) -> int:
     now = time.time()
     findings = find(target)
-    left, staying = findings.judge(now, older_than)
-    troubles = {} if dry else remove(target, left, _PATIENCE + _EACH * len(left))
-    for trace, why in staying.items():
-        print(f"not touched: {_described(trace, now)}: {why}")
-    for trace in left:
-        fate = "would be removed" if dry else "NOT REMOVED" if trace in troubles else "removed"
-        print(f"{fate}: {_described(trace, now)}" + (f": {troubles[trace]}" if trace in troubles else ""))
-    for trouble in findings.untold:
+    left, staying = findings.leftovers(now, older_than)
+    troubles = {} if dry else remove(target, left, _RETRY + _RETRY_EACH * len(left))
+    for each, why in staying.items():
+        print(f"not touched: {_described(each, now)}: {why}")
+    for each in left:
+        fate = "would be removed" if dry else "NOT REMOVED" if each in troubles else "removed"
+        print(f"{fate}: {_described(each, now)}" + (f": {troubles[each]}" if each in troubles else ""))
+    for trouble in findings.unlisted:
         print(trouble)
     done = (
         f"{len(left)} would be removed" if dry else f"{len(left) - len(troubles)} removed, {len(troubles)} not removed"
     )
     print(f"{target.dsn.shown}: {done}, {len(staying)} not touched")
-    return 1 if troubles or findings.untold else 0
+    return 1 if troubles or findings.unlisted else 0
 
 
-def _described(trace: Trace, now: float) -> str:
-    minutes, seconds = divmod(int(abs(trace.age(now))), 60)
+def _described(each: SuiteObject, now: float) -> str:
+    minutes, seconds = divmod(int(abs(each.age(now))), 60)
     hours, minutes = divmod(minutes, 60)
     age = f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds} s"
-    return f"{trace}, {age} old" if trace.age(now) >= 0 else str(trace)
+    return f"{each}, {age} old" if each.age(now) >= 0 else str(each)
 
 
 def _age(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The database under test: its DSN, its profile, sessions on it, and what they are answered.
+"""The database under test: its DSN, its profile, sessions on it, and their replies.
 
-Nothing here knows what a case is or what conforms.
+Nothing here depends on cases or on conformance.
 """

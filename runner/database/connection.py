@@ -1,4 +1,4 @@
-"""PyMySQL's connection as the runner needs it: on a line of ours, over TLS where that is asked for, or not at all."""
+"""PyMySQL's connection on our own stream: statements and replies in separate calls, prepared statements, TLS."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT, COMMAND
+from pymysql.constants import CLIENT, COMMAND, CR
 
-from runner.database.dsn import Dsn
-from runner.database.errorkinds import is_unknown_setting
-from runner.database.line import Line
-from runner.database.outcome import Ok, Outcome, Rows, ServerError
+from runner.database.dsn import Dsn, DsnError
+from runner.database.outcome import LoginAborted, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
+from runner.database.stream import Stream, TooLargeError
 from runner.database.tls import tls_context, tls_trouble
+from runner.database.unrelated_errors import is_unknown_setting
 
 _STATEMENT_ID = struct.Struct("<xI")
 _CLEAR = {b"mysql_clear_password", b"dialog"}
@@ -22,22 +22,23 @@ _PACKAGES = {
     "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which doesn't need it",
     "pynacl": "pip install 'PyMySQL[ed25519]'",
 }
+_LONGEST_MESSAGE = 65536  # characters that are kept of an error's text
 
 
 class BinaryRowsError(Exception):
-    """A prepared statement answered with rows, which no case needs."""
+    """The reply to a prepared statement has rows, which no case needs."""
 
 
 class LoginError(Exception):
-    """A login that the client gives up; the message says why and what to do."""
+    """The client aborts a login; the message has the reason and the fix."""
 
 
 class Connection(pymysql.Connection):
-    """A connection that sends no more at a login than it has to, and takes the server's version as a text.
+    """A connection that sends the minimum at a login, and reads the server's version as text.
 
     Attributes:
-        version: what the greeting calls the server's version, if there was a greeting.
-        first_statement: what is sent after the login, as soon as it is sent.
+        version: the server's version in the handshake; None before the handshake.
+        first_statement: the statement that is sent after the login; empty before.
     """
 
     # What PyMySQL's connection has and its types leave out.
@@ -75,7 +76,7 @@ class Connection(pymysql.Connection):
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Sends SET NAMES. A server that does not know it has the character set from the handshake.
 
-        Any other error is an answer to the login: such as that the session was interrupted.
+        Any other error is a reply to the login, such as that the session was interrupted.
         """
         self.first_statement = f"SET NAMES {charset}"
         try:
@@ -106,10 +107,10 @@ class Connection(pymysql.Connection):
         except pymysql.MySQLError as error:
             cause = error.__context__
             if self.ssl and isinstance(cause, ssl.SSLError | ConnectionError):
-                # In TLS 1.3 the server judges the client's certificate only now, and may be gone before one hears how.
+                # In TLS 1.3 the server checks the certificate only now, and may close before its alert is read.
                 raise LoginError(tls_trouble(cause)) from None
             raise
-        except RuntimeError as error:  # so PyMySQL says that a package is missing
+        except RuntimeError as error:  # PyMySQL's error if a package is missing
             package = next((name for name in _PACKAGES if name in str(error)), None)
             if package is None:
                 raise
@@ -125,15 +126,15 @@ class Connection(pymysql.Connection):
             )
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]  # as above
 
-    # PyMySQL's cursor sends a statement and waits for its answer in one call; here these are two.
+    # PyMySQL's cursor sends a statement and reads its reply in one call; here these are two.
 
-    def say(self, statement: str) -> Outcome:
-        """Sends a statement; ``hear`` reads the answer."""
+    def send_statement(self, statement: str) -> Outcome:
+        """Sends a statement; ``read_reply`` reads the reply."""
         self._execute_command(COMMAND.COM_QUERY, statement)
         return Ok()
 
-    def hear(self) -> Outcome:
-        """Reads the answer to what was said; where a server sends several (nobody asked for that), the last one."""
+    def read_reply(self) -> Outcome:
+        """Reads the reply to the statement; the last one, if a server sends several results."""
         self._read_query_result()
         while self._result.has_next:
             self._read_query_result()
@@ -146,7 +147,7 @@ class Connection(pymysql.Connection):
     # Nor does it offer prepared statements.
 
     def prepare(self, statement: str) -> Outcome:
-        """Prepares a statement, for ``execute``: COM_STMT_PREPARE, and its answer."""
+        """Prepares a statement for ``execute``: sends COM_STMT_PREPARE and reads the reply."""
         self._execute_command(COMMAND.COM_STMT_PREPARE, statement)
         head = self._read_packet().get_all_data()
         (self._prepared,) = _STATEMENT_ID.unpack_from(head)
@@ -157,20 +158,20 @@ class Connection(pymysql.Connection):
         return Ok()
 
     def execute(self) -> Outcome:
-        """Sends COM_STMT_EXECUTE for what was prepared last; ``hear_prepared`` reads the answer."""
+        """Sends COM_STMT_EXECUTE for the statement that was prepared last; ``read_prepared_reply`` reads the reply."""
         self._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", self._prepared, 0, 1))
         return Ok()
 
     def prepare_and_execute(self, statement: str) -> Outcome:
-        """Prepares a statement and sends its execution; ``hear_prepared`` reads the answer."""
+        """Prepares a statement and sends its execution; ``read_prepared_reply`` reads the reply."""
         self.prepare(statement)
         return self.execute()
 
-    def hear_prepared(self) -> Outcome:
-        """Reads the answer to what was prepared and executed.
+    def read_prepared_reply(self) -> Outcome:
+        """Reads the reply to an executed prepared statement.
 
         Raises:
-            BinaryRowsError: it is rows.
+            BinaryRowsError: the reply has rows.
         """
         first = self._read_packet()
         if not first.is_ok_packet():
@@ -179,12 +180,12 @@ class Connection(pymysql.Connection):
 
     @property
     def expected(self) -> int:
-        """The sequence number of the next packet, for ``go_back``."""
+        """The sequence number of the next packet, for ``resume_reading``."""
         return self._next_seq_id
 
-    def go_back(self, line: Line, expected: int) -> None:
-        """Goes back to where ``expected`` was asked for, on the same line, which PyMySQL has given up."""
-        self._sock = self._rfile = line
+    def resume_reading(self, stream: Stream, expected: int) -> None:
+        """Continues at the packet ``expected`` on the same stream, after PyMySQL has given it up."""
+        self._sock = self._rfile = stream
         self._next_seq_id = expected
 
 
@@ -193,11 +194,48 @@ def _text(value: Any) -> str | None:
 
 
 class _Upgrade:
-    """What PyMySQL takes for an SSL context: the line stays the same, so that it can still be overheard."""
+    """Used by PyMySQL as its SSL context: the stream stays the same object."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
 
-    def wrap_socket(self, line: Line, server_hostname: str) -> Line:
-        line.start_tls(self._context, server_hostname)
-        return line
+    def wrap_socket(self, stream: Stream, server_hostname: str) -> Stream:
+        stream.start_tls(self._context, server_hostname)
+        return stream
+
+
+def run_with_limit(  # noqa: PLR0911 - a way out for each way in which it can end
+    work: Callable[[], Outcome], limit: float
+) -> Outcome:
+    """Runs a call that times out after ``limit`` seconds; its exception becomes an Outcome, too."""
+    try:
+        return work()
+    except pymysql.MySQLError as error:
+        if isinstance(error.__context__ or getattr(error, "original_exception", None), TimeoutError):
+            return NoReply(limit)
+        return _from_pymysql(error)
+    except TimeoutError:
+        return NoReply(limit)
+    except (LoginError, DsnError) as error:
+        return LoginAborted(str(error))
+    except OSError as error:
+        return Lost(error.strerror or str(error))
+    except Exception as error:  # noqa: BLE001 - PyMySQL's parser raises many types for an invalid packet
+        return Unreadable(str(error) if isinstance(error, TooLargeError | BinaryRowsError) else type(error).__name__)
+
+
+def _from_pymysql(error: pymysql.MySQLError) -> Outcome:
+    cause: BaseException | None = error.__context__ or getattr(error, "original_exception", None)
+    if isinstance(cause, ConnectionResetError | BrokenPipeError | ssl.SSLError):
+        return Lost("reset")
+    code = error.args[0] if error.args else None
+    sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(error, pymysql.InternalError) and not isinstance(code, int):
+        return Unreadable("packets out of order")
+    if code == CR.CR_SERVER_LOST and sqlstate is None:
+        return Lost("closed")
+    client_side = isinstance(error, pymysql.InterfaceError) or code in {2003, 2006, 2013, 2014}
+    if not isinstance(code, int) or (client_side and sqlstate is None):
+        return Lost(str(error.args[-1]) if error.args and error.args[-1] else "closed")
+    text = str(error.args[1])[:_LONGEST_MESSAGE] if len(error.args) > 1 else ""
+    return ServerError(code & 0xFFFF, sqlstate or "", text)

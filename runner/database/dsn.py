@@ -1,13 +1,20 @@
-"""DSNs: ``oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]``, parts percent-encoded."""
+"""DSNs: ``oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]``, with percent-encoded parts, and their options."""
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
 
-from runner.database.dsnoptions import OPTIONS, DsnError, Tls, read_options, read_passfile, written_options
+from runner.database.time_limits import LONGEST_LIMIT
+from runner.language.problems import did_you_mean
 
+OPTIONS = ("unix_socket", "passfile", "connect_timeout", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify")
+VERIFY = ("full", "ca", "none")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SHAPE = re.compile(
     r"^(?P<scheme>[a-z][a-z0-9+]*)://(?:(?P<login>.*)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[^\[\]@:/?]+)?\]|[^\[\]@:/?]*)"
@@ -19,6 +26,41 @@ _DEFAULT_PORTS = {"oceanbase": 2881, "mysql": 3306}
 _HIGHEST_PORT = 65535
 
 DSN_SHAPE = "oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]"
+DSN_VARIABLE = "KSC_DSN"
+"""The environment variable with the DSN, if the command line has none."""
+
+
+class DsnError(ValueError):
+    """A DSN, or a file that it names, can't be used. The message never holds the password."""
+
+
+def given_dsn(option: str | None) -> tuple[str | None, str | None]:
+    """The source of the DSN (``--dsn`` or the environment variable) and its text; None for both if there is none.
+
+    Args:
+        option: the value of ``--dsn``.
+    """
+    if option is not None:
+        return "--dsn", option
+    text = os.environ.get(DSN_VARIABLE)
+    return None if text is None else DSN_VARIABLE, text
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the connection is encrypted.
+
+    Attributes:
+        ca: a file of the certificates that are trusted, in PEM; None for those that the system trusts.
+        cert: a file with the client's own certificate, or None.
+        key: the file of its private key, or None if that is in ``cert`` too.
+        verify: what of the server's certificate is checked: ``full`` (chain and host name), ``ca`` (chain), ``none``.
+    """
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    verify: str = "full"
 
 
 @dataclass(frozen=True)
@@ -50,7 +92,7 @@ class Dsn:
         """Reads a DSN, and the password in its ``passfile``.
 
         Raises:
-            DsnError: it has another shape, or the file can't be used; the message says which part and what is expected.
+            DsnError: it has another shape, or the file can't be used; the message has the part and the expected form.
         """
         if not text.isascii() and re.search("[\\ud800-\\udfff]", text):
             raise DsnError("the DSN contains bytes that are not UTF-8; percent-encode them")
@@ -89,7 +131,7 @@ class Dsn:
         if not text.startswith("["):
             return unquote(text)
         address, percent, zone = text[1:-1].partition("%")
-        # In a URL a zone's percent sign is written %25; people paste what `ip address` says.
+        # In a URL a zone's percent sign is written %25; people paste the output of `ip address`.
         return address + percent + (unquote(zone[2:]) if re.match("25.", zone) else zone)
 
     @staticmethod
@@ -113,7 +155,7 @@ class Dsn:
     def shown(self) -> str:
         """The DSN without its password, to print and to record."""
         login = quote(self.user, safe="")
-        options = written_options(self.unix_socket, self.passfile, self.connect_timeout, self.tls)
+        options = format_options(self.unix_socket, self.passfile, self.connect_timeout, self.tls)
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options)
         where = (self._shown_host or "localhost") if self.unix_socket else f"{self._shown_host}:{self.port}"
         return f"{self.scheme}://{login}@{where}/" + (f"?{query}" if query else "")
@@ -137,3 +179,89 @@ class Dsn:
 
     def _with_password(self, written: str) -> str:
         return self.shown.replace("@", f":{written}@", 1) if self.password and not self.passfile else self.shown
+
+
+def read_options(query: str) -> dict[str, Any]:
+    """Reads what is behind the ``?`` of a DSN.
+
+    Returns:
+        ``unix_socket``, ``passfile``, ``connect_timeout`` in seconds and ``tls``, each None if it is not given.
+
+    Raises:
+        DsnError: an option is unknown, given twice, or has no such value.
+    """
+    given: dict[str, str] = {}
+    for name, value in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):  # a plus is a plus, in a path too
+        if name not in OPTIONS:
+            raise DsnError(f"the DSN has an unknown option {name!r}; {did_you_mean(name, OPTIONS)}")
+        if not value or name in given:
+            raise DsnError(f"the DSN's option {name!r} must be given once, with a value")
+        if "\0" in value and name != "unix_socket":  # which may be an abstract one
+            raise DsnError(f"the DSN's option {name!r} has a zero byte in its value")
+        given[name] = value
+    return {
+        "unix_socket": given.get("unix_socket"),
+        "passfile": given.get("passfile"),
+        "connect_timeout": _connect_timeout(given.get("connect_timeout")),
+        "tls": _tls(given),
+    }
+
+
+def format_options(
+    unix_socket: str | None, passfile: str | None, connect_timeout: float | None, tls: Tls | None
+) -> list[tuple[str, str]]:
+    """The options of a DSN as names and values, not yet encoded; the inverse of ``read_options``."""
+    options = {
+        "unix_socket": unix_socket,
+        "passfile": passfile,
+        "connect_timeout": None if connect_timeout is None else f"{connect_timeout:g}",
+    }
+    if tls is not None:
+        options |= {"ssl_ca": tls.ca, "ssl_cert": tls.cert, "ssl_key": tls.key, "ssl_verify": tls.verify}
+    return [(name, value) for name, value in options.items() if value is not None]
+
+
+def _connect_timeout(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 0 < float(text) <= LONGEST_LIMIT:
+        raise DsnError(f"the DSN's connect_timeout must be seconds above 0 and up to {LONGEST_LIMIT:g}, such as 2.5")
+    return float(text)
+
+
+def _tls(given: dict[str, str]) -> Tls | None:
+    ca, cert, key, verify = (given.get(name) for name in ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify"))
+    if key and not cert:
+        raise DsnError("the DSN has ssl_key without ssl_cert; add the certificate of this key")
+    if verify not in {None, *VERIFY}:
+        raise DsnError(f"the DSN's ssl_verify must be one of {', '.join(VERIFY)}")
+    return Tls(ca, cert, key, verify or VERIFY[0]) if ca or cert or verify else None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to would else block for good."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_passfile(path: str) -> str:
+    """The first line of a file that nobody else can read: a password.
+
+    Raises:
+        DsnError: it can't be read, other users can read it, or it is empty; the message has the fix.
+    """
+    where = f"the DSN's passfile {path!r}"
+    try:
+        with open(path, encoding="utf-8-sig", opener=_open_at_once) as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise DsnError(f"{where} is not a regular file; use a file whose first line is the password")
+            if mode & _OTHERS:
+                raise DsnError(f"{where} can be read or changed by other users; run chmod 600 on it")
+            password = stream.readline().rstrip("\n")
+    except OSError as error:
+        raise DsnError(f"{where} can't be read: {error.strerror}; its first line must be the password") from None
+    except UnicodeDecodeError:
+        raise DsnError(f"{where} is not text in UTF-8; its first line must be the password") from None
+    if not password:
+        raise DsnError(f"{where} has an empty first line; that line must be the password")
+    return password

@@ -1,6 +1,6 @@
-"""TLS between a line and its socket: bytes in, bytes out. The line does the waiting, as it does in plain text.
+"""TLS between a stream and its socket: bytes in, bytes out. The stream waits for data, as it does without TLS.
 
-Python's own TLS sockets won't do: they take a connection that is reset for one that is closed.
+Python's own TLS sockets won't do: they report a reset connection as a closed one.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ class Encryption:
     """The client's end of TLS on one connection.
 
     Attributes:
-        failure: why nothing that comes from here on can be read, or None.
-        closed: whether the server has said that it sends no more.
+        failure: the error after which no more data can be read, or None.
+        closed: whether the server has sent close_notify.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self.failure: ssl.SSLError | None = None
         self.closed = False
-        self._come, self._go = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._come, self._go, server_hostname=host)
+        self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=host)
 
     @property
     def cipher(self) -> str | None:
-        """The name of the cipher, once there is one."""
+        """The name of the cipher; None before the handshake is done."""
         cipher = self._tls.cipher()
         return cipher[0] if cipher else None
 
-    def agree(self, come: bytes = b"") -> bool:
-        """Takes the handshake as far as it goes with what has come; ``outgoing`` is to be sent then.
+    def shake_hands(self, received: bytes = b"") -> bool:
+        """Continues the handshake with the received bytes; afterwards ``outgoing`` has to be sent.
 
         Returns:
             Whether it is done.
 
         Raises:
-            ssl.SSLError: it has failed; ``outgoing`` tells the server why.
+            ssl.SSLError: the handshake has failed; ``outgoing`` is the alert for the server.
         """
-        self._come.write(come)
+        self._received.write(received)
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -47,24 +47,24 @@ class Encryption:
         return True
 
     def outgoing(self, data: bytes = b"") -> bytes:
-        """What to send for this data, and for TLS itself."""
+        """The encrypted bytes to send: this data, and records of TLS itself."""
         view = memoryview(data)
         while view:
             view = view[self._tls.write(view) :]
-        return self._go.read()
+        return self._to_send.read()
 
-    def incoming(self, come: bytes) -> bytes:
-        """What the bytes that came say; nothing where they are TLS's own, such as tickets, or a record's beginning."""
-        self._come.write(come)
-        said = bytearray()
+    def incoming(self, received: bytes) -> bytes:
+        """The decrypted data; empty for records of TLS itself, such as tickets, and for a part of a record."""
+        self._received.write(received)
+        plain = bytearray()
         try:
             while more := self._tls.read(_CHUNK):
-                said += more
+                plain += more
         except ssl.SSLWantReadError:
-            return bytes(said)
+            return bytes(plain)
         except ssl.SSLZeroReturnError:
             pass
         except ssl.SSLError as error:
             self.failure = error
         self.closed = self.failure is None
-        return bytes(said)
+        return bytes(plain)

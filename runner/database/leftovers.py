@@ -1,7 +1,7 @@
-"""What the suite left on a server: found by its names, judged by their age, and removed.
+"""The suite's leftovers on a server: found by their names, judged by their age, and removed.
 
-Only names of the suite's own shape are ever looked at (``naming.born``). What a name stands for goes with its case, so
-it is a leftover when no case can have lasted that long. A sooner sign is that its maker has no session any more.
+Only names of the suite's shape are considered (``naming.created_at``). An object is removed with its case, so it is a
+leftover if no case can have lasted that long, or if the run that created it has no session any more.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from runner.database.naming import PREFIX, born, maker_of
+from runner.database.naming import PREFIX, created_at, run_mark_of
 from runner.database.outcome import Rows, succeeded
-from runner.database.poll import Poll
-from runner.database.processlist import Row
+from runner.database.process_list import Row
 from runner.database.target import Target
+from runner.database.time_limits import Poll
 
 KINDS = ("session", "table", "role", "user")
-"""In the order in which they go: a session can hold a table and a user."""
+"""In the order of removal: a session can prevent the removal of a table, and of its user."""
 
 OLDER_THAN = 7200.0
-"""Seconds that no case lasts, however patient its limits are made: what is older is a leftover, connected or not."""
+"""Age in seconds from which an object is a leftover even if its run has sessions: no case lasts as long."""
 SILENT_FOR = 900.0
-"""Seconds after which it is one if its maker has no session, on a server that is seen to list others' sessions."""
+"""Age in seconds from which an object whose run has no session is a leftover, if other users' sessions are listed."""
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Something with a name of the suite; a session is called by its user's name, and has an id."""
+class SuiteObject:
+    """A user, role, table or session with a name of the suite. A session has its user's name, and an id."""
 
     kind: str
     name: str
     id: str = ""
 
     def age(self, now: float) -> float:
-        """Seconds since its name was made; negative if that is still to come."""
-        return now - (born(self.name) or now)
+        """Seconds since the time in its name; negative if that is in the future."""
+        return now - (created_at(self.name) or now)
 
     def __str__(self) -> str:
         return f"session {self.id} of {self.name}" if self.id else f"{self.kind} {self.name}"
@@ -42,37 +42,37 @@ class Trace:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that has a name of the suite.
+    """The objects with a name of the suite.
 
     Attributes:
-        traces: what was found, in the order in which it can go.
-        untold: which lists the server refused, and with what answer.
+        objects: the objects, in the order in which they can be removed.
+        unlisted: the kinds that can't be listed, each with the statement and the server's reply.
         shows_others: whether the process list was seen to show sessions of other users than the administrator.
     """
 
-    traces: tuple[Trace, ...]
-    untold: tuple[str, ...] = ()
+    objects: tuple[SuiteObject, ...]
+    unlisted: tuple[str, ...] = ()
     shows_others: bool = False
 
-    def judge(self, now: float, older_than: float = OLDER_THAN) -> tuple[list[Trace], dict[Trace, str]]:
-        """Tells leftovers from what stays, and why that stays.
+    def leftovers(self, now: float, older_than: float = OLDER_THAN) -> tuple[list[SuiteObject], dict[SuiteObject, str]]:
+        """The leftovers, and the other objects with the reason to keep them.
 
         Args:
             now: the Unix time.
-            older_than: the age in seconds from which something is a leftover even if its maker has sessions.
+            older_than: the age in seconds from which an object is a leftover even if its run has sessions.
         """
-        connected = {maker_of(trace.name) for trace in self.traces if trace.kind == "session"}
-        left: list[Trace] = []
-        staying: dict[Trace, str] = {}
-        for trace in self.traces:
-            age = trace.age(now)
-            silent = self.shows_others and maker_of(trace.name) not in connected
+        connected = {run_mark_of(each.name) for each in self.objects if each.kind == "session"}
+        left: list[SuiteObject] = []
+        staying: dict[SuiteObject, str] = {}
+        for each in self.objects:
+            age = each.age(now)
+            silent = self.shows_others and run_mark_of(each.name) not in connected
             if age < 0:
-                staying[trace] = f"its name has a time {-age:.0f} s in the future: the clocks differ"
+                staying[each] = f"its name has a time {-age:.0f} s in the future: the clocks differ"
             elif age >= older_than or (age >= SILENT_FOR and silent):
-                left.append(trace)
+                left.append(each)
             else:
-                staying[trace] = "may belong to a running run"
+                staying[each] = "may belong to a run in progress"
         return left, staying
 
 
@@ -82,27 +82,27 @@ def find(target: Target, kinds: Collection[str] = KINDS) -> Findings:
     Raises:
         TargetError: the administrator can't log in, or can't read the process list.
     """
-    traces, untold, shows_others = [], [], False
+    objects, unlisted, shows_others = [], [], False
     for kind in KINDS:
         if kind not in kinds:
             continue
         if kind == "session":
             rows = target.process_list().rows
-            traces += [Trace(kind, _account(row), row.id) for row in rows if row.number is not None]
+            objects += [SuiteObject(kind, _account(row), row.id) for row in rows if row.number is not None]
             shows_others = any(not _is(_account(row), target.dsn.account) for row in rows)
         elif f"list_{kind}s" in target.profile.sql:
             statement = target.profile.statement(f"list_{kind}s", prefix=PREFIX)
-            answer = target.administer(statement)
-            if isinstance(answer, Rows):
-                traces += [Trace(kind, name) for name in dict.fromkeys(row[0] for row in answer.values) if name]
+            reply = target.administer(statement)
+            if isinstance(reply, Rows):
+                objects += [SuiteObject(kind, name) for name in dict.fromkeys(row[0] for row in reply.values) if name]
             else:
-                untold.append(f"{kind}s can't be listed: {statement}: {answer}")
-    ours = [trace for trace in traces if born(trace.name) and not _is(trace.name, target.dsn.account)]
-    return Findings(tuple(ours), tuple(untold), shows_others)
+                unlisted.append(f"{kind}s can't be listed: {statement}: {reply}")
+    ours = [each for each in objects if created_at(each.name) and not _is(each.name, target.dsn.account)]
+    return Findings(tuple(ours), tuple(unlisted), shows_others)
 
 
-def remove(target: Target, traces: Iterable[Trace], seconds: float) -> dict[Trace, str]:
-    """Removes what was found, trying again for ``seconds``: one thing may hold another, or be winding down.
+def remove(target: Target, objects: Iterable[SuiteObject], seconds: float) -> dict[SuiteObject, str]:
+    """Removes objects, with retries for ``seconds``: one may still be in use by another, or its removal take time.
 
     Returns:
         What is still there, and why.
@@ -111,70 +111,70 @@ def remove(target: Target, traces: Iterable[Trace], seconds: float) -> dict[Trac
         TargetError: the administrator can't log in any more.
     """
     poll = Poll(seconds)
-    troubles: dict[Trace, str] = {}
-    there = [trace for kind in KINDS for trace in traces if trace.kind == kind]
+    troubles: dict[SuiteObject, str] = {}
+    there = [each for kind in KINDS for each in objects if each.kind == kind]
     while there:
-        for trace in there:
+        for each in there:
             if poll.left:
-                troubles[trace] = _remove(target, trace)
-        # The list decides, not the answers: an error may come after the effect, an OK before it.
-        listed = set(find(target, {trace.kind for trace in there}).traces)
-        there = [trace for trace in there if trace in listed]
+                troubles[each] = _remove(target, each)
+        # The list decides, not the replies: an error may follow the effect, and an OK precede it.
+        listed = set(find(target, {each.kind for each in there}).objects)
+        there = [each for each in there if each in listed]
         if not poll.again():
             break
-    return {trace: troubles.get(trace) or "it is still listed" for trace in there}
+    return {each: troubles.get(each) or "it is still listed" for each in there}
 
 
-def remove_own(target: Target, makers: Collection[str], seconds: float) -> dict[Trace, str]:
-    """Removes what these makers have left, whatever its age: only at the end of a run, when they have all ended.
-
-    Raises:
-        TargetError: as ``remove``.
-    """
-    return remove(target, [trace for trace in find(target).traces if maker_of(trace.name) in makers], seconds)
-
-
-def remove_earlier(target: Target, now: float, seconds: float) -> list[Trace]:
-    """Removes what earlier runs have left, if a user of theirs is listed; says what went.
+def remove_own(target: Target, run_marks: Collection[str], seconds: float) -> dict[SuiteObject, str]:
+    """Removes all objects with these run marks. Call it only when the processes that created them have ended.
 
     Raises:
         TargetError: as ``remove``.
     """
-    if not find(target, {"user"}).traces:
+    return remove(target, [each for each in find(target).objects if run_mark_of(each.name) in run_marks], seconds)
+
+
+def remove_earlier(target: Target, now: float, seconds: float) -> list[SuiteObject]:
+    """Removes the leftovers of earlier runs, if one of their users is listed; returns what was removed.
+
+    Raises:
+        TargetError: as ``remove``.
+    """
+    if not find(target, {"user"}).objects:
         return []
-    left, _ = find(target).judge(now)
+    left, _ = find(target).leftovers(now)
     still_there = remove(target, left, seconds)
-    return [trace for trace in left if trace not in still_there]
+    return [each for each in left if each not in still_there]
 
 
-def _remove(target: Target, trace: Trace) -> str:
-    """Tries once; says what the server had against it."""
-    profile, name = target.profile, trace.name
-    if trace.kind == "session":
-        return _end(target, trace)
-    if trace.kind == "table":
+def _remove(target: Target, each: SuiteObject) -> str:
+    """Tries once; returns the server's errors."""
+    profile, name = target.profile, each.name
+    if each.kind == "session":
+        return _end(target, each)
+    if each.kind == "table":
         table = profile.statement("table_name", administrator=target.dsn.account.upper(), name=name)
         statements = profile.statements("drop_table", table=table, name=name)
     else:
-        statements = profile.statements(f"drop_{trace.kind}", **{trace.kind: name})
-    answers = [(statement, target.administer(statement)) for statement in statements]
-    return "; ".join(f"{statement}: {answer}" for statement, answer in answers if not succeeded(answer))
+        statements = profile.statements(f"drop_{each.kind}", **{each.kind: name})
+    replies = [(statement, target.administer(statement)) for statement in statements]
+    return "; ".join(f"{statement}: {reply}" for statement, reply in replies if not succeeded(reply))
 
 
-def _end(target: Target, session: Trace) -> str:
-    """Ends a session, if the id is still that user's alone."""
+def _end(target: Target, session: SuiteObject) -> str:
+    """Kills a session if the process list has one row with its id, and that is of the same user."""
     if "end_session" not in target.profile.sql:
         return f"the profile {target.profile.name!r} has no end_session"
     rows = target.process_list().with_id(session.id)
     if [_account(row) for row in rows] != [session.name]:
         return ""
-    if target.stopped or not target.is_tied():
+    if target.stopped or not target.reads_own_server():
         return (
             "not killed: the process list doesn't show the connection's own id, and may be the list of another server"
         )
     statement = target.profile.statement("end_session", id=session.id)
-    answer = target.administer(statement)
-    return "" if succeeded(answer) else f"{statement}: {answer}"
+    reply = target.administer(statement)
+    return "" if succeeded(reply) else f"{statement}: {reply}"
 
 
 def _account(row: Row) -> str:

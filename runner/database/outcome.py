@@ -1,4 +1,4 @@
-"""What a statement or a login came to, as a value."""
+"""The outcomes of a statement or a login: a reply, a lost connection, or no reply in time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Ok:
 
 @dataclass(frozen=True)
 class Rows:
-    """A result set; every value is text, as it came, or None for NULL."""
+    """A result set; every value is text, as received, or None for NULL."""
 
     columns: tuple[str, ...]
     values: tuple[tuple[str | None, ...], ...]
@@ -32,54 +32,58 @@ class Rows:
 
 @dataclass(frozen=True)
 class ServerError:
-    """An error packet; ``during`` is the statement of a login's own that it answers, if it answers one."""
+    """An error packet; ``login_statement``: the statement of the login to which it is the reply, if it is one."""
 
     code: int
     sqlstate: str
     message: str
-    during: str = ""
+    login_statement: str = ""
 
     def __str__(self) -> str:
-        during = f"to the login's {self.during}: " if self.during else ""
-        return f"{during}error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
+        to_login = f"to the login's {self.login_statement}: " if self.login_statement else ""
+        return f"{to_login}error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection is gone: closed or reset.
+    """The connection was closed or reset.
 
     Attributes:
-        how: how it shows, for people.
-        missing: what a login did not get then.
-        turned_away: whether the server said that it takes no client at the moment.
-        full: whether that is because it has as many as it takes.
-        during: as in an error.
+        rows: the number of rows of the reply that were received before.
+        how: how the loss was noticed, for messages.
+        awaited: the packet of the login that was not received.
+        refused: whether the server refused the login because it accepts no client at the moment.
+        connection_limit: whether that is because a limit of connections is reached.
+        login_statement: as in an error.
     """
 
     how: str
-    missing: str = ""
-    turned_away: bool = False
-    during: str = ""
-    full: bool = False
+    awaited: str = ""
+    refused: bool = False
+    login_statement: str = ""
+    connection_limit: bool = False
+    rows: int = 0
 
     def __str__(self) -> str:
-        return f"no {self.missing} ({self.how})" if self.missing else f"connection lost ({self.how})"
+        if self.awaited:
+            return f"no {self.awaited} ({self.how})"
+        return f"connection lost ({self.how}{f' after {self.rows} rows' if self.rows else ''})"
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """No answer within the time limit; the connection may still be there. ``missing`` is what a login did not get."""
+    """No reply within the time limit; the connection may still be open; ``awaited`` is the missing packet."""
 
     seconds: float
-    missing: str = "reply"
+    awaited: str = "reply"
 
     def __str__(self) -> str:
-        return f"no {self.missing} within {self.seconds:g} s"
+        return f"no {self.awaited} within {self.seconds:g} s"
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What came is no reply in this protocol: neither an answer nor the end of the session. ``how`` is for people."""
+    """Bytes that are no reply in this protocol, and not the end of the connection either; ``how`` is for messages."""
 
     how: str
 
@@ -88,8 +92,8 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class GivenUp:
-    """A login that the client gives up, as where TLS was asked for and is not to be had: why, and what to do."""
+class LoginAborted:
+    """A login that the client aborts, for example because the server offers no TLS: the reason and the fix."""
 
     why: str
 
@@ -97,20 +101,26 @@ class GivenUp:
         return self.why
 
 
-Outcome = Ok | Rows | ServerError | Lost | NoReply | Unreadable | GivenUp
+Outcome = Ok | Rows | ServerError | Lost | NoReply | Unreadable | LoginAborted
 
 
 def succeeded(outcome: Outcome) -> bool:
-    """Whether the server did what it was told."""
+    """Whether the server executed the statement."""
     return isinstance(outcome, Ok | Rows)
 
 
-def answered(outcome: Outcome) -> bool:
-    """Whether the server answered at all, yes or no: what did not come may be the network's fault."""
+def has_reply(outcome: Outcome) -> bool:
+    """Whether the server replied; a missing reply may be a problem of the network."""
     return isinstance(outcome, Ok | Rows | ServerError)
 
 
+def printable(text: str, kept: str = "") -> str:
+    """The text with its control characters escaped, except those in ``kept``."""
+    escaped = (each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in text)
+    return "".join(escaped)
+
+
 def shorten(text: str, length: int = _SHOWN_LENGTH) -> str:
-    """One line that is fit to print: control characters escaped, the rest cut."""
-    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    """The text as one line of at most ``length`` characters, with its control characters escaped."""
+    line = printable(text)
     return line if len(line) <= length else line[: length - 1] + "…"

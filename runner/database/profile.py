@@ -1,4 +1,4 @@
-"""Profiles: how a kind of server spells what the cases need, as data (``runner/profiles/*.yaml``)."""
+"""Profiles: the statements and errors of a kind of server, as data (``runner/profiles/*.yaml``)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from runner.database.outcome import Outcome, ServerError
-from runner.language.problems import Place, SourceError, did_you_mean
-from runner.language.yamlfile import Document, Path_, read_document
+from runner.database.profile_files import open_profile
+from runner.language.guarded_syntax import called_routine
+from runner.language.problems import did_you_mean
+from runner.language.yaml_file import Document, KeyPath
 
 _HOLES = {
     "create_user": frozenset({"user", "password"}),
@@ -36,7 +36,7 @@ _ALSO_SAID = {"drop_role": "DROP ROLE {role}", "drop_user": "DROP USER {user} CA
 """Purposes for which the cases send statements too, and how they spell these."""
 
 DEFAULT_PROFILE = "oceanbase-oracle"
-FORMAT = 1
+_FLAGS = re.IGNORECASE | re.DOTALL
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ErrorPattern:
         return (
             (self.code is None or self.code == error.code)
             and (self.sqlstate is None or self.sqlstate == error.sqlstate)
-            and (self.text is None or re.search(self.text, error.message, re.IGNORECASE) is not None)
+            and (self.text is None or re.search(self.text, error.message, _FLAGS) is not None)
         )
 
 
@@ -108,6 +108,8 @@ class Profile:
     retry: tuple[ErrorPattern, ...]
     spellings: tuple[Spelling, ...]
     exemptions: tuple[Exemption, ...]
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """What this kind of server doesn't have: the reason, by the name of the register's capability."""
     withheld: tuple[Withheld, ...] = ()
     administrators: tuple[str, ...] = ()
     """The users, in upper case, of whom one can end every user's sessions; empty where privileges decide that."""
@@ -130,7 +132,7 @@ class Profile:
         return [statement.format(privilege=privilege, user=user) for statement in own]
 
     def spell(self, statement: str) -> str:
-        """A statement of the cases as this server is sent it."""
+        """A statement of the cases in the profile's spelling."""
         body = statement.rstrip().removesuffix(";")
         spelling = self.spelling_of(statement)
         spelled = spelling.apply(body) if spelling is not None else None
@@ -147,12 +149,18 @@ class Profile:
         texts = (re.sub(r"\{\w*\}", " ", spelling.becomes) for spelling in self.spellings)
         return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]+", text))
 
+    @cached_property
+    def spelled_routines(self) -> frozenset[str]:
+        """The procedures and functions that its own spellings call."""
+        texts = (re.sub(r"\{\w*\}", "1", spelling.becomes) for spelling in self.spellings)
+        return frozenset(routine for text in texts if (routine := called_routine(text)) is not None)
+
     def classes_of(self, error: ServerError) -> list[str]:
         """The error classes that an error belongs to."""
         return [name for name, patterns in self.errors.items() if any(pattern.fits(error) for pattern in patterns)]
 
-    def undefined(self, error_class: str) -> str | None:
-        """What to add to the profile if it doesn't define a class of errors, or None; an empty list defines one."""
+    def missing_error_class(self, error_class: str) -> str | None:
+        """The problem and the fix if the profile lacks an error class; None if it has it, even as an empty list."""
         if error_class in self.errors:
             return None
         return (
@@ -160,12 +168,12 @@ class Profile:
             f"add errors: {{{error_class}: [\u2026]}}"
         )
 
-    def passes(self, outcome: Outcome) -> bool:
-        """Whether an answer is an error that goes away when its statement is sent again."""
+    def is_transient(self, outcome: Outcome) -> bool:
+        """Whether an outcome is an error that disappears if the statement is sent again."""
         return isinstance(outcome, ServerError) and any(pattern.fits(outcome) for pattern in self.retry)
 
     def withholds(self, statement: str) -> str | None:
-        """Why a statement, as it would be sent, is not sent to such a server; None if it is."""
+        """The reason why a statement, in its spelling, is not sent to such a server; None if it is sent."""
         return next((each.reason for each in self.withheld if each.statement.search(statement)), None)
 
     def other_administrators(self, user: str) -> str | None:
@@ -177,41 +185,21 @@ class Profile:
         """The same profile for a server to which everything may be sent."""
         return replace(self, withheld=())
 
-    def exempts(self, requirement: str, *names: str) -> str | None:
-        """Why a case with this id, or this id and parameters, says nothing about such a server; None if it applies."""
+    def exemption_reason(self, requirement: str, *names: str) -> str | None:
+        """The reason why a case with these names is not applicable; None if it applies."""
         for exemption in self.exemptions:
             if requirement in exemption.requirements or exemption.cases.intersection(names):
                 return exemption.reason
         return None
 
 
-def profile_names() -> list[str]:
-    """The profiles that come with the suite."""
-    files = resources.files("runner.profiles").iterdir()
-    return sorted(entry.name.removesuffix(".yaml") for entry in files if entry.name.endswith(".yaml"))
-
-
 def load_profile(name_or_file: str) -> Profile:
-    """Reads a profile by its name, or from a file of the user's own.
+    """Reads a profile by its name, or from a file of the user's own, with all that it extends.
 
     Raises:
-        SourceError: there is no such profile, or the file isn't one.
+        SourceError: there is no such profile, or a file isn't one.
     """
-    if name_or_file in profile_names():
-        with resources.as_file(resources.files("runner.profiles") / f"{name_or_file}.yaml") as path:
-            return _read(path)
-    path = Path(name_or_file)
-    if path.suffix not in {".yaml", ".yml"}:
-        raise SourceError(
-            Place(path),
-            f"unknown profile {name_or_file!r}",
-            did_you_mean(name_or_file, profile_names()) + " (or use a .yaml file)",
-        )
-    return _read(path)
-
-
-def _read(path: Path) -> Profile:
-    document = read_document(path, "profile.schema.json", FORMAT)
+    document = open_profile(name_or_file)
     data: Mapping[str, Any] = document.data
     _check_holes(document)
     return Profile(
@@ -231,8 +219,9 @@ def _read(path: Path) -> Profile:
             Exemption(frozenset(row.get("requirements", ())), frozenset(row.get("cases", ())), row["reason"])
             for row in data.get("not_applicable", ())
         ),
+        lacks=data.get("lacks", {}),
         withheld=tuple(
-            Withheld(_expression(document, ("withheld", index, "statement"), row["statement"]), row["reason"])
+            Withheld(document.expression(("withheld", index, "statement"), row["statement"], _FLAGS), row["reason"])
             for index, row in enumerate(data.get("withheld", ()))
         ),
         administrators=tuple(name.upper() for name in data.get("administrators", ())),
@@ -249,29 +238,18 @@ def _implied(data: Mapping[str, Any]) -> Iterator[Spelling]:
             yield Spelling(statement, own[0])
 
 
-def _patterns(document: Document, way: Path_, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:
+def _patterns(document: Document, keys: KeyPath, rows: Sequence[Mapping[str, Any]]) -> tuple[ErrorPattern, ...]:
     """Reads descriptions of errors, and checks their regular expressions."""
     for index, row in enumerate(rows):
         if "text" in row:
-            _expression(document, (*way, index, "text"), row["text"])
+            document.expression((*keys, index, "text"), row["text"], _FLAGS)
     return tuple(ErrorPattern(row.get("code"), row.get("sqlstate"), row.get("text")) for row in rows)
-
-
-def _expression(document: Document, way: Path_, text: str) -> re.Pattern[str]:
-    """Reads a regular expression that has to tell something: one that an empty text has, every text has."""
-    try:
-        expression = re.compile(text, re.IGNORECASE | re.DOTALL)
-    except re.error as error:
-        raise document.fail(way, f"is not a valid regular expression: {error}", "check (, [ and \\") from error
-    if expression.search(""):
-        raise document.fail(way, f"{text!r} matches every message, even an empty one", "check | and *, or remove it")
-    return expression
 
 
 def _check_holes(document: Document) -> None:
     """Checks that every {hole} of a text is one that the runner fills in there."""
     data = document.data
-    texts: list[tuple[Path_, str, frozenset[str]]] = []
+    texts: list[tuple[KeyPath, str, frozenset[str]]] = []
     for purpose, value in data["sql"].items():
         texts += [(("sql", purpose), text, _HOLES.get(purpose, frozenset())) for text in _several(value)]
     for name, value in data.get("privileges", {}).items():
@@ -281,26 +259,26 @@ def _check_holes(document: Document) -> None:
     for name, text in data.get("fixes", {}).items():
         texts.append((("fixes", name), text, frozenset({"administrator", "name"})))
     for index, spelling in enumerate(data.get("spellings", ())):
-        way: Path_ = ("spellings", index)
-        holes = _holes(document, (*way, "statement"), spelling["statement"])
+        keys: KeyPath = ("spellings", index)
+        holes = _holes(document, (*keys, "statement"), spelling["statement"])
         if len(holes) != len(set(holes)):
-            raise document.fail((*way, "statement"), "it contains {name} twice", "each name once")
-        texts.append(((*way, "becomes"), spelling["becomes"], frozenset(holes)))
-    for way, text, known in texts:
-        for hole in _holes(document, way, text):
+            raise document.fail((*keys, "statement"), "it contains {name} twice", "each name once")
+        texts.append(((*keys, "becomes"), spelling["becomes"], frozenset(holes)))
+    for keys, text, known in texts:
+        for hole in _holes(document, keys, text):
             if hole not in known:
-                raise document.fail(way, f"{{{hole}}} has no value here", did_you_mean(hole, known))
+                raise document.fail(keys, f"{{{hole}}} has no value here", did_you_mean(hole, known))
 
 
-def _holes(document: Document, way: Path_, text: str) -> list[str]:
+def _holes(document: Document, keys: KeyPath, text: str) -> list[str]:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise document.fail(
-            way, f"{text!r} has a misplaced brace: {error}", "write a literal brace twice: {{"
+            keys, f"{text!r} has a misplaced brace: {error}", "write a literal brace twice: {{"
         ) from error
     if any(form or conversion for _, _, form, conversion in parts):
-        raise document.fail(way, f"{text!r} has a {{placeholder}} with a : or ! in it", "write {name} only")
+        raise document.fail(keys, f"{text!r} has a {{placeholder}} with a : or ! in it", "write {name} only")
     return [hole for _, hole, _, _ in parts if hole is not None]
 
 

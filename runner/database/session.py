@@ -1,7 +1,7 @@
-"""One connection to the target, and everything that can be heard on it.
+"""One connection to the target: login, statements, replies, and how the server closed it.
 
-PyMySQL speaks the protocol on a socket that is opened here, so that an idle connection can be listened to without
-sending anything: whether, and with which last words, the server closed it.
+The socket is opened here, not by PyMySQL, so that an idle connection can be checked without sending a statement:
+whether the server has closed it, and with which error packet.
 """
 
 from __future__ import annotations
@@ -19,23 +19,22 @@ from typing import Any
 
 from pymysql.constants import COMMAND
 
-from runner.database.connection import Connection
+from runner.database.connection import Connection, run_with_limit
 from runner.database.dsn import Dsn
-from runner.database.ends import outcome_of
-from runner.database.errorkinds import is_full
-from runner.database.line import Line
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
+from runner.database.stream import Stream
+from runner.database.unrelated_errors import is_connection_limit
 
 _SENDING = 10.0  # seconds for the server to take a statement
-_SLACK = 1.0  # seconds for the thread of a login, which keeps the limit itself, to say how far it came
+_SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed
 _MORE_LOGINS = 2  # after one that failed at its first statement
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
-_TURNED_AWAY = "08"  # sqlstates of this class are about the connection, not about who logs in
+_TURNED_AWAY = "08"  # the SQLSTATE class of connection errors, which don't depend on user and password
 
 
 @dataclass(frozen=True)
 class Login:
-    """Who logs in, and how the target wants it."""
+    """The parameters of a login."""
 
     dsn: Dsn
     user: str
@@ -44,8 +43,8 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Greeting:
-    """What the server's handshake said: its version, its capability bits, a thread id; and the TLS cipher, or None."""
+class Handshake:
+    """The server's handshake: version, capability bits, thread id, and the TLS cipher or None."""
 
     version: str = ""
     capabilities: int = 0
@@ -54,79 +53,86 @@ class Greeting:
 
 
 @dataclass(frozen=True)
-class Hangup:
-    """How a connection ended, heard on an idle connection: ``closed``, ``reset``, with an error packet or without."""
+class ConnectionEnd:
+    """How the server ended a connection: ``closed`` or ``reset``, with an error packet or without.
+
+    Attributes:
+        rows: the number of rows of an incomplete result set that were received before.
+    """
 
     manner: str
     error: ServerError | None = None
+    rows: int = 0
 
     @property
     def kind(self) -> str:
-        """``closed`` or ``reset`` without a word, or ``error`` if an error packet came first."""
+        """``closed`` or ``reset``, or ``error`` if the server sent an error packet first."""
         return "error" if self.error else self.manner
 
     def __str__(self) -> str:
-        return self.manner + (f" after {self.error}" if self.error else ", nothing sent")
+        sent = [f"{self.rows} rows"] if self.rows else []
+        sent += [str(self.error)] if self.error else []
+        return self.manner + (f" after {' and '.join(sent)}" if sent else ", nothing sent")
 
 
 class Sessions:
-    """The sessions of one kind that the threads of a process hold, as long as they hold them."""
+    """Weak references to the sessions of one kind that the threads of a process hold."""
 
     def __init__(self) -> None:
         self._held: weakref.WeakSet[Session] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def add(self, session: Session) -> Session:
-        """Adds a session, and hands it back."""
+        """Adds a session and returns it."""
         with self._lock:
             self._held.add(session)
         return session
 
     def all(self) -> list[Session]:
-        """Those that are held at this moment."""
+        """The sessions that are held at this moment."""
         with self._lock:
             return list(self._held)
 
 
 class Session:
-    """A connection. A statement is sent now and its answer taken later; what comes meanwhile waits on the line."""
+    """A connection. Sending a statement and reading its reply are separate; received data waits in the stream."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
         self._logging_in: Future[Outcome] | None = None
-        self._line: Line | None = None
+        self._stream: Stream | None = None
         self._connection: Any = None
         self._in_flight: Callable[[], Outcome] | None = None
-        """What reads the answer to the statement that was sent; None if none is."""
-        self._answer: Outcome | None = None
-        """That answer, read but not yet taken."""
-        self._last_words: ServerError | None = None
-        """The error that was the last answer; what was sent since, and not answered, doesn't change that."""
+        """The function that reads the reply to the statement in flight; None if there is none."""
+        self._reply: Outcome | None = None
+        """The reply, read but not yet returned by ``result``."""
+        self._last_error: ServerError | None = None
+        """The last reply, if it was an error. Statements without a reply don't change it."""
         self._unreadable: Unreadable | None = None
-        """What came once and was no reply: from there on no answer can be told from another."""
+        """Data that was no reply: after it, replies can't be assigned to statements any more."""
         self.held = False
-        """Whether the answer to the statement that was sent is left on the wire."""
+        """Whether the rest of the reply is deliberately not read yet."""
         self._discarding = False
-        self.hangup: Hangup | None = None
-        self.greeting = Greeting()
+        self.connection_end: ConnectionEnd | None = None
+        self.handshake = Handshake()
         self._used = time.monotonic()
-        """When the last statement was sent, or its answer was read."""
+        """The time at which the last statement was sent, or its reply read."""
         self.broken_off: Outcome | None = None
-        """How an earlier try to log in failed, if one did at its first statement."""
+        """The outcome of an earlier attempt to log in that failed at its first statement."""
 
     def open(self, limit: float, *, once: bool = False) -> Outcome:
         """Connects and logs in, in at most ``limit`` seconds.
 
-        A refusal is a ServerError; who is turned away, whoever it is, is Lost. A login that fails at its first
-        statement is tried again, as that may be the effect of what was sent before in another session.
+        The outcome is a ServerError if the server refuses the login, Lost if it accepts no connection from any user. A
+        login that fails at its first statement is retried, since a statement of another session may be the cause.
 
         Args:
             limit: the seconds.
-            once: whether it is tried once only, as the login itself is what is looked at.
+            once: whether it is not retried, because the login itself is tested.
         """
         outcome = self._opened(limit)
         for _ in range(0 if once else _MORE_LOGINS):
-            if not (isinstance(outcome, Lost | ServerError) and outcome.during):
+            if not (isinstance(outcome, Lost | ServerError) and outcome.login_statement):
                 break
             self.abandon()
             self.broken_off = outcome
@@ -134,53 +140,53 @@ class Session:
         return outcome
 
     def _opened(self, limit: float) -> Outcome:
-        outcome = outcome_of(lambda: self._connect(limit), limit)
+        outcome = run_with_limit(lambda: self._connect(limit), limit)
         self._used = time.monotonic()
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
     def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
-        """Says how far a login came."""
-        line, greeted = self._line, getattr(self._connection, "version", None) is not None
-        missing = "answer to the login" if greeted else "handshake"
-        during = str(getattr(self._connection, "first_statement", ""))
-        missing = f"answer to the login's {during}" if during else missing
-        if line is None:
-            missing = "connection to the socket" if self._login.dsn.unix_socket else "TCP connection"
-        match self._read_right(outcome) if line is not None else outcome:
+        """The outcome of a failed login, with the step at which it failed."""
+        stream, greeted = self._stream, getattr(self._connection, "version", None) is not None
+        awaited = "answer to the login" if greeted else "handshake"
+        login_statement = str(getattr(self._connection, "first_statement", ""))
+        awaited = f"answer to the login's {login_statement}" if login_statement else awaited
+        if stream is None:
+            awaited = "connection to the socket" if self._login.dsn.unix_socket else "TCP connection"
+        match self._unreadable_if_open(outcome) if stream is not None else outcome:
             case NoReply():
-                return NoReply(limit, missing)
+                return NoReply(limit, awaited)
             case Lost(how):
-                return Lost(how, missing, during=during)
+                return Lost(how, awaited, login_statement=login_statement)
             case Unreadable(how):
-                return Unreadable(f"{how}, in place of the {missing}")
-            case ServerError() as error if during:
-                return replace(error, during=during)
+                return Unreadable(f"{how}, in place of the {awaited}")
+            case ServerError() as error if login_statement:
+                return replace(error, login_statement=login_statement)
             case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
-                return Lost(f"turned away: {error}", missing, turned_away=True, full=is_full(error))
+                return Lost(f"turned away: {error}", awaited, refused=True, connection_limit=is_connection_limit(error))
             case other:
                 return other
 
-    def _read_right(self, outcome: Outcome) -> Outcome:
-        """Unreadable instead of what PyMySQL calls a lost connection, where the connection is still there."""
-        line = self._line
-        if isinstance(outcome, Lost) and line is not None and line.ended is None and not line.refused:
-            line.rewind()
-            line.overhear()
-            if line.last_error() is None:  # the last word of a server that shuts down has no number in the sequence
+    def _unreadable_if_open(self, outcome: Outcome) -> Outcome:
+        """The outcome; but Unreadable in place of Lost if PyMySQL reports a connection as lost that is still open."""
+        stream = self._stream
+        if isinstance(outcome, Lost) and stream is not None and stream.ended is None and not stream.refused:
+            stream.rewind()
+            stream.receive_unrequested()
+            if stream.last_error() is None:  # the last packet of a server that shuts down has no sequence number
                 return Unreadable("packets out of order")
         return outcome
 
     def begin_open(self, limit: float) -> None:
-        """Begins to log in, in a thread, so that several can at the same time; ``end_open`` takes the outcome.
+        """Starts the login in a thread, so that several run at the same time; ``end_open`` returns the outcome.
 
-        Nor can a Ctrl-C show a password there, in the traceback of the thread that waits.
+        A Ctrl-C in the waiting thread then has no password in its traceback.
         """
         self._logging_in = Future()
         threading.Thread(target=self._log_in, args=(self._logging_in, limit), daemon=True).start()
 
     def end_open(self, limit: float) -> Outcome:
         """The outcome of ``begin_open``, or NoReply after ``limit`` seconds."""
-        assert self._logging_in is not None, "begin_open comes first"  # noqa: S101 - a caller's mistake, not an input
+        assert self._logging_in is not None, "call begin_open before"  # noqa: S101 - a caller's mistake, not an input
         try:
             return self._logging_in.result(timeout=limit + _SLACK)
         except FutureTimeoutError:
@@ -190,205 +196,207 @@ class Session:
         outcome.set_result(self.open(limit))
 
     def execute(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome:
-        """Sends a statement and waits ``limit`` seconds for its answer."""
+        """Sends a statement and waits up to ``limit`` seconds for the reply."""
         self.send(statement, prepared=prepared)
         return self.result(limit)
 
     def send(self, statement: str, *, prepared: bool = False) -> None:
-        """Sends a statement; ``result`` takes the answer."""
+        """Sends a statement; ``result`` returns the reply."""
         connection = self._connection
         if prepared:
-            self._send(lambda: connection.prepare_and_execute(statement), connection.hear_prepared)
+            self._send(lambda: connection.prepare_and_execute(statement), connection.read_prepared_reply)
         else:
-            self._send(lambda: connection.say(statement), connection.hear)
+            self._send(lambda: connection.send_statement(statement), connection.read_reply)
 
     def prepare(self, statement: str, limit: float) -> Outcome:
-        """Prepares a statement for ``send_prepared``, and waits ``limit`` seconds for the answer."""
+        """Prepares a statement for ``send_prepared``, and waits up to ``limit`` seconds for the reply."""
         connection = self._connection
-        self._send(lambda: connection.prepare(statement), connection.hear_prepared, limit)
-        if self._answer is None:
-            self._answer = Ok()
+        self._send(lambda: connection.prepare(statement), connection.read_prepared_reply, limit)
+        if self._reply is None:
+            self._reply = Ok()
         return self.result(limit)
 
     def send_prepared(self) -> None:
-        """Sends the execution of the statement that was prepared last; ``result`` takes the answer."""
-        self._send(self._connection.execute, self._connection.hear_prepared)
+        """Executes the statement that was prepared last; ``result`` returns the reply."""
+        self._send(self._connection.execute, self._connection.read_prepared_reply)
 
-    def _send(self, say: Callable[[], Outcome], hear: Callable[[], Outcome], limit: float = _SENDING) -> None:
+    def _send(self, send: Callable[[], Outcome], read: Callable[[], Outcome], limit: float = _SENDING) -> None:
         assert not self.busy, "a statement is in flight already"  # noqa: S101 - a caller's mistake, not an input
-        self.listen()  # what came before is no answer to this
+        self.check_connection()  # data received before is no reply to this statement
         self._used = time.monotonic()
-        self._in_flight = hear
-        if self._line is not None:
-            self._line.deadline = time.monotonic() + limit
+        self._in_flight = read
+        if self._stream is not None:
+            self._stream.deadline = time.monotonic() + limit
         if self._unreadable is not None:
-            self._answer = self._unreadable
+            self._reply = self._unreadable
             return
-        sent = outcome_of(say, limit)
-        self._answer = None if isinstance(sent, Ok) else sent
+        sent = run_with_limit(send, limit)
+        self._reply = None if isinstance(sent, Ok) else sent
 
     def send_held(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
-        """Sends a statement and reads, in ``limit`` seconds, no more than the beginning of its answer.
+        """Sends a statement and reads only the beginning of the reply, in up to ``limit`` seconds.
 
-        Of a result set the rest stays on the wire, so that a server with more to send has to wait, until ``result`` or
-        ``discard`` is called.
+        The rest of a result set is not read until ``result`` or ``discard`` is called: a server with more data to
+        send has to wait.
 
         Returns:
-            The outcome where the answer is no result set; else None.
+            The outcome if the reply is no result set; else None.
         """
-        line = self._line
-        if line is not None:
-            line.narrow()
+        stream = self._stream
+        if stream is not None:
+            stream.shrink_receive_buffer()
         self.send(statement, prepared=prepared)
-        if self._answer is None and line is not None:
-            first = line.first_byte(limit)
+        if self._reply is None and stream is not None:
+            first = stream.first_byte(limit)
             self.held = first is not None and first not in _NO_RESULT_SET
         return None if self.held else self.result(limit)
 
     def discard(self) -> None:
-        """Reads on after ``send_held``, and throws away what comes: what counts is whether the connection ends."""
+        """Continues reading after ``send_held`` and discards the data; only the end of the connection matters."""
         self.held, self._discarding = False, True
 
     def result(self, limit: float) -> Outcome:
-        """The answer to what was sent last, or NoReply after ``limit`` seconds; it can be asked for again then."""
+        """The reply to the last statement, or NoReply after ``limit`` seconds; after NoReply it can be called again."""
         assert self.busy, "nothing was sent"  # noqa: S101 - a caller's mistake, not an input
         self.held = False
-        if not self._arrives(limit):
+        if not self._has_reply(limit):
             return NoReply(limit)
-        outcome = self._answer
-        assert outcome is not None  # noqa: S101 - it has arrived
+        outcome = self._reply
+        assert outcome is not None  # noqa: S101 - _has_reply has set it
         if isinstance(outcome, NoReply):
-            return outcome  # it broke off while it was sent: there is no telling answers apart from here on
-        self._in_flight = self._answer = None
+            return outcome  # sending was interrupted: replies can't be assigned to statements any more
+        self._in_flight = self._reply = None
         if isinstance(outcome, Lost):
             return self._lost(outcome)
         if isinstance(outcome, Unreadable):
             self._unreadable = outcome
-        self._last_words = outcome if isinstance(outcome, ServerError) else None
+        self._last_error = outcome if isinstance(outcome, ServerError) else None
         return outcome
 
-    def _arrives(self, limit: float) -> bool:
-        """Whether the whole answer is here after ``limit`` seconds at most; then it is read."""
-        line = self._line
+    def _has_reply(self, limit: float) -> bool:
+        """Whether the complete reply is received within ``limit`` seconds; it is read then."""
+        stream = self._stream
         if self.held:
             return False
-        if self._discarding and self._answer is None and line is not None and line.overhear() is not None:
-            self._answer = Lost(str(line.ended))
+        if self._discarding and self._reply is None and stream is not None and stream.receive_unrequested() is not None:
+            self._reply = Lost(str(stream.ended), rows=stream.unrequested_rows)
         if self._discarding:
-            return self._answer is not None
-        if self._answer is None and self._in_flight is not None and line is not None:
-            line.deadline = time.monotonic() + limit
-            if not line.arrives(limit):
+            return self._reply is not None
+        if self._reply is None and self._in_flight is not None and stream is not None:
+            stream.deadline = time.monotonic() + limit
+            if not stream.wait_for_data(limit):
                 return False
-            line.mark()
+            stream.mark()
             expected = self._connection.expected
-            answer = self._read_right(outcome_of(self._in_flight, limit))
-            if isinstance(answer, NoReply):  # only a part of it is here
-                line.rewind()
-                self._connection.go_back(line, expected)
+            reply = self._unreadable_if_open(run_with_limit(self._in_flight, limit))
+            if isinstance(reply, NoReply):  # only a part is received
+                stream.rewind()
+                self._connection.resume_reading(stream, expected)
             else:
-                self._answer = answer
+                self._reply = replace(reply, rows=stream.rows_since_mark()) if isinstance(reply, Lost) else reply
                 self._used = time.monotonic()
-        return self._answer is not None
+        return self._reply is not None
 
     def _lost(self, outcome: Lost) -> Lost:
-        ended = self._line.overhear() if self._line is not None else None
-        self._hang_up(ended or ("reset" if "reset" in outcome.how.lower() else "closed"))
+        ended = self._stream.receive_unrequested() if self._stream is not None else None
+        self._note_end(ended or ("reset" if "reset" in outcome.how.lower() else "closed"), outcome.rows)
         return outcome
 
-    def _hang_up(self, manner: str) -> None:
-        if self.hangup is None:
-            overheard = self._line.last_error() if self._line is not None else None
-            self.hangup = Hangup(manner, overheard or self._last_words)
+    def _note_end(self, manner: str, rows: int = 0) -> None:
+        if self.connection_end is None:
+            unrequested = self._stream.last_error() if self._stream is not None else None
+            self.connection_end = ConnectionEnd(manner, unrequested or self._last_error, rows)
 
     @property
     def busy(self) -> bool:
-        """Whether a statement is in flight, its answer not yet taken or not yet here."""
+        """Whether a statement is in flight: its reply is not received, or not returned by ``result`` yet."""
         return self._in_flight is not None
 
     @property
-    def answered(self) -> bool:
-        """Whether the answer to what is in flight is here."""
-        return self.busy and self._arrives(0)
+    def has_reply(self) -> bool:
+        """Whether the reply to the statement in flight is received."""
+        return self.busy and self._has_reply(0)
 
     @property
-    def arrived(self) -> Outcome | None:
-        """The answer to what is in flight, if it is here; ``result`` takes it."""
-        return self._answer if self.answered else None
+    def received_reply(self) -> Outcome | None:
+        """The reply to the statement in flight, if it is received; ``result`` returns it, too."""
+        return self._reply if self.has_reply else None
 
-    def listen(self) -> Hangup | None:
-        """How the server ended this connection, or None as far as one can hear without asking."""
-        if self.hangup is not None or self._line is None:
-            return self.hangup
+    def check_connection(self) -> ConnectionEnd | None:
+        """How the server ended this connection; None if that was not received yet. Sends nothing, and never waits."""
+        if self.connection_end is not None or self._stream is None:
+            return self.connection_end
         if self.busy:
-            if not self._arrives(0):
+            if not self._has_reply(0):
                 return None
-            if isinstance(self._answer, Lost):
-                self._lost(self._answer)
-                return self.hangup
-            self._last_words = self._answer if isinstance(self._answer, ServerError) else None
-        manner = self._line.overhear()
+            if isinstance(self._reply, Lost):
+                self._lost(self._reply)
+                return self.connection_end
+            self._last_error = self._reply if isinstance(self._reply, ServerError) else None
+        manner = self._stream.receive_unrequested()
         if manner is not None:
-            self._hang_up(manner)
-        return self.hangup
+            self._note_end(manner)
+        return self.connection_end
 
     @property
     def idle(self) -> float:
-        """Seconds since its last statement was sent or answered."""
+        """Seconds since the last statement was sent, or its reply read."""
         return time.monotonic() - self._used
 
     def close(self) -> None:
-        """Says goodbye and closes the socket; never raises, and waits for nothing."""
-        if self._line is not None and self.handshake_id is not None and not self.busy and self.hangup is None:
-            with contextlib.suppress(OSError):  # a dead connection is what we want
-                self._line.deadline = time.monotonic() + 1
-                self._line.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
+        """Sends COM_QUIT and closes the socket; never raises, and doesn't wait."""
+        if self._stream is not None and self.handshake_id is not None and not self.busy and self.connection_end is None:
+            with contextlib.suppress(OSError):  # the connection may be closed already
+                self._stream.deadline = time.monotonic() + 1
+                self._stream.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
         self.abandon()
 
     def abort(self) -> None:
-        """Resets the connection, in the middle of a statement too, as where a client is killed."""
-        if self._line is not None:
-            self._line.reset()
+        """Resets the connection, also while a statement runs, as if the client were killed."""
+        if self._stream is not None:
+            self._stream.reset()
 
     def abandon(self) -> None:
-        """Closes the socket without a word, as a client that crashes does."""
-        if self._line is not None:
-            self._line.hang_up()
+        """Closes the socket without COM_QUIT, as a client that crashes does."""
+        if self._stream is not None:
+            self._stream.close_abruptly()
 
     @property
-    def offered(self) -> int:
-        """The capability bits of the handshake, also where the login failed after it."""
+    def offered_capabilities(self) -> int:
+        """The capability bits of the handshake, also if the login failed."""
         return int(getattr(self._connection, "server_capabilities", 0))
 
     @property
     def handshake_id(self) -> int | None:
-        """The thread id of the handshake, which need not be the session's id in the list."""
-        return self.greeting.thread_id
+        """The thread id of the handshake, which may differ from the id in the process list."""
+        return self.handshake.thread_id
 
     def greeted_as(self, session_id: str) -> bool:
-        """Whether the handshake's thread id is this id of the process list, in the 32 bits that the handshake has.
+        """Whether the thread id of the handshake is this id of the process list, compared in 32 bits.
 
-        Behind a proxy that numbers its clients itself it is not. Ids of 64 bits, as TiDB has them, are cut there.
+        Proxies that number their clients have other ids. Ids of 64 bits, as in TiDB, are cut to 32 in the handshake.
         """
         thread_id = self.handshake_id
         return thread_id is not None and session_id.isdecimal() and int(session_id) % 2**32 == thread_id
 
     @property
     def local_address(self) -> str | None:
-        """This end of a TCP connection as ``ip:port``, as HOST in a process list may show it."""
-        return self._line.local_address if self._line is not None else None
+        """The client's address of a TCP connection as ``ip:port``, as in the column HOST of a process list."""
+        return self._stream.local_address if self._stream is not None else None
 
     def _connect(self, limit: float) -> Outcome:
         dsn = self._login.dsn
-        self._line = line = (
-            Line.to_unix_socket(dsn.unix_socket, limit) if dsn.unix_socket else Line.to_host(dsn.host, dsn.port, limit)
+        self._stream = stream = (
+            Stream.to_unix_socket(dsn.unix_socket, limit)
+            if dsn.unix_socket
+            else Stream.to_host(dsn.host, dsn.port, limit)
         )
         login = self._login
         connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
         self._connection = connection
-        line.mark()
-        connection.connect(line)
-        self.greeting = Greeting(
-            connection.version, connection.server_capabilities, connection.thread_id(), line.cipher
+        stream.mark()
+        connection.connect(stream)
+        self.handshake = Handshake(
+            connection.version, connection.server_capabilities, connection.thread_id(), stream.cipher
         )
         return Ok()

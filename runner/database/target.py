@@ -1,4 +1,4 @@
-"""The runner's own session, as the administrator: it prepares, looks at the list, and clears up."""
+"""The target as one thread of the runner uses it: the logins, and a session of the administrator."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.database.adaptivelimit import AdaptiveLimit
 from runner.database.dsn import Dsn
-from runner.database.errorkinds import ErrorKind, kind_of
-from runner.database.limits import Limits
 from runner.database.naming import Names
-from runner.database.oceanbase import ODPS_LIST, is_odps, login_advice
-from runner.database.outcome import GivenUp, Lost, NoReply, Outcome, Rows, ServerError, Unreadable, answered, succeeded
-from runner.database.poll import Poll
-from runner.database.processlist import ProcessList, Row
+from runner.database.oceanbase_advice import ODPS_LIST, ORACLE_TENANT_ONLY, is_odps, login_advice, needs_oracle_client
+from runner.database.outcome import (
+    LoginAborted,
+    Lost,
+    NoReply,
+    Outcome,
+    Rows,
+    ServerError,
+    Unreadable,
+    has_reply,
+    succeeded,
+)
+from runner.database.process_list import ProcessList, Row
 from runner.database.profile import Profile
 from runner.database.session import Login, Session, Sessions
+from runner.database.time_limits import AdaptiveLimit, Limits, Poll
+from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
 
 class TargetError(Exception):
-    """The target did not do what the runner needs for itself; the message says what, and what the server answered."""
+    """The target can't do what the runner needs for itself; the message has the statement and the reply."""
 
     def __init__(self, message: str, outcome: Outcome | None = None) -> None:
         super().__init__(message)
@@ -33,20 +41,19 @@ TLS_ONLY = "encrypted connections only: add ?ssl_ca=FILE, ?ssl_verify=ca or ?ssl
 
 _NEEDS_TLS = 3159
 
-_QUERY_ATTRIBUTES = 1 << 27
-"""MySQL 8.0.23 offers this bit for its query attributes; OceanBase doesn't offer it, and wants it of its clients."""
-
-_TRIAL = 0.01  # seconds that a statement takes that is tried out: less is an error on some servers (ORA-14312)
+_TRIAL_SLEEP = 0.01  # seconds that ${sleep} sleeps when its text is tried out; some servers refuse less (ORA-14312)
 ORACLE_TENANT = 1 << 27
 """The capability bit without which an Oracle tenant of OceanBase refuses a client."""
+_QUERY_ATTRIBUTES = 1 << 27
+"""The same bit, as MySQL (since 8.0.23) offers it, for query attributes; OceanBase doesn't offer it."""
 
-_BRIEF = 1.0  # seconds for a target that has just not answered
-_OF_THE_SLOWEST = 2  # times as long as the administrator's slowest answer took: a slow target is no dead one
+_SHORTEST_LIMIT = 1.0  # seconds for a target that has just not replied
+_SLOWEST_FACTOR = 2  # times the administrator's slowest reply: a slow target is not down
 
 
 def wants_tls(outcome: Outcome | None) -> bool:
     """Whether a login is refused because the connection is not encrypted (require_secure_transport)."""
-    turned_away = isinstance(outcome, Lost) and outcome.turned_away
+    turned_away = isinstance(outcome, Lost) and outcome.refused
     return (isinstance(outcome, ServerError) and outcome.code == _NEEDS_TLS) or (
         turned_away and f"error {_NEEDS_TLS} " in str(outcome)
     )
@@ -54,23 +61,23 @@ def wants_tls(outcome: Outcome | None) -> bool:
 
 @dataclass
 class Known:
-    """What was learnt of a server, by all threads of a process; each value is set at once, and needs no lock.
+    """Facts that the runner has found out about a server. The threads of a process share them, without a lock.
 
     Attributes:
-        hosts_tell: whether HOST in the list shows the clients' ends of their connections, as far as is known.
+        shows_client_addresses: whether HOST in the process list shows the addresses of clients, as far as known.
         sees_others: whether the administrator's list was seen to show other users' sessions.
-        stopped: why no statement that can end a session may be sent to it any more; empty while it may.
-        probe: which of the profile's probes it knows, once that is known.
-        slowest: seconds that the administrator's slowest answer took.
-        login: seconds that the last logins took, each; infinite before the first.
-        spelled: how it spells the words of the vocabulary, as far as they were used.
+        stopped: why no further guarded statement is sent to it; empty while they are sent.
+        probe: the first of the profile's ``probe`` statements that the server supports; None before it was found.
+        slowest: the seconds of the administrator's slowest reply.
+        login: the duration of a login in seconds, as measured last; infinite before the first.
+        spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
         listing: how long a session that has logged in takes to be listed.
         unlisted: the thread ids of sessions that no process list showed.
         administrators: this process's sessions as the administrator.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
-    hosts_tell: bool
+    shows_client_addresses: bool
     sees_others: bool = False
     stopped: str = ""
     probe: str | None = None
@@ -82,9 +89,21 @@ class Known:
     administrators: Sessions = field(default_factory=Sessions)
     cut_off: threading.Event = field(default_factory=threading.Event)
 
+    def note_login_time(self, seconds: float) -> None:
+        """Notes the duration of a login, in seconds."""
+        self.login = seconds
+
+    def note_client_addresses(self, *, listed: bool) -> None:
+        """Notes whether HOST in the process list shows the addresses of the clients."""
+        self.shows_client_addresses = listed
+
+    def note_others_listed(self) -> None:
+        """Notes that the administrator's process list shows other users' sessions."""
+        self.sees_others = True
+
 
 class Target:
-    """A server under test as one thread sees it: who logs in how, and the administrator's session.
+    """The server under test as one thread uses it: the logins of its users, and a session of the administrator.
 
     Args:
         known: what is known of the server; nothing yet if None.
@@ -97,28 +116,28 @@ class Target:
         self.profile = profile
         self.limits = limits
         self.names = names or Names()
-        self.known = known or Known(hosts_tell=dsn.unix_socket is None)
-        self._control: Session | None = None
+        self.known = known or Known(shows_client_addresses=dsn.unix_socket is None)
+        self._session: Session | None = None
         self._silent = False
-        """Whether the administrator's last login or statement was not answered in its time."""
+        """Whether the administrator's last login or statement got no reply within its time limit."""
         self._offered = 0
         """The capability bits of the greeting at the administrator's last login."""
         self._lost: Session | None = None
         self._lost_idle = 0.0
-        self.control_losses = 0
+        self.administrator_losses = 0
         """How often the administrator's session was found closed by the server."""
 
-    def beside(self) -> Target:
+    def for_another_thread(self) -> Target:
         """The same server for another thread, with an administrator's session of its own."""
         return Target(self.dsn, self.profile, self.limits, self.names, self.known)
 
     @property
     def stopped(self) -> str:
-        """Why no statement that can end a session may be sent to this server any more; empty while it may."""
+        """Why no further guarded statement is sent to this server; empty while they are sent."""
         return self.known.stopped
 
-    @stopped.setter
-    def stopped(self, reason: str) -> None:
+    def stop_guarded_statements(self, reason: str) -> None:
+        """Prevents further guarded statements to this server, by all threads; ``reason`` is part of the results."""
         self.known.stopped = reason
 
     def login(self, user: str, password: str) -> Login:
@@ -131,57 +150,59 @@ class Target:
         return Login(self.dsn, self.dsn.user, self.dsn.password, self.profile.client_flag)
 
     @property
-    def control(self) -> Session:
+    def administrator_session(self) -> Session:
         """The administrator's session, opened anew if it is gone.
 
         Raises:
             TargetError: the administrator can't log in.
         """
-        if self._control is not None and (self._control.busy or self._control.listen() is not None):
-            self.control_losses += self.control_lost()
-            self._control.abandon()
-            self._control = None
-        if self._control is None:
+        if self._session is not None and (self._session.busy or self._session.check_connection() is not None):
+            self.administrator_losses += self.administrator_lost()
+            self._session.abandon()
+            self._session = None
+        if self._session is None:
             session = self.known.administrators.add(Session(self.administrator))
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
-            self._offered = session.offered
-            self.control_losses += session.broken_off is not None
+            self._offered = session.offered_capabilities
+            self.administrator_losses += session.broken_off is not None
             self._silent |= isinstance(outcome, NoReply)
             if not succeeded(outcome):
                 session.abandon()
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
             self.known.slowest = max(self.known.slowest, time.monotonic() - start)
-            self._control = session
-        return self._control
+            self._session = session
+        return self._session
 
     @property
-    def brief(self) -> float:
-        """Seconds for an answer of a target that may be dead: few, but enough for what it did before."""
-        return min(self.limits.connect, max(_BRIEF, _OF_THE_SLOWEST * self.known.slowest))
+    def short_limit(self) -> float:
+        """The time limit for a target that may be down, in seconds: short, but longer than its slowest reply so far."""
+        return min(self.limits.connect, max(_SHORTEST_LIMIT, _SLOWEST_FACTOR * self.known.slowest))
 
     def _within(self, limit: float) -> float:
-        return min(limit, self.brief) if self._silent else limit
+        return min(limit, self.short_limit) if self._silent else limit
 
     def _ask(self, statement: str, limit: float) -> Outcome:
-        control, start = self.control, time.monotonic()
-        outcome = control.execute(statement, self._within(limit))
+        administrator, start = self.administrator_session, time.monotonic()
+        outcome = administrator.execute(statement, self._within(limit))
         self._silent = isinstance(outcome, NoReply)
         self.known.slowest = max(self.known.slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
 
     def trouble(self) -> str | None:
-        """Why nobody can use the target at this moment: a new login of the administrator and a probe, both brief."""
+        """Why the target can't be used now, or None: tests a new login of the administrator and a probe."""
         session = self.known.administrators.add(Session(self.administrator))
         try:
-            outcome = session.open(self.brief)
-            if isinstance(outcome, ServerError) and self._control is not None and not self._control.busy:
+            outcome = session.open(self.short_limit)
+            if isinstance(outcome, ServerError) and self._session is not None and not self._session.busy:
                 # It may allow its administrator so many sessions and no more.
-                outcome = self._control.execute(self.probe, self.brief)
+                outcome = self._session.execute(self.probe, self.short_limit)
             elif succeeded(outcome):
-                self.find_probe(session, self.brief)  # its last statement may still be without a reply
-                outcome = session.result(self.brief) if session.busy else session.execute(self.probe, self.brief)
+                self.find_probe(session, self.short_limit)  # it may time out: then the session still waits for a reply
+                outcome = (
+                    session.result(self.short_limit) if session.busy else session.execute(self.probe, self.short_limit)
+                )
             else:
                 return f"the administrator {self.dsn.user!r} can't log in: {outcome}"
         finally:
@@ -190,23 +211,28 @@ class Target:
         return None if succeeded(outcome) else f"{self.probe}: {outcome}"
 
     def keep_active(self, idle: float) -> None:
-        """Sends a statement as the administrator if its session has been idle for so many seconds."""
-        control = self._control
-        if control is not None and not control.busy and control.listen() is None and control.idle > idle:
-            control.execute(self.probe, self._within(self.limits.statement))
+        """Sends the probe on the administrator's session if that has been idle for more than ``idle`` seconds."""
+        administrator = self._session
+        if (
+            administrator is not None
+            and not administrator.busy
+            and administrator.check_connection() is None
+            and administrator.idle > idle
+        ):
+            administrator.execute(self.probe, self._within(self.limits.statement))
 
-    def control_lost(self) -> bool:
-        """Whether the server has closed the administrator's session just now."""
-        if self._control is None or self._control.listen() is None:
+    def administrator_lost(self) -> bool:
+        """Whether the current administrator's session is closed by the server; notes how long it had been idle."""
+        if self._session is None or self._session.check_connection() is None:
             return False
-        if self._lost is not self._control:
-            self._lost, self._lost_idle = self._control, self._control.idle
+        if self._lost is not self._session:
+            self._lost, self._lost_idle = self._session, self._session.idle
         return True
 
     @property
     def losses(self) -> int:
         """How often the server has closed the administrator's session, up to now."""
-        return self.control_losses + self.control_lost()
+        return self.administrator_losses + self.administrator_lost()
 
     @property
     def lost_idle(self) -> float:
@@ -215,31 +241,31 @@ class Target:
 
     def close(self) -> None:
         """Closes the administrator's session."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def check(self, *, anyway: bool = False) -> None:
-        """Sees that the target can be used at all: the administrator logs in, is answered, and can read the list.
+        """Checks that the target can be used: the administrator logs in, gets replies, and reads the process list.
 
         Args:
-            anyway: whether it is used too where the list is ODP's own, as far as no statement that can end a session
-                has to be sent: its ids are no server's.
+            anyway: whether to accept a target whose process list is ODP's own. Then no guarded statement is sent to it,
+                because the ids in that process list are not those of a server.
 
         Raises:
-            TargetError: it can't; the message says how far it went, and what to do.
+            TargetError: it can't; the message has the step that failed, and the fix.
         """
         try:
             self._check_probe()
             odps = is_odps(self.process_list())
         except TargetError as error:
-            if isinstance(error.outcome, GivenUp):
-                raise  # that says itself what to do
+            if isinstance(error.outcome, LoginAborted):
+                raise  # its message has the fix
             raise TargetError(f"{error}; {self._advice(error.outcome)}", error.outcome) from error
         if odps and not anyway:
             raise TargetError(ODPS_LIST)
         if odps:
-            self.stopped = ODPS_LIST
+            self.stop_guarded_statements(ODPS_LIST)
 
     @property
     def _is_oracle_tenant(self) -> bool:
@@ -247,7 +273,7 @@ class Target:
 
     @property
     def probe(self) -> str:
-        """The statement that every session may run, to see that it goes on."""
+        """The statement that every session may run, to check that it is usable."""
         return self.known.probe or self.profile.statement("probe")
 
     def find_probe(self, session: Session, limit: float | None = None) -> None:
@@ -255,7 +281,7 @@ class Target:
         probes = self.profile.statements("probe") if self.known.probe is None else []
         for probe in probes[:-1]:
             outcome = session.execute(probe, limit or self._within(self.limits.statement))
-            if isinstance(outcome, ServerError) and kind_of(outcome) is ErrorKind.UNSUPPORTED:
+            if isinstance(outcome, ServerError) and error_kind_of(outcome) is ErrorKind.UNSUPPORTED:
                 continue
             self.known.probe = probe if succeeded(outcome) else None
             return
@@ -263,13 +289,19 @@ class Target:
             self.known.probe = probes[-1]
 
     def _check_probe(self) -> None:
-        self.find_probe(self.control)
+        self.find_probe(self.administrator_session)
         outcome = self.administer(self.probe)
         if not succeeded(outcome):
             raise TargetError(f"{self.probe}: {outcome}", outcome)
 
+    def _login_advice(self, error: ServerError) -> str | None:
+        """The fix for a login that a tenant of OceanBase refused; None if there is no particular one."""
+        if self._is_oracle_tenant:
+            return login_advice(error, self.dsn)
+        return ORACLE_TENANT_ONLY if needs_oracle_client(error) else None
+
     def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
-        logged_in = self._control is not None
+        logged_in = self._session is not None
         match outcome:
             case ServerError() | Lost() if wants_tls(outcome):
                 return f"the server accepts {TLS_ONLY}"
@@ -279,19 +311,17 @@ class Target:
                     f"{self.profile.name!r} sets it for OceanBase's Oracle mode: both read statements in different "
                     f"ways. For MySQL use --profile mysql"
                 )
-            case Lost(missing="handshake", turned_away=True):
+            case Lost(awaited="handshake", refused=True):
                 return "the server accepts no more clients: close some connections, or raise its limit"
-            case Lost(missing="handshake") | NoReply(missing="handshake"):
+            case Lost(awaited="handshake") | NoReply(awaited="handshake"):
                 return "the port accepts connections, but sends no MySQL handshake: check the port"
             case Unreadable() if not logged_in:
                 return "the reply is not MySQL protocol, or a device in between changes the packets: check the address"
-            case ServerError() as error if (
-                not logged_in and self._is_oracle_tenant and (advice := login_advice(error, self.dsn))
-            ):
+            case ServerError() as error if not logged_in and (advice := self._login_advice(error)):
                 return advice
             case ServerError() if not logged_in:
                 return "check the DSN's user and password, and whether this user may log in from this machine"
-            case Lost(missing=missing) | NoReply(missing=missing) if not logged_in and "connection" in missing:
+            case Lost(awaited=missing) | NoReply(awaited=missing) if not logged_in and "connection" in missing:
                 return "check that the server is running, and its address"
             case ServerError() | Rows():
                 return f"check whether the profile {self.profile.name!r} fits this server"
@@ -299,7 +329,7 @@ class Target:
                 return "the server may be overloaded or stuck, or the network down: check its log"
 
     def administer(self, statement: str) -> Outcome:
-        """Sends a statement as the administrator; never raises for what the server answers.
+        """Sends a statement as the administrator; never raises for the server's reply.
 
         Raises:
             TargetError: the administrator can't log in.
@@ -307,34 +337,34 @@ class Target:
         return self._ask(statement, self.limits.cleanup)
 
     def process_list(self, session: Session | None = None) -> ProcessList:
-        """The list as a session sees it (the administrator's session, if none is given).
+        """The process list that ``session`` reads; that of the administrator's session if it is None.
 
         Raises:
-            TargetError: the server doesn't answer with rows.
+            TargetError: the reply is not a result set.
         """
         statement = self.profile.statement("process_list")
         limit, poll = self.limits.statement, Poll(self.limits.retry)
         while True:
             outcome = self._ask(statement, limit) if session is None else session.execute(statement, limit)
-            # An error may pass, as while a session is being removed; not one that says that there is no such statement.
-            known = isinstance(outcome, ServerError) and kind_of(outcome) is not ErrorKind.UNSUPPORTED
+            # An error may be transient, as while a session is removed, but not that of an unknown statement.
+            known = isinstance(outcome, ServerError) and error_kind_of(outcome) is not ErrorKind.UNSUPPORTED
             if not known or not poll.again():
                 break
         if not isinstance(outcome, Rows):
             raise TargetError(f"{statement}: {outcome}", outcome)
         return ProcessList.read(outcome)
 
-    def is_tied(self) -> bool:
-        """Whether the administrator's own session is listed under its thread id: then the list is its server's.
+    def reads_own_server(self) -> bool:
+        """Whether the administrator's process list shows its own session under its thread id: both are on one server.
 
         Raises:
             TargetError: as ``process_list``.
         """
         shown = self.process_list()
-        return any(self.control.greeted_as(row.id) for row in shown.of_user(self.dsn.account))
+        return any(self.administrator_session.greeted_as(row.id) for row in shown.of_user(self.dsn.account))
 
     def is_own(self, rows: Collection[Row]) -> bool:
-        """Whether rows are of this process's sessions as the administrator, by their ids and the clients' addresses."""
+        """Whether each row belongs to an administrator's session of this process: same thread id and client address."""
         return all(
             any(session.greeted_as(row.id) and row.get("host") == session.local_address for session in sessions)
             for sessions in [self.known.administrators.all()]
@@ -342,18 +372,18 @@ class Target:
         )
 
     def word(self, name: str, session: Session) -> str:
-        """How the target spells a word of the vocabulary: of several spellings, the first that a session may use.
+        """The text of a word on this target: of the profile's texts, the first that the server accepts from a session.
 
         Raises:
-            TargetError: the server takes none of them.
+            TargetError: the profile has no text for it, the server accepts none, or a trial gets no reply.
         """
         if name not in self.known.spelled:
             spellings = self.profile.words.get(name, ())
             refusals = []
             for spelling in spellings:
                 if len(spellings) > 1:
-                    outcome = session.execute(spelling.format(seconds=_TRIAL), self.limits.statement)
-                    if not answered(outcome):
+                    outcome = session.execute(spelling.format(seconds=_TRIAL_SLEEP), self.limits.statement)
+                    if not has_reply(outcome):
                         raise TargetError(f"{spelling}: {outcome}", outcome)
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")

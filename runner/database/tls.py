@@ -1,4 +1,4 @@
-"""TLS to the target: the context that a DSN's ssl options ask for, and what it means when TLS fails."""
+"""TLS to the target: the context that a DSN's ssl options define, and messages for failures of TLS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import ssl
 from pathlib import Path
 
-from runner.database.dsnoptions import DsnError, Tls
+from runner.database.dsn import DsnError, Tls
 
 _OTHER_NAME = {62, 64}  # OpenSSL's codes: the certificate is for another host name, or address
 _OUT_OF_DATE = {9, 10}
@@ -14,10 +14,10 @@ _OUT_OF_DATE = {9, 10}
 
 @functools.cache  # one for all connections of a process: making one takes 25 ms where the system's authorities are read
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """What encrypts connections as the DSN says.
+    """The TLS context for the options of a DSN.
 
     Raises:
-        DsnError: a file that it names is missing, unreadable, or something else; the message says what to do.
+        DsnError: a file that it names is missing, unreadable or invalid; the message has the fix.
     """
     for option, path in (("ssl_ca", tls.ca), ("ssl_cert", tls.cert), ("ssl_key", tls.key)):
         if path is not None:

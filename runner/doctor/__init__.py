@@ -1,1 +1,1 @@
-"""What a target can do for the suite before it runs: facts, and what is missing, what that costs and what mends it."""
+"""Examines a target before a run: facts about it, what is missing, the affected cases, and the fixes."""

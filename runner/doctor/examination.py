@@ -1,4 +1,4 @@
-"""Examines a target: logs in, looks at the list, and tries all that the cases need, on a user of its own."""
+"""Examines a target: logs in, reads the process list, and tests the prerequisites of the cases with its own user."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from runner.database.naming import without_passwords
 from runner.database.outcome import Outcome, Rows, succeeded
-from runner.database.poll import Poll
-from runner.database.processlist import ProcessList
+from runner.database.passwords import without_passwords
+from runner.database.process_list import LAG, ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
-from runner.doctor import needs
-from runner.doctor.advice import advice
+from runner.database.time_limits import Poll
+from runner.doctor import prerequisites
 from runner.doctor.facts import Facts, Missing, flavour_and_version
-from runner.doctor.needs import Needs
-from runner.doctor.route import Connected, RouteExamination
-from runner.execution.accounts import Account
-from runner.execution.identity import identify
-from runner.execution.provisions import Provisions
+from runner.doctor.fixes import fix_for
+from runner.doctor.prerequisites import Prerequisites
+from runner.doctor.route_examination import IdentifiedSession, RouteExamination
+from runner.execution.account_pool import Account
+from runner.execution.fixtures import Fixtures
+from runner.execution.session_ids import find_id
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError
 from runner.language.model import SessionSpec
@@ -32,12 +32,11 @@ _Made = TypeVar("_Made")
 _LOGINS = 3
 _ORACLE_BIT = 27
 _TLS_BIT = 11
-_LAG = 2.0  # seconds after which a list that does not show a session will not do so later either
 
 
 @dataclass
-class _Seen:
-    """What one session, the examined user's or the administrator's, shows of the connection."""
+class _Findings:
+    """The findings in one session, of the examination's user or of the administrator; None: not known."""
 
     handshake_id_is_session_id: bool | None = None
     host_is_client: bool | None = None
@@ -46,33 +45,38 @@ class _Seen:
 
 @dataclass
 class Examination:
-    """One examination. ``target`` can be used: its ``check`` has passed."""
+    """One examination.
+
+    Attributes:
+        target: the server; its ``check`` has passed.
+        prerequisites: what the cases need.
+        creates: whether users may be created for the examination; False if the cases use prepared accounts.
+    """
 
     target: Target
-    wanted: Needs
+    prerequisites: Prerequisites
     creates: bool = True
-    """Whether users may be created to try things on; not where the cases use prepared accounts."""
     _missing: dict[str, Missing] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
     def facts(self) -> Facts:
-        """Examines.
+        """Examines the target.
 
         Raises:
-            TargetError: the administrator can't log in, or can't read the list.
+            TargetError: the administrator can't log in, or can't read the process list.
         """
         target = self.target
         times = [self._login_ms() for _ in range(_LOGINS)]
-        greeting = target.control.greeting
+        handshake = target.administrator_session.handshake
         product = self._product()
-        self._look_for_gaps()
-        self._notes += [f"{', '.join(names)}: {why}" for why, names in self.wanted.withheld.items()]
-        flavour, version = flavour_and_version(greeting.version, product)
-        provisions = Provisions(target, Transcript())
+        self._check_profile()
+        self._notes += [f"{', '.join(names)}: {why}" for why, names in self.prerequisites.withheld.items()]
+        flavour, version = flavour_and_version(handshake.version, product)
+        fixtures = Fixtures(target, Transcript())
         try:
-            seen = (self._with_a_user(provisions) if self.creates else None) or self._as_administrator()
+            seen = (self._with_own_user(fixtures) if self.creates else None) or self._as_administrator()
         finally:
-            left = provisions.clear()
+            left = fixtures.remove()
         if left:
             self._missing["clear"] = Missing(
                 f"users or tables of the examination can't be removed: {'; '.join(left)}", (), ""
@@ -80,14 +84,14 @@ class Examination:
         return Facts(
             target=target.dsn.shown,
             profile=target.profile.name,
-            handshake_version=greeting.version,
+            handshake_version=handshake.version,
             product=product,
             flavour=flavour,
             version=version,
-            tls=greeting.cipher,
-            offers_tls=bool(greeting.capabilities >> _TLS_BIT & 1),
+            tls=handshake.cipher,
+            offers_tls=bool(handshake.capabilities >> _TLS_BIT & 1),
             oracle_bit_sent=bool(target.profile.client_flag >> _ORACLE_BIT & 1),
-            oracle_bit_offered=bool(greeting.capabilities >> _ORACLE_BIT & 1),
+            oracle_bit_offered=bool(handshake.capabilities >> _ORACLE_BIT & 1),
             handshake_id_is_session_id=seen.handshake_id_is_session_id,
             host_is_client=seen.host_is_client,
             unix_socket=target.dsn.unix_socket is not None,
@@ -106,85 +110,87 @@ class Examination:
 
     def _product(self) -> str | None:
         for statement in self.target.profile.sql.get("version", ()):
-            answer = self.target.administer(statement)
-            if isinstance(answer, Rows) and answer.values and answer.values[0]:
-                return answer.values[0][-1]
+            reply = self.target.administer(statement)
+            if isinstance(reply, Rows) and reply.values and reply.values[0]:
+                return reply.values[0][-1]
         return None
 
-    def _look_for_gaps(self) -> None:
-        """Notes what the cases name and the profile doesn't define."""
+    def _check_profile(self) -> None:
+        """Notes words and error classes that the cases use and the profile doesn't define."""
         profile = self.target.profile
         sections = {"word": ("words", profile.words), "error-class": ("errors", profile.errors)}
-        for need in sorted(self.wanted.all()):
+        for need in sorted(self.prerequisites.all()):
             kind, _, name = need.partition(" ")
             section, defined = sections.get(kind, ("", (name,)))
             if name not in defined:
                 what = f"the profile {profile.name!r} doesn't define the {kind.replace('-', ' ')} {name!r}"
                 fix = f"add {section}: {{{name}: \u2026}} to the profile (docs/profiles.md)"
-                self._missing[need] = Missing(what, self.wanted.cost(need), fix)
+                self._missing[need] = Missing(what, self.prerequisites.affected_by(need), fix)
 
-    # With a user of the examination's own: what most cases stand on
+    # With a user of the examination
 
-    def _with_a_user(self, provisions: Provisions) -> _Seen | None:
-        account = self._try(needs.USERS, "users can't be created", lambda: provisions.account(SessionSpec("doctor")))
+    def _with_own_user(self, fixtures: Fixtures) -> _Findings | None:
+        account = self._try(
+            prerequisites.USERS, "users can't be created", lambda: fixtures.provide_account(SessionSpec("doctor"))
+        )
         if account is None:
             return None
-        self._prepare_for(account, provisions)
-        self._look_who_administers()
+        self._set_up(account, fixtures)
+        self._check_administrator()
         login = self.target.login(account.user, account.password)
         session = Session(login)
         try:
             outcome = session.open(self.target.limits.connect)
             if not succeeded(outcome):
-                self._lack(needs.USERS, f"a newly created user can't log in: {outcome}", outcome)
+                self._note_missing(prerequisites.USERS, f"a newly created user can't log in: {outcome}", outcome)
                 return None
             for name in self._words():
                 if not _is_idle(session):
-                    return _Seen()  # it hangs, or was closed: nothing more can be learnt from it
+                    return _Findings()  # it hangs, or was closed
                 self._try_word(name, session)
             if not _is_idle(session):
-                return _Seen()
+                return _Findings()
         finally:
             session.close()
-        # A new one: behind a splitter, what tries of words have left behind, as a transaction, may change its list.
+        # A new session: a proxy that splits reads from writes may route one with an open transaction differently.
         session = Session(login)
         try:
             if not self._open(session):
-                return _Seen()
-            return self._seen(session, account.user, None, login, provisions.table)
+                return _Findings()
+            return self._findings(session, account.user, None, login, fixtures.table)
         finally:
             session.close()
 
-    def _prepare_for(self, account: Account, provisions: Provisions) -> None:
-        """Does for the examination's user what cases have done for theirs."""
-        for need in sorted(self.wanted.all()):
+    def _set_up(self, account: Account, fixtures: Fixtures) -> None:
+        """Grants the privileges, and creates the table and the role that the cases need."""
+        for need in sorted(self.prerequisites.all()):
             kind, _, name = need.partition(" ")
             if kind == "privilege":
-                self._try(need, f"{name} can't be granted", partial(provisions.grant, account, name))
-        if self.wanted.cost(needs.TABLE):
-            self._try(needs.TABLE, "tables can't be created", lambda: provisions.make_table(((1, 0),), [account]))
-        elif self.wanted.cost(needs.ROUTE):  # whether changes run where the list is read shows on a table only
+                self._try(need, f"{name} can't be granted", partial(fixtures.grant, account, name))
+        if self.prerequisites.affected_by(prerequisites.TABLE):
+            self._try(prerequisites.TABLE, "tables can't be created", lambda: fixtures.make_table(((1, 0),), [account]))
+        elif self.prerequisites.affected_by(prerequisites.ROUTE):  # it is examined with a table
             with contextlib.suppress(InconclusiveError):
-                provisions.make_table(((1, 0),), [account])
-        if self.wanted.cost(needs.ROLE):
-            self._try(needs.ROLE, "roles can't be created and dropped", provisions.try_role)
+                fixtures.make_table(((1, 0),), [account])
+        if self.prerequisites.affected_by(prerequisites.ROLE):
+            self._try(prerequisites.ROLE, "roles can't be created and dropped", fixtures.try_role)
 
-    def _look_who_administers(self) -> None:
-        """Notes that the DSN's user is not the administrator of whom the cases speak. Nothing is ended to try it."""
+    def _check_administrator(self) -> None:
+        """Notes that the DSN's user can't kill all users' sessions, according to the profile; no session is killed."""
         target = self.target
         others = target.profile.other_administrators(target.dsn.account)
-        if others is not None and self.wanted.cost(needs.ADMINISTRATOR):
+        if others is not None and self.prerequisites.affected_by(prerequisites.ADMINISTRATOR):
             what = f"the DSN's user {target.dsn.account} is not {others}, who alone can kill all users' sessions"
-            self._lack(needs.ADMINISTRATOR, what)
+            self._note_missing(prerequisites.ADMINISTRATOR, what)
 
     def _words(self) -> Iterator[str]:
-        return (need.partition(" ")[2] for need in sorted(self.wanted.all()) if need.startswith("word "))
+        return (need.partition(" ")[2] for need in sorted(self.prerequisites.all()) if need.startswith("word "))
 
     def _try_word(self, name: str, session: Session) -> None:
         try:
             spelled = self.target.word(name, session)
         except TargetError as error:
-            self._lack(needs.word(name), str(error))
+            self._note_missing(prerequisites.word(name), str(error))
             return
         if (drawback := self.target.profile.drawbacks.get(spelled)) is not None:
             self._notes.append(f"the server accepts the word {name!r} of the cases only as {spelled}: {drawback}")
@@ -193,41 +199,45 @@ class Examination:
         try:
             return trial()
         except InconclusiveError as error:
-            self._lack(need, f"{what}: {error}", error.outcome)
+            self._note_missing(need, f"{what}: {error}", error.outcome)
             return None
 
-    def _lack(self, need: str, what: str, outcome: Outcome | None = None) -> None:
+    def _note_missing(self, need: str, what: str, outcome: Outcome | None = None) -> None:
         if need not in self._missing:
             self._missing[need] = Missing(
-                without_passwords(what), self.wanted.cost(need), advice(self.target, need, outcome)
+                without_passwords(what), self.prerequisites.affected_by(need), fix_for(self.target, need, outcome)
             )
 
-    # What a session shows
+    # With one session
 
-    def _as_administrator(self) -> _Seen:
+    def _as_administrator(self) -> _Findings:
         before = self.target.process_list()
         session = Session(self.target.administrator)
         try:
             if not self._open(session):
-                return _Seen()
-            return self._seen(session, self.target.dsn.account, before, self.target.administrator, None)
+                return _Findings()
+            return self._findings(session, self.target.dsn.account, before, self.target.administrator, None)
         finally:
             session.close()
 
     def _open(self, session: Session) -> bool:
         return succeeded(session.open(self.target.limits.connect))
 
-    def _seen(self, session: Session, user: str, before: ProcessList | None, login: Login, table: str | None) -> _Seen:
-        found = identify(self.target, session, user, (), before)
+    def _findings(
+        self, session: Session, user: str, before: ProcessList | None, login: Login, table: str | None
+    ) -> _Findings:
+        found = find_id(self.target, session, user, (), before)
         if found.id is None:
-            return _Seen()
-        sees_others = self._is_listed(found.id, user) if before is None else None
+            return _Findings()
+        sees_others = self._administrator_sees(found.id, user) if before is None else None
         if sees_others is False:
-            self._lack(needs.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions")
+            self._note_missing(
+                prerequisites.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions"
+            )
         own = self.target.process_list(session).with_id(found.id)
         host = own[0].get("host") if own else None
         self._examine_route(found.id, user, before is not None, login, table, complete=sees_others is not False)
-        return _Seen(
+        return _Findings(
             handshake_id_is_session_id=session.greeted_as(found.id),
             host_is_client=None if session.local_address is None else host == session.local_address,
             sees_others=sees_others,
@@ -236,21 +246,21 @@ class Examination:
     def _examine_route(
         self, taken: str, user: str, administrator: bool, login: Login, table: str | None, *, complete: bool
     ) -> None:
-        """Opens two new sessions of one user, and looks whether both lead to the server that shows the list.
+        """Opens two new sessions of one user, and examines the route with them.
 
-        New ones: where a proxy shares server sessions, a session that has switched autocommit off may keep its own.
+        New ones: a proxy that shares server sessions may not share that of a session without autocommit.
         """
-        opened: list[Connected] = []
+        opened: list[IdentifiedSession] = []
         sessions = [Session(login), Session(login)]
         try:
             for session in sessions:
                 before = self.target.process_list() if administrator else None
                 if not self._open(session):
-                    return  # a limit of sessions, maybe: cases that need two find out themselves
-                found = identify(self.target, session, user, {taken, *(each.id for each in opened)}, before)
+                    return  # maybe a limit of connections: cases with two sessions report it
+                found = find_id(self.target, session, user, {taken, *(each.id for each in opened)}, before)
                 if found.id is None:
-                    return  # each case finds out for its own sessions
-                opened.append(Connected(session, found.id, user))
+                    return  # each case reports it for its own sessions
+                opened.append(IdentifiedSession(session, found.id, user))
             first, second = opened
             trouble = RouteExamination(self.target, first, second, complete, table).trouble()
         except TargetError as error:
@@ -262,13 +272,13 @@ class Examination:
             self._stop(trouble)
 
     def _stop(self, trouble: str) -> None:
-        """No statement that can end a session is sent to such a target. What was known before says more."""
-        self.target.stopped = self.target.stopped or trouble
-        self._lack(needs.ROUTE, self.target.stopped)
+        """Stops all guarded statements to this target; an earlier reason takes precedence."""
+        self.target.stop_guarded_statements(self.target.stopped or trouble)
+        self._note_missing(prerequisites.ROUTE, self.target.stopped)
 
-    def _is_listed(self, number: str, user: str) -> bool:
-        """Whether the administrator's list shows a session, at once or a moment later: lists may lag."""
-        poll = Poll(min(_LAG, self.target.limits.settle))
+    def _administrator_sees(self, number: str, user: str) -> bool:
+        """Whether the administrator's process list shows a session; waits 2 seconds at most, because it may lag."""
+        poll = Poll(min(LAG, self.target.limits.settle))
         while not (listed := any(row.id == number for row in self.target.process_list().of_user(user))):
             if not poll.again():
                 break
@@ -276,4 +286,4 @@ class Examination:
 
 
 def _is_idle(session: Session) -> bool:
-    return not session.busy and session.listen() is None
+    return not session.busy and session.check_connection() is None

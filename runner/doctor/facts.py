@@ -1,4 +1,4 @@
-"""What an examination of a target found, as values."""
+"""The findings of an examination, as frozen values, and the flavour and version of a server."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that cases need and the target doesn't do.
+    """Something that cases need and the target doesn't have.
 
     Attributes:
-        what: what is missing, with the server's answer.
+        what: what is missing, with the server's reply.
         cases: the cases that become inconclusive.
-        mend: the statement or option that mends it, or an empty text where nothing does.
+        fix: the statement or option that fixes it; empty if none is known.
     """
 
     what: str
@@ -24,24 +24,24 @@ class Missing:
 
 @dataclass(frozen=True)
 class Facts:
-    """A target as it presents itself.
+    """The facts about a target.
 
     Attributes:
         handshake_version: the version in its handshake.
-        product: what it calls itself, if it can be asked.
-        flavour: the family of servers that both point to.
-        version: its own version, as both tell.
+        product: the product name that it returns, if it returns one.
+        flavour: the family of servers, derived from both.
+        version: its own version, derived from both.
         tls: the cipher of the administrator's connection, or None for plain text.
         offers_tls: whether the handshake offers TLS.
         oracle_bit_sent: whether the profile sets capability bit 27; an Oracle-mode tenant refuses clients without it.
         oracle_bit_offered: whether the handshake offers it.
-        handshake_id_is_session_id: whether the handshake's thread id is the id in the list; None if that is not known.
-        host_is_client: whether HOST in the list shows this end of the connection; None where there is no such address.
+        handshake_id_is_session_id: whether the thread id in the handshake is the id in the process list, or None.
+        host_is_client: whether HOST in the process list is the client's address; None: the connection has no address.
         unix_socket: whether the DSN names a Unix socket.
-        connect_ms: milliseconds for a login, the median of several.
-        sees_others: whether the administrator's list shows other users' sessions; None if nobody could try.
-        lacks: what is missing.
-        notes: what costs no case and is good to know.
+        connect_ms: the time for a login in milliseconds, the median of three.
+        sees_others: whether the administrator's process list shows other users' sessions; None: not tested.
+        missing: what cases need and the target doesn't have.
+        notes: information that affects no case.
     """
 
     target: str
@@ -64,11 +64,11 @@ class Facts:
 
     @property
     def route(self) -> str:
-        """How the connection gets there, as far as one can tell."""
+        """The route of the connection, as far as known."""
         if self.unix_socket:
             return "Unix socket"
         if self.flavour == "OceanBase" and self.handshake_version.startswith(_ODPS_VERSION):
-            return "through ODP"  # whose sessions may have the client's address, and its own ids in the list
+            return "through ODP"  # its process list may have the client's address, and its own ids
         if self.host_is_client:
             return "direct"
         if self.handshake_id_is_session_id is False:
@@ -76,23 +76,23 @@ class Facts:
         return "direct or through a proxy"
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """The facts for JSON."""
         return asdict(self) | {"route": self.route}
 
 
 _ODPS_VERSION = "5.6.25"
-"""The handshake of ODP, whatever the version of the servers behind it; theirs is 5.7.25 or newer."""
+"""The version in ODP's handshake; observers have 5.7.25 or newer."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Servers of one make.
+    """A family of servers.
 
     Attributes:
-        name: what people call it.
-        mark: a word by which such a server is known, in its handshake's version or in what it calls itself.
-        version: where in these two its own version stands. A server that speaks MySQL's protocol names a MySQL in its
-            handshake: MariaDB before version 11 in front of its own, OceanBase and seekdb often instead of it.
+        name: its name in messages.
+        mark: a word in the handshake's version or the product name by which such a server is recognized.
+        version: a pattern for its own version in these two. The handshake may contain a version of MySQL, too: in
+            MariaDB before version 11 in front of its own, in OceanBase and seekdb often instead of it.
     """
 
     name: str
@@ -109,14 +109,14 @@ _FAMILIES = (
 
 
 def flavour_and_version(handshake: str, product: str | None) -> tuple[str, str]:
-    """The family of a server and its own version, by what it says of itself.
+    """The family and the own version of a server, from its handshake and product name.
 
     Returns:
-        ``unknown`` and the handshake's version if it says nothing that is known.
+        ``unknown`` and the handshake's version if no family is recognized.
     """
-    said = f"{handshake} {product or ''}"
+    text = f"{handshake} {product or ''}"
     for family in _FAMILIES:
-        if family.mark in said.casefold():
-            own = re.search(family.version, said, re.IGNORECASE)
+        if family.mark in text.casefold():
+            own = re.search(family.version, text, re.IGNORECASE)
             return family.name, own[1] if own else handshake
     return "unknown", handshake

@@ -1,1 +1,1 @@
-"""Runs one case on a target and judges it: sets the stage, plays the steps, looks who is gone, clears up."""
+"""Runs one case on a target: setup, steps, guard, end states, verdict, cleanup."""

@@ -1,26 +1,26 @@
-"""Whether a case says anything about a kind of server: by its profile, and by how its statements are spelled there."""
+"""Whether a case applies to the server of a profile, and which of its statements are withheld or guarded there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from runner.database.profile import Profile
-from runner.language.model import Case, Say, Vocabulary, flat
+from runner.language.model import Case, Send, Vocabulary, flat
 from runner.language.template import Template
 
 SEND_WITHHELD = "--send-withheld"
-"""The option of ``pytest cases`` and ``doctor`` for targets to which everything may be sent."""
+"""The option of ``pytest cases`` and ``doctor`` for targets to which every statement may be sent."""
 
 
 def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str | None:
-    """Why a case says nothing about such a server; None if it does.
+    """The reason why a case does not apply to such a server; None if it does.
 
-    A requirement on the very words of a statement can't be met by another statement.
+    A requirement about the exact words of a statement does not apply if the profile sends another statement.
     """
-    because = profile.exempts(case.requirement.id, case.id, case.name) or withheld(case, profile)
+    because = exempted(case, profile) or withheld(case, profile)
     if because is not None or not case.requirement.verbatim:
         return because
-    for statement in _under_test(case, vocabulary):
+    for statement in statements_under_test(case, vocabulary):
         sent = profile.spell(by_hand := _by_hand(statement))
         if sent != by_hand:
             return (
@@ -29,24 +29,53 @@ def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str 
     return None
 
 
+def exempted(case: Case, profile: Profile) -> str | None:
+    """The reason in the profile why the server lacks the feature that a case tests; None if it has the feature."""
+    for name in case.needs:
+        if name in profile.lacks:
+            return f"needs {name} ({case.vocabulary.capabilities[name].text}): {profile.lacks[name]}"
+    return profile.exemption_reason(case.requirement.id, case.id, case.name)
+
+
 def withheld(case: Case, profile: Profile) -> str | None:
-    """Why a statement of a case is not to be sent to such a server; None if all are."""
+    """The reason why a statement of a case is not sent to such a server; None if all are sent."""
     for step in flat(case.steps):
-        if isinstance(step, Say) and (because := profile.withholds(profile.spell(step.statement.literal))) is not None:
+        if isinstance(step, Send) and (because := profile.withholds(profile.spell(step.statement.literal))) is not None:
             return f"not sent without {SEND_WITHHELD}: {because}"
     return None
 
 
-def _under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Template]:
+def is_guarded(template: Template, statement: str, spelled: str, vocabulary: Vocabulary) -> bool:
+    """Whether the guard has to check a statement before it is sent.
+
+    Args:
+        template: the statement in the case; every statement with an id is guarded, however it is spelled.
+        statement: the template with its values.
+        spelled: the statement as the profile spells it; the reader has checked only the statement in the case.
+        vocabulary: of the register.
+    """
+    return (
+        template.contains_ids
+        or any(map(vocabulary.guards, (statement, spelled)))
+        or (spelled != statement and not vocabulary.is_harmless(spelled))
+    )
+
+
+def statements_under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Template]:
+    """The statements of a case that are guarded, or that its requirement is about."""
     for step in flat(case.steps):
-        if isinstance(step, Say):
+        if isinstance(step, Send):
             statement = step.statement
-            if statement.names_ids or vocabulary.guards(statement.literal) or case.requirement.is_about(statement.text):
+            if (
+                statement.contains_ids
+                or vocabulary.guards(statement.literal)
+                or case.requirement.is_about(statement.text)
+            ):
                 yield statement
 
 
 def _by_hand(statement: Template) -> str:
-    """The statement with ``<id of victim>`` and the like in its holes."""
+    """The statement with placeholders such as ``<id of victim>``."""
     return "".join(
         piece if isinstance(piece, str) else f"<id of {piece.session}>" if piece.part == "id" else f"<{piece.text}>"
         for piece in statement.pieces

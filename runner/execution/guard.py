@@ -1,174 +1,195 @@
-"""The one place that every statement passes that can end a session.
+"""Checks every statement that can kill sessions, right before it is sent.
 
-The suite runs on servers that other people use, and a lenient server reads strange things as a session id: it cuts at a
-comma, casts ``12abc`` to 12, wraps at 32 bits. So a statement goes out only if every number that could be read in it is
-one of the suite's own sessions by a look at the list a moment ago, or is in that list not at all.
+The suite runs on servers with other clients, and a lenient server may read ids in many ways: it cuts at a comma, casts
+``12abc`` to 12, wraps at 32 bits. A statement is sent only if each number that could be read in it is the id of one of
+the suite's own sessions, or of no session, in a process list that was read immediately before.
 
-A list is worth nothing if another server runs the statement than the one that showed it, as behind a load balancer or a
-proxy that splits reads from writes. So two lists are read, the administrator's and one on the very connection that will
-send the statement, and both have to show the sender's own session, and the session that it names.
+That process list is useless if another server runs the statement, as behind a load balancer or a proxy that splits
+reads from writes. Therefore two process lists are read, by the administrator and on the connection that will send the
+statement. Both have to show the sender, and the session that the statement names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from runner.database.naming import maker_of
-from runner.database.poll import Poll
-from runner.database.processlist import ProcessList, Row
+from runner.database.naming import run_mark_of
+from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target, TargetError
-from runner.execution.identity import identify
-from runner.execution.readings import SIGNED, UNSIGNED, readings
-from runner.execution.route import Look, read_own, sender_elsewhere, target_elsewhere
-from runner.execution.stage import Actor, Stage
+from runner.database.time_limits import Poll
+from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.id_readings import SIGNED, UNSIGNED, possible_ids
+from runner.execution.same_server import (
+    ProcessLists,
+    named_on_other_server,
+    read_own_process_lists,
+    sender_on_other_server,
+)
+from runner.execution.session_ids import find_id
 from runner.execution.verdict import InconclusiveError
+from runner.language.guarded_syntax import shape_problem
 from runner.language.model import Vocabulary
-from runner.language.shape import fault
 
-_HEADROOM = 1000
-_LEAVING = 2.0  # seconds in which somebody who is leaving is gone
+_DISTANCE = 1000
+_DISCONNECTING = 2.0  # seconds after which the row of a disconnecting client is gone
 _HIDDEN = range(0b11 << 30, 1 << 32)
-"""Ids that OceanBase gives to connections of proxies, whose rows show the ids of the proxies' clients instead."""
-_NOBODYS = 1 << 30  # without this bit such a number is neither a connection's id nor a client's
+"""The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
+_HIDDEN_BIT = 1 << 30  # without this bit, such a number is no id of a connection or of a client
 
 
-def check(statement: str, sender: Actor, stage: Stage, named: Collection[str], vocabulary: Vocabulary) -> None:
-    """Lets a statement pass, or raises.
+def check(
+    statement: str, sender: CaseSession, sessions: CaseSessions, named: Collection[str], vocabulary: Vocabulary
+) -> None:
+    """Checks a guarded statement.
 
-    Where ids are small and used again, what looks like one may be that of somebody who is just leaving, and a list may
-    lag: then the lists are read again for a while.
+    An id may belong to a client that is disconnecting, and a process list may lag: if the check fails, it is repeated
+    for up to two seconds.
 
     Args:
-        statement: what is about to be sent.
+        statement: the statement.
         sender: the session that will send it.
-        stage: the sessions of the case.
+        sessions: the sessions of the case.
         named: the sessions whose ids the case names in it.
-        vocabulary: the register's, which tells the words that may be in it.
+        vocabulary: of the register, with the words that the statement may contain.
 
     Raises:
-        InconclusiveError: a number in the statement is, or may be, the id of a session that is not the suite's own;
-            nobody can tell, as the statement has none of the allowed shapes; or the lists that were read don't belong
-            to the server that will run it.
+        InconclusiveError: the statement must not be sent: a number in it is, or may be, the id of a session that is
+            not the suite's own; it has none of the allowed shapes; or another server may run it than the one whose
+            process list was read.
     """
-    if stage.target.stopped:
-        raise InconclusiveError(f"not sent: {stage.target.stopped}")
-    if (found := fault(statement, vocabulary, stage.target.profile.spelled_words)) is not None:
+    if sessions.target.stopped:
+        raise InconclusiveError(f"not sent: {sessions.target.stopped}")
+    profile = sessions.target.profile
+    found = shape_problem(statement, vocabulary, profile.spelled_words, profile.spelled_routines)
+    if found is not None:
         raise InconclusiveError(f"not sent: {statement!r}: {found}")
-    poll = Poll(min(_LEAVING, stage.target.limits.settle))
-    while (doubt := _doubt(statement, sender, stage, named)) is not None:
+    poll = Poll(min(_DISCONNECTING, sessions.target.limits.settle))
+    while (doubt := _reason_not_to_send(statement, sender, sessions, named)) is not None:
         if not poll.again():
             raise InconclusiveError(f"not sent: {doubt}")
 
 
-def _doubt(statement: str, sender: Actor, stage: Stage, named: Collection[str]) -> str | None:
-    """Why a statement must not be sent, by a look at the lists now; None if it may be."""
+def _reason_not_to_send(
+    statement: str, sender: CaseSession, sessions: CaseSessions, named: Collection[str]
+) -> str | None:
+    """Reads the process lists; returns the reason why a statement must not be sent, or None if it may be."""
     try:
-        control = stage.target.process_list()
-        complete = stage.shows_others(control)
-        asks = sender.session is not None and sender.alive and not sender.session.busy
-        own = read_own(sender, stage, control, complete=complete) if asks else ()
+        administrators_list = sessions.target.process_list()
+        complete = sessions.shows_others(administrators_list)
+        can_read = sender.client is not None and sender.is_connected and not sender.client.busy
+        own = read_own_process_lists(sender, sessions, administrators_list, complete=complete) if can_read else ()
     except TargetError as error:
         raise InconclusiveError(
             f"not sent: the process list can't be read to check the ids in the statement ({error})"
         ) from error
-    look = Look(control, complete, own)
-    unreadable = [row.id for shown in look.lists for row in shown.rows if row.number is None]
+    lists = ProcessLists(administrators_list, complete, own)
+    unreadable = [row.id for process_list in lists.all for row in process_list.rows if row.number is None]
     if unreadable:
         raise InconclusiveError(f"not sent: the id {unreadable[0]!r} in the process list is not a number")
     return (
-        sender_elsewhere(sender, look, stage)
-        or target_elsewhere(sender, look, stage, named)
-        or _names_foreign(statement, look, stage)
+        sender_on_other_server(sender, lists, sessions)
+        or named_on_other_server(sender, lists, sessions, named)
+        or _names_foreign(statement, lists, sessions)
     )
 
 
-def _names_foreign(statement: str, look: Look, stage: Stage) -> str | None:
-    """Whether a statement could be read as naming a session of somebody else."""
-    # Only now: a connection that is still there after the look had its id when the look was taken.
-    own = {int(actor.id): actor for actor in stage.actors.values() if actor.id is not None and _may_name(actor)}
-    for number in sorted(readings(statement, _widths(own))):
-        actor = own.get(number)
+def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) -> str | None:
+    """The reason why a statement could be read as naming another client's session; None if it can't."""
+    # After the process lists were read: a connection that is still open had its id at that time.
+    own = {
+        int(session.id): session
+        for session in sessions.by_name.values()
+        if session.id is not None and _may_be_named(session)
+    }
+    for number in sorted(possible_ids(statement, _widths(own))):
+        session = own.get(number)
         listed = False
-        for shown in look.lists:
-            rows = [row for row in shown.rows if row.number == number]
+        for process_list in lists.all:
+            rows = [row for row in process_list.rows if row.number == number]
             listed |= bool(rows)
-            maker = stage.target.names.maker
+            run_mark = sessions.target.names.run_mark
             if rows and not (
-                _are_own(rows, actor, shown, maker) or stage.target.is_own(rows) or _looks_itself(rows, stage.target)
+                _are_own_rows(rows, session, process_list, run_mark)
+                or sessions.target.is_own(rows)
+                or _is_administrators_session(rows, sessions.target)
             ):
                 doubt = f"{statement!r} could be read as naming session {number}, which is not a session of this case"
-                if number == 0:  # a thread of the server's own, which doesn't leave
+                if number == 0:  # a thread of the server itself, which doesn't disconnect
                     raise InconclusiveError(f"not sent: {doubt}")
                 return doubt
-        if listed or look.complete:
+        if listed or lists.complete:
             continue
-        if actor is not None:
-            _ask_its_user(number, actor, stage)
+        if session is not None:
+            _check_as_user(number, session, sessions)
         elif number != 0:
             return f"the administrator's process list hides other users' sessions: cannot verify who owns id {number}"
     return None
 
 
-def _may_name(actor: Actor) -> bool:
-    """Whether an id is still the actor's: nobody else logs in as a user of ours, but others do as the administrator."""
-    return not actor.gone and (actor.account.ours or actor.alive)
+def _may_be_named(session: CaseSession) -> bool:
+    """Whether a session still has its id. If other clients may log in as its user, it has to be connected."""
+    return not session.gone and (session.account.exclusive or session.is_connected)
 
 
 def _widths(own: Collection[int]) -> list[int]:
-    """Bits of the integers that the server may read ids in: it reads our sessions' right, so not too few for one."""
+    """The bits of the integers that the server may have for ids: enough for the ids of the case's sessions."""
     return [*UNSIGNED, *(width for width in SIGNED if max(own, default=0) < 2**width)]
 
 
-def _are_own(rows: Collection[Row], actor: Actor | None, shown: ProcessList, maker: str) -> bool:
-    """Whether all rows of an id are the suite's own: the actor's, or of users that this process has made.
+def _are_own_rows(rows: Collection[Row], session: CaseSession | None, process_list: ProcessList, run_mark: str) -> bool:
+    """Whether all rows of an id are the suite's own: the session's, or of users that this process has created.
 
-    Nobody else knows the passwords of those. They may be sessions of an earlier case that the server still lists.
+    Other clients don't know these users' passwords. The rows may be sessions of an earlier case that are still listed.
     """
-    if all(maker_of(row.user) == maker for row in rows):
+    if all(run_mark_of(row.user) == run_mark for row in rows):
         return True
-    if actor is None:
+    if session is None:
         return False
-    same_user = {row.user for row in shown.of_user(actor.account.user)}
-    # Of the administrator's sessions, only one can be the actor.
-    return all(row.user in same_user for row in rows) and (actor.account.ours or len(rows) == 1)
+    same_user = {row.user for row in process_list.of_user(session.account.user)}
+    # If other clients may log in as this user, a second row with the id may be one of theirs.
+    return all(row.user in same_user for row in rows) and (session.account.exclusive or len(rows) == 1)
 
 
-def _looks_itself(rows: Collection[Row], target: Target) -> bool:
-    """Whether an id is that of the session that looks, the suite's own as well: its words in the list tell.
+def _is_administrators_session(rows: Collection[Row], target: Target) -> bool:
+    """Whether an id is that of the administrator's session of the suite; its statement in the process list shows that.
 
-    Where ids are small, ``'00018'`` read in octal is 1, and that may be who prepares the cases.
+    If ids are small, ``'00018'`` read as an octal number is 1, which may be that session.
     """
-    found = identify(target, target.control, target.dsn.account, (), ProcessList((), ()))
+    found = find_id(target, target.administrator_session, target.dsn.account, (), ProcessList((), ()))
     return [row.id for row in rows] == [found.id]
 
 
-def _ask_its_user(number: int, actor: Actor, stage: Stage) -> None:
-    """Checks an own id where the administrator can't: in the list of a session of its user, itself included."""
-    session = actor.session
-    if session is not None and actor.alive and not session.busy:
-        shown: ProcessList | None = stage.target.process_list(session)
-    else:
-        shown = stage.look(actor, fresh=True)
-    if shown is None or not shown.with_id(str(number)):
-        raise InconclusiveError(f"not sent: can't verify that id {number} still belongs to {actor.name}")
+def _check_as_user(number: int, session: CaseSession, sessions: CaseSessions) -> None:
+    """Checks an id of the suite in the process list of a session of its user, if the administrator can't see it.
 
-
-def unused(start: int, shown: ProcessList, own: Mapping[str, Actor]) -> int:
-    """The first number from ``start`` on that no session has, nor will have in a moment: ids usually count upwards.
-
-    Nor is it one of the ids that OceanBase's list hides; there, a number of the same size that nobody has is taken.
+    Raises:
+        InconclusiveError: the process list does not show the id.
     """
-    taken = {row.number for row in shown.rows if row.number is not None}
-    taken |= {int(actor.id) for actor in own.values() if actor.id is not None}
+    client = session.client
+    if client is not None and session.is_connected and not client.busy:
+        process_list: ProcessList | None = sessions.target.process_list(client)
+    else:
+        process_list = sessions.read_process_list_for(session, fresh=True)
+    if process_list is None or not process_list.with_id(str(number)):
+        raise InconclusiveError(f"not sent: can't verify that id {number} still belongs to {session.name}")
+
+
+def unused_id(start: int, process_list: ProcessList, own: Mapping[str, CaseSession]) -> int:
+    """The first number from ``start`` on that is not near the id of a session: new sessions usually have the next ids.
+
+    Ids that OceanBase's process list hides are replaced by unused numbers of the same size.
+    """
+    taken = {row.number for row in process_list.rows if row.number is not None}
+    taken |= {int(session.id) for session in own.values() if session.id is not None}
     if start == 0 and 0 not in taken:
-        return 0  # no login ever gets it, however small its neighbours are
-    # A row whose id has no such bit is that of a proxy's client: it hides the id of a connection to the server.
-    hides = any(row.number is not None and row.number < _HIDDEN.start >> 1 for row in shown.rows)
+        return 0  # no login ever gets this id, even if the next ids are used
+    # An id without such a bit is that of a proxy's client: the id of the proxy's connection is hidden.
+    hides = any(row.number is not None and row.number < _HIDDEN.start >> 1 for row in process_list.rows)
     number = start
     while True:
         if hides and number in _HIDDEN:
-            number -= _NOBODYS
-        near = [other for other in taken if abs(number - other) < _HEADROOM]
+            number -= _HIDDEN_BIT
+        near = [other for other in taken if abs(number - other) < _DISTANCE]
         if not near:
             return number
-        number = max(near) + _HEADROOM
+        number = max(near) + _DISTANCE

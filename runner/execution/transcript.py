@@ -1,11 +1,11 @@
-"""Everything that was said in a case, by all sessions, in time order."""
+"""The transcript of a case: everything that its sessions sent and received, in time order."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from runner.database.naming import without_passwords
+from runner.database.passwords import without_passwords
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,14 @@ class Event:
     """One line of the transcript.
 
     Attributes:
-        at_ms: milliseconds since the case began.
-        kind: ``connects``, ``prepares`` (for this case, or for an earlier one that had the same user
-            or table), ``sends``, ``receives``, ``ends`` or ``note``.
-        manual: for a statement: the text to type by hand, with ``<id of victim>`` for ids that will be others then.
-        setup: whether the runner said it to prepare or clear up, not the case.
+        at_ms: milliseconds since the start of the case.
+        session: the session's name.
+        kind: ``connects``, ``prepares`` (for this case, or for an earlier one with the same user or
+            table), ``sends``, ``receives``, ``ends`` or ``note``.
+        text: the statement, the reply, or a note.
+        took_ms: milliseconds that it took; None if unknown.
+        manual: of a statement: the text to type by hand, with placeholders such as ``<id of victim>``.
+        setup: whether it belongs to the setup or the cleanup.
     """
 
     at_ms: float
@@ -30,20 +33,20 @@ class Event:
 
 
 class Transcript:
-    """Collects events; times are taken where they happen."""
+    """Collects the events of one case with their times."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self.events: list[Event] = []
 
     def now_ms(self) -> float:
-        """Milliseconds since the case began."""
+        """Milliseconds since the start of the case."""
         return round((time.monotonic() - self._start) * 1000, 1)
 
     def add(
         self, session: str, kind: str, text: str, *, since: float | None = None, manual: str = "", setup: bool = False
     ) -> None:
-        """Notes an event now; ``since`` is the ``now_ms`` from which it took."""
+        """Adds an event that happens now; ``since``: the ``now_ms`` at which it began."""
         now = self.now_ms()
         took = None if since is None else round(now - since, 1)
         text, manual = without_passwords(text), without_passwords(manual)

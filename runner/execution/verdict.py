@@ -1,9 +1,9 @@
-"""What a case comes to."""
+"""The verdicts and results of cases, and the rule for the exit code of a run."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from runner.database.outcome import Outcome
@@ -12,7 +12,7 @@ from runner.language.model import Level
 
 
 class Verdict(enum.Enum):
-    """The verdicts. Only a target that was given its fair chance and failed it deviates."""
+    """The verdicts. A target deviates only if the case could be run and its result contradicts a claim."""
 
     CONFORMS = "conforms"
     DEVIATES = "deviates"
@@ -20,9 +20,14 @@ class Verdict(enum.Enum):
     OBSERVED = "observed"
     NOT_APPLICABLE = "not applicable"
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is "deviates" or "inconclusive"."""
+        return self in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+
 
 class Standing(enum.Enum):
-    """What a list of known deviations makes of a result; all but the first two fail a run: the list is not true."""
+    """The result of comparing a case with the known deviations. All but the first two are stale and fail the run."""
 
     UNLISTED = "unlisted"
     KNOWN = "known"
@@ -32,21 +37,22 @@ class Standing(enum.Enum):
 
 
 def fails(verdict: Verdict, binding: Level, standing: Standing, *, strict: bool) -> bool:
-    """Whether a run's exit code is 1 for a result: nothing else decides that."""
+    """Whether a result makes the exit code of the run 1. No other function decides that."""
     if standing is not Standing.UNLISTED:
         return standing is not Standing.KNOWN
-    if verdict not in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}:
+    if not verdict.failed:
         return False
     return binding is Level.MUST or (strict and binding is Level.SHOULD)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a list of known deviations says of a result.
+    """An entry of the known deviations that is about a result.
 
     Attributes:
-        entry: where the entry stands: file, line and column.
-        reason, link: why it is put up with, as the entry says.
+        standing: the result of the comparison.
+        entry: the position of the entry: file, line and column.
+        reason, link: the reason in the entry for accepting the failure, and its link.
         note: why the entry is stale and what to do, in a sentence; empty for a known deviation.
     """
 
@@ -58,18 +64,18 @@ class Listing:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Listing:
-        """The listing that ``CaseResult.as_dict`` wrote."""
+        """Reads the listing that ``CaseResult.as_dict`` has written."""
         return cls(**{**data, "standing": Standing(data["standing"])})
 
 
 class DeviationError(Exception):
-    """The target did something else than the case claims.
+    """The result contradicts a claim of the case.
 
     Args:
-        expected: what was claimed, for people.
-        came: what came instead.
-        safety: whether a session ended that no statement named: binding whatever the requirement's level (PAR-1).
-        missing: whether it rests on what did not come, or on a lost connection: a network in trouble does that too.
+        expected: the text of the claim.
+        actual: the text of the result.
+        safety: whether an unrelated session was lost, which fails the run at every level.
+        missing: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
     """
 
     def __init__(self, expected: str, actual: str, *, safety: bool = False, missing: bool = False) -> None:
@@ -81,10 +87,10 @@ class DeviationError(Exception):
 
 
 class InconclusiveError(Exception):
-    """The environment kept the case from being decided; the message says how.
+    """The case can't be decided; the message states the reason.
 
     Attributes:
-        outcome: the server's answer that did, if one did.
+        outcome: the server's reply that is the reason, if there is one.
     """
 
     def __init__(self, message: str, outcome: Outcome | None = None) -> None:
@@ -93,7 +99,7 @@ class InconclusiveError(Exception):
 
 
 class NotApplicableError(Exception):
-    """The server has no such state as the case is about; the message gives its answer."""
+    """The server doesn't have the state that the case is about; the message contains its reply."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +107,10 @@ class Ending:
     """How a session ended.
 
     Attributes:
-        manner: what its client saw.
-        connection_ms, row_ms: milliseconds from the statement's answer until its connection and its row were seen gone.
-            No duration is known of a connection that closed only when the suite sent a statement on it.
+        session: the session's name.
+        manner: how the connection ended for its client.
+        connection_ms, row_ms: milliseconds from the reply to the statement until the connection and the row were found
+            gone. None for a connection that was closed only when the suite sent a statement on it.
     """
 
     session: str
@@ -114,14 +121,17 @@ class Ending:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case's verdict with all that it rests on; it holds only plain values, so that workers can hand it over.
+    """The result of a case, in plain values that workers can send.
 
     Attributes:
-        identifiers: what stands in the texts as ``<id of victim>``, ``<user of victim>`` and the like: another run has
-            others, and two runs can be compared without them.
-        respelled: statements of the case that the profile spells otherwise, and what was sent instead; with holes as
-            the profile names them.
-        listing: what the list of known deviations says of it, if it does; the verdict is what came all the same.
+        expected, actual: the claim and the result, if the case deviates.
+        safety: whether an unrelated session was lost.
+        unreached: whether the target was unusable before or during the case; such a result counts at every level.
+        observed: the number of runs with each outcome, if the case observes.
+        identifiers: the values of this run by placeholder, such as ``id of victim``; without them, two runs can be
+            compared.
+        respelled: statements of the case that the profile spells differently, with the spellings that were sent.
+        listing: the entry of the known deviations, if there is one; it does not change the verdict.
     """
 
     name: str
@@ -136,7 +146,6 @@ class CaseResult:
     actual: str = ""
     safety: bool = False
     unreached: bool = False
-    """Whether the target could not be used when it was the case's turn, or in its middle: that is no level's matter."""
     observed: dict[str, int] = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
     transcript: tuple[Event, ...] = ()
@@ -149,33 +158,37 @@ class CaseResult:
     @property
     def failed(self) -> bool:
         """Whether it deviates or is inconclusive."""
-        return self.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+        return self.verdict.failed
 
     @property
     def binding(self) -> Level:
-        """The level that decides about the exit code: ending a session that was not named is never a mere should.
-
-        Nor is anything decided by a run whose target could not be used any more.
-        """
+        """The level for the exit code: *must* if an unrelated session was lost, or the target was unusable."""
         return Level.MUST if self.safety or self.unreached else self.level
 
     @property
     def standing(self) -> Standing:
-        """What the list of known deviations makes of it."""
+        """The result of comparing it with the known deviations."""
         return self.listing.standing if self.listing else Standing.UNLISTED
 
     def fails(self, *, strict: bool) -> bool:
-        """Whether the run's exit code is 1 for this result."""
+        """Whether this result makes the exit code of the run 1."""
         return fails(self.verdict, self.binding, self.standing, strict=strict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result in JSON's types."""
-        listing = {**asdict(self.listing), "standing": self.standing.value} if self.listing else None
-        return {**asdict(self), "level": self.level.value, "verdict": self.verdict.value, "listing": listing}
+        """The result in the types of JSON."""
+        # Not dataclasses.asdict: it copies each value, which took a twentieth of a run's processor time.
+        return {
+            **vars(self),
+            "level": self.level.value,
+            "verdict": self.verdict.value,
+            "endings": [vars(ending) for ending in self.endings],
+            "transcript": [vars(event) for event in self.transcript],
+            "listing": {**vars(self.listing), "standing": self.standing.value} if self.listing else None,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CaseResult:
-        """The result that ``as_dict`` wrote."""
+        """Reads the result that ``as_dict`` has written."""
         return cls(
             **{
                 **data,

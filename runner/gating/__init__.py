@@ -1,1 +1,1 @@
-"""Gates builds: what changed between two runs, which deviations are known, what CI systems are told."""
+"""Decides whether a build fails: known deviations, differences between two runs, output for GitHub Actions."""

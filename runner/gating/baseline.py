@@ -9,38 +9,37 @@ from pathlib import Path
 import yaml
 
 from runner.execution.verdict import CaseResult, Verdict
-from runner.gating.knownlist import FORMAT, UNFINISHED, KnownDeviation, KnownDeviations, entry_for
+from runner.gating.known_deviations import FORMAT, UNFINISHED, KnownDeviation, KnownDeviations, entry_for
 from runner.language.problems import Place
 from runner.reporting.record import Record
 
-_WRONG = {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
 _HARMFUL = f"{UNFINISHED}: an unrelated session was killed; accept this only with a good reason"
 
 
 def entries_of(
     record: Record, existing: KnownDeviations | None = None, *, inconclusive: bool = False
 ) -> list[KnownDeviation]:
-    """The entries under which a run like the recorded one passes, but for their reasons.
+    """The entries with which the recorded run would pass. Reasons of new entries are still to be written.
 
     Args:
         record: the run.
-        existing: a list that is brought up to date: what is still true of it stays, what no longer deviates goes, and
-            where something else comes than listed the reason is one to be written again.
-        inconclusive: whether what could not be decided is listed, too.
+        existing: a list to update. Entries that still describe their case are kept, entries of cases that no longer
+            fail are removed, and entries of cases that fail in another way get a new reason to be written.
+        inconclusive: whether inconclusive cases are listed, too.
 
     Raises:
-        SourceError: the existing list can't be held against the record's target.
+        SourceError: the existing list doesn't fit the record's target.
     """
     here = existing.in_force(record.target.version) if existing else ()
     others = [entry for entry in existing.entries if entry not in here] if existing else []
     kept = [renewed for entry in here for renewed in _renewed(entry, record.results)]
     for result in record.results:
-        if result.verdict not in (_WRONG if inconclusive else {Verdict.DEVIATES}):
+        if not (result.failed if inconclusive else result.verdict is Verdict.DEVIATES):
             continue
         entry = entry_for(result, kept, result.actual)
         if entry is None:
             kept.append(_entry(result, _HARMFUL if result.safety else UNFINISHED))
-        elif not _true_of(entry, result):
+        elif not _describes(entry, result):
             new = _entry(result, f"{UNFINISHED}: the case fails in another way now; the reason before: {entry.reason}")
             if entry.subject == result.name:
                 kept[kept.index(entry)] = replace(new, link=entry.link, versions=entry.versions, expires=entry.expires)
@@ -50,15 +49,15 @@ def entries_of(
 
 
 def _renewed(entry: KnownDeviation, results: Sequence[CaseResult]) -> list[KnownDeviation]:
-    """What remains of an entry: a case that was not run, or not decided, doesn't show that it is over."""
+    """An entry without the cases that don't fail any more. A case that was not run isn't fixed."""
     ours = [result for result in results if entry.covers(result)]
-    wrong = [result for result in ours if result.verdict in _WRONG]
-    if len(wrong) == len(ours) or (wrong and entry.whole_requirement):
+    failed = [result for result in ours if result.failed]
+    if len(failed) == len(ours) or (failed and entry.whole_requirement):
         return [entry]
-    return [replace(entry, subject=result.name) for result in wrong]
+    return [replace(entry, subject=result.name) for result in failed]
 
 
-def _true_of(entry: KnownDeviation, result: CaseResult) -> bool:
+def _describes(entry: KnownDeviation, result: CaseResult) -> bool:
     same = entry.verdict is result.verdict and entry.describes(result.actual)
     return same and (entry.safety == result.safety or (entry.whole_requirement and entry.safety))
 
@@ -81,7 +80,7 @@ def _entry(result: CaseResult, reason: str) -> KnownDeviation:
 
 
 def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
-    """The list as a file."""
+    """The lines of the YAML file."""
     results = {result.name: result for result in record.results}
     yield f"# Known deviations of {record.target.name}, with reasons. docs/known-deviations.md explains the keys."
     yield f"format: {FORMAT}"
@@ -90,12 +89,12 @@ def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
         result = results.get(entry.subject)
         if result is not None:
             yield f"  # {result.requirement} ({result.binding.value}): {result.title}"
-        first, *others = _words(entry)
+        first, *others = _keys(entry)
         yield f"  - {first}"
-        yield from (f"    {word}" for word in others)
+        yield from (f"    {key}" for key in others)
 
 
-def _words(entry: KnownDeviation) -> Iterator[str]:
+def _keys(entry: KnownDeviation) -> Iterator[str]:
     yield f"{'requirement' if entry.whole_requirement else 'case'}: {_quoted(entry.subject)}"
     if entry.verdict is not Verdict.DEVIATES:
         yield f"verdict: {entry.verdict.value}"

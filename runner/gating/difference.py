@@ -1,4 +1,4 @@
-"""What changed between the records of two runs."""
+"""The changes between the records of two runs, case by case, and their kinds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.gating.sameness import failure_of, outcome_of, without_times
+from runner.gating.compared_failures import failure_of, outcome_of, without_times
 from runner.language.model import Level
 from runner.reporting.record import Record
 
-_ORDER = {level: place for place, level in enumerate(Level)}
-
 
 class Kind(enum.Enum):
-    """How something changed; in the order in which it is shown, what is worst first."""
+    """The kinds of changes, worst first: the order in which they are shown."""
 
     REGRESSED = "regressed"
     INCONCLUSIVE = "inconclusive"
@@ -31,14 +29,14 @@ class Kind(enum.Enum):
 
 
 _TURNS: tuple[tuple[Verdict | None, Verdict | None, Kind], ...] = (
-    (None, Verdict.NOT_APPLICABLE, Kind.EXEMPTED),  # whoever no longer asks has fixed nothing
+    (None, Verdict.NOT_APPLICABLE, Kind.EXEMPTED),  # a case that is not run any more is not fixed
     (Verdict.NOT_APPLICABLE, None, Kind.APPLIES),
     (None, Verdict.INCONCLUSIVE, Kind.INCONCLUSIVE),
     (Verdict.INCONCLUSIVE, None, Kind.DECIDED),
     (None, Verdict.DEVIATES, Kind.REGRESSED),
     (Verdict.DEVIATES, None, Kind.FIXED),
 )
-"""What a case's turn from one verdict to another is; the first line that fits says it, None fits every verdict."""
+"""The kind of a change from one verdict to another. The first line that fits counts; None fits every verdict."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ class Change:
     """One change of one case, or of a requirement's level.
 
     Attributes:
-        subject: the case's name, or the requirement's where its level changed.
-        level: the more binding one of both runs; ending a session that nobody named binds like a must.
-        before, after: the verdicts, or the levels; None where there is none.
-        was, came: what came in the older and the newer run, for people.
-        known: why the newer run's list of known deviations puts up with it; empty if it doesn't.
+        subject: the name of the case, or of the requirement whose level changed.
+        level: the stricter one of both runs; must if an unrelated session was killed.
+        before, after: the verdicts, or the levels; None if the case is not in this run.
+        was, actual: the outcome in the older and in the newer run, as text for users.
+        known: the reason in the newer run's list of known deviations; empty if it isn't listed.
     """
 
     kind: Kind
@@ -69,10 +67,10 @@ class Difference:
     """Two runs compared.
 
     Attributes:
-        head: what about the runs themselves differs, by what it is: the older value and the newer one.
+        head: differences of target, options and cases, by name: the older and the newer value.
         same_cases: whether both ran the same case files.
         changes: in the order of ``Kind``, then of requirements and cases.
-        alike: how many cases came to the same in both.
+        alike: the number of cases with the same outcome in both.
     """
 
     old: Record
@@ -88,7 +86,7 @@ class Difference:
 
 
 def compare(old: Record, new: Record) -> Difference:
-    """Compares two runs: case by case, by name; what is in one of them alone is neither a fix nor a regression."""
+    """Compares two runs case by case, by name. A case that is in one run only is neither fixed nor regressed."""
     before = {result.name: result for result in old.results}
     after = {result.name: result for result in new.results}
     both = before.keys() & after.keys()
@@ -121,7 +119,7 @@ def _changes(old: CaseResult | None, new: CaseResult | None) -> Iterator[Change]
         kind,
         one.name,
         one.requirement,
-        min(levels, key=_ORDER.__getitem__),
+        min(levels, key=lambda level: level.rank),
         before=old.verdict.value if old else None,
         after=new.verdict.value if new else None,
         was=outcome_of(old) if old else "",
@@ -137,16 +135,16 @@ def _kind(old: CaseResult | None, new: CaseResult | None) -> Kind | None:
         return Kind.REMOVED
     if old.verdict is new.verdict:
         return _kind_of_same(old, new)
-    fitting = (kind for was, is_, kind in _TURNS if was in {None, old.verdict} and is_ in {None, new.verdict})
-    return next(fitting, None)  # conforms and observed: the level's change says it
+    fitting = (kind for was, now, kind in _TURNS if was in {None, old.verdict} and now in {None, new.verdict})
+    return next(fitting, None)  # conforms and observed: shown as a change of the level
 
 
 def _kind_of_same(old: CaseResult, new: CaseResult) -> Kind | None:
     if new.safety and not old.safety:
-        return Kind.REGRESSED  # it was wrong, and now it harms others, too
+        return Kind.REGRESSED  # it failed before, and now an unrelated session is killed, too
     if failure_of(old) != failure_of(new):
         return Kind.CHANGED
-    # How often an outcome came is chance; which ones came is the observation.
+    # The counts of outcomes are chance; the set of outcomes is the observation.
     if set(map(without_times, old.observed)) != set(map(without_times, new.observed)):
         return Kind.OBSERVED
     return None
@@ -154,14 +152,14 @@ def _kind_of_same(old: CaseResult, new: CaseResult) -> Kind | None:
 
 def _levels(old: Record, new: Record) -> Iterator[Change]:
     for name in old.requirements.keys() & new.requirements.keys():
-        was, is_ = old.requirements[name].level, new.requirements[name].level
-        if was is not is_:
-            level = min(was, is_, key=_ORDER.__getitem__)
-            yield Change(Kind.LEVEL, name, name, level, was.value, is_.value)
+        was, now = old.requirements[name].level, new.requirements[name].level
+        if was is not now:
+            level = min(was, now, key=lambda level: level.rank)
+            yield Change(Kind.LEVEL, name, name, level, was.value, now.value)
 
 
 def _head(old: Record, new: Record) -> dict[str, tuple[str, str]]:
-    """What differs of the runs themselves."""
+    """Differences of target, options and cases."""
     values = {
         "target": (_target(old), _target(new)),
         "profile": (old.target.profile, new.target.profile),

@@ -1,36 +1,59 @@
-"""What GitHub Actions is told of a run: annotations at the cases' lines, and the job's summary in Markdown."""
+"""GitHub Actions: annotations at the lines of failed cases, and the summary of the job."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.gating.judging import Complaint
-from runner.gating.markdown import code
-from runner.gating.sameness import outcome_of
+from runner.gating.compared_failures import outcome_of
+from runner.gating.known_deviations import StaleEntry
 from runner.language.model import Level
+from runner.reporting.escaping import code, workflow_data, workflow_property
 from runner.reporting.placeholders import with_placeholders
 
 _MOST = 10  # annotations of a kind that GitHub shows for a step
 _MOST_ROWS = 200  # of a table: a summary may have 1 MiB
-_WRONG = {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
+
+
+def write_github_output(
+    write: Callable[[str], None],
+    head: str,
+    conclusion: str,
+    results: Sequence[CaseResult],
+    stale: Sequence[StaleEntry],
+    *,
+    strict: bool,
+) -> None:
+    """Writes annotations and appends to the job's summary, if the environment variables of GitHub Actions are set."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        workspace = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
+        for line in annotate(results, stale, strict=strict, workspace=workspace):
+            write(line)
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        text = "\n".join(job_summary(head, conclusion, results, stale, strict=strict)) + "\n"
+        try:
+            with Path(path).open("a", encoding="utf-8") as summary:
+                summary.write(text)
+        except OSError as error:
+            write(f"GITHUB_STEP_SUMMARY: {path} can't be written: {error.strerror}. The run is not affected")
 
 
 def annotate(
-    results: Sequence[CaseResult], complaints: Sequence[Complaint], *, strict: bool, workspace: Path
+    results: Sequence[CaseResult], stale: Sequence[StaleEntry], *, strict: bool, workspace: Path
 ) -> Iterator[str]:
-    """Workflow commands: an error for what fails the run, a warning for what is wrong and doesn't.
+    """Workflow commands: an error for each failure, a warning for each deviation that doesn't fail the run.
 
     Args:
         results: the run's.
-        complaints: entries of the list of known deviations that are not true.
-        strict: whether what should be binds, too.
+        stale: stale entries of the list of known deviations.
+        strict: whether `should` failures fail the run, too.
         workspace: the repository's folder, from which GitHub counts paths.
     """
     errors = [_of_result("error", result, workspace) for result in results if result.fails(strict=strict)]
-    errors += [_of_complaint(complaint, workspace) for complaint in complaints]
+    errors += [_of_stale(entry, workspace) for entry in stale]
     warnings = [_of_result("warning", result, workspace) for result in _aside(results, strict=strict)]
     for kind, commands in (("error", errors), ("warning", warnings)):
         shown = commands if len(commands) <= _MOST else commands[: _MOST - 1]
@@ -41,8 +64,8 @@ def annotate(
 
 
 def _aside(results: Iterable[CaseResult], *, strict: bool) -> list[CaseResult]:
-    """What is wrong and fails nothing; what nobody knew of comes first."""
-    aside = [result for result in results if result.verdict in _WRONG and not result.fails(strict=strict)]
+    """Failed cases that don't fail the run, unlisted ones first."""
+    aside = [result for result in results if result.failed and not result.fails(strict=strict)]
     return sorted(aside, key=lambda result: result.standing is Standing.KNOWN)
 
 
@@ -64,42 +87,33 @@ def _of_result(kind: str, result: CaseResult, workspace: Path) -> str:
     return _command(kind, {"file": _from(workspace, path), "line": line, "title": title}, "\n".join(lines))
 
 
-def _of_complaint(complaint: Complaint, workspace: Path) -> str:
-    place = {"file": _from(workspace, str(complaint.place.path)), "line": str(complaint.place.line)}
-    return _command("error", {**place, "title": "known deviations"}, complaint.text)
+def _of_stale(entry: StaleEntry, workspace: Path) -> str:
+    place = {"file": _from(workspace, str(entry.place.path)), "line": str(entry.place.line)}
+    return _command("error", {**place, "title": "known deviations"}, entry.text)
 
 
 def _from(workspace: Path, path: str) -> str:
-    """A path as GitHub knows it; one outside of the repository as it is."""
+    """A path relative to the repository; one outside of it unchanged."""
     whole = Path(path).resolve()
     return whole.relative_to(workspace).as_posix() if whole.is_relative_to(workspace) else path
 
 
 def _command(kind: str, properties: dict[str, str], message: str) -> str:
-    shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{kind} {shown}::{_data(message)}"
-
-
-def _data(text: str) -> str:
-    """Text behind a workflow command: it stays on its line, and can't begin a command of its own."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    shown = ",".join(f"{name}={workflow_property(value)}" for name, value in properties.items())
+    return f"::{kind} {shown}::{workflow_data(message)}"
 
 
 def job_summary(
-    head: str, conclusion: str, results: Sequence[CaseResult], complaints: Sequence[Complaint], *, strict: bool
+    head: str, conclusion: str, results: Sequence[CaseResult], stale: Sequence[StaleEntry], *, strict: bool
 ) -> Iterator[str]:
-    """The run in Markdown, line by line: the verdict, counts by level, what fails, what doesn't.
+    """The run in Markdown, line by line: the verdict, counts by level, failures, other deviations.
 
     Args:
-        head: what was tested.
+        head: the name and profile of the target.
         conclusion: the run in a sentence.
         results: the run's.
-        complaints: entries of the list of known deviations that are not true.
-        strict: whether what should be binds, too.
+        stale: stale entries of the list of known deviations.
+        strict: whether `should` failures fail the run, too.
     """
     yield f"## Conformance: {conclusion}"
     yield ""
@@ -112,9 +126,9 @@ def job_summary(
         if counts:
             yield f"| {level.value} | " + " | ".join(str(counts[verdict]) for verdict in Verdict) + " |"
     yield from _table("Fails the build", [result for result in results if result.fails(strict=strict)])
-    if complaints:
+    if stale:
         yield from ("", "### Stale entries in the list of known deviations", "")
-        yield from (f"- {code(str(complaint))}" for complaint in complaints)
+        yield from (f"- {code(str(entry))}" for entry in stale)
     yield from _table("Deviates or is inconclusive, and doesn't fail the build", _aside(results, strict=strict))
     yield ""
 

@@ -1,4 +1,4 @@
-"""The case language: what a YAML case can say, and how it is read.
+"""The case language: reads cases, registers and other YAML files, with positions, into frozen values.
 
-Bottom layer: nothing here knows pytest, a connection or a verdict.
+The lowest layer: nothing here imports pytest, connections or verdicts.
 """

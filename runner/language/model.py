@@ -1,8 +1,9 @@
-"""Cases as values: what a YAML case says, checked and frozen."""
+"""The model of the case language: frozen values for cases, steps, replies, requirements and registers."""
 
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,27 +12,32 @@ from runner.language.problems import Place
 from runner.language.template import Template
 
 ADMINISTRATOR = "administrator"
-"""The user whom the DSN names, as cases call it."""
+"""The name of the DSN's user in cases."""
 
-REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "same-rows", "connection-lost", "any")
-"""The replies that every register has; the others are its error classes."""
+REPLY_WORDS = ("ok", "rows", "success", "error", "same-error", "same-rows", "connection-lost", "observed")
+"""The replies that are the same in all registers; the others are error classes of the register."""
 
 
 class Level(enum.Enum):
-    """How binding a requirement is; only the register says which one a requirement has."""
+    """The level of a requirement, strictest first; only the register states it."""
 
     MUST = "must"
     SHOULD = "should"
     OBSERVE = "observe"
 
+    @property
+    def rank(self) -> int:
+        """The position in the order of levels: 0 is the strictest."""
+        return list(Level).index(self)
+
 
 @dataclass(frozen=True)
 class Specification:
-    """The document that a register numbers; None is what is not known of it.
+    """The specification that a register numbers; None: not known.
 
     Attributes:
-        date: when the document was last changed, as it states it.
-        address: its public address.
+        date: the date of its last change, as stated in it.
+        address: its public URL.
     """
 
     title: str
@@ -41,19 +47,20 @@ class Specification:
     address: str | None = None
 
     def __str__(self) -> str:
-        """In one line."""
+        """All that is known, on one line."""
         known = [part for part in (self.title, self.product, self.mode, self.date, self.address) if part]
         return ", ".join(known) + ("" if self.address else " (public address not known)")
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A row of the register.
+    """A requirement of the register.
 
     Attributes:
-        about: how statements begin that the requirement itself is about, besides the guarded ones. All others only
-            prepare a test or look at its effect.
-        verbatim: whether it is about the very words of the statement, so that it can't be met by another one.
+        about: the first words of its statements under test, besides the guarded statements. Other statements prepare
+            the test or check its effect.
+        verbatim: whether it is about the wording of the statement, so that a spelling can't replace it.
+        needs: the capabilities that all its cases need.
     """
 
     id: str
@@ -61,14 +68,15 @@ class Requirement:
     text: str
     about: tuple[str, ...] = ()
     verbatim: bool = False
+    needs: tuple[str, ...] = ()
 
     def is_about(self, statement: str) -> bool:
-        """Whether a statement is one that the requirement is about."""
+        """Whether a statement is one of its statements under test."""
         return begins(statement, self.about)
 
 
 def begins(statement: str, starts: Iterable[str]) -> bool:
-    """Whether a statement begins with one of these words, in any letter case and white space."""
+    """Whether a statement begins with one of these texts, in any letter case and white space."""
     words = _words(statement)
     return any(words.startswith(f"{start.casefold()} ") for start in starts)
 
@@ -79,13 +87,13 @@ def _words(statement: str) -> str:
 
 @dataclass(frozen=True)
 class SessionSpec:
-    """A session that a case declares.
+    """A session of a case.
 
     Attributes:
-        same_user_as: another session's name, ``administrator``, or None for a user of its own.
+        same_user_as: another session's name, ``administrator``, or None for a separate user.
         connect: whether it logs in before the first step.
-        create: whether the runner creates the user; otherwise the steps do.
-        name_extends: the session with whose user's name this user's name begins, or None.
+        create: whether the runner creates the user; otherwise a step does.
+        name_extends: another session; this session's user name begins with the name of that session's user.
     """
 
     name: str
@@ -98,7 +106,7 @@ class SessionSpec:
 
 @dataclass(frozen=True)
 class ListedSession:
-    """What the process list has to show of one session; None is NULL."""
+    """The expected fields of one session's row in the process list; None is NULL."""
 
     session: str
     fields: tuple[tuple[str, Template | None], ...]
@@ -106,11 +114,11 @@ class ListedSession:
 
 @dataclass(frozen=True)
 class Expect:
-    """One lawful reply.
+    """One allowed reply.
 
     Attributes:
         kind: ``ok``, ``rows``, ``success`` (either), ``error`` (any), ``same-error``, ``same-rows``,
-            ``connection-lost``, ``any``, or an error class of the vocabulary.
+            ``connection-lost``, ``observed``, or an error class of the vocabulary.
     """
 
     kind: str
@@ -121,8 +129,16 @@ class Expect:
     listed: tuple[ListedSession, ...] = ()
 
     @property
+    def kept(self) -> frozenset[str]:
+        """The names of kept values in it."""
+        fields = (wanted for listed in self.listed for _, wanted in listed.fields)
+        templates = itertools.chain(fields, *(self.values or ()))
+        holes = (hole for template in templates if template is not None for hole in template.holes)
+        return frozenset(hole.kept for hole in holes if hole.kept is not None)
+
+    @property
     def error_class(self) -> str | None:
-        """The error class of the register that this reply names, if it names one."""
+        """The error class of the register, if the reply is one."""
         return None if self.kind in REPLY_WORDS else self.kind
 
     def __str__(self) -> str:
@@ -137,34 +153,36 @@ class Expect:
         return self.kind + (f" ({'; '.join(details)})" if details else "")
 
 
-Reply = tuple[Expect, ...]
-"""Lawful alternatives. The empty tuple: the step prepares the test and has to succeed."""
+Claim = tuple[Expect, ...]
+"""The allowed replies. The empty tuple: the step prepares the test and has to succeed."""
 
 SUCCESS = Expect("success")
-ANYTHING = Expect("any")
+OBSERVED = Expect("observed")
 
 
 @dataclass(frozen=True)
-class Say:
+class Send:
     """A session sends a statement.
 
     Attributes:
-        later: whether the reply is left to an Await.
+        later: whether a Receive step has the reply.
         prepared: whether it is sent as a prepared statement.
-        prepares: whether it is prepared only; an Execute executes it.
-        unread: whether the client reads the beginning of a result set and leaves the rest on the wire.
-        sets_state: whether it belongs to a state that a case brings about with ``do``.
+        prepares: whether it is only prepared; an Execute executes it.
+        unread: whether the client reads only the beginning of the result set.
+        sets_state: whether it is a step of a state, inserted by ``do``.
+        keep: a name for the single value of the reply, for later claims.
     """
 
     session: str
     statement: Template
-    reply: Reply
+    reply: Claim
     later: bool
     prepared: bool
     place: Place
     prepares: bool = False
     unread: bool = False
     sets_state: bool = False
+    keep: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,22 +190,22 @@ class Execute:
     """A session executes the statement that it has prepared."""
 
     session: str
-    reply: Reply
+    reply: Claim
     place: Place
 
 
 @dataclass(frozen=True)
-class Await:
-    """The reply of a statement that was sent earlier is awaited."""
+class Receive:
+    """A session receives the reply to a statement that it sent earlier."""
 
     session: str
-    reply: Reply
+    reply: Claim
     place: Place
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Waits until a session is ``running``, ``blocked`` or ``gone``; ``sets_state`` as of Say."""
+    """The runner waits until a session is ``running``, ``blocked`` or ``gone``; ``sets_state`` as in Send."""
 
     session: str
     state: str
@@ -196,11 +214,28 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Connect:
-    """A session logs in; ``new_id_than`` names a session whose id it must not have, ``name`` how its user is typed."""
+class Check:
+    """A claim about a session's state. ``unanswered``: the statement that it sent earlier has no reply yet."""
 
     session: str
-    reply: Reply
+    state: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The runner does nothing for some seconds; idle sessions are kept active."""
+
+    seconds: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Connect:
+    """A session logs in with a user name typed as ``name``; its id must not be that of the session ``new_id_than``."""
+
+    session: str
+    reply: Claim
     new_id_than: str | None
     place: Place
     name: Template | None = None
@@ -208,15 +243,15 @@ class Connect:
 
 @dataclass(frozen=True)
 class Create:
-    """The user of a session is created, with the right to log in and nothing else."""
+    """The user of a session is created, with no privilege but to log in."""
 
     session: str
     place: Place
 
 
 @dataclass(frozen=True)
-class Leave:
-    """A session's client leaves: ``disconnect`` says COM_QUIT first, ``abort`` resets the connection."""
+class Disconnect:
+    """A session's client closes the connection: ``disconnect`` sends COM_QUIT first, ``abort`` resets it."""
 
     session: str
     how: str
@@ -225,48 +260,90 @@ class Leave:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Steps that are done several times."""
+    """Steps that are repeated."""
 
     times: int
     steps: tuple[Step, ...]
     place: Place
 
 
-Step = Say | Execute | Await | Wait | Connect | Create | Leave | Repeat
+@dataclass(frozen=True)
+class When:
+    """Steps that are run only if the last reply that a session received fits a condition.
+
+    Attributes:
+        condition: the replies that fit.
+        otherwise: the steps that are run for other replies.
+    """
+
+    session: str
+    condition: Claim
+    steps: tuple[Step, ...]
+    otherwise: tuple[Step, ...]
+    place: Place
+
+
+Step = Send | Execute | Receive | Wait | Check | Pause | Connect | Create | Disconnect | Repeat | When
 
 
 def flat(steps: Iterable[Step]) -> Iterator[Step]:
-    """Steps in their order, with those that are repeated in place of their Repeat, each once."""
+    """The steps in order, each once: those of a Repeat are in its place, and all those of a When follow it."""
     for step in steps:
-        if isinstance(step, Repeat):
-            yield from flat(step.steps)
-        else:
-            yield step
+        match step:
+            case Repeat():
+                yield from flat(step.steps)
+            case When():
+                yield step
+                yield from flat((*step.steps, *step.otherwise))
+            case _:
+                yield step
+
+
+def replies_of(step: Step) -> Claim:
+    """The replies that a step names: its claim, or the condition of a ``when``; none for steps without."""
+    return step.condition if isinstance(step, When) else getattr(step, "reply", ())
+
+
+def _claim_in_any_case(steps: Iterable[Step]) -> bool:
+    """Whether steps claim something, whatever the replies to them are."""
+    return any(_claims_in_any_case(step) for step in steps)
+
+
+def _claims_in_any_case(step: Step) -> bool:
+    match step:
+        case Repeat():
+            return _claim_in_any_case(step.steps)
+        case When():
+            return _claim_in_any_case(step.steps) and _claim_in_any_case(step.otherwise)
+        case _:
+            return isinstance(step, Check) or bool(getattr(step, "reply", ()))
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A known outcome of a case that observes; what it doesn't say may be anything.
+class KnownOutcome:
+    """A known outcome of a case of level observe; an attribute that is empty or None fits everything.
 
     Attributes:
-        sees: how the connections end of the sessions that do: ``closed``, ``reset`` or ``error``.
+        ends: the sessions that end.
+        connection: how the connections of these sessions end: ``closed``, ``reset`` or ``error``.
     """
 
     name: str
-    reply: Reply
+    reply: Claim
     ends: frozenset[str] | None
     connection: str | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """One runnable case: parameters are filled in, every name is checked.
+    """One case with its parameters filled in and all names checked.
 
     Attributes:
-        vocabulary: its register's; another register's guarded word must never judge its statements.
-        watch: seconds for which the sessions that go on are watched at the end, beyond what every case does.
-        settle_times: how many settle times its sessions have to end.
-        alone: whether no other case of the process may run meanwhile.
+        vocabulary: the vocabulary of its own register, whose guarded word applies to its statements.
+        watch: additional seconds for which the surviving sessions are watched at the end.
+        settle_times: the time in which its sessions have to end, in settle times.
+        alone: whether no other case of the process may run at the same time.
+        needs: the capabilities that a server needs for it, in the register's order.
     """
 
     id: str
@@ -277,7 +354,7 @@ class Case:
     table: tuple[tuple[int, int], ...] | None
     steps: tuple[Step, ...]
     ends: frozenset[str]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[KnownOutcome, ...]
     repeat: int
     place: Place
     vocabulary: Vocabulary = field(compare=False, repr=False)
@@ -285,49 +362,81 @@ class Case:
     watch: int = 0
     settle_times: int = 1
     alone: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The id with the parameters' labels, as pytest shows it."""
+        """The id with the labels of the parameters, as pytest shows it."""
         return f"{self.id}[{self.label}]" if self.label else self.id
 
     @property
+    def claims_nothing(self) -> bool:
+        """Whether it may claim nothing beyond what every case does: that the sessions stay usable."""
+        return not (self.ends or self.outcomes or _claim_in_any_case(self.steps))
+
+    @property
     def may_end(self) -> frozenset[str]:
-        """Sessions that end or may end; every other session has to go on."""
+        """The sessions that end or may end; all others have to stay usable."""
         return self.ends.union(*(outcome.ends or frozenset() for outcome in self.outcomes))
 
     @property
     def needs_ids(self) -> bool:
-        """Whether a statement of the case names a session's id, or a reply claims rows of sessions in the list."""
+        """Whether a statement contains a session's id, or a reply claims rows of sessions in the process list."""
         steps = list(flat(self.steps))
         replies = [expect for step in steps for expect in getattr(step, "reply", ())]
         return any(expect.listed for expect in replies) or any(
-            isinstance(step, Say) and step.statement.names_ids for step in steps
+            isinstance(step, Send) and step.statement.contains_ids for step in steps
         )
 
     @property
-    def tells_passwords_of(self) -> frozenset[str]:
-        """Sessions whose user's password a statement of the case holds."""
-        holes = (hole for step in flat(self.steps) if isinstance(step, Say) for hole in step.statement.holes)
+    def passwords_in_statements_of(self) -> frozenset[str]:
+        """The sessions whose user's password is in a statement."""
+        holes = (hole for step in flat(self.steps) if isinstance(step, Send) for hole in step.statement.holes)
         return frozenset(hole.session for hole in holes if hole.session is not None and hole.part == "password")
 
     @property
-    def named(self) -> frozenset[str]:
-        """Sessions whose id a statement of the case names, or that the case says may end."""
-        said = (step.statement.named_sessions() for step in flat(self.steps) if isinstance(step, Say))
-        return self.may_end.union(*said)
+    def may_be_killed(self) -> frozenset[str]:
+        """The sessions whose id is in a statement, or that may end according to the case."""
+        sent = (step.statement.sessions_named_by_id() for step in flat(self.steps) if isinstance(step, Send))
+        return self.may_end.union(*sent)
+
+
+@dataclass(frozen=True)
+class Capability:
+    """A feature that not all servers have.
+
+    Attributes:
+        guarded: matches the guarded statements that need it; None: not derived from these.
+        statement: matches the statements, guarded or not, that need it; None: not derived from these.
+        state: a case that waits for this state needs it; None: not derived from states.
+    """
+
+    text: str
+    guarded: re.Pattern[str] | None = None
+    statement: re.Pattern[str] | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """The plainest guarded statement that names a session called victim, and the privileges of its sender."""
+
+    statement: str
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that the cases share (cases/requirements.yaml).
+    """The words and rules that the cases of a register share.
 
     Attributes:
-        errors: error classes that a reply may name; profiles hold their codes.
-        words: names that a statement may hold as ``${name}``; profiles spell them.
-        guarded: a statement with this word (any letter case) can end a session, and passes the guard before it is sent.
-        guarded_words: the words that such a statement may hold (upper case); none: all with which SQL doesn't compute.
-        harmless: how statements begin that can end no session; none: nobody knows, all that aren't guarded are trusted.
+        errors: the error classes; profiles have their codes.
+        words: the names that a statement may contain as ``${name}``; profiles have their SQL text.
+        guarded: a statement with this word (any letter case) can kill sessions: the guard checks it before it is sent.
+        guarded_words: the words (upper case) that such a statement may contain; empty: all but those for computations.
+        harmless: the first words of statements that can't kill sessions; empty: all without the guarded word.
+        capabilities: the capabilities by name; profiles list those that a server doesn't have.
+        example: the statement of the cases that ``new-case`` writes.
     """
 
     errors: Mapping[str, str]
@@ -335,14 +444,16 @@ class Vocabulary:
     guarded: str
     harmless: tuple[str, ...] = ()
     guarded_words: frozenset[str] = frozenset()
+    capabilities: Mapping[str, Capability] = field(default_factory=dict)
+    example: Example = Example("")
 
     def guards(self, statement: str) -> bool:
-        """Whether a statement holds the guarded word, also in a name like KILL_SESSION."""
+        """Whether a statement contains the guarded word, also in a name like KILL_SESSION."""
         word = rf"(?<![^\W_]){self.guarded}(?![^\W_])"
         return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
 
     def is_harmless(self, statement: str) -> bool:
-        """Whether it is one statement that begins as one does which ends no session."""
+        """Whether it is a single statement that begins like a harmless one."""
         return not self.harmless or (";" not in _words(statement) and begins(statement, self.harmless))
 
 

@@ -1,4 +1,4 @@
-"""The error that every bad YAML file gets: what, where, and what to do."""
+"""The error for YAML files that users write: place, problem and fix; and the hint for any misspelt name."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.language.casefolders import shown_path
+from runner.language.case_folders import shown_path
 
 _MOST_NAMES = 60
-"""So many known names are listed in a hint: more are no help."""
+"""The most known names that a hint lists."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A spot in a file; ``line`` and ``column`` count from 1."""
+    """A position in a file; ``line`` and ``column`` count from 1."""
 
     path: Path
     line: int = 1
@@ -26,17 +26,20 @@ class Place:
 
     @property
     def shown_path(self) -> str:
-        """The path as a reader wants it: from the working directory if it is below that."""
+        """The path for messages: relative to the working directory if it is below that."""
         return shown_path(self.path)
 
 
 class SourceError(Exception):
-    """A file that people write (cases, register, profile) can't be used as it stands.
+    """A file that users write (cases, register, profile) has a problem.
 
     Args:
-        place: where the trouble is.
-        what: what is wrong, in a sentence without a full stop.
-        hint: what to do about it.
+        place: the place of the problem.
+        what: the problem, in a sentence without a full stop.
+        hint: the fix.
+
+    Attributes:
+        others: the other problems of the same file, in the order of the file; the message is about the first one.
     """
 
     def __init__(self, place: Place, what: str, hint: str = "") -> None:
@@ -44,9 +47,30 @@ class SourceError(Exception):
         self.place = place
         self.what = what
         self.hint = hint
+        self.others: tuple[SourceError, ...] = ()
+
+    @property
+    def all(self) -> tuple[SourceError, ...]:
+        """This problem and the others."""
+        return (self, *self.others)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}" + (f"\n    hint: {self.hint}" if self.hint else "")
+
+
+def gathered(problems: Iterable[SourceError]) -> SourceError | None:
+    """The first of several problems, with the others in its ``others``; None if there are none.
+
+    A problem that occurs for several values of a parameter is included once.
+    """
+    found = {(one.place, one.what): one for problem in problems for one in problem.all}
+    ordered = sorted(found.values(), key=lambda problem: problem.place)
+    for problem in ordered:
+        problem.others = ()
+    if not ordered:
+        return None
+    ordered[0].others = tuple(ordered[1:])
+    return ordered[0]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,21 +1,24 @@
-"""Finds and reads the register: ``requirements.yaml``, beside the cases or in a folder above them."""
+"""Finds and reads registers: ``requirements.yaml``, in the folder of the cases or in a folder above it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from runner.language.casefolders import REGISTER_NAME, looks_like_a_register
-from runner.language.model import Level, Register, Requirement, Specification, Vocabulary
-from runner.language.problems import Place, SourceError
-from runner.language.yamlfile import read_document
+from runner.language.case_folders import REGISTER_NAME, looks_like_a_register
+from runner.language.model import Capability, Example, Level, Register, Requirement, Specification, Vocabulary
+from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.schemas import read_document
+from runner.language.yaml_file import Document, KeyPath
 
 FORMAT = 1
 
 
 def find_register(case_file: Path) -> Register:
-    """The register that a case file answers to.
+    """The register of a case file.
 
     Raises:
         SourceError: there is none in the file's folder or above it, or it can't be read.
@@ -24,7 +27,7 @@ def find_register(case_file: Path) -> Register:
 
 
 def register_folder(case_file: Path) -> Path:
-    """The folder of the register that a case file answers to: all cases of one register are below it.
+    """The folder of the register of a case file; all cases of one register are in it or below it.
 
     Raises:
         SourceError: there is none in the file's folder or above it.
@@ -46,13 +49,13 @@ def nearest_register_folder(case_file: Path) -> Path | None:
 
 
 def refuse_nested(folders: Iterable[Path]) -> None:
-    """Checks that no register is in another one's folder: its cases would count as the other one's, too.
+    """Checks that no register is below the folder of another one, whose cases would include those of the first.
 
     Args:
         folders: the folders of registers.
 
     Raises:
-        SourceError: one is, at the inner one.
+        SourceError: one is; at the inner one.
     """
     for folder in folders:
         own = folder / REGISTER_NAME
@@ -65,7 +68,7 @@ def refuse_nested(folders: Iterable[Path]) -> None:
 
 
 def _is_register(path: Path) -> bool:
-    """Whether a file is a register: in folders above it may be other tools' requirements.yaml."""
+    """Whether a file is a valid register, and not another tool's requirements.yaml in a folder above."""
     try:
         return path.is_file() and bool(read_register(path).requirements)
     except SourceError:
@@ -86,9 +89,15 @@ def read_register(path: Path) -> Register:
     """
     document = read_document(path, "register.schema.json", FORMAT)
     data = document.data
+    capabilities = _capabilities(document)
     requirements = {
         name: Requirement(
-            name, Level(row["level"]), row["text"], tuple(row.get("about", ())), verbatim=row.get("verbatim", False)
+            name,
+            Level(row["level"]),
+            row["text"],
+            tuple(row.get("about", ())),
+            verbatim=row.get("verbatim", False),
+            needs=needs_in(document, ("requirements", name, "needs"), row.get("needs", ()), capabilities),
         )
         for name, row in data["requirements"].items()
     }
@@ -100,7 +109,47 @@ def read_register(path: Path) -> Register:
             data["guarded"],
             tuple(data.get("harmless", ())),
             frozenset(data.get("guarded_words", ())),
+            capabilities,
+            _example(data),
         ),
         {name: document.place("requirements", name) for name in requirements},
         Specification(**data["source"]),
     )
+
+
+def _example(data: Mapping[str, Any]) -> Example:
+    row = data.get("example", {"statement": f"{data['guarded']} '${{victim.id}}'"})
+    return Example(row["statement"], tuple(row.get("grants", ())))
+
+
+def needs_in(
+    document: Document, keys: KeyPath, names: Iterable[str], capabilities: Mapping[str, Capability]
+) -> tuple[str, ...]:
+    """A list of capabilities in a file.
+
+    Raises:
+        SourceError: the register doesn't define one of them.
+    """
+    found = tuple(names)
+    for index, name in enumerate(found):
+        if name not in capabilities:
+            hint = did_you_mean(name, capabilities)
+            raise document.fail((*keys, index), f"unknown capability {name!r}", hint)
+    return found
+
+
+def _capabilities(document: Document) -> dict[str, Capability]:
+    return {
+        name: Capability(
+            row["text"],
+            _expression(document, ("capabilities", name, "guarded"), row),
+            _expression(document, ("capabilities", name, "statement"), row),
+            row.get("state"),
+        )
+        for name, row in document.data.get("capabilities", {}).items()
+    }
+
+
+def _expression(document: Document, keys: KeyPath, row: Mapping[str, Any]) -> re.Pattern[str] | None:
+    text = row.get(str(keys[-1]))
+    return None if text is None else document.expression(keys, text, re.DOTALL, selects=False)

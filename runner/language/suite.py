@@ -1,4 +1,4 @@
-"""All that one run answers to: its registers, each with a folder of its own, and all their cases, chosen or not."""
+"""The registers of a run with all their cases, selected or not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.language.casefolders import REGISTER_NAME, own_cases
-from runner.language.load import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.case_files import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.case_folders import REGISTER_NAME, own_folders
 from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register, refuse_nested, register_folder
@@ -16,10 +16,10 @@ from runner.language.register import read_register, refuse_nested, register_fold
 
 @dataclass(frozen=True)
 class Suite:
-    """Registers with all their cases, which go together: no id stands for two things.
+    """Registers with all their cases; ids are unique in all of them.
 
     Attributes:
-        folders: the registers' folders.
+        folders: the folders of the registers.
         registers: in the order of ``folders``.
     """
 
@@ -34,7 +34,7 @@ class Suite:
 
     @property
     def specifications(self) -> tuple[Specification, ...]:
-        """The documents that the registers number."""
+        """The specifications of the registers."""
         return tuple(dict.fromkeys(register.source for register in self.registers))
 
     @property
@@ -44,29 +44,34 @@ class Suite:
 
     @property
     def words(self) -> frozenset[str]:
-        """The words of all registers that profiles spell."""
+        """The words of all registers, for which profiles have SQL text."""
         return frozenset().union(*(register.vocabulary.words for register in self.registers))
 
     @property
+    def capabilities(self) -> frozenset[str]:
+        """The capabilities that all registers define."""
+        return frozenset().union(*(register.vocabulary.capabilities for register in self.registers))
+
+    @property
     def privileges(self) -> frozenset[str]:
-        """What the cases have their users granted."""
+        """The privileges that the users of the cases are granted."""
         return frozenset(grant for case in self.cases for spec in case.sessions for grant in spec.grants)
 
     @property
     def digest(self) -> str:
-        """The digest of all its files."""
+        """The digest of all files of the suite."""
         return digest_of(*self.folders)
 
 
 def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_cases) -> Suite:
-    """The registers that these case files answer to, with all their cases.
+    """The registers of these case files, with all their cases.
 
     Args:
         files: case files.
         read: reads the cases of one file.
 
     Raises:
-        SourceError: a file can't be used, a register is in another one's folder, or an id stands for two things.
+        SourceError: a file can't be used, a register is below another one's folder, or an id is not unique.
     """
     folders = folders_of(files)
     registers = tuple(read_register(folder / REGISTER_NAME) for folder in folders)
@@ -77,10 +82,10 @@ def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_ca
 
 
 def folders_of(files: Iterable[Path]) -> tuple[Path, ...]:
-    """The folders of the registers that case files answer to.
+    """The folders of the registers of case files.
 
     Raises:
-        SourceError: a file has no register, or a register is in another one's folder.
+        SourceError: a file has no register, or a register is below another one's folder.
     """
     folders = tuple(dict.fromkeys(map(register_folder, files)))
     refuse_nested(folders)
@@ -100,7 +105,7 @@ def suite_in(folders: Sequence[Path]) -> Suite:
             raise SourceError(
                 Place(folder),
                 "no cases found here",
-                f"name a folder called cases that holds {REGISTER_NAME} and the case files, or a folder above it",
+                f"name a folder with {REGISTER_NAME} and case files, or a folder above it",
             )
         files += found
     return suite_of(files)
@@ -108,17 +113,16 @@ def suite_in(folders: Sequence[Path]) -> Suite:
 
 @cache
 def own_suite() -> Suite:
-    """The register and the cases that come with the suite; nothing where it is installed without them.
+    """The registers and cases that come with the suite; empty if it is installed without them.
 
     Raises:
         SourceError: see ``suite_of``.
     """
-    folder = own_cases()
-    return suite_of(case_files(folder) if folder is not None else [], cached_cases)
+    return suite_of([path for folder in own_folders() for path in case_files(folder)], cached_cases)
 
 
 def _refuse_collisions(registers: Iterable[Register]) -> None:
-    """Checks that an id means the same in all registers: results are counted, filtered and compared by it."""
+    """Checks that a requirement's id has one meaning: results are counted, filtered and compared by it."""
     first: dict[str, Register] = {}
     for register in registers:
         for name, requirement in register.requirements.items():

@@ -1,1 +1,1 @@
-"""The pytest side: options, collection of YAML files, items, reports. Each module is one concern; hooks are thin."""
+"""The pytest plugin: options, checks before the run, cases as items, workers, results, and the end of the run."""

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from runner.execution.verdict import CaseResult, Standing, Verdict
-from runner.language.load import cached_cases, case_files, is_case_file
+from runner.language.case_files import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_of
-from runner.plugin.run import Run
-from runner.reporting.failure import failure_text
+from runner.plugin.conformance_run import Run
+from runner.reporting.failure_text import failure_text
 
 
 @cache
 def suite_of_run(files: tuple[Path, ...]) -> Suite:
-    """The registers that a run's files answer to, and all their cases.
+    """The suite of a run: the registers of its case files, with all their cases.
 
     Raises:
-        SourceError: they can't be used, or not together.
+        SourceError: the files can't be used, or not together.
     """
     return suite_of(files, cached_cases)
 
@@ -32,7 +32,7 @@ _MAY_SKIP = ("skip", "skipif", "xfail")
 
 
 class CaseFailedError(Exception):
-    """A case fails the run; the report shows its text instead of a traceback."""
+    """A case fails the run; the report shows the failure's text instead of a traceback."""
 
     def __init__(self, result: CaseResult) -> None:
         super().__init__(result.actual or result.reason)
@@ -43,7 +43,7 @@ class CaseFile(pytest.File):
     """A YAML file of cases."""
 
     def collect(self) -> Iterable[CaseItem]:
-        """The file's cases, each parameter an item."""
+        """The cases of the file, one item for each combination of parameters."""
         try:
             cases = cached_cases(self.path)
         except SourceError as error:
@@ -53,7 +53,7 @@ class CaseFile(pytest.File):
 
 
 class CaseItem(pytest.Item):
-    """One case."""
+    """A case as an item of pytest."""
 
     def __init__(self, *, case: Case, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,14 +69,14 @@ class CaseItem(pytest.Item):
             CaseFailedError: the result fails the run.
         """
         run = Run.of(self.config)
-        result = self.result = run.listed(run.result(self.nodeid, self.case, ahead(self)))
+        result = self.result = run.with_listing(run.result(self.nodeid, self.case, remaining_cases(self)))
         self.user_properties.append(("verdict", result.verdict.value))
         if result.listing:
             self.user_properties += [
                 ("known-deviation", result.standing.value),
                 ("known-reason", result.listing.reason),
             ]
-        if result.fails(strict=run.strict):
+        if result.fails(strict=run.options.strict):
             raise CaseFailedError(result)
         if result.verdict is Verdict.NOT_APPLICABLE:
             pytest.skip(f"not applicable: {result.reason}")
@@ -87,7 +87,7 @@ class CaseItem(pytest.Item):
             pytest.skip(f"{result.verdict.value} ({result.level.value}): {result.actual or result.reason}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """A finding's text; what else went wrong is pytest's to show."""
+        """The text of a failure; pytest's own text for other exceptions."""
         if isinstance(excinfo.value, CaseFailedError):
             run = Run.of(self.config)
             node = f"{self.case.place.shown_path}::{self.name}"
@@ -95,14 +95,14 @@ class CaseItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the case stands in its file."""
+        """The place of the case in its file."""
         return self.path, self.case.place.line - 1, f"{self.case.requirement.id} {self.case.title}"
 
 
-def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
-    """The cases that pytest comes to from this one on, as far as is known, by their names: they may begin already.
+def remaining_cases(item: CaseItem) -> Iterator[tuple[str, Case]]:
+    """The known cases from this one on, in pytest's order, with their names; they may be started already.
 
-    A case with a mark that may keep it from running is left out.
+    Cases with a mark that may skip them are not included.
     """
     for other in dict.fromkeys([item, *_queue(item, item.session)]):
         if isinstance(other, CaseItem) and (other is item or not any(map(other.get_closest_marker, _MAY_SKIP))):
@@ -110,7 +110,7 @@ def ahead(item: CaseItem) -> Iterator[tuple[str, Case]]:
 
 
 def _queue(item: pytest.Item, session: pytest.Session) -> list[pytest.Item]:
-    """The items from this one on; of an xdist worker, those that it was handed, which no hook of xdist tells."""
+    """The items from this one on; in an xdist worker the assigned ones, for which xdist has no hook."""
     if not hasattr(session.config, "workerinput"):
         return session.items[session.items.index(item) :]
     plugins: Iterator[Any] = (plugin for plugin in session.config.pluginmanager.get_plugins())
@@ -123,7 +123,7 @@ def _queue(item: pytest.Item, session: pytest.Session) -> list[pytest.Item]:
 
 
 def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:
-    """The case files that a command line's paths name."""
+    """The case files in the paths of a command line."""
     for arg in args:
         path = (directory / arg.split("::", 1)[0]).resolve()
         if path.is_dir():

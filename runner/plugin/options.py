@@ -1,22 +1,30 @@
-"""The command line of ``pytest cases``."""
+"""The suite's options for pytest, and their values in a run."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import shlex
+from functools import cached_property
+from pathlib import Path
 
 import pytest
 
-from runner.database.profile import DEFAULT_PROFILE
+from runner.database.dsn import DSN_VARIABLE, Dsn, given_dsn
+from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
+from runner.database.time_limits import LONGEST_LIMIT, Limits
 from runner.execution.applicability import SEND_WITHHELD
+from runner.gating.known_deviations import KnownDeviations, read_known_deviations
+from runner.plugin.workers import planned_workers
 
 DEFAULT_IN_FLIGHT = 16
-"""Cases at a time, of all processes together: they use at most about 80 connections, and most servers have 150."""
+"""Cases at a time, of all processes together: they use at most about 80 connections, and most servers allow 150."""
 MOST_IN_FLIGHT = 64
+_LIMITS = Limits()
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Adds the suite's options. ``--strict`` is pytest's own: here it also binds what should be."""
+    """Adds the suite's options. ``--strict`` is pytest's own: here also cases of level should fail the run with it."""
     group = parser.getgroup(
         "conformance", "conformance of a database (with pytest's --strict, 'should' failures fail the run too)"
     )
@@ -24,7 +32,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--dsn",
         metavar="URL",
         help="the target, as oceanbase://USER:PASSWORD@HOST:PORT/[?option=value] (default: the environment variable "
-        "KSC_DSN, or else the embedded simulator)",
+        f"{DSN_VARIABLE}, or else the embedded simulator)",
     )
     group.addoption(
         "--profile",
@@ -64,17 +72,25 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--settle",
-        type=_seconds,
-        default=5.0,
+        type=_time_limit,
+        default=_LIMITS.settle,
         metavar="SECONDS",
-        help="the longest time that a killed session may take to be gone (default: 5)",
+        help="the longest time that a killed session may take to be gone (default: %(default)s)",
     )
     group.addoption(
         "--statement-limit",
-        type=_seconds,
-        default=10.0,
+        type=_time_limit,
+        default=_LIMITS.statement,
         metavar="SECONDS",
-        help="the longest time that a statement may take to reply (default: 10)",
+        help="the longest time that a statement may take to reply (default: %(default)s)",
+    )
+    group.addoption(
+        "--repeat-limit",
+        type=_time_limit,
+        default=_LIMITS.repeat,
+        metavar="SECONDS",
+        help="the time after which a case that observes is not repeated again; it is run three times in any case "
+        "(default: %(default)s)",
     )
     group.addoption(
         "--known-deviations",
@@ -95,11 +111,110 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def _time_limit(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds <= 600:  # noqa: PLR2004 - ten minutes: nobody waits longer for one session
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 600")
+    if not 0 < seconds <= LONGEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to {LONGEST_LIMIT:g}")
     return seconds
+
+
+class RunOptions:
+    """The values of the suite's options in one run.
+
+    Attributes:
+        source: ``--dsn`` or the environment variable that has the DSN; None: the embedded simulator is the target.
+        dsn_text: the DSN as given; None: the embedded simulator is the target.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._option = config.option
+        self._workers = planned_workers(config)
+        self.source, self.dsn_text = given_dsn(self._option.dsn)
+
+    @property
+    def strict(self) -> bool:
+        """Whether cases of level should are required, too."""
+        return bool(self._option.strict)
+
+    @property
+    def anyway(self) -> bool:
+        """Whether to run although ODP answers SHOW PROCESSLIST itself."""
+        return bool(self._option.anyway)
+
+    @property
+    def has_dsn_option(self) -> bool:
+        """Whether ``--dsn`` has a value."""
+        return bool(self._option.dsn)
+
+    @property
+    def accounts(self) -> str | None:
+        """The file with prepared accounts."""
+        return self._option.accounts or None
+
+    @property
+    def target_name(self) -> str | None:
+        """The name of the target in reports, if given."""
+        return self._option.target_name or None
+
+    @property
+    def record_host(self) -> bool:
+        """Whether the record includes the target's host."""
+        return bool(self._option.record_host)
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the run stops at a failure."""
+        return bool(self._option.maxfail) or getattr(self._option, "stepwise", False)
+
+    @property
+    def in_flight(self) -> int:
+        """The cases to run at a time in each process."""
+        return self._option.in_flight or max(1, DEFAULT_IN_FLIGHT // self._workers)
+
+    @property
+    def record_path(self) -> Path | None:
+        """The file for the record."""
+        return Path(self._option.record) if self._option.record else None
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The target's profile; it withholds no statement from the embedded simulator.
+
+        Raises:
+            SourceError: the profile can't be used.
+        """
+        profile = load_profile(self._option.profile)
+        return profile.sending_all() if self.source is None or self._option.send_withheld else profile
+
+    @cached_property
+    def known(self) -> KnownDeviations | None:
+        """The list of known deviations, if given.
+
+        Raises:
+            SourceError: the list can't be used.
+        """
+        path = self._option.known_deviations
+        return read_known_deviations(Path(path)) if path else None
+
+    def limits(self, connect: float | None) -> Limits:
+        """The time limits of the run; ``connect`` is the DSN's limit in seconds for a connection, if it has one."""
+        option, default = self._option, Limits()
+        return Limits(
+            settle=option.settle,
+            statement=option.statement_limit,
+            repeat=option.repeat_limit,
+            connect=connect or default.connect,
+        )
+
+    def to_run_again(self, dsn: Dsn) -> str:
+        """The options for a command that runs one case again on this target."""
+        known = f" --known-deviations '{self.known.path}'" if self.known else ""
+        if self.source is None:
+            return known.lstrip()
+        target = f"--dsn '{dsn.template}' " if self.source == "--dsn" else ""  # the environment is the same then
+        accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
+        withheld = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
+        return f"{target}--profile {self._option.profile}{withheld}{accounts}{known}"

@@ -1,55 +1,51 @@
-"""How far a long run is, now and then: on a slow server, pytest's dots don't tell how long the rest takes."""
+"""Progress of long runs: at intervals, a line with the number of finished cases and the remaining time."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from _pytest.terminal import TerminalReporter
-
 EVERY = 30.0
-"""Seconds between two lines; a run that is over sooner has none."""
+"""The seconds between two lines; shorter runs have none."""
 
 _MINUTE = 60
-_LONG = 120.0  # seconds that are told in minutes
+_LONG = 120.0  # seconds from which times are shown in minutes
 
 
 class Progress:
-    """A plugin of the process that reports."""
+    """A pytest plugin that writes the lines, in the process that reports."""
 
-    def __init__(self, reporter: TerminalReporter) -> None:
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._reporter = reporter
         self._total = 0
         self._done = 0
-        self._began = self._told = time.monotonic()
+        self._started = self._shown = time.monotonic()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The cases of a run without workers are known."""
+        """Counts the cases of a run without workers."""
         self._begin(session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002 - as xdist calls it
-        """Those of a worker, which are the same for all."""
+        """Counts the cases of a worker, which are the same for all workers."""
         self._begin(ids)
 
     def _begin(self, cases: Sequence[object]) -> None:
         self._total = len(cases)
-        self._began = self._told = time.monotonic()
+        self._started = self._shown = time.monotonic()
 
     def pytest_runtest_logfinish(self) -> None:
-        """A case is over."""
+        """Counts a finished case, and writes a line if the last one was long ago."""
         self._done += 1
         now = time.monotonic()
-        if now - self._told >= EVERY and self._done < self._total:
-            self._told = now
+        if now - self._shown >= EVERY and self._done < self._total:
+            self._shown = now
             self._reporter.ensure_newline()
-            begun = self._reporter._tw.width_of_current_line > 0  # noqa: SLF001 - xdist's dots are on no line that pytest knows of
-            self._reporter.write_line(("\n" if begun else "") + self._line(now - self._began))
+            unfinished = self._reporter._tw.width_of_current_line > 0  # noqa: SLF001 - pytest does not count xdist's dots
+            self._reporter.write_line(("\n" if unfinished else "") + self._line(now - self._started))
 
     def _line(self, seconds: float) -> str:
         left = seconds / self._done * (self._total - self._done)

@@ -1,4 +1,4 @@
-"""The record of a run, as pytest's controller writes it: before the first case, marked as cut off, and at the end."""
+"""Writes the record of a run: before the first case, marked as cut off, and at the end."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import pytest
 
 from runner.execution.verdict import CaseResult
 from runner.plugin.collection import suite_of_run
-from runner.plugin.run import Run
+from runner.plugin.conformance_run import Run
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordedTarget, suite_version
 
 
 def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseResult], exit_code: int | None) -> None:
-    """Writes the record, if ``--record`` asks for it and the target was reached.
+    """Writes the record, if ``--record`` is given and the target was reached.
 
     Args:
         config: the controller's.
         files: the case files of this run.
         results: the results so far, in the order of the files.
-        exit_code: pytest's, if the run came to its end; None marks it as cut off.
+        exit_code: pytest's, if the run is complete; None marks it as cut off.
 
     Raises:
         OSError: the file can't be written.
     """
     run = Run.of(config)
-    if run.record_path is None or run.facts is None:
+    path = run.options.record_path
+    if path is None or run.facts is None:
         return
     facts, suite = run.facts, suite_of_run(tuple(files))
     recorded = {result.name for result in results}
@@ -39,11 +40,11 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             flavour=facts.flavour,
             version=facts.version,
             product=facts.product,
-            profile=run.profile.name,
-            title=run.profile.title,
+            profile=run.options.profile.name,
+            title=run.options.profile.title,
             route=facts.route,
             tls=facts.tls,
-            host=facts.target.rpartition("@")[2] if config.option.record_host else None,
+            host=facts.target.rpartition("@")[2] if run.options.record_host else None,
         ),
         run=RecordedRun(
             suite=suite_version(),
@@ -54,7 +55,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             finished=None if exit_code is None else _time(dt.datetime.now(dt.UTC)),
             machine=_machine(),
             workers=getattr(config.option, "numprocesses", None) or 0,
-            strict=run.strict,
+            strict=run.options.strict,
             settle=run.limits.settle,
             statement_limit=run.limits.statement,
             complete=exit_code is not None,
@@ -64,7 +65,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
         specifications=suite.specifications,
         requirements=suite.requirements,
         results=tuple(results),
-    ).write(run.record_path)
+    ).write(path)
 
 
 def _machine() -> str:

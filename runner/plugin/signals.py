@@ -1,4 +1,4 @@
-"""Signals that end a run: each ends it like one Ctrl-C, so that what was made is removed first."""
+"""Signals that end a run: they interrupt it like Ctrl-C, so that the cleanup still takes place."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_CLEARING = 20.0  # seconds after the first one in which another one would only cut the clearing up short
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_CLEANUP = 20.0  # seconds after the first signal in which further ones are ignored, because of the cleanup
 
 
 def end_like_ctrl_c() -> None:
-    """Makes the signals of CI systems (SIGTERM) and of closed terminals (SIGHUP) interrupt as Ctrl-C does, once."""
+    """Handles SIGTERM (sent by CI systems) and SIGHUP (closed terminal) like Ctrl-C; repeated signals are ignored."""
     last = -math.inf
 
     def interrupt(_: int, __: FrameType | None) -> None:
         nonlocal last
-        if time.monotonic() - last >= _CLEARING:
+        if time.monotonic() - last >= _CLEANUP:
             last = time.monotonic()
             raise KeyboardInterrupt
 
-    for number in _ENDING:
-        # Who ignores one of them (nohup), or handles it, has a reason.
-        if _in_charge() and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+    for number in _SIGNALS:
+        # A signal that is ignored (nohup) or handled already is left unchanged.
+        if _in_main_thread() and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, interrupt)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Lets none of them cut short what has to be done and takes seconds at most; they are not heard."""
-    numbers = _ENDING if _in_charge() else []
+def signals_ignored() -> Iterator[None]:
+    """Ignores these signals during a block that takes seconds at most."""
+    numbers = _SIGNALS if _in_main_thread() else []
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield
@@ -42,5 +42,5 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _in_charge() -> bool:
+def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()

@@ -1,33 +1,62 @@
-"""Parallel workers (pytest-xdist) and what they may not share."""
+"""Workers of pytest-xdist, and the checks of the option ``--accounts``."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from runner.database.accountsfile import PreparedAccounts
+from runner.accounts.accounts_file import PreparedAccounts, read_accounts
+from runner.accounts.prepared_accounts import missing_accounts
+from runner.database.dsn import Dsn
+from runner.database.profile import Profile
+from runner.execution.applicability import exempted
+from runner.language.model import Case
+from runner.language.problems import SourceError
+from runner.language.suite import Suite, own_suite
 
 
 def planned_workers(config: pytest.Config) -> int:
-    """How many processes will run cases: ``-n 2`` and ``--tx 2*popen`` are two, none is this one alone."""
+    """The number of processes that run cases: 2 with ``-n 2`` or ``--tx 2*popen``, 1 without workers."""
     specs: list[str] = getattr(config.option, "tx", None) or []
     return max(1, sum(int(head) if times else 1 for head, times, _ in (spec.partition("*") for spec in specs)))
 
 
-class Shares:
-    """The prepared accounts in equal shares, one a worker, by the workers' numbers."""
+def read_prepared(path: str, suite: Suite) -> PreparedAccounts:
+    """Reads the file, and checks its grants against the cases of the run and the suite's own cases.
 
-    def __init__(self, prepared: PreparedAccounts, workers: int) -> None:
-        self._shares = [prepared.share(number, workers).as_plain() for number in range(workers)]
-        self._holders: list[str | None] = [None] * workers
+    Raises:
+        pytest.UsageError: the file can't be used.
+    """
+    try:
+        return read_accounts(Path(path), suite.privileges | own_suite().privileges)
+    except SourceError as error:
+        raise pytest.UsageError(f"--accounts: {error}") from error
 
-    def give(self, worker: str) -> dict[str, Any]:
-        """The first share that nobody holds: workers ask in the order of their numbers."""
-        number = self._holders.index(None)
-        self._holders[number] = worker
-        return self._shares[number]
 
-    def take_back(self, worker: str) -> None:
-        """A worker is gone."""
-        self._holders = [None if holder == worker else holder for holder in self._holders]
+def refuse_too_few(
+    prepared: PreparedAccounts, path: str, cases: Sequence[Case], profile: Profile, workers: int
+) -> None:
+    """Checks that the accounts are enough for this number of workers.
+
+    Raises:
+        pytest.UsageError: there are too few accounts.
+    """
+    few = missing_accounts(prepared, [case for case in cases if exempted(case, profile) is None], workers)
+    if few and workers > 1:
+        raise pytest.UsageError(
+            f"--accounts: {path} has too few accounts for {workers} workers. Needed: {', '.join(few)}\n"
+            "    hint: use fewer workers, or create accounts with kill-session-conformance accounts "
+            f"--workers {workers}"
+        )
+
+
+def refuse_dsns_user(prepared: PreparedAccounts, dsn: Dsn) -> None:
+    """Checks that the administrator is not a prepared account: cases kill the sessions of prepared accounts.
+
+    Raises:
+        pytest.UsageError: the administrator is one.
+    """
+    if any(account.user.casefold() == dsn.account.casefold() for account in prepared.accounts):
+        raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user, which can't be a prepared account")

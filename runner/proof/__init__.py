@@ -1,1 +1,1 @@
-"""The suite proved on the simulator: every case can fail, and no lawful server is accused."""
+"""Proves the suite on the simulator: every case can fail, and no conforming server fails."""

@@ -1,80 +1,86 @@
-"""Proves the suite on the simulator.
+"""Proves the suite on the simulator, and prints the proofs as a matrix with a score.
 
-Every defect deviates for the requirement that it breaks, no variant fails the run or has an inconclusive case, and in
-an environment in which cases can't be decided some are inconclusive and none deviates.
+With every defect, a case of the requirement that it breaks deviates. With every variant, the run succeeds and no case
+is inconclusive. In every environment, some cases are inconclusive and none deviates.
 
-Each proof is a simulator with one of these, and the suite against it, as processes. A defect meets the cases of the
-requirement that it breaks; a few meet all cases, and so does every variant and environment.
+A proof starts a simulator with one of these, and runs the suite against it. With a defect, the cases of the requirement
+that it breaks are run; with a few defects and with all variants and environments, all cases. Variants that change
+different components share a run.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.verdict import CaseResult, Verdict
-from runner.language.model import Level, Register
-from runner.proof.forks import ROOT, ForkedSimulator, ForkedSuite
+from runner.language.model import Level
+from runner.language.suite import Suite
+from runner.proof.forked_processes import ForkedSimulator, ForkedSuite
+from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined
 
-JOBS = 5 * (os.cpu_count() or 1)
-"""Proofs at a time: each has a few cases in flight, and still waits for most of its time."""
+JOBS = 8 * (os.cpu_count() or 1)
+"""The proofs at a time: each waits for most of its time, although it has a few cases in flight."""
 
-_MORE = 2  # times as many proofs at a time where only the cases of a requirement are run
 _FOREIGN_KILLED = 3
-"""A simulator's exit code if a session was killed that its environment keeps."""
-_START_LIMIT = 20.0  # seconds
-_RUN_LIMIT = 600.0
-_NOT_PROVED = {
-    "closes-idle-sessions": "on a busy machine sessions are idle for longer than its timeout, which is inconclusive",
-    "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts affect it in the same way",
-    "cached-list": "all cases are decided, but take minutes: each step waits until the proxy reads a new list",
-    "list-of-both-nodes": "a process list with ids that the statement rejects deviates (PAR-2), whatever the reason",
+"""A simulator's exit code if a session of another client was killed."""
+_RUN_LIMIT = 600.0  # seconds
+# A proof needs no measurements: cases of level observe are run three times each.
+# The plugin of Hypothesis takes a second at the end of each run.
+_OPTIONS = [
+    "--repeat-limit",
+    "0.1",
+    "-q",
+    "--tb=no",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:unraisableexception",
+    "-p",
+    "no:logging",
+    "-s",  # nothing is captured that a report would need
+]
+_WITH_ALL_CASES = {
+    "ends-everyone",
+    "unknown-id-ends-the-caller",
+    "disconnects-who-lacks-the-privilege",
+    "plain-kill-ends-everyone",
 }
-"""Variants and environments that are served, but without a guaranteed result on every machine, and why."""
-# Hypothesis serves the tests, not the cases, and costs a second at the end of each run.
-_OPTIONS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
-_EVERYWHERE = {"ends-everyone", "unknown-id-ends-the-caller", "disconnects-who-lacks-the-privilege"}
-"""Defects that show that also those cases can fail which end nothing, or only observe."""
+"""Defects that make also those cases fail in which no session is killed, or that only observe."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A ``defect``, which breaks a requirement, a ``variant``, which breaks none, or an ``environment``.
-
-    Attributes:
-        kind: which of these; the simulator's option for it has that name.
-    """
-
-    name: str
-    text: str
-    kind: str
-    breaks: str | None = None
+_RESULT_OF_KIND = {"variant": "conforms     ", "environment": "undecidable  "}
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of a claim: the run's exit code and the cases that deviated.
+    """The run for a server.
 
     Attributes:
-        harmless: whether no session was killed that the environment keeps, somebody else's.
+        code: the exit code of the run; -1 if the simulator did not start.
+        screen: the output of the run.
+        harmless: whether no session of another client was killed.
+        together: the number of servers that this run proves.
     """
 
-    claim: Claim
+    server: SimulatedServer
     code: int
     results: tuple[CaseResult, ...]
     seconds: float
     screen: str
     harmless: bool = True
+    together: int = 1
 
     @property
     def killed(self) -> frozenset[str]:
@@ -83,78 +89,86 @@ class Proof:
 
     @property
     def undecided(self) -> frozenset[str]:
-        """The cases that were inconclusive; also of a should, which the exit code does not tell."""
+        """The cases that were inconclusive, also of level should, which don't affect the exit code."""
         return frozenset(result.name for result in self.results if result.verdict is Verdict.INCONCLUSIVE)
 
-    def holds(self, register: Register) -> bool:
-        """Whether the suite did what it is for: the defect deviates for its requirement, or the variant conforms.
+    def holds(self, suite: Suite) -> bool:
+        """Whether the proof succeeds: the defect deviates for its requirement, or the variant conforms.
 
-        An inconclusive case of a variant is a failure too: a conforming server lacks nothing. In an environment in
-        which cases can't be decided, a run that decides them all fails, and so does one that killed a session of
-        another client.
+        With a variant, no case may be inconclusive. In an environment, some case has to be inconclusive, and no session
+        of another client may be killed.
         """
-        if self.claim.kind == "environment":
+        if self.server.kind == "environment":
             return self.harmless and not self.killed and bool(self.undecided) and self.code in {0, 1}
-        if self.claim.breaks is None:
+        if self.server.breaks is None:
             return self.code == 0 and not self.undecided
-        level = register.requirements[self.claim.breaks].level
+        level = suite.requirements[self.server.breaks].level
         caught = any(
-            result.verdict is Verdict.DEVIATES and result.requirement == self.claim.breaks for result in self.results
+            result.verdict is Verdict.DEVIATES and result.requirement == self.server.breaks for result in self.results
         )
         return caught and (self.code == 1 or level is Level.OBSERVE)
 
 
-def claims() -> list[Claim]:
-    """All defects, variants and environments that the simulator knows."""
-    return [
-        Claim(row["name"], row["text"], kind, row.get("breaks"))
-        for kind in ("defect", "variant", "environment")
-        for row in json.loads(_simulator(f"--list-{kind}s", "--json"))
-        if row["name"] not in _NOT_PROVED
-    ]
+def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path) -> list[Proof]:
+    """Runs the suite against a simulator with the servers' defect, variants or environment.
 
+    If variants together don't conform, each is proved alone.
 
-def prove(claim: Claim, register: Register, folder: Path) -> Proof:
-    """Runs the suite against a simulator with the claim's defect or variant; its records go to ``folder``."""
+    Args:
+        group: the servers of one run.
+        suite: the cases.
+        folder: for the record and the output of each run.
+    """
     start = time.monotonic()
     try:
-        simulator = ForkedSimulator(f"--{claim.kind}", claim.name)
+        simulator = ForkedSimulator(*(word for server in group for word in (f"--{server.kind}", server.name)))
     except RuntimeError as error:
-        return Proof(claim, -1, (), 0.0, str(error))
+        return [Proof(server, -1, (), 0.0, str(error)) for server in group]
+    record, screen = folder / f"{group[0].name}.json", folder / f"{group[0].name}.txt"
     try:
-        options = [*_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD, *_options(claim, register), *_in_flight(claim)]
-        record, screen = folder / f"{claim.name}.json", folder / f"{claim.name}.txt"
-        code = ForkedSuite([*options, "--record", str(record)], screen).exit_code(_RUN_LIMIT)
+        options = [*map(str, suite.folders), *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]
+        options += [*_options(group[0], suite), *_in_flight(group[0]), "--record", str(record)]
+        code = ForkedSuite(options, screen).exit_code(_RUN_LIMIT)
     finally:
         stopped = simulator.stop()
-    return Proof(
-        claim,
-        code=code,
-        results=_read(record),
-        seconds=round(time.monotonic() - start, 1),
-        screen=screen.read_text(encoding="utf-8", errors="replace"),
-        harmless=stopped != _FOREIGN_KILLED,
-    )
+    proofs = [
+        Proof(
+            server,
+            code=code,
+            results=_read(record),
+            seconds=round(time.monotonic() - start, 1),
+            screen=screen.read_text(encoding="utf-8", errors="replace"),
+            harmless=stopped != _FOREIGN_KILLED,
+            together=len(group),
+        )
+        for server in group
+    ]
+    if len(group) == 1 or all(proof.holds(suite) for proof in proofs):
+        return proofs
+    return [proof for server in group for proof in prove([server], suite, folder)]
 
 
-def _options(claim: Claim, register: Register) -> list[str]:
-    if claim.kind == "environment":
-        # A run stops where ODP makes up the list; what a list does not show after 4 s, it does not show later either.
+def _options(server: SimulatedServer, suite: Suite) -> list[str]:
+    if server.kind == "environment":
+        # --anyway: otherwise no run with ODP's own process list. 4 seconds: process lists lag no longer.
         return ["--anyway", "--settle", "4"]
-    if not claim.breaks:
+    if not server.breaks:
         return []
-    # A target that ends nothing, or answers nothing, is known for it after a second as well as after ten.
+    # One second is enough to detect that no session is killed, two that there is no reply.
     options = ["--settle", "1", "--statement-limit", "2"]
-    options += ["--strict"] if register.requirements[claim.breaks].level is Level.SHOULD else []
-    return options if _meets_all_cases(claim) else [*options, "--requirement", claim.breaks]
+    options += ["--strict"] if suite.requirements[server.breaks].level is Level.SHOULD else []
+    return options if _meets_all_cases(server) else [*options, "--requirement", server.breaks]
 
 
-def _in_flight(claim: Claim) -> list[str]:
-    """Few cases at a time where all are run: more of them cost more processor time than more proofs at a time.
+def _in_flight(server: SimulatedServer) -> list[str]:
+    """A few cases at a time if all are run: more proofs at a time are more efficient than more cases.
 
-    One where only those of a requirement are run: most deviate, and each would be run again alone.
+    As many as usual if the server is slow, which takes no processor time; one at a time if only those of a requirement
+    are run: most deviate, and would be run again alone.
     """
-    return ["--in-flight", "4" if _meets_all_cases(claim) else "1"]
+    if server.name in LONGEST:
+        return []
+    return ["--in-flight", "4" if _meets_all_cases(server) else "1"]
 
 
 def _read(record: Path) -> tuple[CaseResult, ...]:
@@ -165,34 +179,69 @@ def _read(record: Path) -> tuple[CaseResult, ...]:
 
 
 def prove_all(
-    wanted: Sequence[Claim], register: Register, jobs: int, said: Callable[[Proof], None] = lambda _: None
+    wanted: Sequence[SimulatedServer],
+    suite: Suite,
+    jobs: int,
+    report: Callable[[Proof], None] = lambda _: None,
+    *,
+    alone: bool = False,
 ) -> list[Proof]:
-    """Proves claims, ``jobs`` at a time; ``said`` receives each proof as it is done.
+    """Proves servers, ``jobs`` at a time; those whose runs take longest start first.
 
-    More at a time where only the cases of a requirement are run, which mostly wait.
+    Args:
+        wanted: the servers.
+        suite: the cases.
+        jobs: the number of proofs at a time.
+        report: called with each proof when it is finished.
+        alone: whether each variant has a run of its own.
     """
+    groups = [(server,) for server in wanted] if alone else combined(wanted)
     proofs = []
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder:
-        for whole in (True, False):
-            chosen = [claim for claim in wanted if _meets_all_cases(claim) is whole]
-            with ThreadPoolExecutor(jobs if whole else jobs * _MORE) as pool:
-                for proof in pool.map(lambda claim: prove(claim, register, Path(folder)), chosen):
-                    said(proof)
-                    proofs.append(proof)
-    return sorted(proofs, key=lambda proof: wanted.index(proof.claim))
+        groups.sort(key=lambda group: (group[0].name not in LONGEST, not _meets_all_cases(group[0])))
+        with ThreadPoolExecutor(jobs) as pool:
+            for proof in chain.from_iterable(pool.map(lambda group: prove(group, suite, Path(folder)), groups)):
+                report(proof)
+                proofs.append(proof)
+    return sorted(proofs, key=lambda proof: wanted.index(proof.server))
 
 
-def _meets_all_cases(claim: Claim) -> bool:
-    return claim.breaks is None or claim.name in _EVERYWHERE
+def _meets_all_cases(server: SimulatedServer) -> bool:
+    return server.breaks is None or server.name in _WITH_ALL_CASES
 
 
-def _simulator(*options: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "runner.simulator", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_START_LIMIT,
-        check=True,
-    )
-    return done.stdout
+def cases_that_never_fail(proofs: Iterable[Proof], cases: Iterable[str]) -> list[str]:
+    """The cases that deviate with no defect: it is not shown that they can fail."""
+    killed = frozenset[str]().union(*(proof.killed for proof in proofs if proof.server.breaks))
+    return [case for case in cases if case not in killed]
+
+
+def matrix_score(proofs: Sequence[Proof], suite: Suite, killed: int, cases: int) -> str:
+    """The score of all proofs in a sentence."""
+    parts = []
+    for level in (Level.MUST, Level.SHOULD):
+        of_level = [
+            proof for proof in proofs if proof.server.breaks and suite.requirements[proof.server.breaks].level is level
+        ]
+        caught = sum(proof.holds(suite) for proof in of_level)
+        parts.append(f"{caught} of {len(of_level)} {level.value} defects detected")
+    for kind, what in (
+        ("variant", "conforming variants with false positives"),
+        ("environment", "environments with false positives"),
+    ):
+        of_kind = [proof for proof in proofs if proof.server.kind == kind]
+        parts.append(f"{sum(not proof.holds(suite) for proof in of_kind)} of {len(of_kind)} {what}")
+    return "; ".join([*parts, f"{killed} of {cases} cases shown to fail"])
+
+
+def matrix_line(proof: Proof, suite: Suite) -> str:
+    """A proof as a row of the matrix."""
+    verdict = "holds " if proof.holds(suite) else "FAILS "
+    what = f"breaks {proof.server.breaks:<6}" if proof.server.breaks else _RESULT_OF_KIND[proof.server.kind]
+    own = [result for result in proof.results if result.requirement == proof.server.breaks]
+    deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
+    score = f"{deviating}/{len(own)} cases" if proof.server.breaks else f"{len(proof.killed | proof.undecided)} wrong"
+    if proof.server.kind == "environment":
+        score = f"{len(proof.killed)} wrong" if proof.harmless else "harmed"
+    together = f", {proof.together} together" if proof.together > 1 else ""
+    return f"{verdict} {proof.server.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s{together}"

@@ -1,1 +1,1 @@
-"""Turns records of runs into what is published: pages, a summary in Markdown, badges."""
+"""Renders records of runs as a report: pages, a summary in Markdown, badges."""

@@ -1,6 +1,6 @@
-"""What a case's verdict rests on: what was expected and came, what was said in time order, what to type by hand.
+"""The evidence for the verdict of a case: expected and actual result, transcript, statements to type by hand.
 
-What the runner says to prepare is the same for many cases: each preparation is shown once, and the cases refer to it.
+Many cases have the same preparation: it is shown once, and the cases refer to it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from runner.execution.transcript import Event
 from runner.execution.verdict import CaseResult, Ending, Verdict
-from runner.publishing import texts, wording
-from runner.reporting.summary import plural
+from runner.publishing import wording
+from runner.reporting import escaping
+from runner.reporting.conclusion import plural
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12
@@ -21,7 +22,7 @@ _LETTERS = {"connects": "l", "sends": "s", "prepares": "s", "receives": "h", "en
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the transcript; ``letter`` is its kind in the page."""
+    """A line of the transcript; ``letter`` is the code of its kind in the page."""
 
     at_ms: float
     session: str
@@ -33,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What was said to prepare, without times; ``by_hand`` is the same to type."""
+    """The statements that prepare a case, without times; ``by_hand`` has them to type."""
 
     number: int
     lines: tuple[tuple[str, str, str], ...]
@@ -42,7 +43,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A case as its target's page shows it."""
+    """A case as shown in the page of its target."""
 
     result: CaseResult
     anchor: str
@@ -57,18 +58,18 @@ class Evidence:
 
 
 class Preparations:
-    """The preparations of one run, numbered as they first occur."""
+    """The preparations of one run, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[str, str, str], ...], Preparation] = {}
 
     @property
     def all(self) -> list[Preparation]:
-        """All that were met so far."""
+        """All preparations so far."""
         return list(self._known.values())
 
     def of(self, events: list[Event]) -> Preparation | None:
-        """The preparation that these events are."""
+        """The preparation that consists of these events; None if there are none."""
         if not events:
             return None
         lines = tuple((event.session, _ARROWS[event.kind], event.text) for event in events[:_MOST_LINES])
@@ -79,13 +80,13 @@ class Preparations:
 
 
 def evidence(result: CaseResult, preparations: Preparations) -> Evidence:
-    """All that a reader needs to judge a verdict."""
+    """The evidence for the verdict of a case."""
     setup = [event for event in result.transcript if event.setup and event.kind != "connects"]
     own = [event for event in result.transcript if not event.setup or event.kind == "connects"]
     times = [event.at_ms for event in result.transcript if event.setup]
     return Evidence(
         result=result,
-        anchor=texts.anchor(result.name),
+        anchor=escaping.anchor(result.name),
         expected=_expected(result),
         actual=tuple(_actual(result)),
         repeated=sum(result.observed.values()),
@@ -136,7 +137,7 @@ def _ending(ending: Ending) -> str:
 
 
 def _script(events: list[Event]) -> Iterator[str]:
-    """What to type, in this order; a comment says in whose client."""
+    """The statements to type, in order, each with its session in a comment."""
     for event in events:
         if event.kind == "connects":
             yield f"-- {event.session}: connect {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"

@@ -1,4 +1,4 @@
-"""The matrix: requirements by targets, and behind each requirement its cases by targets."""
+"""The matrix of a report: requirements by targets, and for each requirement its cases by targets."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level, Requirement
-from runner.publishing import texts
-from runner.publishing.subjects import Subject
+from runner.publishing.reported_targets import ReportedTarget
+from runner.reporting import escaping
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one target came to at one requirement or case.
+    """The verdict of one target for one requirement or case.
 
     Attributes:
-        count: of how many of the requirement's cases ``verdict`` is said, and of how many cases in all.
-        link: where the evidence is.
-        letters: for a case that observes: the outcomes, by the letters that ``observations`` gives them.
+        link: the URL of the evidence.
+        count: the number of the requirement's cases with this verdict.
+        total: the number of the requirement's cases.
+        letters: the outcomes of a case of level observe, with the letters of ``observations``.
     """
 
     verdict: Verdict
@@ -29,13 +30,13 @@ class Cell:
 
     @property
     def shown_count(self) -> str:
-        """``9``, or ``3/16`` where the other cases came to something else."""
+        """``9``, or ``3/16`` if the other cases have another verdict."""
         return str(self.count) if self.count == self.total else f"{self.count}/{self.total}"
 
 
 @dataclass(frozen=True)
 class CaseRow:
-    """A case at all targets; None where a target's record has no result."""
+    """A case with a cell per target; None: the target's record has no result."""
 
     name: str
     title: str
@@ -45,7 +46,7 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement at all targets."""
+    """A requirement with a cell per target."""
 
     requirement: Requirement
     cells: tuple[Cell | None, ...]
@@ -59,54 +60,54 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether targets came to different things at one of its cases."""
+        """Whether targets have different results for one of its cases."""
         return any(
             len({(cell.verdict, cell.letters) for cell in case.cells if cell is not None}) > 1 for case in self.cases
         )
 
 
-def requirement_rows(subjects: Sequence[Subject], letters: dict[tuple[str, int], str]) -> dict[Level, list[Row]]:
-    """The rows by level, in the registers' order. With mixed records, a requirement of two levels has two rows.
+def requirement_rows(targets: Sequence[ReportedTarget], letters: dict[tuple[str, int], str]) -> dict[Level, list[Row]]:
+    """The rows by level, in the order of the registers. In mixed records, a requirement with two levels has two rows.
 
     Args:
-        subjects: the columns.
-        letters: the outcomes that a target showed at a case, by the case's name and the target's place.
+        targets: the columns.
+        letters: the letters of the observed outcomes, by the case's name and the number of the target's column.
     """
     known: dict[tuple[str, Level], Requirement] = {}
     names: dict[tuple[str, Level], dict[str, CaseResult]] = {}
-    for subject in subjects:
-        for requirement in subject.record.requirements.values():
+    for target in targets:
+        for requirement in target.record.requirements.values():
             known.setdefault((requirement.id, requirement.level), requirement)
-        for result in subject.record.results:
+        for result in target.record.results:
             names.setdefault((result.requirement, result.level), {}).setdefault(result.name, result)
     rows: dict[Level, list[Row]] = {level: [] for level in Level}
     for key, requirement in known.items():
         if key in names:
-            cases = tuple(_case(subjects, result, letters) for result in names[key].values())
-            rows[requirement.level].append(Row(requirement, _requirement(subjects, requirement), cases))
+            cases = tuple(_case(targets, result, letters) for result in names[key].values())
+            rows[requirement.level].append(Row(requirement, _requirement(targets, requirement), cases))
     return rows
 
 
-def _requirement(subjects: Sequence[Subject], requirement: Requirement) -> tuple[Cell | None, ...]:
+def _requirement(targets: Sequence[ReportedTarget], requirement: Requirement) -> tuple[Cell | None, ...]:
     cells: list[Cell | None] = []
-    for subject in subjects:
-        found = subject.tallies.get(requirement.id)
+    for target in targets:
+        found = target.tallies.get(requirement.id)
         if found is None or found.requirement.level is not requirement.level:
             cells.append(None)
             continue
-        link = f"{subject.page}#requirement={texts.anchor(requirement.id)}"
+        link = f"{target.page}#requirement={escaping.anchor(requirement.id)}"
         cells.append(Cell(found.verdict, link, found.verdicts[found.verdict], found.verdicts.total()))
     return tuple(cells)
 
 
-def _case(subjects: Sequence[Subject], case: CaseResult, letters: dict[tuple[str, int], str]) -> CaseRow:
-    name = texts.anchor(case.name)
+def _case(targets: Sequence[ReportedTarget], case: CaseResult, letters: dict[tuple[str, int], str]) -> CaseRow:
+    name = escaping.anchor(case.name)
     cells: list[Cell | None] = []
-    for place, subject in enumerate(subjects):
-        result = subject.results.get(case.name)
+    for column, target in enumerate(targets):
+        result = target.results.get(case.name)
         if result is None or (result.requirement, result.level) != (case.requirement, case.level):
             cells.append(None)
         else:
-            link = f"{subject.page}#case={name}"
-            cells.append(Cell(result.verdict, link, letters=letters.get((case.name, place), "")))
+            link = f"{target.page}#case={name}"
+            cells.append(Cell(result.verdict, link, letters=letters.get((case.name, column), "")))
     return CaseRow(case.name, case.title, name, tuple(cells))

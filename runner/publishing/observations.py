@@ -1,172 +1,147 @@
-"""What databases did where the specification is silent, side by side; and how long their sessions took to end."""
+"""The observations of all targets side by side, and the times that killed sessions took to end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
 
 from runner.execution.verdict import CaseResult, Ending, Verdict
 from runner.language.model import Level
-from runner.publishing import texts
-from runner.publishing.subjects import Subject
+from runner.publishing.reported_targets import ReportedTarget
+from runner.reporting import escaping
+from runner.reporting.ending_times import Ends
 
 _MOST = 26
-"""Outcomes of one case that are told apart; a record with more was not made by the suite."""
+"""The most outcomes of one case that have letters; the suite writes no record with more."""
 _FEWEST = 2
-"""Ends of sessions at one case from which times are worth a table."""
+"""The ended sessions of one case from which on a table shows their times."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How often one target came to an outcome, and of how many times."""
+    """How often one target had an outcome, and in how many repetitions."""
 
-    subject: Subject
+    target: ReportedTarget
     count: int
     total: int
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One thing that came, and which targets it came from."""
+class ObservedOutcome:
+    """An outcome, and the targets that had it."""
 
     letter: str
     name: str
     shown: tuple[Shown, ...]
     everywhere: bool
-    """Whether every target came to it, each time."""
+    """Whether all targets had it in each repetition."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A case that observes, at all targets."""
+    """A case of level observe on all targets."""
 
     case: CaseResult
     anchor: str
-    outcomes: tuple[Outcome, ...]
-    others: tuple[tuple[Subject, CaseResult], ...]
-    """Targets at which it was not observed: inconclusive, not applicable, or deviating."""
+    outcomes: tuple[ObservedOutcome, ...]
+    others: tuple[tuple[ReportedTarget, CaseResult], ...]
+    """The targets on which it is inconclusive, not applicable, or deviates."""
 
     @property
     def differs(self) -> bool:
-        """Whether two targets came to different outcomes, however often."""
+        """Whether two targets have different sets of outcomes."""
         sets: dict[str, set[str]] = {}
         for outcome in self.outcomes:
             for shown in outcome.shown:
-                sets.setdefault(shown.subject.slug, set()).add(outcome.letter)
+                sets.setdefault(shown.target.slug, set()).add(outcome.letter)
         return len({frozenset(letters) for letters in sets.values()}) > 1
 
 
-def observations(subjects: Sequence[Subject]) -> list[Observation]:
-    """The cases of level observe, in the records' order."""
+def observations(targets: Sequence[ReportedTarget]) -> list[Observation]:
+    """The cases of level observe, in the order of the records."""
     cases: dict[str, CaseResult] = {}
-    for subject in subjects:
-        for result in subject.record.results:
+    for target in targets:
+        for result in target.record.results:
             if result.level is Level.OBSERVE:
                 cases.setdefault(result.name, result)
-    return [_observation(subjects, case) for case in cases.values()]
+    return [_observation(targets, case) for case in cases.values()]
 
 
-def _observation(subjects: Sequence[Subject], case: CaseResult) -> Observation:
+def _observation(targets: Sequence[ReportedTarget], case: CaseResult) -> Observation:
     found: dict[str, list[Shown]] = {}
-    others: list[tuple[Subject, CaseResult]] = []
-    for subject in subjects:
-        result = subject.results.get(case.name)
+    others: list[tuple[ReportedTarget, CaseResult]] = []
+    for target in targets:
+        result = target.results.get(case.name)
         if result is None:
             continue
         if result.verdict is not Verdict.OBSERVED:
-            others.append((subject, result))
+            others.append((target, result))
             continue
         total = sum(result.observed.values())
         for name, count in sorted(result.observed.items(), key=lambda pair: (-pair[1], pair[0])):
             if name in found or len(found) < _MOST:
-                found.setdefault(name, []).append(Shown(subject, count, total))
+                found.setdefault(name, []).append(Shown(target, count, total))
     outcomes = tuple(
-        Outcome(
+        ObservedOutcome(
             chr(ord("a") + place),
             name,
             tuple(shown),
-            everywhere=len(shown) == len(subjects) and all(entry.count == entry.total for entry in shown),
+            everywhere=len(shown) == len(targets) and all(entry.count == entry.total for entry in shown),
         )
         for place, (name, shown) in enumerate(found.items())
     )
-    return Observation(case, texts.anchor(case.name), outcomes, tuple(others))
+    return Observation(case, escaping.anchor(case.name), outcomes, tuple(others))
 
 
-def letters(subjects: Sequence[Subject], observed: Iterable[Observation]) -> dict[tuple[str, int], str]:
-    """The letters of the outcomes that each target showed, by the case's name and the target's place."""
-    places = {subject.slug: place for place, subject in enumerate(subjects)}
+def letters(targets: Sequence[ReportedTarget], observed: Iterable[Observation]) -> dict[tuple[str, int], str]:
+    """The letters of each target's outcomes, by the case's name and the number of the target's column."""
+    columns = {target.slug: column for column, target in enumerate(targets)}
     found: dict[tuple[str, int], str] = {}
     for observation in observed:
         for outcome in observation.outcomes:
             for shown in outcome.shown:
-                key = (observation.case.name, places[shown.subject.slug])
+                key = (observation.case.name, columns[shown.target.slug])
                 found[key] = found.get(key, "") + outcome.letter
     return found
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How times lie, in milliseconds."""
-
-    least: float
-    lower: float
-    middle: float
-    upper: float
-    most: float
-
-    @classmethod
-    def of(cls, times: Sequence[float]) -> Spread | None:
-        """The spread of these times, of none at all None."""
-        if not times:
-            return None
-        lower, _, upper = quantiles(times, n=4, method="inclusive") if len(times) > 1 else (times[0],) * 3
-        return cls(min(times), lower, median(times), upper, max(times))
-
-
-@dataclass(frozen=True)
 class Timing:
-    """How long after the statement's answer one target's connections and rows were seen gone."""
+    """The times from the reply to the statement until connections and rows of one target were gone."""
 
-    subject: Subject
+    target: ReportedTarget
     number: int
-    connection: Spread
-    row: Spread | None
+    ends: Ends
 
 
 @dataclass(frozen=True)
 class Timings:
-    """The same at all targets, for all cases or for one."""
+    """The times of all targets, for one case or all cases."""
 
     title: str
     anchor: str
     of: tuple[Timing, ...]
 
 
-def timings(subjects: Sequence[Subject], observed: Iterable[Observation]) -> list[Timings]:
-    """Of all ends of sessions, then of the cases that look several times."""
-    every = [(subject, [end for result in subject.record.results for end in result.endings]) for subject in subjects]
-    found = [Timings("All cases in which a session ended", "", _timing(every))]
+def timings(targets: Sequence[ReportedTarget], observed: Iterable[Observation]) -> list[Timings]:
+    """The times for each case in which several sessions ended, in the order of the records; then for all cases."""
+    found = []
     for observation in observed:
-        one = [
-            (subject, list(result.endings))
-            for subject in subjects
-            if (result := subject.results.get(observation.case.name))
-        ]
-        if any(len(ends) >= _FEWEST for _, ends in one):
-            found.append(Timings(observation.case.title, observation.anchor, _timing(one)))
-    return [table for table in found if table.of]
+        one = _timing(
+            (target, result.endings)
+            for target in targets
+            if (result := target.results.get(observation.case.name)) is not None
+        )
+        if any(timing.number >= _FEWEST for timing in one):
+            found.append(Timings(observation.case.title, observation.anchor, one))
+    every = _timing((target, [end for result in target.record.results for end in result.endings]) for target in targets)
+    return [*found, Timings("All cases in which a session ended", "", every)] if every else found
 
 
-def _timing(ends: Iterable[tuple[Subject, list[Ending]]]) -> tuple[Timing, ...]:
-    rows = []
-    for subject, endings in ends:
-        connection = Spread.of([end.connection_ms for end in endings if end.connection_ms is not None])
-        if connection is not None:
-            row = Spread.of([end.row_ms for end in endings if end.row_ms is not None])
-            rows.append(Timing(subject, len(endings), connection, row))
-    return tuple(rows)
+def _timing(endings: Iterable[tuple[ReportedTarget, Sequence[Ending]]]) -> tuple[Timing, ...]:
+    rows = (Timing(target, len(of), Ends.of(of)) for target, of in endings)
+    return tuple(row for row in rows if row.ends.connection or row.ends.row)
 
 
 SCALE_WIDTH = 240
@@ -174,7 +149,7 @@ _DECADES = (-1, 5)  # from 0.1 ms to 100 s
 
 
 def on_scale(value: float) -> float:
-    """Where a time lies on the scale of the drawings, which grows by powers of ten."""
+    """The position of a time (in milliseconds) on the logarithmic scale of the drawings."""
     least, most = _DECADES
     place = math.log10(max(value, 10.0**least)) if math.isfinite(value) else most
     return round(SCALE_WIDTH * (min(place, most) - least) / (most - least), 1)

@@ -1,1 +1,1 @@
-"""Says what came out: on the screen, in a failing case's text, in the JSON record."""
+"""Reports results: the summary on the screen, the text of a failure, the JSON record. Escapes text of targets."""

@@ -1,10 +1,9 @@
-"""Texts in which every id, user, address and name of one run is replaced by what it stands for.
+"""Replaces the ids, users, addresses and names of one run by placeholders, so that runs can be compared.
 
-``ALTER SYSTEM KILL SESSION '3221487617'`` becomes ``ALTER SYSTEM KILL SESSION '<id of victim>'``: what two runs have in
-common can be compared, and what a reader sees is what it means.
+``KILL '3221487617'`` becomes ``KILL '<id of victim>'``.
 
-Names and addresses are like nothing else. Ids are numbers, and small ones are like many numbers: so placeholders are
-put where ids stand: in statements as the case has them, and in what a server says of the numbers that it was sent.
+Names and addresses are unique in a text. Ids are numbers, and small ids may be equal to other numbers. So a number is
+replaced only where it is an id: in statements of the case, and in replies if the number was sent in a statement.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _EXAMPLE = re.compile(r"(?<=that no session has), such as [0-9]+")
 _HOLE = re.compile(r"<(?:id of [^<>]+|a number that no session has(?:, such as [0-9]+)?)>")
 _NUMBER = re.compile(r"(?<![\w.:-])[0-9]+(?!\w|[.:][0-9])")
 _LONG = 6
-"""Digits from which on a number that nobody knows is taken for one that the server made of an id."""
+"""The digits from which on an unknown number is regarded as one that the server computed from an id."""
 _OTHERS_ID = re.compile(r"(?<=naming session )[0-9]+(?=, which is not a session of this case)")
 _NO_ID = re.compile(
     r"""\berror\ [0-9]+\ \([^()]*\)                       # code and sqlstate
@@ -30,43 +29,43 @@ _NO_ID = re.compile(
     | \b(?:line|column|col|pos|position|offset|at\ row)\ [0-9]+\b""",
     re.VERBOSE,
 )
-"""Numbers in texts that are no ids, though an id may be equal to one of them."""
+"""Numbers that are not ids, even if an id is equal to one of them."""
 
 
 def with_placeholders(result: CaseResult) -> CaseResult:
-    """The result with all its texts so."""
-    names = _Names(dict(result.identifiers), result.transcript)
+    """The result with placeholders in all its texts."""
+    placeholders = _Placeholders(dict(result.identifiers), result.transcript)
     return replace(
         result,
-        reason=names.put_into(result.reason),
-        expected=names.put_into(result.expected),
-        actual=names.put_into(result.actual),
-        observed={names.put_into(name): count for name, count in result.observed.items()},
-        transcript=tuple(names.put_into_event(event) for event in result.transcript),
-        warnings=tuple(map(names.put_into, result.warnings)),
-        identifiers=names.identifiers,
+        reason=placeholders.put_in(result.reason),
+        expected=placeholders.put_in(result.expected),
+        actual=placeholders.put_in(result.actual),
+        observed={placeholders.put_in(name): count for name, count in result.observed.items()},
+        transcript=tuple(placeholders.put_in_event(event) for event in result.transcript),
+        warnings=tuple(map(placeholders.put_in, result.warnings)),
+        identifiers=placeholders.identifiers,
     )
 
 
 @dataclass
 class _Piece:
-    """A part of a text; ``done``: it has its placeholders, and no number in what is left is an id."""
+    """A part of a text; ``done``: its placeholders are complete, and its numbers are not ids."""
 
     text: str
     done: bool = False
 
 
-class _Names:
-    """What stands for what in the texts of one result.
+class _Placeholders:
+    """The placeholders of one result.
 
     Attributes:
-        identifiers: the values by what they are called; numbers that a server made of ids are added as they are met.
+        identifiers: the values by their names; numbers that a server computed from ids are added when they are found.
     """
 
     def __init__(self, identifiers: dict[str, str], transcript: tuple[Event, ...]) -> None:
         self.identifiers = identifiers
         statements = {event.text: by_hand(event.manual) for event in transcript if event.manual}
-        # Longest first: a statement may stand inside another one.
+        # Longest first: a statement may contain another one.
         self._statements = sorted(statements.items(), key=lambda pair: -len(pair[0]))
         self._numbers: dict[int, str] = {}
         for name, value in identifiers.items():
@@ -76,17 +75,17 @@ class _Names:
             for number, shown in _sent_numbers(event):
                 self._numbers.setdefault(number, shown)
         texts = {name: value for name, value in identifiers.items() if not value.isdecimal()}
-        # Longest first: a name may stand inside an address.
+        # Longest first: an address may contain a name.
         self._texts = sorted(texts.items(), key=lambda pair: -len(pair[1]))
         values = "|".join(f"({re.escape(value)})" for _, value in self._texts)
         self._pattern = re.compile(rf"(?<!\w)(?:{values})(?!\w)", re.IGNORECASE) if self._texts else None
 
-    def put_into_event(self, event: Event) -> Event:
-        """The event with placeholders; what is typed by hand tells already what stands for what."""
+    def put_in_event(self, event: Event) -> Event:
+        """The event with placeholders; a statement to type by hand has them already."""
         manual = self._name(by_hand(event.manual))
-        return replace(event, text=manual or self.put_into(event.text), manual=manual)
+        return replace(event, text=manual or self.put_in(event.text), manual=manual)
 
-    def put_into(self, text: str) -> str:
+    def put_in(self, text: str) -> str:
         """A text with placeholders."""
         pieces = [_Piece(text)]
         for statement, manual in self._statements:
@@ -106,7 +105,7 @@ class _Names:
         known = self._numbers.get(int(match[0]))
         if known is not None or len(match[0]) < _LONG:
             return known or match[0]
-        # A number that a server made of an id, in its own words: the same number has the same name in all texts.
+        # A number that a server computed from an id: it has the same name in all texts.
         name = f"number {sum(name.startswith('number ') for name in self.identifiers) + 1}"
         self.identifiers[name] = match[0]
         self._numbers[int(match[0])] = f"<{name}>"
@@ -120,12 +119,12 @@ class _Names:
 
 
 def by_hand(manual: str) -> str:
-    """A statement to type by hand, without the example of a number that no session had in this run."""
+    """A statement to type by hand, without the example of a number that was no session's id in this run."""
     return _EXAMPLE.sub("", manual)
 
 
 def _replaced(piece: _Piece, statement: str, manual: str) -> Iterator[_Piece]:
-    """A piece in which a statement is replaced by what is typed by hand."""
+    """A piece in which a statement is replaced by the one to type by hand."""
     if piece.done or statement not in piece.text:
         yield piece
         return
@@ -136,7 +135,7 @@ def _replaced(piece: _Piece, statement: str, manual: str) -> Iterator[_Piece]:
 
 
 def _sent_numbers(event: Event) -> Iterator[tuple[int, str]]:
-    """The numbers that a statement was sent with and that were built from an id, each with what stands for it."""
+    """The numbers in a sent statement that were computed from ids, each with its placeholder."""
     holes = list(_HOLE.finditer(event.manual))
     if not holes:
         return

@@ -1,7 +1,7 @@
-"""The JSON record of a run (``--record``): written in one go, read back against the schema of the version it names.
+"""The JSON record of a run (``--record``): its model, written atomically, read with the schema of its format.
 
-Everything in it but times and identifiers is the same for identical runs, with workers and without. The schemas of all
-versions stay in this folder: ``record-<format>.schema.json``.
+Identical runs give equal records except for times and identifiers, with workers and without. The schemas of all formats
+are in this folder: ``record-<format>.schema.json``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from runner.execution.verdict import CaseResult
 from runner.language.model import Level, Requirement, Specification
@@ -28,17 +28,17 @@ _HOW = "A record is the file that `pytest cases --record FILE.json` writes."
 
 
 class RecordError(ValueError):
-    """A file is no record that can be used; the message says which file, why, and what to do."""
+    """A file can't be used as a record; the message has the file, the reason and the fix."""
 
 
 @dataclass(frozen=True)
 class RecordedTarget:
-    """What was tested.
+    """The target of a run.
 
     Attributes:
-        name: what reports call it.
-        route: ``direct``, ``through a proxy``, ``Unix socket``, or what else is known.
-        host: host and port, if the user asked for it to be recorded, else None.
+        name: its name in reports.
+        route: ``direct``, ``through a proxy``, ``Unix socket`` and the like.
+        host: host and port with ``--record-host``, else None.
     """
 
     name: str
@@ -54,14 +54,14 @@ class RecordedTarget:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """How it was tested.
+    """The options and the extent of a run.
 
     Attributes:
-        cases_digest: digest of the case files and their register: equal digests, equal questions.
-        cases: how many cases there are; ``results`` has fewer where some were deselected.
+        cases_digest: the digest of the case files and their registers: only runs with equal digests can be compared.
+        cases: the number of all cases; ``results`` has fewer if some were deselected.
         not_run: the names of the cases without a result: deselected, or not reached by a run that was cut off.
-        complete: whether the run came to its end; a run that was cut off decides nothing.
-        exit_code: what pytest answered, or None as long as the run goes on.
+        complete: whether the run was completed, not cut off.
+        exit_code: pytest's exit code, or None during the run.
     """
 
     suite: str
@@ -81,7 +81,7 @@ class RecordedRun:
 
 @dataclass(frozen=True)
 class RecordedMissing:
-    """Something that the target doesn't have, the cases that could not be decided for this reason, and the fix."""
+    """A missing privilege, word or error class: the cases that were not decided for this reason, and the fix."""
 
     what: str
     cases: tuple[str, ...]
@@ -90,7 +90,7 @@ class RecordedMissing:
 
 @dataclass(frozen=True)
 class Record:
-    """A run: what, how, and what came of each case, in the order of the case files."""
+    """A run: its target, its options, and the results of the cases in the order of the case files."""
 
     target: RecordedTarget
     run: RecordedRun
@@ -100,7 +100,7 @@ class Record:
     results: tuple[CaseResult, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The document; the texts of its results have placeholders for what is this run's own."""
+        """The JSON document; the texts of the results have placeholders for ids and names."""
         return {
             "format": FORMAT,
             "target": asdict(self.target),
@@ -114,7 +114,7 @@ class Record:
         }
 
     def write(self, path: Path) -> None:
-        """Writes the record: a reader never sees half of it.
+        """Writes the record atomically: a reader never sees a part of it.
 
         Raises:
             OSError: the file can't be written.
@@ -125,9 +125,9 @@ class Record:
 
 
 def _text(value: Any, margin: str = "\n") -> str:
-    """A value as JSON: what holds no other values is on one line, such as an event of a transcript.
+    """A value as JSON, with an object or list of plain values on one line, such as an event of a transcript.
 
-    So a record has a tenth of the lines that it would have with a line for each number, and changes of it are readable.
+    This makes a record ten times shorter than one line per value, and its changes readable.
     """
     inner = margin + " "
     if isinstance(value, dict) and any(isinstance(part, dict | list | tuple) for part in value.values()):
@@ -143,10 +143,10 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
 
     Args:
         path: the file.
-        cut_off: whether the record of a run that was cut off will do.
+        cut_off: whether the record of a run that was cut off is accepted.
 
     Raises:
-        RecordError: it is no record, or one of a format that this version doesn't know, or of a run that was cut off.
+        RecordError: it is not a record, its format is unknown, or its run was cut off.
     """
     data = _document(path)
     version = data.get("format") if isinstance(data, dict) else None
@@ -159,7 +159,7 @@ def read_record(path: Path, *, cut_off: bool = False) -> Record:
         )
     error = next(_validator(version).iter_errors(data), None)
     if error is not None:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
         raise RecordError(
             f"{path} is not a valid record of format {version}: {where or 'document'}: {error.message[:200]}"
         )
@@ -197,7 +197,7 @@ def _record(data: dict[str, Any]) -> Record:
 
 @cache
 def known_formats() -> tuple[int, ...]:
-    """The formats of which there is a schema."""
+    """The formats that have a schema."""
     files = (entry.name for entry in resources.files(__package__).iterdir())
     return tuple(sorted(int(name.split("-")[1].split(".")[0]) for name in files if name.startswith("record-")))
 
@@ -205,12 +205,12 @@ def known_formats() -> tuple[int, ...]:
 @cache
 def _validator(version: int) -> Draft202012Validator:
     text = (resources.files(__package__) / f"record-{version}.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    return Draft202012Validator(text)
 
 
 @cache
 def suite_version() -> str:
-    """The suite's version: as its checkout states it, which may be newer than what was installed, or as installed."""
+    """The version of the suite: that of the checkout, if there is one, otherwise the installed one."""
     pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
     if pyproject.is_file():
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})

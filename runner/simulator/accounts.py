@@ -1,4 +1,4 @@
-"""Users and roles: their passwords, what they may do, and what was granted to them."""
+"""Users and roles: passwords, granted privileges, granted roles."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ TableName = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class Grantee:
-    """A user or a role, and what was granted to it directly; each with whether it may grant it on."""
+    """A user or a role with its direct grants; a value is True if the grantee may grant it to others."""
 
     name: str
     system: dict[str, bool] = field(default_factory=dict)
@@ -61,27 +61,31 @@ class Grantee:
 
 @dataclass(slots=True, eq=False)
 class User(Grantee):
-    """A user. Two users of one name, one after the other, are two users."""
+    """A user. A dropped user and a later one with the same name are different users."""
 
     number: int = 0
-    secret: bytes = b""
+    password_hash: bytes = b""
     administrator: bool = False
 
+    def lock(self) -> None:
+        """Refuses all further logins of the user, with any password."""
+        self.password_hash = b""
 
-def secret_of(password: str) -> bytes:
-    """What is stored of a password."""
+
+def password_hash_of(password: str) -> bytes:
+    """The hash of a password, as the server stores it."""
     return _sha1(_sha1(password.encode("utf-8", "surrogateescape")))
 
 
-def proves_password(token: bytes, secret: bytes, scramble: bytes) -> bool:
-    """Whether a client that sent `token` knows the password, which itself never crosses the wire."""
-    mask = _sha1(scramble + secret)
+def is_token_of(token: bytes, password_hash: bytes, scramble: bytes) -> bool:
+    """Whether ``token``, which the client sent, was computed from the password. The password itself is never sent."""
+    mask = _sha1(scramble + password_hash)
     key = bytes(a ^ b for a, b in zip(token, mask, strict=False))
-    return hmac.compare_digest(_sha1(key), secret) and len(token) == len(mask)
+    return hmac.compare_digest(_sha1(key), password_hash) and len(token) == len(mask)
 
 
 class Accounts:
-    """All users and roles."""
+    """The users and roles of a server."""
 
     def __init__(self, admin_password: str) -> None:
         self.users: dict[str, User] = {}
@@ -95,72 +99,72 @@ class Accounts:
             "PUBLIC": Grantee("PUBLIC"),
         }
         self._number = 200_000
-        self._nobody = secret_of("\x00")
+        self._no_password = password_hash_of("\x00")
         self.create_user(ADMINISTRATOR, admin_password).administrator = True
 
     def create_user(self, name: str, password: str) -> User:
-        """A new user that may do nothing yet."""
+        """Creates a user without privileges."""
         if name in self.users or name in self.roles:
             raise errors.name_taken()
         self._number += 1
-        user = self.users[name] = User(name, number=self._number, secret=secret_of(password))
+        user = self.users[name] = User(name, number=self._number, password_hash=password_hash_of(password))
         return user
 
     def check_password(self, password: str) -> None:
-        """Refuses a password that the tenant's rules reject; the DEFAULT profile of a tenant has no rules."""
+        """Raises an error if the tenant's password rules reject the password. By default there are no rules."""
 
     def drop_user(self, name: str) -> None:
-        """Takes a user away; sessions of it live on, with nothing granted to them any more."""
+        """Drops a user. Its sessions stay, without privileges."""
         user = self.users.pop(name)
         user.system.clear()
         user.roles.clear()
         user.objects.clear()
 
     def create_role(self, name: str) -> None:
-        """A new role that holds nothing yet."""
+        """Creates a role without privileges."""
         if name in self.users or name in self.roles:
             raise errors.role_name_taken(name)
         self.roles[name] = Grantee(name)
 
     def drop_role(self, name: str) -> None:
-        """Takes a role away, from everyone it was granted to as well."""
+        """Drops a role, and revokes it from all users and roles."""
         if self.roles.pop(name, None) is None:
             raise errors.no_such_role(name)
         for grantee in (*self.users.values(), *self.roles.values()):
             grantee.roles.pop(name, None)
 
-    def forget_table(self, table: TableName) -> None:
-        """Takes all privileges on a table back."""
+    def revoke_all_on(self, table: TableName) -> None:
+        """Revokes all privileges on a table."""
         for grantee in (*self.users.values(), *self.roles.values()):
-            for place in [place for place in grantee.objects if place[0] == table]:
-                del grantee.objects[place]
+            for key in [key for key in grantee.objects if key[0] == table]:
+                del grantee.objects[key]
 
     def grantee(self, name: str) -> Grantee:
-        """The user or role of this name."""
+        """The user or role with this name."""
         found = self.users.get(name) or self.roles.get(name)
         if found is None:
             raise errors.no_such_grantee(name)
         return found
 
     def authenticate(self, name: str, token: bytes, scramble: bytes) -> User:
-        """The user that proves its password. An unknown user costs as much time as a wrong password."""
+        """Checks a login and returns its user. An unknown user takes as much time as a wrong password."""
         user = self.users.get(name)
-        right = proves_password(token, user.secret if user else self._nobody, scramble)
+        right = is_token_of(token, user.password_hash if user else self._no_password, scramble)
         if user is None or not right:
             raise errors.access_denied(name, with_password=bool(token))
         return user
 
     def enabled_roles(self, user: User) -> frozenset[str]:
-        """Every role a user has, directly or through another role."""
+        """All roles of a user, granted directly or through another role."""
         found: set[str] = {"PUBLIC"}
-        open_ends = ["PUBLIC", *user.roles]
-        while open_ends:
-            name = open_ends.pop()
+        to_visit = ["PUBLIC", *user.roles]
+        while to_visit:
+            name = to_visit.pop()
             found.add(name)
             role = self.roles.get(name)
-            open_ends += [inner for inner in (role.roles if role else ()) if inner not in found]
+            to_visit += [inner for inner in (role.roles if role else ()) if inner not in found]
         return frozenset(found)
 
 
 def _sha1(data: bytes) -> bytes:
-    return hashlib.sha1(data, usedforsecurity=False).digest()  # the protocol's choice, not ours
+    return hashlib.sha1(data, usedforsecurity=False).digest()  # required by the protocol

@@ -10,26 +10,20 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from runner.simulator.accounts import ADMINISTRATOR
-from runner.simulator.catalogue import unknown_name
+from runner.simulator.catalogue import Defect, Environment, Variant, unknown_name
+from runner.simulator.components import Components
 from runner.simulator.defects import DEFECTS
 from runner.simulator.environments import ENVIRONMENTS
-from runner.simulator.parts import Parts
+from runner.simulator.listener import Listener
 from runner.simulator.server import Server, raise_file_limit
 from runner.simulator.settings import Settings
 from runner.simulator.variants import VARIANTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import NoReturn
-
-    from runner.simulator.catalogue import Defect, Environment, Variant
-    from runner.simulator.entrance import Entrance
-
 
 CANNOT_START = 4
 FOREIGN_KILLED = 3
@@ -39,7 +33,7 @@ LONGEST_LIMIT = 10**9
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One sentence instead of the usage, and the exit code for a server that cannot start."""
+        """Exits with a message of one line, without the usage, and exit code 4."""
         self.exit(CANNOT_START, f"{self.prog}: {message}\n")
 
 
@@ -125,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
-    """The settings that the options ask for."""
+    """The settings that the options select."""
     settings = Settings(
         host=options.host,
         port=options.port,
@@ -135,50 +129,52 @@ def settings_from(options: argparse.Namespace) -> Settings:
         login_seconds=options.login_limit,
     )
     for variant in options.variants:
-        settings = variant.settings(settings)
+        settings = variant.change_settings(settings)
     return settings
 
 
-def parts_from(options: argparse.Namespace) -> Parts:
-    """The parts that the options ask for: defects stand in front of variants, those in front of environments."""
-    parts = Parts()
-    for piece in (*options.environments, *options.variants, *options.defects):
-        parts = piece.parts(parts)
-    return parts
+def components_from(options: argparse.Namespace) -> Components:
+    """The components that the options select: defects override variants, and variants override environments."""
+    components = Components()
+    for entry in (*options.environments, *options.variants, *options.defects):
+        components = entry.change_components(components)
+    return components
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a server as the command line says."""
+    """Runs the command line; returns the exit code."""
     parser = _Parser(prog="simulator", description=__doc__)
     add_arguments(parser)
     options = parser.parse_args(argv)
     if options.listed is not None:
         _list(options.listed.values(), as_json=options.json)
         return 0
-    return run(settings_from(options), until_stdin_closes=options.until_stdin_closes, parts=parts_from(options))
+    return run(
+        settings_from(options), until_stdin_closes=options.until_stdin_closes, components=components_from(options)
+    )
 
 
 def run(
     settings: Settings,
     *,
     until_stdin_closes: bool = False,
-    parts: Parts | None = None,
+    components: Components | None = None,
 ) -> int:
-    """Runs a server until it is told to stop.
+    """Runs a server until SIGINT, SIGTERM, or the end of the standard input if ``until_stdin_closes``.
 
     Returns:
-        The exit code: 3 if a session was killed that an environment keeps and that no client opened.
+        The exit code: 4 if the server cannot listen, 3 if a foreign session of an environment was killed, else 0.
     """
     logging.basicConfig(format="simulator: %(message)s", stream=sys.stderr)
-    with suppress(OSError, ValueError):  # then it is as many clients as it is
+    with suppress(OSError, ValueError):  # then the present limit stays
         raise_file_limit()
     try:
-        server = Server(settings, parts or Parts())
+        server = Server(settings, components or Components())
     except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]  # what the library adds repeats the address
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # asyncio's suffix repeats the address
         sys.stderr.write(f"simulator: cannot listen on {settings.host} port {settings.port}: {reason}.\n")
         return CANNOT_START
-    with suppress(KeyboardInterrupt):  # where the loop cannot handle signals
+    with suppress(KeyboardInterrupt):  # if the event loop doesn't support signal handlers
         asyncio.run(_serve(server, settings, until_stdin_closes=until_stdin_closes))
     return FOREIGN_KILLED if server.foreign_killed else 0
 
@@ -191,35 +187,45 @@ async def _serve(server: Server, settings: Settings, *, until_stdin_closes: bool
             loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         threading.Thread(target=_read_to_the_end, args=(loop, stop), daemon=True).start()
-    await server.serve(stop, lambda: _announce(settings, server.entrance))
+    await server.serve(stop, lambda: _announce(settings, server.listener))
 
 
-def _announce(settings: Settings, entrance: Entrance) -> None:
+def _announce(settings: Settings, listener: Listener) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    user, secret = (quote(part, safe="") for part in (entrance.login(ADMINISTRATOR), settings.admin_password))
-    sys.stdout.write(f"oceanbase://{user}:{secret}@{host}:{entrance.port}/\n")
+    user, secret = (quote(part, safe="") for part in (listener.login_name(ADMINISTRATOR), settings.admin_password))
+    sys.stdout.write(f"oceanbase://{user}:{secret}@{host}:{listener.port}/\n")
     sys.stdout.flush()
 
 
 def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Stops the server when the standard input ends: also a parent that is killed closes it.
+    """Stops the server at the end of the standard input, which is also closed if the parent process is killed.
 
-    A thread, since the standard input may be of any kind; not through sys.stdin, whose lock it would hold at exit.
+    Runs in a thread, because not every kind of standard input can be polled. It reads the descriptor itself: the lock
+    of ``sys.stdin`` would be held at exit.
     """
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    with suppress(RuntimeError):  # the loop has ended already
+    with suppress(RuntimeError):  # the event loop is closed already
         loop.call_soon_threadsafe(stop.set)
 
 
 def _list(entries: Iterable[Defect | Environment | Variant], *, as_json: bool) -> None:
-    rows = [{"name": entry.name, "breaks": getattr(entry, "breaks", None), "text": entry.text} for entry in entries]
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([_described(entry) for entry in entries], indent=1))
         return
-    for row in rows:
-        print("  ".join(str(value) for value in row.values() if value is not None))
+    for entry in entries:
+        words = (entry.name, entry.breaks, entry.text) if isinstance(entry, Defect) else (entry.name, entry.text)
+        print("  ".join(words))
+
+
+def _described(entry: Defect | Environment | Variant) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": entry.name, "text": entry.text}
+    if isinstance(entry, Defect):
+        row["breaks"] = entry.breaks
+    if isinstance(entry, Variant):
+        row["changes"] = entry.changes
+    return row
 
 
 def _defect(name: str) -> Defect:

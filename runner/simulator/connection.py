@@ -1,29 +1,32 @@
-"""One client's life on the server: greeting, login, commands, end."""
+"""The connection of one client: greeting, login, commands, close."""
 
 from __future__ import annotations
 
 import logging
 import os
 import struct
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.accounts import CREATE_SESSION
-from runner.simulator.answering import Answering
-from runner.simulator.channel import Channel, ConnectionLostError, OversizedPacketError
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.transactions import enter_schema
 from runner.simulator.handshake import (
     NATIVE_PASSWORD,
     Login,
+    auth_switch_request,
     greeting,
-    method_switch,
-    read_change,
+    read_change_user,
     read_login,
     user_and_tenant,
 )
-from runner.simulator.prepared import Prepared
+from runner.simulator.packet_stream import ConnectionLostError, OversizedPacketError, PacketStream
+from runner.simulator.prepared_statements import PreparedStatement
 from runner.simulator.sessions import Session
 from runner.simulator.settings import TENANT
+from runner.simulator.statement_handler import StatementHandler
 from runner.simulator.wire import (
     CLIENT_MULTI_STATEMENTS,
     CLIENT_ORACLE_MODE,
@@ -34,12 +37,6 @@ from runner.simulator.wire import (
     to_text,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from runner.simulator.execute.engine import Engine
-    from runner.simulator.execute.instance import Instance
-
 QUIT = 0x01
 
 PREPARED_LIMIT = 1_000
@@ -48,84 +45,84 @@ PREPARED_LENGTH = 64 * 1024
 log = logging.getLogger("simulator")
 
 
-class Connection(Answering):
-    """Serves one client. The session's link: KILL closes the connection through it."""
+class Connection(StatementHandler):
+    """Serves one client. KILL calls ``disconnect`` to close the connection."""
 
-    def __init__(self, instance: Instance, engine: Engine, channel: Channel) -> None:
-        super().__init__(instance, engine, channel)
+    def __init__(self, instance: Instance, engine: Engine, stream: PacketStream) -> None:
+        super().__init__(instance, engine, stream)
         self._session: Session | None = None
         self._number = 0
         self._capabilities = 0
         self._scramble = b""
-        self._prepared: dict[int, Prepared] = {}
+        self._prepared: dict[int, PreparedStatement] = {}
         self._last_prepared = 0
 
     async def serve(self) -> None:
-        """Serves the client until one of the two sides has had enough. Whatever happens stays in here."""
+        """Serves the client until the connection is closed. Raises no errors."""
         try:
             session = await self._log_in()
-            await self._obey(session)
+            await self._run_commands(session)
         except (ConnectionLostError, errors.SessionEndedError):
             pass
         except OversizedPacketError:
-            self._refuse(errors.packet_too_large())
+            self._send_error(errors.packet_too_large())
         except MalformedPacketError:
-            self._refuse(errors.bad_handshake())
+            self._send_error(errors.bad_handshake())
         except errors.SqlError as error:
-            self._refuse(error)
-        except Exception as error:  # noqa: BLE001 - a mistake in here must not reach the other sessions
+            self._send_error(error)
+        except Exception as error:  # noqa: BLE001 - a bug must not affect other sessions
             log.error("connection closed after %s: %s", type(error).__name__, error)  # noqa: TRY400 - one line
         finally:
-            self._channel.close()
+            self._stream.close()
             if self._session is not None:
-                self._instance.ending.leave(self._session)
-                self._instance.ids.give_back(self._session.user, self._session.number)
+                self._instance.ending.client_disconnected(self._session)
+                self._instance.ids.release(self._session.user, self._session.number)
             elif self._number:
-                self._instance.ids.give_back(None, self._number)
+                self._instance.ids.release(None, self._number)
 
-    def turn_away(self, error: errors.SqlError) -> None:
-        """Refuses the client before it could say anything."""
-        self._channel.greet(self._error(error))
-        self._channel.close()
+    def reject(self, error: errors.SqlError) -> None:
+        """Sends an error instead of the greeting, and closes the connection."""
+        self._stream.send_greeting(self._error_packet(error))
+        self._stream.close()
 
-    def disconnect(self, last_word: errors.SqlError | None) -> None:
-        """Closes the connection now; a statement in flight is answered with `last_word` first."""
-        if last_word is not None:
-            self._refuse(last_word)
-        self._channel.close()
+    def disconnect(self, error: errors.SqlError | None) -> None:
+        """Closes the connection now; sends ``error`` first, if there is one."""
+        if error is not None:
+            self._send_error(error)
+        self._stream.close()
 
     async def _log_in(self) -> Session:
-        number = self._number = self._instance.ids.new()
-        # Text on the wire: no zero, seven bits.
+        number = self._number = self._instance.ids.allocate()
+        # ASCII characters without zero, as the protocol requires.
         scramble = self._scramble = bytes(1 + byte % 127 for byte in os.urandom(20))
-        self._channel.greet(greeting(self._version(), self._instance.ids.in_greeting(number), scramble))
-        login = read_login(await self._channel.receive())
-        session = self._session = self._admit(number, login, await self._token(login), scramble)
+        self._stream.send_greeting(greeting(self._version(), self._instance.ids.greeting_id(number), scramble))
+        login = read_login(await self._stream.receive())
+        session = self._session = self._new_session(number, login, await self._password_token(login), scramble)
         self._capabilities = login.capabilities
-        self._several = bool(login.capabilities & CLIENT_MULTI_STATEMENTS)
+        self._multi_statements = bool(login.capabilities & CLIENT_MULTI_STATEMENTS)
         self._instance.registry.add(session)
-        self._channel.left = lambda: self._instance.ending.leave(session)
-        self._channel.limit = self._instance.settings.packet_limit
-        self._channel.take_your_time()
+        self._stream.on_disconnect = lambda: self._instance.ending.client_disconnected(session)
+        self._stream.limit = self._instance.settings.packet_limit
+        self._stream.cancel_timeout()
         self._send_ok(session, 0)
         return session
 
-    async def _token(self, login: Login) -> bytes:
-        """What proves the password; a client that offered another way of authentication is asked for it."""
-        if login.method == NATIVE_PASSWORD:
+    async def _password_token(self, login: Login) -> bytes:
+        """The client's password token; a client that uses another authentication plugin is asked to switch."""
+        if login.auth_plugin == NATIVE_PASSWORD:
             return login.token
-        self._channel.send((method_switch(self._scramble),))
-        return await self._channel.receive()
+        self._stream.send((auth_switch_request(self._scramble),))
+        return await self._stream.receive()
 
-    def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
         instance = self._instance
         name, tenant = user_and_tenant(login.user)
         if self._tenant(tenant) != TENANT:
             raise errors.access_denied(name, with_password=bool(token))
         user = instance.accounts.authenticate(name, token, scramble)
         roles = instance.accounts.enabled_roles(user)
-        number = instance.ids.of(user, number)
-        session = Session(number, user, roles, self._channel.host(), user.name, self)
+        number = instance.ids.id_for(user, number)
+        session = Session(number, user, roles, self._stream.host(), user.name, self)
         if not instance.privileges.holds(session, CREATE_SESSION):
             raise errors.no_create_session(user.name)
         if not login.capabilities & CLIENT_ORACLE_MODE:
@@ -138,28 +135,28 @@ class Connection(Answering):
         return session
 
     def _version(self) -> str:
-        """The version in the greeting."""
+        """The server's version in the greeting."""
         return self._instance.settings.version
 
     def _tenant(self, named: str) -> str:
-        """The tenant that a login names. On the server's own port all of it is a name: a cluster behind it is none."""
+        """The tenant of a login. Without ODP, a suffix ``#cluster`` is a part of the tenant's name."""
         return named
 
-    async def _obey(self, session: Session) -> None:
+    async def _run_commands(self, session: Session) -> None:
         while True:
-            packet = await self._channel.receive()
+            packet = await self._stream.receive()
             command, body = packet[:1], packet[1:]
             if command == bytes((QUIT,)):
                 return
-            await self._command(session, command[0] if command else -1, body)
+            await self._run_command(session, command[0] if command else -1, body)
             if session.ended:
                 return
-            await self._channel.drain()
+            await self._stream.drain()
 
-    async def _command(self, session: Session, command: int, body: bytes) -> None:
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
         handler = self._HANDLERS.get(command)
         if handler is None:
-            self._refuse(errors.unknown_command())
+            self._send_error(errors.unknown_command())
         else:
             await handler(self, session, body)
 
@@ -169,33 +166,33 @@ class Connection(Answering):
     async def _ping(self, session: Session, _: bytes) -> None:
         self._send_ok(session, 0)
 
-    async def _kill(self, session: Session, body: bytes) -> None:
+    async def _process_kill(self, session: Session, body: bytes) -> None:
         await self._run(session, f"KILL {int.from_bytes(body[:4], 'little')}", binary=False)
 
     async def _statistics(self, _: Session, __: bytes) -> None:
-        self._channel.send((b"Active threads not support",))  # the kernel's words
+        self._stream.send((b"Active threads not support",))  # as OceanBase replies
 
     async def _set_option(self, session: Session, body: bytes) -> None:
-        """Several statements in a text: 0 allows them, 1 does not."""
-        self._several = not int.from_bytes(body[:2], "little")
-        self._channel.send((end_payload(self._status(session)),))
+        """COM_SET_OPTION: 0 switches multiple statements in one text on, 1 off."""
+        self._multi_statements = not int.from_bytes(body[:2], "little")
+        self._stream.send((end_payload(self._status(session)),))
 
     async def _reset_connection(self, session: Session, _: bytes) -> None:
         self._reset(session)
         self._send_ok(session, 0)
 
     def _reset(self, session: Session) -> None:
-        """Makes the session as it was after its login."""
+        """Resets the session to its state after login."""
         session.transaction.roll_back()
         session.savepoints.clear()
-        session.in_block, session.autocommit, session.schema = False, True, session.user.name
+        session.explicit_transaction, session.autocommit, session.schema = False, True, session.user.name
         session.last_error = None
         self._prepared.clear()
 
     async def _change_user(self, session: Session, body: bytes) -> None:
-        """Logs the client in anew on the same session; one that is refused is disconnected."""
-        login = read_change(body, self._capabilities)
-        admitted = self._admit(session.number, login, await self._token(login), self._scramble)
+        """COM_CHANGE_USER: logs another user in on the same session. A refused login closes the connection."""
+        login = read_change_user(body, self._capabilities)
+        admitted = self._new_session(session.number, login, await self._password_token(login), self._scramble)
         session.user, session.roles = admitted.user, admitted.roles
         self._reset(session)
         session.schema = admitted.schema
@@ -205,7 +202,7 @@ class Connection(Answering):
         try:
             enter_schema(self._instance, session, to_text(body))
         except errors.SqlError as error:
-            self._refuse(error)
+            self._send_error(error)
         else:
             self._send_ok(session, 0)
 
@@ -214,51 +211,53 @@ class Connection(Answering):
 
     def _prepare(self, session: Session, text: str) -> None:
         try:
-            statement = Prepared.of(text)
-            # Any text stands for the parameters here: what values they have is not known yet.
-            self._engine.parse(statement.filled(["''"] * len(statement.places)) if statement.places else text)
+            statement = PreparedStatement.parse(text)
+            # The values of the parameters are not known yet: a text is a valid value for each.
+            self._engine.parse(
+                statement.with_literals(["''"] * len(statement.positions)) if statement.positions else text
+            )
             if len(self._prepared) >= PREPARED_LIMIT or len(text) > PREPARED_LENGTH:
                 raise errors.too_many_prepared()
         except errors.SqlError as error:
             session.last_error = error
-            self._refuse(error)
+            self._send_error(error)
             return
         self._last_prepared += 1
         self._prepared[self._last_prepared] = statement
-        # The columns are told when the statement is executed.
-        count = len(statement.places)
+        # The columns are sent when the statement is executed.
+        count = len(statement.positions)
         head = struct.pack("<BIHHBH", 0, self._last_prepared, 0, count, 0, 0)
         parameters = [column_payload(Column("?"))] * count
-        self._channel.send((head, *parameters, *([end_payload(self._status(session))] if count else ())))
+        self._stream.send((head, *parameters, *([end_payload(self._status(session))] if count else ())))
 
     async def _execute(self, session: Session, body: bytes) -> None:
         number = int.from_bytes(body[:4], "little")
         statement = self._prepared.get(number)
         if statement is None:
-            self._refuse(errors.unknown_prepared(number))
+            self._send_error(errors.unknown_prepared(number))
             return
         try:
-            text = statement.bound(body[4:])
+            text = statement.with_parameters(body[4:])
         except MalformedPacketError:
-            self._refuse(errors.bad_parameters())
+            self._send_error(errors.bad_parameters())
         else:
             await self._run(session, text, binary=True)
 
     async def _close_statement(self, _: Session, body: bytes) -> None:
-        self._prepared.pop(int.from_bytes(body[:4], "little"), None)  # has no answer
+        self._prepared.pop(int.from_bytes(body[:4], "little"), None)  # the protocol has no reply to it
 
     _HANDLERS: ClassVar[dict[int, Callable[[Connection, Session, bytes], Awaitable[None]]]] = {
         0x02: _init_db,
         0x03: _query,
         0x09: _statistics,
-        0x0C: _kill,
+        0x0C: _process_kill,
         0x0E: _ping,
         0x11: _change_user,
         0x16: _prepare_statement,
         0x17: _execute,
         0x19: _close_statement,
-        0x1A: _ping,  # nothing of a statement is kept that could be reset
+        0x1A: _ping,  # COM_STMT_RESET: there is no state to reset
         0x1B: _set_option,
         0x1F: _reset_connection,
     }
-    """What each of the protocol's commands does."""
+    """The method for each command of the protocol."""

@@ -1,4 +1,4 @@
-"""The first packets of a connection: the greeting, and what the client answers to it."""
+"""The packets of the handshake: the greeting, the login, and COM_CHANGE_USER."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from runner.simulator.wire import (
 
 NATIVE_PASSWORD = b"mysql_native_password"
 
-# Long passwords and flags, found rows, a schema at login, the 4.1 protocol, transactions, several statements in a text,
-# named authentication.
-# Oracle mode is not among them: the server demands that bit without offering it.
+# Long passwords and flags, found rows, schema at login, protocol 4.1, transactions, multiple statements and results,
+# authentication plugins.
+# The bit of Oracle mode is not offered, although the server requires it from clients.
 OFFERED = (
     1
     | 1 << 1
@@ -43,17 +43,17 @@ OFFERED = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a client says about itself."""
+    """The contents of a client's login packet."""
 
     capabilities: int
     user: str
     token: bytes
     schema: str | None
-    method: bytes
+    auth_plugin: bytes
 
 
 def greeting(version: str, shown_id: int, scramble: bytes) -> bytes:
-    """The server's first packet."""
+    """The server's first packet, with the thread id ``shown_id``."""
     return b"".join(
         (
             b"\x0a",
@@ -72,13 +72,13 @@ def greeting(version: str, shown_id: int, scramble: bytes) -> bytes:
     )
 
 
-def method_switch(scramble: bytes) -> bytes:
-    """Asks a client that offered another way of authentication for the native password."""
+def auth_switch_request(scramble: bytes) -> bytes:
+    """The packet that asks a client to switch to the plugin mysql_native_password."""
     return b"\xfe" + NATIVE_PASSWORD + b"\x00" + scramble + b"\x00"
 
 
 def read_login(packet: bytes) -> Login:
-    """The client's answer to the greeting."""
+    """Reads the client's reply to the greeting."""
     fields = Fields(packet)
     capabilities = fields.integer(4)
     if not capabilities & CLIENT_PROTOCOL_41:
@@ -96,8 +96,8 @@ def read_login(packet: bytes) -> Login:
     return Login(capabilities, user, token, schema or None, method)
 
 
-def read_change(packet: bytes, capabilities: int) -> Login:
-    """What COM_CHANGE_USER says behind its first byte, from a client with these capabilities."""
+def read_change_user(packet: bytes, capabilities: int) -> Login:
+    """Reads a COM_CHANGE_USER packet without its first byte, from a client with these capabilities."""
     fields = Fields(packet)
     user = to_text(fields.until_zero())
     token = fields.take(fields.integer(1)) if capabilities & CLIENT_SECURE_CONNECTION else fields.until_zero()
@@ -108,9 +108,9 @@ def read_change(packet: bytes, capabilities: int) -> Login:
 
 
 def user_and_tenant(login: str) -> tuple[str, str]:
-    """The two parts of a login `user@tenant`: the user as the server stores it, and all that follows the first @.
+    """Splits a login ``user@tenant`` into the user's name and the text after the first @.
 
-    A user's name is stored in upper case, unless it is in double quotes. The tenant is empty where none is named.
+    The name is converted to upper case, unless it is in double quotes. Without @ the tenant is empty.
     """
     if login.startswith('"') and (end := login.find('"', 1)) > 0:
         return login[1:end], login[end + 1 :].removeprefix("@")

@@ -1,29 +1,25 @@
-"""ODP, OceanBase's proxy, in front of the server: its two modes, which number sessions in different ways.
+"""ODP, OceanBase's proxy, in front of the server, in its two modes with different session ids.
 
-Here it is a part of the server's program: a client's connection behaves as one through ODP does. The modes are named by
+It runs inside the server: a client's connection behaves like one through ODP. The modes are the two values of
 ODP's setting ``client_session_id_version``.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.connection import Connection
-from runner.simulator.entrance import Entrance
-from runner.simulator.execute.results import Rows, cell
+from runner.simulator.execute.results import Result, Rows, cell
+from runner.simulator.listener import Listener
 from runner.simulator.sessions import Session, SessionIds
 from runner.simulator.settings import TENANT
+from runner.simulator.values import Value
 from runner.simulator.wire import TYPE_BIGINT, Column
-
-if TYPE_CHECKING:
-    from runner.simulator.execute.results import Result
-    from runner.simulator.values import Value
 
 CLUSTER = "simulator"
 VERSION = "5.6.25"
-"""What ODP's greeting says, whatever the server's version."""
+"""The version in ODP's greeting, regardless of the server's version."""
 
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _LIST = re.compile(r"\s*show\s+(?:full\s+)?processlist\s*;?\s*", re.IGNORECASE)
@@ -32,73 +28,73 @@ _COUNTED = (1 << 17) - 1
 _THREAD = 7
 
 
-class OdpsPort(Entrance):
-    """Clients connect to ODP, which chooses the server by tenant and cluster."""
+class OdpListener(Listener):
+    """Clients connect to ODP; the login names the cluster, too."""
 
-    def login(self, user: str) -> str:
-        """With the cluster, which only ODP knows."""
-        return f"{super().login(user)}#{CLUSTER}"
+    def login_name(self, user: str) -> str:
+        """With tenant and cluster."""
+        return f"{super().login_name(user)}#{CLUSTER}"
 
 
-class ThroughOdp(Connection):
-    """A client's connection through ODP, in either mode."""
+class OdpConnection(Connection):
+    """A client's connection through ODP, in both modes."""
 
     def _version(self) -> str:
         return VERSION
 
     def _tenant(self, named: str) -> str:
-        """ODP takes the cluster off, and has a default one."""
+        """ODP removes the cluster, which is optional."""
         tenant, _, cluster = named.partition("#")
         if cluster not in ("", CLUSTER):
             raise errors.no_such_cluster()
         return tenant
 
     @property
-    def _answers_own_kill(self) -> bool:
-        """ODP closes the client's connection; the server's answer, an error 4401, stays with it."""
+    def _own_kill_gets_reply(self) -> bool:
+        """No: ODP closes the client's connection, and does not pass on the server's reply, error 4401."""
         return False
 
-    def disconnect(self, last_word: errors.SqlError | None) -> None:
-        """An idle client learns of it by its next request only: ODP's connection to the server is another one."""
-        if last_word is not None:
-            super().disconnect(last_word)
+    def disconnect(self, error: errors.SqlError | None) -> None:
+        """Nothing happens to an idle client before its next request: the server closes only its connection to ODP."""
+        if error is not None:
+            super().disconnect(error)
 
-    async def _command(self, session: Session, command: int, body: bytes) -> None:
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
         if session.ended:
             raise errors.SessionEndedError
-        await super()._command(session, command, body)
+        await super()._run_command(session, command, body)
 
 
-class ClientIds(SessionIds):
-    """Version 2: ODP numbers its clients' sessions for all servers, with the two highest bits clear."""
+class OdpSessionIds(SessionIds):
+    """Version 2: ODP creates the session ids for all servers, with the two highest bits 0."""
 
     def __init__(self) -> None:
         super().__init__()
         self._count = 0
 
-    def new(self) -> int:
-        """ODP's own number, then a running one."""
+    def allocate(self) -> int:
+        """ODP's own number in the high bits, then a running number."""
         self._count = self._count % _COUNTED + 1
         return _ODPS_NUMBER | self._count
 
 
-class NumbersOfOdp(SessionIds):
-    """Version 1: the greeting has ODP's own number of a client; the server has an id that no client ever sees."""
+class OdpGreetingIds(SessionIds):
+    """Version 1: the greeting contains ODP's number for the client; the server's id is not shown to clients."""
 
     def __init__(self) -> None:
         super().__init__()
         self._count = 0
         self.shown: dict[int, int] = {}
 
-    def in_greeting(self, number: int) -> int:
-        """One more than the last client's."""
+    def greeting_id(self, number: int) -> int:
+        """The number of the previous client plus 1."""
         self._count += 1
         self.shown[number] = self._count
         return self._count
 
 
-class AnswersTheList(ThroughOdp):
-    """Version 1: SHOW PROCESSLIST is answered by ODP, with its own numbers and columns; the rest by the server."""
+class OdpListConnection(OdpConnection):
+    """Version 1: ODP replies to SHOW PROCESSLIST itself, with its own numbers and columns."""
 
     _COLUMNS = (
         Column("Id", TYPE_BIGINT),
@@ -110,18 +106,18 @@ class AnswersTheList(ThroughOdp):
         Column("pid", TYPE_BIGINT),
     )
 
-    async def _answer(self, session: Session, text: str) -> Result:
+    async def _execute_text(self, session: Session, text: str) -> Result:
         asked = _COMMENT.sub(" ", text)
-        return self._own_list(session) if _LIST.fullmatch(asked) else await super()._answer(session, text)
+        return self._own_list(session) if _LIST.fullmatch(asked) else await super()._execute_text(session, text)
 
-    def _own_list(self, asker: Session) -> Rows:
-        """The clients of this ODP: all for the administrator, else those of the same user."""
+    def _own_list(self, viewer: Session) -> Rows:
+        """The clients of this ODP: for the administrator all, for other users those of the same user."""
         instance = self._instance
-        seen = [each for each in instance.registry if asker.user.administrator or each.user is asker.user]
+        seen = [each for each in instance.registry if viewer.user.administrator or each.user is viewer.user]
         return Rows(self._COLUMNS, tuple(tuple(map(cell, self._row(each))) for each in seen))
 
     def _row(self, session: Session) -> tuple[Value, ...]:
         ids = self._instance.ids
-        shown = ids.shown[session.number] if isinstance(ids, NumbersOfOdp) else session.number
+        shown = ids.shown[session.number] if isinstance(ids, OdpGreetingIds) else session.number
         state = "MCS_ACTIVE_READER"
         return (shown, TENANT, session.user.name, session.host, session.schema, 0, 1, state, _THREAD, _THREAD)

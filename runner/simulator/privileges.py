@@ -1,23 +1,18 @@
-"""Who may do what."""
+"""Checks of privileges: those of a session, and those that it may grant."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from runner.simulator import errors
-from runner.simulator.accounts import SYSTEM_PRIVILEGES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runner.simulator.accounts import Accounts, Grantee, TableName
-    from runner.simulator.sessions import Session
+from runner.simulator.accounts import SYSTEM_PRIVILEGES, Accounts, Grantee, TableName
+from runner.simulator.sessions import Session
 
 
 class Privileges:
-    """Looks privileges up.
+    """Checks the privileges of sessions.
 
-    What a user holds directly counts as it is now; which roles a session has was settled when it logged in.
+    Direct grants have effect at once; the roles of a session are those of its login.
     """
 
     def __init__(self, accounts: Accounts) -> None:
@@ -33,25 +28,25 @@ class Privileges:
         """Every system privilege that the session holds."""
         return sorted(privilege for privilege in SYSTEM_PRIVILEGES if self.holds(session, privilege))
 
-    def demand(self, session: Session, privilege: str) -> None:
-        """Refuses a session that does not hold the system privilege."""
+    def require(self, session: Session, privilege: str) -> None:
+        """Raises an error if the session does not hold the system privilege."""
         if not self.holds(session, privilege):
             raise errors.no_privilege()
 
     def may_grant(self, session: Session, privilege: str) -> bool:
-        """Whether the session may give a system privilege to others."""
+        """Whether the session may grant a system privilege."""
         if self.holds(session, "GRANT ANY PRIVILEGE"):
             return True
         return any(grantee.system.get(privilege, False) for grantee in self._sources(session))
 
     def may_grant_role(self, session: Session, role: str) -> bool:
-        """Whether the session may give a role to others."""
+        """Whether the session may grant a role."""
         if self.holds(session, "GRANT ANY ROLE"):
             return True
         return any(grantee.roles.get(role, False) for grantee in self._sources(session))
 
     def may_grant_on(self, session: Session, table: TableName, privilege: str) -> bool:
-        """Whether the session may give a privilege on a table to others."""
+        """Whether the session may grant a privilege on a table."""
         if table[0] == session.user.name or self.holds(session, "GRANT ANY OBJECT PRIVILEGE"):
             return True
         return any(grantee.objects.get((table, privilege), False) for grantee in self._sources(session))
@@ -60,8 +55,8 @@ class Privileges:
         """Whether a privilege on a table or view was granted to the session."""
         return any((table, privilege) in grantee.objects for grantee in self._sources(session))
 
-    def demand_on(self, session: Session, table: TableName, privilege: str) -> None:
-        """Refuses a session that may not use a table so; who may do nothing with it does not learn that it exists."""
+    def require_on(self, session: Session, table: TableName, privilege: str) -> None:
+        """Raises an error if the session lacks a privilege on a table: "no such table" if it has none at all."""
         if table[0] == session.user.name or self.holds(session, f"{privilege} ANY TABLE"):
             return
         granted = {of for grantee in self._sources(session) for on, of in grantee.objects if on == table}

@@ -1,20 +1,17 @@
-"""The server's process, which can crash and be started again."""
+"""Crash and restart of the server process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 
 class Process:
-    """What a part of the server uses to crash all of it; the server sets ``on_crash`` when it serves."""
+    """Lets a component crash the whole server; the server sets ``on_crash``."""
 
     def __init__(self) -> None:
         self.on_crash: Callable[[float], None] | None = None
 
     def crash(self, seconds: float) -> None:
-        """Breaks all connections; clients can connect again after so many seconds. What was committed stays."""
+        """Closes all connections; clients can connect again after ``seconds``. Committed data stays."""
         if self.on_crash is not None:
             self.on_crash(seconds)

@@ -1,24 +1,20 @@
-"""The server: accepts clients, and closes every connection when it stops."""
+"""The server: accepts clients, and closes all connections when it stops or crashes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.channel import Channel
-from runner.simulator.deferring import later
-from runner.simulator.entrance import BACKLOG, port_of, reserve
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from runner.simulator.parts import Parts
-    from runner.simulator.settings import Settings
+from runner.simulator.components import Components
+from runner.simulator.listener import BACKLOG, bound_socket, port_of
+from runner.simulator.packet_stream import PacketStream
+from runner.simulator.settings import Settings
+from runner.simulator.timers import call_later
 
 log = logging.getLogger("simulator")
 
@@ -26,68 +22,70 @@ log = logging.getLogger("simulator")
 class Server:
     """One listening server."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
-        self.entrance = parts.entrance(settings.host, settings.port)
-        self.port = self.entrance.port
-        self._settings = replace(settings, port=port_of(self.entrance.listener))
-        self._instance = parts.assemble(self._settings)
-        self._parts = parts
-        self._front_end = parts.front_end(self._instance, parts.engine(self._instance), parts.connection)
-        self._clients: dict[asyncio.Task[None], Channel] = {}
+    def __init__(self, settings: Settings, components: Components) -> None:
+        self.listener = components.listener(settings.host, settings.port)
+        self.port = self.listener.port
+        self._settings = replace(settings, port=port_of(self.listener.socket))
+        self._instance = components.assemble(self._settings)
+        self._components = components
+        self._dispatcher = components.dispatcher(
+            self._instance, components.engine(self._instance), components.connection
+        )
+        self._clients: dict[asyncio.Task[None], PacketStream] = {}
         self._accepting: asyncio.Server | None = None
         self._instance.process.on_crash = self._crash
 
     @property
     def foreign_killed(self) -> int:
-        """How many sessions were killed that an environment keeps, and that no client opened."""
-        return self._front_end.foreign_killed
+        """The number of killed sessions that an environment opened, not a client."""
+        return self._dispatcher.foreign_killed
 
     async def serve(self, until: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Serves clients until the event is set; `ready` is called once they can connect."""
+        """Serves clients until the event is set; calls ``ready`` when clients can connect."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_in_one_line)
         await self._accept()
-        surroundings = loop.create_task(self._parts.surroundings(self._instance).live())
-        await self.entrance.open()
+        background_task = loop.create_task(self._components.background_task(self._instance).run())
+        await self.listener.open()
         ready()
         await until.wait()
-        surroundings.cancel()
-        self.entrance.close()
+        background_task.cancel()
+        self.listener.close()
         if self._accepting is None:
-            self.entrance.listener.close()
+            self.listener.socket.close()
         else:
-            self._accepting.close()  # not wait_closed: from 3.12 on it waits for the clients, which are closed only now
-        for task, channel in tuple(self._clients.items()):
-            channel.abort()
+            self._accepting.close()  # not wait_closed: since Python 3.12 it waits for clients, closed below
+        for task, stream in tuple(self._clients.items()):
+            stream.abort()
             task.cancel()
 
     async def _accept(self) -> None:
         create = asyncio.get_running_loop().create_server
-        self._accepting = await create(self._new_channel, sock=self.entrance.listener, backlog=BACKLOG)
+        self._accepting = await create(self._new_stream, sock=self.listener.socket, backlog=BACKLOG)
 
     def _crash(self, seconds: float) -> None:
         if self._accepting is None:
-            return  # it is down already
+            return  # it has crashed already
         self._accepting.close()
         self._accepting = None
-        self.entrance.listener = reserve(self._settings.host, self._settings.port)
+        self.listener.socket = bound_socket(self._settings.host, self._settings.port)
         for session in self._instance.registry:
-            self._instance.ending.leave(session)
-        for channel in tuple(self._clients.values()):
-            channel.abort()
-        later(seconds, lambda: asyncio.ensure_future(self._accept()))
+            self._instance.ending.client_disconnected(session)
+        for stream in tuple(self._clients.values()):
+            stream.abort()
+        call_later(seconds, lambda: asyncio.ensure_future(self._accept()))
 
-    def _new_channel(self) -> Channel:
-        return Channel(self._welcome, self._settings.login_packet_limit)
+    def _new_stream(self) -> PacketStream:
+        return PacketStream(self._serve_client, self._settings.login_packet_limit)
 
-    def _welcome(self, channel: Channel) -> None:
-        connection = self._front_end.connect(channel)
+    def _serve_client(self, stream: PacketStream) -> None:
+        connection = self._dispatcher.connect(stream)
         if len(self._clients) >= self._settings.session_limit:
-            connection.turn_away(errors.too_many_connections())
+            connection.reject(errors.too_many_connections())
             return
-        channel.expect_login_within(self._settings.login_seconds)
+        stream.set_login_timeout(self._settings.login_seconds)
         task = asyncio.get_running_loop().create_task(connection.serve())
-        self._clients[task] = channel
+        self._clients[task] = stream
         task.add_done_callback(self._clients.__delitem__)
 
 
@@ -96,7 +94,7 @@ def _log_in_one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 
 
 def raise_file_limit() -> None:
-    """Lets the server have as many clients as the system allows, where the system has such a limit."""
+    """Raises the limit of open files to the system's maximum, so that many clients can connect."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not on every platform

@@ -1,19 +1,16 @@
-"""Sessions: what the server knows of a logged-in client, and the registry that lists them all."""
+"""Sessions, their ids, and the registry of all sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from runner.simulator import errors
+from runner.simulator.accounts import User
 from runner.simulator.tables import Transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from runner.simulator.accounts import User
 
 ACTIVE = "ACTIVE"
 SLEEP = "SLEEP"
@@ -21,32 +18,54 @@ SESSION_KILLED = "SESSION_KILLED"
 
 LONGEST_PAUSE = 10**9
 
-# The kernel's layout of a direct connection's id: two tag bits, the server's number, a running number.
+# The id of a direct connection, as in OceanBase: two tag bits, the server's number, a running number.
 _SERVER_TAGS = 0b11 << 30
 _SERVER_NUMBER = 1 << 18
 _LOCAL_IDS = 1 << 18
 _FIRST_LOCAL_ID = 1
 
 
-class Link(Protocol):
-    """A session's way to its client."""
+class SessionConnection(Protocol):
+    """The interface through which a session's connection is closed."""
 
-    def disconnect(self, last_word: errors.SqlError | None) -> None:
-        """Closes the connection now; a statement in flight is answered with `last_word` first."""
+    def disconnect(self, error: errors.SqlError | None) -> None:
+        """Closes the connection now; sends ``error`` first, if there is one."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One logged-in client."""
+    """One session.
+
+    Attributes:
+        number: its id.
+        user: its user.
+        roles: the roles of its user at login.
+        host: the client's address and port.
+        schema: the present schema.
+        connection: closes its connection.
+        autocommit: whether each statement is committed.
+        explicit_transaction: whether a transaction was started with START TRANSACTION or BEGIN.
+        ended: whether it was killed or its client disconnected; it executes no further statement.
+        state: STATE in the process list.
+        statement: the text of the running statement, or None.
+        since: the time (``time.monotonic``) of the last change of state.
+        transaction: its uncommitted changes and row locks.
+        savepoints: positions in the transaction, by name.
+        last_error: the error of the last statement, or None.
+        waiting: the future for which the running statement waits, or None.
+        waits_for_lock: whether the running statement waits for a row lock.
+        sending: whether the running statement waits until the client reads its result.
+        prepared: whether the running statement is a prepared one.
+    """
 
     number: int
     user: User
     roles: frozenset[str]
     host: str
     schema: str
-    link: Link
+    connection: SessionConnection
     autocommit: bool = True
-    in_block: bool = False
+    explicit_transaction: bool = False
     ended: bool = False
     state: str = SLEEP
     statement: str | None = None
@@ -55,31 +74,38 @@ class Session:
     savepoints: dict[str, int] = field(default_factory=dict)
     last_error: errors.SqlError | None = None
     waiting: asyncio.Future[bool] | None = None
-    blocked: bool = False
+    waits_for_lock: bool = False
     sending: bool = False
     prepared: bool = False
 
-    def begin(self, statement: str, *, prepared: bool = False) -> None:
-        """A statement begins, a prepared one or a text."""
+    def begin_statement(self, statement: str, *, prepared: bool = False) -> None:
+        """Records the start of a statement."""
         self.statement = statement
         self.prepared = prepared
         self.state = ACTIVE
         self.since = time.monotonic()
 
-    def finish(self) -> None:
-        """The statement is over."""
+    def finish_statement(self) -> None:
+        """Records the end of the statement."""
         self.statement = None
         self.state = SLEEP
         self.since = time.monotonic()
 
-    def seconds(self) -> int:
-        """How long the session has been in its state."""
+    def seconds_in_state(self) -> int:
+        """The seconds since the session's last change of state."""
         return int(time.monotonic() - self.since)
 
     async def wait(self, seconds: float, register: Callable[[asyncio.Future[bool]], None] | None = None) -> bool:
-        """Waits until something registered comes true, or the time has passed: the answer tells which.
+        """Waits until an event, or until ``seconds`` have passed; ``register`` gets the future that the event resolves.
 
-        The one place where a statement waits, so the one place where it can be interrupted.
+        All waiting of statements is done here: only here can a statement be interrupted.
+
+        Returns:
+            True after the event, False after the time.
+
+        Raises:
+            SessionEndedError: the session was ended meanwhile.
+            SqlError: the statement was interrupted.
         """
         loop = asyncio.get_running_loop()
         woken: asyncio.Future[bool] = loop.create_future()
@@ -87,19 +113,19 @@ class Session:
         if register is not None:
             register(woken)
         self.waiting = woken
-        self.blocked = register is not None and not self.sending
+        self.waits_for_lock = register is not None and not self.sending
         try:
             outcome = await woken
         finally:
             self.waiting = None
-            self.blocked = False
+            self.waits_for_lock = False
             timer.cancel()
         if self.ended:
             raise errors.SessionEndedError
         return outcome
 
     async def wait_for_client(self, register: Callable[[asyncio.Future[bool]], None]) -> None:
-        """Waits until the client has read enough of a large result for more to be sent."""
+        """Waits until the client has read enough of a large result so that more can be sent."""
         self.sending = True
         try:
             await self.wait(LONGEST_PAUSE, register)
@@ -107,7 +133,7 @@ class Session:
             self.sending = False
 
     def interrupt(self, reason: Exception) -> bool:
-        """Makes a waiting statement fail; False where there is none."""
+        """Makes the waiting statement fail with ``reason``; returns False if no statement waits."""
         if self.waiting is None or self.waiting.done():
             return False
         self.waiting.set_exception(reason)
@@ -115,14 +141,14 @@ class Session:
 
 
 class SessionIds:
-    """Hands out the ids of sessions. Each is the server's only one of its kind."""
+    """Allocates the ids of sessions."""
 
     def __init__(self) -> None:
         self._next = _FIRST_LOCAL_ID
         self._living: set[int] = set()
 
-    def new(self) -> int:
-        """An id that no session has had before, as far as the running number reaches; none that one still has."""
+    def allocate(self) -> int:
+        """A new id, in ascending order; never the id of a present session."""
         while True:
             local = self._next
             self._next = (local + 1) % _LOCAL_IDS or _FIRST_LOCAL_ID
@@ -131,21 +157,21 @@ class SessionIds:
                 self._living.add(number)
                 return number
 
-    def in_greeting(self, number: int) -> int:
-        """The connection id that the greeting names to the session's client."""
+    def greeting_id(self, number: int) -> int:
+        """The thread id in the greeting of the session with this id."""
         return number
 
-    def of(self, user: User, number: int) -> int:  # noqa: ARG002 - for servers whose ids depend on the user
-        """The id of a session of this user, which was greeted with `number`."""
+    def id_for(self, user: User, number: int) -> int:  # noqa: ARG002 - for overrides that use the user
+        """The id of a session after the login of its user; ``number`` was allocated before the greeting."""
         return number
 
-    def give_back(self, user: User | None, number: int) -> None:  # noqa: ARG002 - as above
-        """The session with this id is over, or has never come to be."""
+    def release(self, user: User | None, number: int) -> None:  # noqa: ARG002 - for overrides that use the user
+        """Releases the id of a session that has ended, or whose login failed."""
         self._living.discard(number)
 
 
 class Registry:
-    """Every session that is logged in."""
+    """The registry of all present sessions, by id."""
 
     def __init__(self) -> None:
         self._sessions: dict[int, Session] = {}
@@ -157,15 +183,15 @@ class Registry:
         return len(self._sessions)
 
     def add(self, session: Session) -> None:
-        """Lists a session."""
+        """Adds a session."""
         self._sessions[session.number] = session
 
     def find(self, number: int) -> Session | None:
-        """The session with this id."""
+        """The session with this id, or None."""
         return self._sessions.get(number)
 
     def remove(self, session: Session) -> None:
-        """Takes a session off the list, if it is still there."""
+        """Removes a session, if it is present."""
         if self._sessions.get(session.number) is session:
             del self._sessions[session.number]
 

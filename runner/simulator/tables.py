@@ -1,25 +1,21 @@
-"""Tables with transactions: committed rows for everyone, changed rows for their writer, row locks until the end."""
+"""Tables with transactions: changes are visible to others after the commit; row locks last as long as a transaction."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
+from runner.simulator.accounts import TableName
 from runner.simulator.values import Value, as_number, as_text
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
-
-    from runner.simulator.accounts import TableName
 
 Values = tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column of a table; `size` is the most characters it holds."""
+    """One column of a table; ``size`` is the maximum number of characters."""
 
     name: str
     numeric: bool
@@ -27,7 +23,7 @@ class TableColumn:
     nullable: bool = True
 
     def stored(self, value: Value) -> Value:
-        """A value as the column keeps it."""
+        """Converts a value to the column's type."""
         if value is None or value == "":
             if not self.nullable:
                 raise errors.null_not_allowed(self.name)
@@ -42,7 +38,7 @@ class TableColumn:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One row: what everyone sees, and what the transaction that holds it will make of it."""
+    """One row: the committed values, and the changed values of the transaction that holds its lock."""
 
     table: Table
     committed: Values | None = None
@@ -50,12 +46,12 @@ class Row:
     writer: Transaction | None = None
     keys: set[Values] = field(default_factory=set)
 
-    def seen_by(self, transaction: Transaction) -> Values | None:
-        """The row as a transaction reads it."""
+    def visible_to(self, transaction: Transaction) -> Values | None:
+        """The row's values as a transaction sees them, or None."""
         return self.pending if self.writer is transaction else self.committed
 
-    def settle(self) -> None:
-        """Lets go of the row; one that holds nothing leaves its table."""
+    def release(self) -> None:
+        """Releases the row lock; removes the row from its table if it has no committed values."""
         self.writer = self.pending = None
         if self.committed is None:
             self.table.rows.pop(self, None)
@@ -72,37 +68,37 @@ class Table:
     rows: dict[Row, None] = field(default_factory=dict)
     index: dict[Values, dict[Row, None]] = field(default_factory=dict)
 
-    def place(self, column: str) -> int:
-        """Where a column stands."""
-        for place, candidate in enumerate(self.columns):
+    def position(self, column: str) -> int:
+        """The position of a column."""
+        for position, candidate in enumerate(self.columns):
             if candidate.name == column:
-                return place
+                return position
         raise errors.invalid_identifier(column)
 
     def visible(self, transaction: Transaction) -> Iterator[tuple[Row, Values]]:
-        """The rows that a transaction sees."""
+        """The rows that a transaction sees, with their values."""
         for row in tuple(self.rows):
-            values = row.seen_by(transaction)
+            values = row.visible_to(transaction)
             if values is not None:
                 yield row, values
 
-    def rivals(self, values: Values, own: Row | None = None) -> Iterator[Row]:
-        """The rows that have, or may come to have, the primary key of `values`."""
+    def rows_with_key(self, values: Values, own: Row | None = None) -> Iterator[Row]:
+        """The rows whose committed or changed values have the primary key of ``values``."""
         wanted = self.key_of(values)
         for row in tuple(self.index.get(wanted, ())):
             versions = (row.committed, row.pending)
             if row is not own and any(version is not None and self.key_of(version) == wanted for version in versions):
                 yield row
 
-    def enter(self, row: Row, values: Values) -> None:
-        """Makes a row findable by the primary key that it has, or may come to have."""
+    def add_key(self, row: Row, values: Values) -> None:
+        """Adds a row to the index of the primary key."""
         if self.key:
             key = self.key_of(values)
             row.keys.add(key)
             self.index.setdefault(key, {})[row] = None
 
     def reindex(self, row: Row) -> None:
-        """Forgets the keys that a row did not come to have."""
+        """Removes the keys of uncommitted values of a row from the index."""
         kept = {self.key_of(row.committed)} & row.keys if row.committed is not None else set()
         for key in row.keys - kept:
             rows = self.index[key]
@@ -112,49 +108,50 @@ class Table:
         row.keys = kept
 
     def key_of(self, values: Values) -> Values:
-        """The primary key in `values`."""
-        return tuple(values[place] for place in self.key)
+        """The primary key of ``values``."""
+        return tuple(values[position] for position in self.key)
 
 
 class Transaction:
-    """What a session has changed and not yet committed. One object serves a session for all its transactions."""
+    """The uncommitted changes and row locks of a session. A session uses one object for all its transactions."""
 
     __slots__ = ("_changes", "_waiters")
 
     def __init__(self) -> None:
         self._changes: list[tuple[Row, Values | None, bool]] = []
+        """Row, its values before the change, and whether the entry is the row lock instead of a change."""
         self._waiters: list[asyncio.Future[bool]] = []
 
     @property
     def open(self) -> bool:
-        """Whether there is anything to commit or undo."""
+        """Whether there are changes or row locks."""
         return bool(self._changes)
 
-    def notify(self, waiter: asyncio.Future[bool]) -> None:
-        """Resolves `waiter` once rows that this transaction holds may be free."""
+    def notify_when_released(self, waiter: asyncio.Future[bool]) -> None:
+        """Resolves ``waiter`` when this transaction releases row locks."""
         self._waiters.append(waiter)
 
-    def held(self) -> list[tuple[Row, Values | None]]:
-        """The rows that it has locked, and what they will be."""
-        return [(row, row.pending) for row, _, taken in self._changes if taken]
+    def locked_rows(self) -> list[tuple[Row, Values | None]]:
+        """The locked rows, with the values that a commit gives them."""
+        return [(row, row.pending) for row, _, is_lock in self._changes if is_lock]
 
-    def holds_up(self, waiter: asyncio.Future[bool] | None) -> bool:
-        """Whether `waiter` waits for rows that this transaction holds."""
+    def blocks(self, waiter: asyncio.Future[bool] | None) -> bool:
+        """Whether ``waiter`` waits for a row lock of this transaction."""
         return waiter in self._waiters
 
-    def take(self, row: Row) -> None:
-        """Locks a row that no other transaction holds."""
+    def lock(self, row: Row) -> None:
+        """Locks a row that no other transaction has locked."""
         if row.writer is None:
             row.writer, row.pending = self, row.committed
             self._changes.append((row, None, True))
 
     def write(self, row: Row, values: Values | None) -> None:
-        """Gives a row new values, or with None deletes it."""
-        self.take(row)
+        """Changes the values of a row, or deletes it if they are None."""
+        self.lock(row)
         self._changes.append((row, row.pending, False))
         row.pending = values
         if values is not None:
-            row.table.enter(row, values)
+            row.table.add_key(row, values)
 
     def insert(self, table: Table, values: Values) -> None:
         """Adds a row."""
@@ -162,38 +159,38 @@ class Transaction:
         table.rows[row] = None
         self.write(row, values)
 
-    def mark(self) -> int:
-        """A point to return to."""
+    def savepoint(self) -> int:
+        """The present position in the list of changes, for ``roll_back_to``."""
         return len(self._changes)
 
-    def taken(self) -> int:
-        """How many of the changes are no more than a lock, up to the first that is more."""
-        return next((place for place, change in enumerate(self._changes) if not change[2]), len(self._changes))
+    def leading_locks(self) -> int:
+        """The number of row locks before the first change of a row."""
+        return next((position for position, change in enumerate(self._changes) if not change[2]), len(self._changes))
 
-    def return_to(self, mark: int) -> None:
-        """Undoes everything since a mark."""
+    def roll_back_to(self, mark: int) -> None:
+        """Undoes all changes since a position."""
         while len(self._changes) > mark:
-            row, before, taken = self._changes.pop()
-            if taken:
-                row.settle()
+            row, before, is_lock = self._changes.pop()
+            if is_lock:
+                row.release()
             else:
                 row.pending = before
-        self._wake()
+        self._notify_waiters()
 
     def commit(self) -> None:
-        """Shows the changes to everyone and lets go of the rows."""
-        for row, _, taken in self._changes:
-            if taken:
+        """Commits the changes and releases the row locks."""
+        for row, _, is_lock in self._changes:
+            if is_lock:
                 row.committed = row.pending
-                row.settle()
+                row.release()
         self._changes.clear()
-        self._wake()
+        self._notify_waiters()
 
     def roll_back(self) -> None:
-        """Undoes everything and lets go of the rows."""
-        self.return_to(0)
+        """Undoes all changes and releases the row locks."""
+        self.roll_back_to(0)
 
-    def _wake(self) -> None:
+    def _notify_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -201,13 +198,13 @@ class Transaction:
 
 
 class Tables:
-    """Every table, by schema and name."""
+    """All tables, by schema and name."""
 
     def __init__(self) -> None:
         self._tables: dict[TableName, Table] = {}
 
     def find(self, name: TableName) -> Table:
-        """The table of this name."""
+        """The table with this name."""
         table = self._tables.get(name)
         if table is None:
             raise errors.no_such_table()
@@ -226,11 +223,11 @@ class Tables:
         self._tables[table.name] = table
 
     def drop(self, name: TableName) -> None:
-        """Takes a table away with all its rows."""
+        """Drops a table."""
         del self._tables[self.find(name).name]
 
     def drop_schema(self, schema: str) -> None:
-        """Takes all tables of a schema away."""
+        """Drops all tables of a schema."""
         for name in self.names():
             if name[0] == schema:
                 del self._tables[name]

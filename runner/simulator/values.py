@@ -1,4 +1,4 @@
-"""SQL values, and how one kind becomes another."""
+"""SQL values, and conversions between numbers and text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def number(text: str) -> int | Decimal:
-    """The number that a text spells."""
+    """Converts text to a number."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise errors.not_a_number()
@@ -28,12 +28,12 @@ def number(text: str) -> int | Decimal:
 
 
 def as_number(value: int | Decimal | str) -> int | Decimal:
-    """A value where a number is needed."""
+    """Converts a value to a number."""
     return number(value) if isinstance(value, str) else value
 
 
 def as_text(value: int | Decimal | str) -> str:
-    """A value as text, numbers without an exponent or needless zeros."""
+    """Converts a value to text; numbers without an exponent and without trailing zeros."""
     if isinstance(value, Decimal):
         text = f"{value:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text

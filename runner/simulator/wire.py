@@ -1,19 +1,16 @@
-"""The bytes of the MySQL protocol: packets to and from what they say."""
+"""The packets of the MySQL protocol: encoding and decoding."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 HEADER = 4
 LARGEST_FRAME = 0xFFFFFF
 
-# PyMySQL's constants hold the same numbers, but importing them imports its client: a third of the start-up time.
+# PyMySQL has the same constants, but importing them imports its client, which takes a third of the start-up time.
 CLIENT_CONNECT_WITH_DB = 1 << 3
 CLIENT_PROTOCOL_41 = 1 << 9
 CLIENT_SECURE_CONNECTION = 1 << 15
@@ -40,12 +37,12 @@ _THREE_BYTES = 0x1000000
 
 
 class MalformedPacketError(Exception):
-    """The client's bytes make no sense."""
+    """A packet of the client is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a result: its label and its type on the wire (a decimal, a bigint or text)."""
+    """One column of a result: its label and its type in the protocol (decimal, bigint or text)."""
 
     label: str
     kind: int = TYPE_TEXT
@@ -68,17 +65,17 @@ def encoded_bytes(data: bytes) -> bytes:
 
 
 def to_bytes(text: str) -> bytes:
-    """Text as it goes over the wire; bytes that came in undecodable go out as they came."""
+    """Encodes text; bytes that ``to_text`` could not decode are restored."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def to_text(data: bytes) -> str:
-    """Bytes of the client as text; what is no UTF-8 survives the way back."""
+    """Decodes the client's bytes; bytes that are not UTF-8 are kept as surrogates."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def framed(payloads: Iterable[bytes], sequence: int) -> bytes:
-    """Payloads as packets, numbered from `sequence`."""
+    """Payloads as packets, numbered from ``sequence``."""
     parts: list[bytes] = []
     for payload in payloads:
         rest = payload
@@ -92,17 +89,17 @@ def framed(payloads: Iterable[bytes], sequence: int) -> bytes:
 
 
 def ok_payload(affected: int, status: int, warnings: int = 0) -> bytes:
-    """An OK: so many rows changed, no new id, so many warnings."""
+    """An OK packet with the number of affected rows and of warnings."""
     return b"\x00" + encoded_integer(affected) + b"\x00" + struct.pack("<HH", status, warnings)
 
 
 def error_payload(code: int, sqlstate: str, message: bytes) -> bytes:
-    """A refusal."""
+    """An error packet."""
     return b"\xff" + struct.pack("<H", code) + b"#" + sqlstate.encode("ascii") + message
 
 
 def end_payload(status: int) -> bytes:
-    """The end of columns, or of rows."""
+    """An EOF packet, after the columns and after the rows."""
     return b"\xfe" + struct.pack("<HH", 0, status)
 
 
@@ -126,9 +123,9 @@ def text_row(cells: Sequence[Cell], _: Sequence[Column]) -> bytes:
 def binary_row(cells: Sequence[Cell], columns: Sequence[Column]) -> bytes:
     """One row for COM_STMT_EXECUTE: bigints are eight bytes, decimals and text as in a text row, NULLs are bits."""
     nulls = bytearray((len(cells) + 9) // 8)
-    for place, cell in enumerate(cells, 2):
+    for position, cell in enumerate(cells, 2):
         if cell is None:
-            nulls[place // 8] |= 1 << place % 8
+            nulls[position // 8] |= 1 << position % 8
     values = [
         int(cell).to_bytes(8, "little", signed=True) if column.kind == TYPE_BIGINT else encoded_bytes(cell)
         for column, cell in zip(columns, cells, strict=True)
@@ -159,7 +156,7 @@ class Fields:
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
+        """The next ``count`` bytes."""
         end = self._at + count
         if end > len(self._data):
             raise MalformedPacketError
@@ -168,11 +165,11 @@ class Fields:
         return taken
 
     def integer(self, size: int) -> int:
-        """The next integer, `size` bytes wide."""
+        """The next integer of ``size`` bytes."""
         return int.from_bytes(self.take(size), "little")
 
     def until_zero(self) -> bytes:
-        """The bytes up to the next zero byte, or to the end where there is none."""
+        """The bytes before the next zero byte, or all if there is none."""
         end = self._data.find(b"\x00", self._at)
         if end < 0:
             return self.rest()
@@ -190,11 +187,11 @@ class Fields:
 
     @property
     def left(self) -> int:
-        """How many bytes are left."""
+        """The number of remaining bytes."""
         return len(self._data) - self._at
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """The remaining bytes."""
         taken = self._data[self._at :]
         self._at = len(self._data)
         return taken

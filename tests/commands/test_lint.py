@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from suite import ROOT
+
+from tests.support.paths import ROOT
+from tests.support.suite_run import run_command
 
 PROFILES = ROOT / "runner" / "profiles"
 
@@ -18,10 +18,8 @@ ACCOUNTS = "format: 1\naccounts:\n  - {user: U, password: secret, grants: [ALTER
 
 
 def lint(*arguments: str | Path, folder: Path = ROOT) -> tuple[int, str]:
-    command = [sys.executable, "-m", "runner", "lint", *map(str, arguments)]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    return done.returncode, done.stdout + done.stderr
+    done = run_command("lint", *arguments, folder=folder, variables={"PATH": ""})
+    return done.code, done.screen
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -82,9 +80,9 @@ def test_a_privilege_of_accounts_that_no_case_grants_is_shown(tmp_path: Path) ->
 
 
 def test_all_problems_of_a_profile_are_shown(tmp_path: Path) -> None:
-    text = KINDS["profile"].replace("  syntax:", "  sytax:").replace("[anonymous-block,", "[anonymos-block,")
+    text = KINDS["profile"].replace("  syntax:", "  sytax:").replace("  serial:", "  seriel:")
     code, screen = lint(write(tmp_path, "mine.yaml", text))
-    assert (code, "2 problems" in screen, "did you mean 'anonymous-block'?" in screen) == (1, True, True), screen
+    assert (code, "2 problems" in screen, "did you mean 'serial'?" in screen) == (1, True, True), screen
 
 
 def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Path) -> None:
@@ -94,7 +92,8 @@ def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Pa
     body = "sessions: {one: {grants: [FLY]}}, steps: [{one: SELECT 1, reply: rows}]"
     write(cases, "more.yaml", f"format: 1\ncases:\n  - {{id: of-mine, requirement: PUR-1, title: t, {body}}}\n")
     text = KINDS["profile"].replace("privileges:", "privileges:\n  FLY: GRANT WINGS TO {user}")
-    profile = write(tmp_path, "mine.yaml", text.replace("[anonymous-block,", "[of-mine, anonymous-block,"))
+    mine = text.replace("lacks:", "not_applicable:\n  - {cases: [of-mine], reason: r}\n\nlacks:")
+    profile = write(tmp_path, "mine.yaml", mine)
     alone = lint(profile)
     assert (alone[0], "unknown case 'of-mine'" in alone[1], "'FLY'" in alone[1]) == (1, True, True), alone[1]
     together = lint(cases, profile)
@@ -109,4 +108,54 @@ def test_a_profile_can_be_checked_where_no_cases_are(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
     code, screen = lint(tmp_path / "none.yaml")
-    assert (code, "not a file" in screen) == (4, True), screen
+    assert (code, "no such file or folder" in screen) == (4, True), screen
+
+
+def test_all_problems_of_all_case_files_are_shown_in_order(tmp_path: Path) -> None:
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    shutil.copy(ROOT / "cases" / "requirements.yaml", cases)
+    case = "  - {{id: {}, requirement: {}, title: t, sessions: {{one: {{}}}}, steps: [{}]}}\n"
+    steps = "{one: SELECT 1, reply: okay}, {two: SELECT 1}, {one: SELECT 1}"
+    bad = [
+        case.format("first", "PUR-1", steps),
+        case.format("second", "PUR-1", "{one: [SELECT 1]}"),
+        case.format("first", "PUR-999", "{one: SELECT 1, reply: ok}"),
+    ]
+    write(cases, "a.yaml", "format: 1\ncases:\n" + "".join(bad))
+    write(cases, "b.yaml", "format: 1\ncase: []\n")
+    code, screen = lint(cases)
+    assert code == 1, screen
+    found = re.findall(r"^\S*/([ab]\.yaml:[0-9]+):[0-9]+: (.*)$", screen, re.MULTILINE)
+    assert found == [
+        ("a.yaml:3", "unknown reply 'okay'"),
+        ("a.yaml:3", "unknown session or step 'two'"),
+        ("a.yaml:4", "['SELECT 1'] is no statement"),
+        ("a.yaml:5", "the id 'first' is already used by an earlier case"),
+        ("a.yaml:5", "unknown requirement 'PUR-999'"),
+        ("b.yaml:2", "unknown key 'case'"),
+    ], screen
+    assert "6 problems" in screen
+
+
+CLAIM = "[{one: SELECT 1, reply: rows}]"
+
+
+@pytest.mark.parametrize(
+    ("steps", "claims"),
+    [
+        ("", False),
+        (f", {{repeat: 2, steps: {CLAIM}}}", True),
+        (f", {{when: {{one: rows}}, steps: {CLAIM}}}", False),
+        (f", {{when: {{one: rows}}, steps: {CLAIM}, otherwise: [{{one: SELECT 2}}]}}", False),
+        (f", {{when: {{one: rows}}, steps: {CLAIM}, otherwise: {CLAIM}}}", True),
+    ],
+)
+def test_a_case_that_may_claim_nothing_is_shown(tmp_path: Path, steps: str, *, claims: bool) -> None:
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    shutil.copy(ROOT / "cases" / "requirements.yaml", cases)
+    case = f"{{id: a, requirement: PUR-1, title: t, sessions: {{one: {{}}}}, steps: [{{one: SELECT 1}}{steps}]}}"
+    write(cases, "a.yaml", f"format: 1\ncases:\n  - {case}\n")
+    code, screen = lint(cases)
+    assert (code == 0, "a.yaml:3:5: the case claims nothing" not in screen) == (claims, claims), screen

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from wire_server import Peer, serving
 
-from runner.database.limits import Limits
-from runner.database.oceanbase import is_odps
+from runner.database.oceanbase_advice import is_odps
 from runner.database.outcome import Rows
-from runner.database.processlist import ProcessList
+from runner.database.process_list import ProcessList
 from runner.database.profile import load_profile
 from runner.database.target import Target, TargetError
+from runner.database.time_limits import Limits
+from tests.support.protocol_server import Peer, serving
 
 ODPS = ("Id", "Tenant", "User", "Host", "db", "trans_count", "svr_session_count", "state", "tid", "pid")
 PAGE = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")

@@ -1,16 +1,12 @@
 """The samples in docs/ that show output of the suite: made by real runs on the simulator.
 
-PYTHONPATH=tests:. python tests/docs/samples.py      # writes them into the documentation again
+python -m tests.docs.samples    # writes them into the documentation again
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +15,18 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 
 from runner.reporting.record import read_record
+from tests.support.paths import ROOT
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import run_command, run_pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCTOR = ROOT / "docs" / "your-own-database.md"
 RECORD = ROOT / "docs" / "record.md"
 _CASE = "cases/ending.yaml::administrators-own-session"
-_SECONDS = 240.0  # on a busy machine; a second or two otherwise
 
 
 def doctor_sample() -> str:
     """The doctor's output for a user without the right to create users; address and times are replaced."""
-    with _simulator() as dsn:
+    with simulator() as dsn:
         at = urlsplit(dsn)
         with pymysql.connect(
             host=at.hostname or "",
@@ -41,8 +38,9 @@ def doctor_sample() -> str:
         ) as connection:
             for statement in ("CREATE USER ci IDENTIFIED BY p1", "GRANT CREATE SESSION TO ci"):
                 connection.cursor().execute(statement)
-        shown = _run("-m", "runner", "doctor", "--dsn", f"oceanbase://ci%40oracle:p1@{at.hostname}:{at.port}/", code=1)
-    return steady_text(shown.replace(f"{at.hostname}:{at.port}", "HOST:2881")).strip()
+        done = run_command("doctor", "--dsn", f"oceanbase://ci%40oracle:p1@{at.hostname}:{at.port}/")
+    assert done.code == 1, done.screen
+    return steady_text(done.out.replace(f"{at.hostname}:{at.port}", "HOST:2881")).strip()
 
 
 def steady_text(text: str) -> str:
@@ -52,10 +50,11 @@ def steady_text(text: str) -> str:
 
 def record_sample() -> str:
     """The record of a run of one case; of requirements only its own is kept, of those not run the first."""
-    with tempfile.TemporaryDirectory() as folder, _simulator() as dsn:
+    with tempfile.TemporaryDirectory() as folder, simulator() as dsn:
         path = Path(folder) / "record.json"
-        options = ["-q", "-p", "no:cacheprovider", "--dsn", dsn, "--target-name", "Simulator", "--record", str(path)]
-        _run("-m", "pytest", _CASE, *options, code=0)
+        options = ["-q", "--dsn", dsn, "--target-name", "Simulator", "--record", str(path)]
+        done = run_pytest(_CASE, *options)
+        assert done.code == 0, done.screen
         record = read_record(path)
         own = {result.requirement: record.requirements[result.requirement] for result in record.results}
         replace(record, run=replace(record.run, not_run=record.run.not_run[:1]), requirements=own).write(path)
@@ -90,25 +89,6 @@ def _block(language: str) -> re.Pattern[str]:
 def _write(path: Path, language: str, sample: str) -> None:
     page = path.read_text(encoding="utf-8")
     path.write_text(_block(language).sub(lambda match: match[1] + sample, page), encoding="utf-8")
-
-
-@contextmanager
-def _simulator() -> Iterator[str]:
-    command = [sys.executable, "-m", "runner", "simulate", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-
-
-def _run(*arguments: str, code: int) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from importlib import resources
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
-from samples import DOCTOR, RECORD, ROOT, doctor_sample, record_sample, sample_in, steady_record
+from jsonschema_rs import Draft202012Validator
+
+from tests.docs.samples import (
+    DOCTOR,
+    RECORD,
+    doctor_sample,
+    record_sample,
+    sample_in,
+    steady_record,
+)
+from tests.support.paths import ROOT
+from tests.support.suite_run import run_command
 
 SCHEMA: dict[str, Any] = json.loads(
     (resources.files("runner.reporting") / "record-1.schema.json").read_text(encoding="utf-8")
@@ -20,15 +28,10 @@ SCHEMA: dict[str, Any] = json.loads(
 
 @pytest.mark.parametrize("kind", ["defect", "variant", "environment"])
 def test_readme_and_changelog_count_what_the_simulator_knows(kind: str) -> None:
-    number = len(json.loads(listed(f"--list-{kind}s")))
+    number = len(json.loads(run_command("simulate", f"--list-{kind}s", "--json").out))
     for name in ("README.md", "CHANGELOG.md"):
         counted = re.findall(rf"(\d+)\s+(?:\w+\s+)?{kind}s\b", (ROOT / name).read_text(encoding="utf-8"))
         assert set(counted) == {str(number)}, name
-
-
-def listed(option: str) -> str:
-    command = [sys.executable, "-m", "runner.simulator", option, "--json"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def without_counts(text: str) -> str:

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pymysql
 import pytest
-from servers import MariaDB, start_mariadb, start_seekdb
-from suite import run_suite, simulator
 
 from runner.database.dsn import Dsn
-from runner.language.load import case_files, load_cases
+from runner.language.case_files import cached_cases, case_files
+from tests.support.paths import ROOT
+from tests.support.servers import MariaDB, start_mariadb, start_seekdb
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import SuiteRun, run_command, run_pytest, run_suite
 
-ROOT = Path(__file__).resolve().parents[2]
-CASES = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+CASES = [case for path in case_files(ROOT / "cases") for case in cached_cases(path)]
 
 
-def doctor(*options: str) -> Done:
-    command = [sys.executable, "-m", "runner", "doctor", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
+def doctor(*options: str) -> SuiteRun:
+    return run_command("doctor", *options)
+
+
+def facts_of(done: SuiteRun) -> dict[str, Any]:
+    """What ``--json`` printed."""
+    found: dict[str, Any] = json.loads(done.out)
+    return found
 
 
 def administer(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
@@ -79,7 +69,7 @@ def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
 
 def test_the_findings_as_json_are_the_same() -> None:
     with simulator() as dsn:
-        facts = doctor("--dsn", dsn, "--json").facts
+        facts = facts_of(doctor("--dsn", dsn, "--json"))
     assert facts["flavour"] == "OceanBase"
     assert "simulator" in facts["product"]
     assert facts["route"] == "direct"
@@ -101,7 +91,7 @@ def test_the_findings_as_json_are_the_same() -> None:
 )
 def test_a_fact_is_what_the_target_shows(option: str, fact: str, value: object) -> None:
     with simulator("--variant", option) as dsn:
-        facts = doctor("--dsn", dsn, "--json").facts
+        facts = facts_of(doctor("--dsn", dsn, "--json"))
     assert facts[fact] == value
     assert facts["missing"] == []
 
@@ -140,7 +130,7 @@ def test_each_advice_helps() -> None:
         poor = f"oceanbase://POOR%40oracle:p1@{target.host}:{target.port}/"
         given: list[str] = []
         while True:
-            missing = doctor("--dsn", poor, "--json").facts["missing"]
+            missing = facts_of(doctor("--dsn", poor, "--json"))["missing"]
             fixes = [item["fix"] for item in missing if ONLY_SYS not in item["what"]]
             assert not set(fixes) & set(given), "an advice was followed, and the need is there as before"
             if not fixes:
@@ -149,7 +139,7 @@ def test_each_advice_helps() -> None:
             for fix in fixes:
                 granted = [statement.strip() for statement in fix.split(";")]
                 administer(dsn, *(statement for statement in granted if statement.startswith("GRANT ")))
-        assert doctor("--dsn", dsn, "--json").facts["missing"] == []
+        assert facts_of(doctor("--dsn", dsn, "--json"))["missing"] == []
     assert [item["what"].startswith(ONLY_SYS) for item in missing] == [True]
     assert {"SHOW PROCESS", "CREATE ROLE, DROP ANY ROLE", "CREATE USER, DROP USER"} <= {
         fix.removeprefix("GRANT ").partition(" TO POOR")[0] for fix in given
@@ -177,7 +167,7 @@ def test_what_the_administrator_alone_may_do_is_not_decided_with_another_user(tm
 
 def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> None:
     with simulator("--defect", "grant-fails") as dsn:
-        facts = doctor("--dsn", dsn, "--json").facts
+        facts = facts_of(doctor("--dsn", dsn, "--json"))
         assert users(dsn) == []
     assert facts["missing"], "the defect refuses GRANT"
     for item in facts["missing"]:
@@ -260,11 +250,9 @@ def test_a_run_begins_with_the_short_form() -> None:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
         poor = f"oceanbase://POOR%40oracle:{quote('p1')}@{target.host}:{target.port}/"
-        command = [sys.executable, "-m", "pytest", "cases", "--requirement", "SYN-2", "-p", "no:cacheprovider"]
-        command += ["--dsn", poor]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    before = done.stdout.partition("collected")[0]
+        done = run_pytest("cases", "--requirement", "SYN-2", "--dsn", poor)
+    assert done.code == 1
+    before = done.out.partition("collected")[0]
     assert "server: OceanBase 5.7.25" in before
     assert "missing: users can't be created" in before
     of_it = [case for case in CASES if case.requirement.id == "SYN-2"]

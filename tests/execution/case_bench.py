@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.database.dsn import Dsn
-from runner.database.limits import Limits
 from runner.database.naming import Names
 from runner.database.outcome import Ok, Rows
 from runner.database.profile import Profile, load_profile
 from runner.database.session import Login, Session
 from runner.database.target import Target
-from runner.execution.perform import Performer
+from runner.database.time_limits import Limits
+from runner.execution.case_runner import CaseRunner
 from runner.execution.verdict import CaseResult
-from runner.language.load import load_cases
+from runner.language.case_files import load_cases
+from tests.support import simulator_process
+from tests.support.eventually import PATIENCE
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
 LIMITS = Limits(connect=PATIENCE, statement=PATIENCE, settle=PATIENCE, cleanup=PATIENCE)
 ORACLE_MODE = 1 << 27
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
@@ -32,17 +29,9 @@ KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 
 @contextlib.contextmanager
 def simulator(*options: str) -> Iterator[Dsn]:
-    """A simulator process that ends with the block, or with this process."""
-    command = [sys.executable, "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert select.select([process.stdout], [], [], PATIENCE)[0], "the simulator did not start"
-            yield Dsn.parse(process.stdout.readline().strip())
-        finally:
-            process.kill()
+    """The parsed DSN of a simulator with these options, which ends with the block."""
+    with simulator_process.simulator(*options) as dsn:
+        yield Dsn.parse(dsn)
 
 
 @contextlib.contextmanager
@@ -91,11 +80,11 @@ class Bench:
         target = Target(
             self.dsn, self.profile or load_profile("oceanbase-oracle").sending_all(), self.limits, self.names
         )
-        performer = Performer(target)
+        case_runner = CaseRunner(target)
         try:
-            return performer.perform(case)
+            return case_runner.run(case)
         finally:
-            performer.remove_kept()
+            case_runner.remove_kept()
             target.close()
 
     def users(self) -> tuple[tuple[str | None, ...], ...]:

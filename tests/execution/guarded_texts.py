@@ -15,15 +15,15 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.execution.readings import readings
+from runner.execution.id_readings import possible_ids
+from runner.language.guarded_syntax import shape_problem
 from runner.language.model import Vocabulary
-from runner.language.shape import fault
 
 VOCABULARY = Vocabulary({}, {}, "KILL")
 
 
 def accepted(statement: str) -> bool:
-    return fault(statement, VOCABULARY) is None
+    return shape_problem(statement, VOCABULARY) is None
 
 
 # How servers get from a statement to the text in which they read a number. None: there is no such text.
@@ -307,7 +307,7 @@ def all_readers(statement: str) -> Iterator[tuple[str, int]]:
 
 def missed(statement: str) -> dict[str, int]:
     """What readers find that the guard does not; ids have 64 bits at most."""
-    known = readings(statement)
+    known = possible_ids(statement)
     return {name: value for name, value in all_readers(statement) if 0 <= value < 2**64 and value not in known}
 
 

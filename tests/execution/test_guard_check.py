@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_bench import PATIENCE, Bench, sent, simulator, somebody_else
-from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
 from runner.database.outcome import Ok, Rows
 from runner.execution.verdict import Verdict
+from tests.execution.case_bench import Bench, sent, simulator, somebody_else
+from tests.support.eventually import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_statement_that_could_name_a_foreign_session_is_never_sent(bench: Benc
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
         assert result.reason.startswith("not sent: ")
         assert isinstance(session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
-        assert session.listen() is None
+        assert session.check_connection() is None
 
 
 @pytest.mark.parametrize("prepared", ["true", "false"])
@@ -85,7 +85,7 @@ def test_a_prepared_statement_passes_the_guard_too(bench: Bench, prepared: str) 
             sessions="{killer: {user: administrator}}",
         )
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
-        assert session.listen() is None
+        assert session.check_connection() is None
 
 
 def test_an_unused_number_is_nobodys_even_where_somebody_has_the_first_one(bench: Bench) -> None:
@@ -97,7 +97,7 @@ def test_an_unused_number_is_nobodys_even_where_somebody_has_the_first_one(bench
         assert result.verdict is Verdict.CONFORMS
         (statement,) = sent(result)
         assert own not in statement
-        assert session.listen() is None
+        assert session.check_connection() is None
 
 
 def test_ones_own_sessions_pass_in_any_position(bench: Bench) -> None:
@@ -112,7 +112,7 @@ def test_a_statement_without_the_guarded_word_may_hold_any_number(bench: Bench) 
         reply = f"{{rows: {{values: [[{own}]]}}}}"
         result = bench.run(f"steps:\n  - killer: SELECT {own} FROM DUAL\n    reply: {reply}")  # noqa: S608 - a number
         assert result.verdict is Verdict.CONFORMS
-        assert session.listen() is None
+        assert session.check_connection() is None
 
 
 def test_the_id_of_an_own_session_that_is_gone_is_free_to_be_named(bench: Bench) -> None:
@@ -160,9 +160,11 @@ def test_who_is_leaving_is_waited_for(bench: Bench) -> None:
     assert result.verdict is Verdict.CONFORMS
 
 
-@pytest.mark.parametrize(("maker", "verdict"), [("OURS0", Verdict.CONFORMS), ("OTHER", Verdict.INCONCLUSIVE)])
-def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(bench: Bench, maker: str, verdict: Verdict) -> None:
-    user = Names(maker, itertools.count(1000)).new()
+@pytest.mark.parametrize(("run_mark", "verdict"), [("OURS0", Verdict.CONFORMS), ("OTHER", Verdict.INCONCLUSIVE)])
+def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(
+    bench: Bench, run_mark: str, verdict: Verdict
+) -> None:
+    user = Names(run_mark, itertools.count(1000)).new()
     with somebody_else(bench.dsn) as (administrator, _):
 
         def administer(statement: str) -> None:

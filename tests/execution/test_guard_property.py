@@ -5,8 +5,9 @@ The same statements each time. ``python -m tests.execution.guarded_texts`` searc
 
 from __future__ import annotations
 
-from guarded_texts import ANY_TEXT, IDS, accepted, check_statement, missed, statements
 from hypothesis import example, given, settings
+
+from tests.execution.guarded_texts import ANY_TEXT, IDS, accepted, check_statement, missed, statements
 
 
 @settings(max_examples=800)

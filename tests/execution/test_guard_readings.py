@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.execution.readings import readings
-from runner.simulator.execute.session_id import session_id
+from runner.execution.id_readings import possible_ids
+from runner.simulator.execute.id_conversion import session_id
 
 BITS = 2**32
 
@@ -45,7 +45,7 @@ WRITTEN = {
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=list(WRITTEN))
 @given(number=ids)
 def test_an_id_is_read_however_it_is_written(written: str, number: int) -> None:
-    assert number in readings("ALTER SYSTEM KILL SESSION " + written.format(n=number))
+    assert number in possible_ids("ALTER SYSTEM KILL SESSION " + written.format(n=number))
 
 
 CHANGED = {
@@ -63,7 +63,7 @@ CHANGED = {
 @pytest.mark.parametrize(("written", "change"), CHANGED.values(), ids=list(CHANGED))
 @given(number=ids)
 def test_an_id_is_read_from_a_number_that_comes_to_it(written: str, change: Callable[[int], int], number: int) -> None:
-    assert number in readings("KILL SESSION " + written.format(change(number)))
+    assert number in possible_ids("KILL SESSION " + written.format(change(number)))
 
 
 @given(before=blanks, sign=st.sampled_from(["", "+", "-"]), number=st.integers(0, 2**66), after=blanks)
@@ -71,7 +71,7 @@ def test_what_oceanbase_casts_a_text_to_is_always_read(before: str, sign: str, n
     """The simulator casts as the kernel does."""
     for text in (f"{sign}{number}", f"{number}.5", f"{number}abc", f"{number}+0", f"abc{number}"):
         cast = session_id(f"{before}{text}{after}")
-        assert cast in readings(f"ALTER SYSTEM KILL SESSION '{before}{text}{after}'")
+        assert cast in possible_ids(f"ALTER SYSTEM KILL SESSION '{before}{text}{after}'")
 
 
 EXACTLY = {
@@ -95,12 +95,12 @@ EXACTLY = {
 
 @pytest.mark.parametrize(("argument", "numbers"), EXACTLY.items())
 def test_no_other_number_is_read(argument: str, numbers: set[int]) -> None:
-    assert readings(f"ALTER SYSTEM KILL SESSION {argument}", (31, 32, 64)) == numbers
+    assert possible_ids(f"ALTER SYSTEM KILL SESSION {argument}", (31, 32, 64)) == numbers
 
 
 @pytest.mark.parametrize("argument", ["", "IMMEDIATE", "'abc'", "''", "' '", "'", "'*'", "','"])
 def test_where_no_number_is_zero_is_read(argument: str) -> None:
-    assert readings(f"ALTER SYSTEM KILL SESSION {argument}") == {0}
+    assert possible_ids(f"ALTER SYSTEM KILL SESSION {argument}") == {0}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_where_no_number_is_zero_is_read(argument: str) -> None:
     ],
 )
 def test_zero_is_read_where_a_text_may_lack_a_number_or_holds_one_that_comes_to_it(argument: str) -> None:
-    assert 0 in readings(f"ALTER SYSTEM KILL SESSION {argument}")
+    assert 0 in possible_ids(f"ALTER SYSTEM KILL SESSION {argument}")
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_zero_is_read_where_a_text_may_lack_a_number_or_holds_one_that_comes_to_
     ],
 )
 def test_zero_is_not_read_where_every_text_begins_with_another_number(statement: str) -> None:
-    assert 0 not in readings(statement)
+    assert 0 not in possible_ids(statement)

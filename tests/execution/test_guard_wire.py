@@ -10,39 +10,40 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_bench import LIMITS, PATIENCE, Bench, sent, simulator, somebody_else
-from guarded_texts import ANY_TEXT, accepted, all_readers, arguments
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tap import Tap
-from waiting import eventually
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows
 from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
-from runner.execution.idling import Idling
-from runner.execution.patience import Patience
-from runner.execution.settling import Settling
-from runner.execution.stage import Stage
-from runner.execution.steps import Player
+from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.case_sessions import CaseSessions
+from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.liveness import Liveness
+from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
 from runner.execution.verdict import InconclusiveError, Verdict
-from runner.language.load import load_cases
+from runner.language.case_files import load_cases
 from runner.language.register import find_register
+from tests.execution.case_bench import LIMITS, Bench, sent, simulator, somebody_else
+from tests.execution.guarded_texts import ANY_TEXT, accepted, all_readers, arguments
+from tests.support.eventually import PATIENCE, eventually
+from tests.support.paths import ROOT
+from tests.support.recording_proxy import RecordingProxy
 
 
 @pytest.fixture(scope="module", params=["small-ids", "scattered-ids", None], ids=str)
-def tap(request: pytest.FixtureRequest) -> Iterator[tuple[Tap, Dsn]]:
+def tap(request: pytest.FixtureRequest) -> Iterator[tuple[RecordingProxy, Dsn]]:
     with simulator(*(("--variant", request.param) if request.param else ())) as dsn:
-        tap = Tap(dsn)
+        tap = RecordingProxy(dsn)
         yield tap, dsn
         tap.close()
 
 
 @pytest.fixture(scope="module")
-def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
+def foreign(tap: tuple[RecordingProxy, Dsn]) -> Iterator[dict[int, Session]]:
     with contextlib.ExitStack() as stack:
         found = (stack.enter_context(somebody_else(tap[1])) for _ in range(5))
         yield {int(own): session for session, own in found}
@@ -51,7 +52,7 @@ def foreign(tap: tuple[Tap, Dsn]) -> Iterator[dict[int, Session]]:
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
-    tap: tuple[Tap, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
+    tap: tuple[RecordingProxy, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
 ) -> None:
     wire, _ = tap
     argument = data.draw(arguments(st.sampled_from(sorted(foreign))).filter(lambda text: accepted(f"KILL {text}")))
@@ -75,7 +76,7 @@ def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
 @example("(SELECT MAX(ID) FROM SESSIONS)")
 @example("USER app")
 def test_a_statement_that_a_profile_respells_in_no_allowed_shape_is_never_sent(
-    tap: tuple[Tap, Dsn], tmp_path: Path, text: str
+    tap: tuple[RecordingProxy, Dsn], tmp_path: Path, text: str
 ) -> None:
     wire, _ = tap
     profile = load_profile("oceanbase-oracle")
@@ -94,25 +95,28 @@ def test_a_statement_that_a_profile_respells_in_no_allowed_shape_is_never_sent(
 def test_an_id_that_a_foreign_session_took_over_is_not_named(tmp_path: Path, said: str, user: str) -> None:
     """Somebody else ends the victim, and a newcomer gets its id, before the case comes to its statement."""
     with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:
-        wire = Tap(dsn)
+        wire = RecordingProxy(dsn)
         stack.callback(wire.close)
         case = load_cases(case_file(tmp_path, said, user))[0]
         target = Target(wire.dsn, load_profile("oceanbase-oracle"), LIMITS)
         stack.callback(target.close)
-        stage = Stage(case, target, Transcript())
-        stack.callback(stage.clear)
-        stage.set()
-        victim = stage.id_of("victim")
+        sessions = CaseSessions(case, target, Transcript())
+        stack.callback(sessions.clean_up)
+        sessions.set_up()
+        victim = sessions.id_of("victim")
         other, _ = stack.enter_context(somebody_else(dsn))
         assert other.execute(f"ALTER SYSTEM KILL SESSION '{victim}'", PATIENCE) == Ok()
         heir = taker(dsn, victim, stack)
         wire.heard.clear()
-        patience = Patience(LIMITS)
-        player = Player(
-            stage, Settling(stage, patience, Idling(target)), patience, find_register(case.place.path).vocabulary
+        timeouts = AdaptiveTimeouts(LIMITS)
+        step_runner = StepRunner(
+            sessions,
+            Liveness(sessions, timeouts, IdleTimeout(target)),
+            timeouts,
+            find_register(case.place.path).vocabulary,
         )
         with pytest.raises(InconclusiveError, match=r"not sent: .*not a session of this case"):
-            player.play(case.steps)
+            step_runner.run(case.steps)
         assert b"KILL" not in wire.heard
         assert isinstance(heir.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
 
@@ -126,7 +130,7 @@ def test_what_was_prepared_is_not_executed_once_a_foreign_session_took_over_its_
     tmp_path: Path, *, taken: bool
 ) -> None:
     with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:
-        wire = Tap(dsn)
+        wire = RecordingProxy(dsn)
         stack.callback(wire.close)
         path = case_file(tmp_path, "'${victim.id}'", "{}")
         text = path.read_text("utf-8").replace("reply: ok", "prepare: true\n      - {execute: killer, reply: ok}")
@@ -134,24 +138,27 @@ def test_what_was_prepared_is_not_executed_once_a_foreign_session_took_over_its_
         (case,) = load_cases(path)
         target = Target(wire.dsn, load_profile("oceanbase-oracle"), LIMITS)
         stack.callback(target.close)
-        stage = Stage(case, target, Transcript())
-        stack.callback(stage.clear)
-        stage.set()
-        patience = Patience(LIMITS)
-        player = Player(
-            stage, Settling(stage, patience, Idling(target)), patience, find_register(case.place.path).vocabulary
+        sessions = CaseSessions(case, target, Transcript())
+        stack.callback(sessions.clean_up)
+        sessions.set_up()
+        timeouts = AdaptiveTimeouts(LIMITS)
+        step_runner = StepRunner(
+            sessions,
+            Liveness(sessions, timeouts, IdleTimeout(target)),
+            timeouts,
+            find_register(case.place.path).vocabulary,
         )
-        player.play(case.steps[:1])
+        step_runner.run(case.steps[:1])
         if not taken:
-            player.play(case.steps[1:])
+            step_runner.run(case.steps[1:])
             assert EXECUTES in wire.heard
             return
-        victim = stage.id_of("victim")
+        victim = sessions.id_of("victim")
         other, _ = stack.enter_context(somebody_else(dsn))
         assert other.execute(f"ALTER SYSTEM KILL SESSION '{victim}'", PATIENCE) == Ok()
         heir = taker(dsn, victim, stack)
         with pytest.raises(InconclusiveError, match=r"not sent: .*not a session of this case"):
-            player.play(case.steps[1:])
+            step_runner.run(case.steps[1:])
         assert EXECUTES not in wire.heard
         assert isinstance(heir.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
 
@@ -172,8 +179,7 @@ def taker(dsn: Dsn, wanted: str, stack: contextlib.ExitStack) -> Session:
 
 
 def case_file(folder: Path, said: str, user: str) -> Path:
-    root = Path(__file__).resolve().parents[2]
-    (folder / "requirements.yaml").write_text((root / "cases/requirements.yaml").read_text("utf-8"), "utf-8")
+    (folder / "requirements.yaml").write_text((ROOT / "cases/requirements.yaml").read_text("utf-8"), "utf-8")
     path = folder / "case.yaml"
     path.write_text(
         "format: 1\ncases:\n  - id: the-case\n    requirement: PUR-1\n    title: something holds\n    sessions: "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from case_bench import Bench, simulator
 
 from runner.execution.verdict import Verdict
+from tests.execution.case_bench import Bench, simulator
 
 ENDS_ONE = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]"
 

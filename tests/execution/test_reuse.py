@@ -9,37 +9,38 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_bench import LIMITS, ROOT, Bench, simulator
 
 from runner.database.naming import Names
 from runner.database.outcome import Rows
-from runner.database.processlist import ProcessList
+from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
-from runner.execution import accounts
-from runner.execution.perform import Performer
+from runner.execution import account_pool
+from runner.execution.case_runner import CaseRunner
 from runner.execution.verdict import CaseResult, Verdict
-from runner.language.load import case_files, load_cases
+from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
+from tests.execution.case_bench import LIMITS, Bench, simulator
+from tests.support.paths import ROOT
 
-CASES = {case.name: case for path in case_files(ROOT / "cases") for case in load_cases(path)}
+CASES = {case.name: case for path in case_files(ROOT / "cases") for case in cached_cases(path)}
 QUICK = replace(LIMITS, retry=1.0)  # seconds; what is refused for good need not be tried for long
 TABLE = "change-is-rolled-back[update]"
 
 
 class Trial:
-    """Cases that one performer runs, one after the other, and what is left on the server afterwards."""
+    """Cases that one case runner runs, one after the other, and what is left on the server afterwards."""
 
     def __init__(self, bench: Bench, profile: Profile | None = None) -> None:
         self.bench = bench
         self._target = Target(bench.dsn, profile or load_profile("oceanbase-oracle"), QUICK, Names())
-        self.performer = Performer(self._target)
+        self.case_runner = CaseRunner(self._target)
 
     def run(self, name: str | Case) -> CaseResult:
-        return self.performer.perform(CASES[name] if isinstance(name, str) else name)
+        return self.case_runner.run(CASES[name] if isinstance(name, str) else name)
 
     def end(self) -> None:
-        self.performer.remove_kept()
+        self.case_runner.remove_kept()
         self._target.close()
 
 
@@ -78,7 +79,7 @@ def test_a_case_that_changes_a_user_leaves_that_one_to_nobody(tmp_path: Path) ->
         revoking = CASES["revoked-privilege-is-gone"]
         changing = cases.run(revoking)
         assert changing.verdict is Verdict.CONFORMS
-        names = {f"user of {name}" for name in accounts.Changes.of(revoking).users}
+        names = {f"user of {name}" for name in account_pool.Changes.of(revoking).users}
         changed = {value for key, value in changing.identifiers.items() if key in names}
         assert changed
         later = [cases.run(case) for case in own("IMP-1")]
@@ -113,7 +114,7 @@ def users_of(case: Case) -> list[str]:
 def test_what_was_made_too_long_ago_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with trial(tmp_path) as cases:
         first = cases.run(TABLE)
-        monkeypatch.setattr(accounts, "_SERVES", -1.0)
+        monkeypatch.setattr(account_pool, "_LIFETIME", -1.0)
         second = cases.run(TABLE)
         assert users(first).isdisjoint(users(second))
         assert first.identifiers["table"] != second.identifiers["table"]
@@ -129,11 +130,11 @@ def a_list(*users_shown: str) -> ProcessList:
 
 def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_it() -> None:
     spec = CASES[TABLE].sessions[0]
-    pool, account = accounts.Pool(), accounts.Account("KSC_T6G000AAAAA_0001", "unused")
+    pool, account = account_pool.AccountPool(), account_pool.Account("KSC_T6G000AAAAA_0001", "unused")
     before = time.monotonic()
-    assert not pool.holds(spec)
+    assert not pool.has_unused(spec)
     pool.take_back(spec, account)
-    assert pool.holds(spec)
+    assert pool.has_unused(spec)
     after = time.monotonic() + 1
     assert pool.lend(spec, a_list("SYS", account.user), after) is None
     assert pool.lend(spec, a_list("SYS"), before) is None  # it may have had a session since
@@ -143,17 +144,17 @@ def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_i
 
 def test_a_case_with_a_table_gets_users_that_have_rights_to_the_same_one_and_others_get_users_without() -> None:
     spec = CASES[TABLE].sessions[0]
-    pool = accounts.Pool()
-    made = [accounts.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
+    pool = account_pool.AccountPool()
+    made = [account_pool.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
     for account in made:
         pool.take_back(spec, account)
     elsewhere, here, mate, free = (account.user for account in made)
-    pool.take_back_table(accounts.Table("T1", "T1", {elsewhere}))
-    pool.take_back_table(accounts.Table("T2", "T2", {here, mate}))
+    pool.take_back_table(account_pool.Table("T1", "T1", {elsewhere}))
+    pool.take_back_table(account_pool.Table("T2", "T2", {here, mate}))
     after = time.monotonic() + 1
-    assert pool.lend(spec, a_list("SYS"), after, mates=[mate]) is made[1]
-    assert pool.lend(spec, a_list("SYS"), after, mates=None) is made[3], free
-    assert pool.lend(spec, a_list("SYS"), after, mates=[]) is made[0]
+    assert pool.lend(spec, a_list("SYS"), after, case_users=[mate]) is made[1]
+    assert pool.lend(spec, a_list("SYS"), after, case_users=None) is made[3], free
+    assert pool.lend(spec, a_list("SYS"), after, case_users=[]) is made[0]
 
 
 def test_what_can_not_be_removed_at_the_end_is_told_with_the_reply(tmp_path: Path) -> None:
@@ -162,6 +163,6 @@ def test_what_can_not_be_removed_at_the_end_is_told_with_the_reply(tmp_path: Pat
     with simulator() as dsn:
         kept = Trial(Bench(tmp_path, dsn), profile)
         names = users(kept.run(TABLE))
-        left = kept.performer.remove_kept()
+        left = kept.case_runner.remove_kept()
         assert len(left) == len(names)
         assert all(f"DROP USER {name}X CASCADE: error " in "\n".join(left) for name in names)

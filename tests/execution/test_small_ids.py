@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from case_bench import Bench, simulator
-
 from runner.execution.verdict import CaseResult, Verdict
 from runner.reporting.placeholders import with_placeholders
+from tests.execution.case_bench import Bench, simulator
 
 
 def test_two_runs_with_small_ids_have_the_same_texts(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suite import run_suite
 
-from gating.gated import run_cases, write_cases
-from runner.plugin.embedded import EmbeddedSimulator
+from tests.gating.few_cases import run_cases, write_cases
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.suite_run import run_suite
 
 FEW = ("--requirement", "EXA-6", "--requirement", "SYN-2", "--requirement", "IMP-8", "--requirement", "OBS-2")
 RUNS = {
@@ -20,7 +20,7 @@ RUNS = {
 
 @pytest.fixture(scope="session")
 def dsn() -> Iterator[str]:
-    simulator = EmbeddedSimulator()
+    simulator = SimulatorProcess()
     yield simulator.dsn
     simulator.stop()
 
@@ -31,7 +31,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("records")
     for name, options in RUNS.items():
         defects, workers = (options, ()) if "--defect" in options else ((), options)
-        simulator = EmbeddedSimulator(*defects)
+        simulator = SimulatorProcess(*defects)
         fast = ("--settle", "1", "-q", "--tb=no", "-p", "no:hypothesispytest")
         try:
             run_suite(folder / f"{name}.json", "--dsn", simulator.dsn, *fast, *workers, *FEW)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gating.gated import read, run_cases, run_command
-from runner.gating.knownlist import read_known_deviations
+from runner.gating.known_deviations import read_known_deviations
+from tests.gating.few_cases import read, run_cases
+from tests.support.suite_run import run_command
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def record(all_verdicts: Path, tmp_path: Path) -> Path:
 
 def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) -> None:
     folder = record.parent
-    written = run_command(folder, "baseline", "r.json", "--out", "known.yaml", "--inconclusive")
+    written = run_command("baseline", "r.json", "--out", "known.yaml", "--inconclusive", folder=folder)
     assert written.code == 0
     assert "6 listed; 6 without a reason: replace each TODO" in written.screen
     refused = run_cases(folder, dsn, "--known-deviations", "known.yaml")
@@ -32,7 +33,7 @@ def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) 
 
 
 def test_what_is_undecided_is_left_out_and_said(record: Path) -> None:
-    done = run_command(record.parent, "baseline", "r.json")
+    done = run_command("baseline", "r.json", folder=record.parent)
     assert done.code == 0
     assert "2 inconclusive left out (--inconclusive lists them)" in done.screen
     assert "must-undecided" not in done.screen
@@ -40,7 +41,7 @@ def test_what_is_undecided_is_left_out_and_said(record: Path) -> None:
 
 
 def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
-    run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
+    run_command("baseline", "r.json", "--out", "known.yaml", folder=record.parent)
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert [entry.subject for entry in entries if entry.safety] == ["should-harms"]
     assert [entry.reason for entry in entries if "unrelated session" in entry.reason] == [
@@ -52,10 +53,10 @@ def test_a_file_is_not_overwritten_unless_that_is_said(record: Path) -> None:
     folder = record.parent
     path = folder / "known.yaml"
     path.write_text("mine", encoding="utf-8")
-    done = run_command(folder, "baseline", "r.json", "--out", "known.yaml")
+    done = run_command("baseline", "r.json", "--out", "known.yaml", folder=folder)
     assert (done.code, path.read_text(encoding="utf-8")) == (4, "mine")
     assert "known.yaml exists: --update keeps its reasons, --force overwrites it" in done.screen
-    assert run_command(folder, "baseline", "r.json", "--out", "known.yaml", "--force").code == 0
+    assert run_command("baseline", "r.json", "--out", "known.yaml", "--force", folder=folder).code == 0
     assert "must-deviates" in path.read_text(encoding="utf-8")
 
 
@@ -70,7 +71,7 @@ def test_a_file_is_not_overwritten_unless_that_is_said(record: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_bad_usage(record: Path, options: list[str], said: str) -> None:
-    done = run_command(record.parent, "baseline", *options)
+    done = run_command("baseline", *options, folder=record.parent)
     assert done.code == 4
     assert said in done.screen
     assert "Traceback" not in done.screen
@@ -90,7 +91,7 @@ deviations:
 """,
         encoding="utf-8",
     )
-    assert run_command(folder, "baseline", "r.json", "--out", "known.yaml", "--update").code == 0
+    assert run_command("baseline", "r.json", "--out", "known.yaml", "--update", folder=folder).code == 0
     entries = {entry.reason: entry for entry in read_known_deviations(folder / "known.yaml", unfinished=True).entries}
     subjects = {reason: entry.subject for reason, entry in entries.items()}
     assert subjects == {
@@ -113,6 +114,6 @@ def test_texts_of_servers_come_back_as_they_were(record: Path) -> None:
         if result["name"] == "must-deviates":
             result["actual"] = odd
     record.write_text(json.dumps(data), encoding="utf-8")
-    run_command(record.parent, "baseline", "r.json", "--out", "known.yaml")
+    run_command("baseline", "r.json", "--out", "known.yaml", folder=record.parent)
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert next(entry.actual for entry in entries if entry.subject == "must-deviates") == odd

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from gating.gated import Done, read, run_command
 from runner.gating.difference import Change, Kind, compare
-from runner.gating.policy import DEFAULT_POLICY, Policy, PolicyError
+from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
 from runner.language.model import Level
 from runner.reporting.record import read_record
+from tests.gating.few_cases import read
+from tests.support.suite_run import SuiteRun, run_command
 
 MUST, SHOULD, OBSERVE = Level
 
 
-def diff(old: Path, new: Path, *options: str) -> Done:
-    return run_command(old.parent, "diff", str(old), str(new), *options)
+def diff(old: Path, new: Path, *options: str) -> SuiteRun:
+    return run_command("diff", str(old), str(new), *options, folder=old.parent)
 
 
 def changes(old: Path, new: Path) -> list[dict[str, Any]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gating.gated import run_cases, write_list
 from runner.execution.verdict import CaseResult, Verdict
 from runner.gating.github import annotate
 from runner.language.model import Level
+from tests.gating.few_cases import run_cases, write_list
 
 
 def annotated(screen: str, kind: str) -> list[str]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gating.gated import read, run_cases, write_cases, write_list
-from runner.gating.judging import complaints, listed
-from runner.gating.knownlist import read_known_deviations
-from runner.gating.versions import Versions, number_of, parts_of
-from runner.language.load import load_cases
+from runner.gating.known_deviations import read_known_deviations, stale_entries, with_listing
+from runner.gating.version_ranges import Versions, number_of, parts_of
+from runner.language.case_files import load_cases
 from runner.language.problems import SourceError
+from runner.reporting.conclusion import RunResults
 from runner.reporting.record import read_record
-from runner.reporting.summary import conclusion, stale, tally
+from runner.reporting.terminal_summary import stale_lines, tally
+from tests.gating.few_cases import read, run_cases, write_cases, write_list
 
 CAME = "actual: 'OK, 0 rows affected', reason: 'bug 7, in the next release'"
 MUST = f"case: must-deviates, {CAME}"
@@ -107,9 +107,9 @@ LISTS: dict[str, tuple[list[str], int, list[str]]] = {
     "one parameter of two": (
         [MUST, "case: 'should-deviates[one]', actual: 'OK, 0', reason: r"],
         0,
-        ["EXA-6  DEVIATES 2"],
+        ["EXA-6 DEVIATES 2"],
     ),
-    "all parameters": ([MUST, "case: should-deviates, actual: 'OK, 0', reason: r"], 0, ["EXA-6  known 2"]),
+    "all parameters": ([MUST, "case: should-deviates, actual: 'OK, 0', reason: r"], 0, ["EXA-6 known 2"]),
 }
 
 
@@ -122,15 +122,20 @@ def test_a_list_has_to_be_true(
     record = read_record(all_verdicts)
     names = ("must-deviates", "must-conforms", "should-deviates")
     results = [
-        listed(result, in_force, dt.datetime.now(dt.UTC).date()) for result in record.results if result.case_id in names
+        with_listing(result, in_force, dt.datetime.now(dt.UTC).date())
+        for result in record.results
+        if result.case_id in names
     ]
     cases = [case for case in load_cases(all_verdicts.parent / "cases" / "few.yaml") if case.id in names]
-    stale_entries = list(map(str, complaints(known, in_force, cases, results)))
-    told = [*stale(results, stale_entries), conclusion(results, len(stale_entries), strict=False)]
-    told += [entry.cell for entry in tally(results, record.requirements)]
+    listed_stale = list(map(str, stale_entries(known, in_force, cases, results)))
+    told = [
+        *stale_lines(results, listed_stale),
+        RunResults(results, strict=False, stale_entries=len(listed_stale)).sentence,
+    ]
+    told += [f"{entry.requirement.id} {entry.cell}" for entry in tally(results, record.requirements)]
     for sentence in said:
         assert any(sentence in line for line in told), told
-    assert (1 if stale_entries or any(result.fails(strict=False) for result in results) else 0) == code, told
+    assert (1 if listed_stale or any(result.fails(strict=False) for result in results) else 0) == code, told
 
 
 def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, dsn: str) -> None:

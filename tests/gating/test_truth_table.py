@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gating.gated import run_cases, write_list
 from runner.execution.verdict import CaseResult, Listing, Standing, Verdict, fails
-from runner.gating.judging import listed
-from runner.gating.knownlist import read_known_deviations
+from runner.gating.known_deviations import read_known_deviations, with_listing
 from runner.language.model import Level
 from runner.reporting.record import read_record
+from tests.gating.few_cases import run_cases, write_list
 
 TABLE = """
                  must should observe
@@ -140,7 +139,7 @@ def test_results_fail_for_what_the_table_says(
 ) -> None:
     known = read_known_deviations(write_list(tmp_path, *entries.values())).in_force("5.7.25")
     today = dt.datetime.now(dt.UTC).date()
-    results = [listed(result, known, today) for result in read_record(all_verdicts).results]
+    results = [with_listing(result, known, today) for result in read_record(all_verdicts).results]
     assert sorted(result.name for result in results) == sorted(NAMES)
     assert {result.name for result in results if result.fails(strict=strict)} == failing
 

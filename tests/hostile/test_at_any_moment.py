@@ -7,27 +7,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from middle import INFINITE, TROUBLES, Middle
-from suite import ROOT
 
 from runner.database.dsn import Dsn
-from runner.database.limits import Limits
 from runner.database.profile import load_profile
 from runner.database.target import Target
-from runner.execution.perform import Performer
+from runner.database.time_limits import Limits
+from runner.execution.case_runner import CaseRunner
 from runner.execution.verdict import CaseResult, Verdict
-from runner.language.load import load_cases
-from runner.plugin.embedded import EmbeddedSimulator
+from runner.language.case_files import cached_cases
+from tests.support.faulty_proxy import FAULTS, INFINITE, FaultyProxy
+from tests.support.paths import ROOT
+from tests.support.simulator_process import SimulatorProcess
 
 SHORT = Limits(connect=1, statement=1, settle=1, cleanup=1, outage=2)
 GUARD = 60.0  # seconds for one case; what it waits for comes to a quarter of that
 MOMENTS = range(2, 80, 6)  # pieces that the server sends before; a case has 40 to 70
-CASES = {case.name: case for name in ("ending", "consequences") for case in load_cases(ROOT / f"cases/{name}.yaml")}
+CASES = {case.name: case for name in ("ending", "consequences") for case in cached_cases(ROOT / f"cases/{name}.yaml")}
 
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Dsn]:
-    simulator = EmbeddedSimulator()
+    simulator = SimulatorProcess()
     yield Dsn.parse(simulator.dsn)
     simulator.stop()
 
@@ -35,16 +35,14 @@ def simulator() -> Iterator[Dsn]:
 @pytest.mark.parametrize("case", ["user-logs-in-again", "running-session-ends"])
 @pytest.mark.parametrize("lasts", [0.3, INFINITE], ids=["a moment", "for good"])
 @pytest.mark.parametrize(
-    "trouble", ["goes silent", "cuts all connections", "answers statements with garbage", "hangs in mid-packet"]
+    "fault", ["goes silent", "cuts all connections", "answers statements with garbage", "hangs in mid-packet"]
 )
-def test_no_case_deviates_because_the_target_is_in_trouble(
-    simulator: Dsn, trouble: str, lasts: float, case: str
-) -> None:
+def test_no_case_deviates_because_the_target_is_in_trouble(simulator: Dsn, fault: str, lasts: float, case: str) -> None:
     def perform(moment: int) -> tuple[CaseResult, float]:
         start = time.monotonic()
-        with Middle(simulator, TROUBLES[trouble], answers=moment, lasts=lasts).standing() as middle:
-            target = Target(Dsn.parse(middle.dsn), load_profile("oceanbase-oracle"), SHORT)
-            result = Performer(target).perform(CASES[case])
+        with FaultyProxy(simulator, FAULTS[fault], answers=moment, lasts=lasts).standing() as proxy:
+            target = Target(Dsn.parse(proxy.dsn), load_profile("oceanbase-oracle"), SHORT)
+            result = CaseRunner(target).run(CASES[case])
             target.close()
             return result, time.monotonic() - start
 

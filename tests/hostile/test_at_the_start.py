@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from middle import TROUBLES, Middle, Trouble
 
 from runner.database.dsn import Dsn
-from runner.database.limits import Limits
 from runner.database.profile import load_profile
 from runner.database.target import Target, TargetError
-from runner.plugin.embedded import EmbeddedSimulator
+from runner.database.time_limits import Limits
+from tests.support.faulty_proxy import FAULTS, Fault, FaultyProxy
+from tests.support.simulator_process import SimulatorProcess
 
 LIMITS = Limits(connect=1, statement=1, settle=1, cleanup=1)
 GUARD = 30.0  # seconds
@@ -34,7 +34,7 @@ SENTENCES = {
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Dsn]:
-    simulator = EmbeddedSimulator()
+    simulator = SimulatorProcess()
     yield Dsn.parse(simulator.dsn)
     simulator.stop()
 
@@ -42,8 +42,8 @@ def simulator() -> Iterator[Dsn]:
 @pytest.mark.parametrize(("name", "sentence"), SENTENCES.items(), ids=list(SENTENCES))
 def test_a_target_that_can_not_be_used_is_told_by_how_far_it_went(simulator: Dsn, name: str, sentence: str) -> None:
     start = time.monotonic()
-    with Middle(simulator, TROUBLES[name], after=0).standing() as middle:
-        check(Dsn.parse(middle.dsn), sentence)
+    with FaultyProxy(simulator, FAULTS[name], after=0).standing() as proxy:
+        check(Dsn.parse(proxy.dsn), sentence)
     assert time.monotonic() - start < GUARD
 
 
@@ -58,12 +58,12 @@ def check(dsn: Dsn, sentence: str) -> None:
 
 
 def test_nobody_who_listens_is_said_to_be_no_connection(simulator: Dsn) -> None:
-    with Middle(simulator, Trouble()).standing() as middle:
-        dsn = Dsn.parse(middle.dsn)
+    with FaultyProxy(simulator, Fault()).standing() as proxy:
+        dsn = Dsn.parse(proxy.dsn)
     check(dsn, "no TCP connection .Connection refused.; check that the server is running, and its address")
 
 
 def test_a_wrong_password_is_said_to_be_one(simulator: Dsn) -> None:
-    with Middle(simulator, Trouble()).standing() as middle:
-        wrong = Dsn.parse(middle.dsn.replace(simulator.password, "wrong"))
+    with FaultyProxy(simulator, Fault()).standing() as proxy:
+        wrong = Dsn.parse(proxy.dsn.replace(simulator.password, "wrong"))
         check(wrong, "can't log in: error .*; check the DSN's user and password")

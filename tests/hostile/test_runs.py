@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
+import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from middle import PATIENCE, TROUBLES, Middle
-from suite import ROOT, SuiteRun, run_suite
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
-from runner.plugin.embedded import EmbeddedSimulator
 from runner.plugin.options import DEFAULT_IN_FLIGHT
+from tests.support.eventually import PATIENCE
+from tests.support.faulty_proxy import FAULTS, FaultyProxy
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.suite_run import SuiteRun, run_suite
 
-GUARD = 200.0  # seconds; such a run takes about a minute, of which most is waiting
-WORKING = 400  # connections that such a target serves, of some 2000 that a run opens
+GUARD = 400.0  # seconds: no slow machine needs them; such a run takes one to two minutes, most of it waiting
+WORKING = 800  # connections that such a target serves, of some 2000 that a run opens; the first cases open most
 NOT_RUN = "not run: the target is unusable since"
 RUNS = {
     "goes silent": ("goes silent", ()),
@@ -31,31 +28,19 @@ RUNS = {
 }
 
 
-def hostile(trouble: str, record: Path, *options: str, after: int = WORKING) -> SuiteRun:
-    simulator = EmbeddedSimulator()
+def hostile(fault: str, record: Path, *options: str, after: int = WORKING) -> SuiteRun:
+    simulator = SimulatorProcess()
     try:
-        with Middle(Dsn.parse(simulator.dsn), TROUBLES[trouble], after=after).standing() as middle:
-            return run_suite(record, "--dsn", middle.dsn, *options, limit=GUARD)
+        with FaultyProxy(Dsn.parse(simulator.dsn), FAULTS[fault], after=after).standing() as proxy:
+            return run_suite(record, "--dsn", proxy.dsn, *options, limit=GUARD)
     finally:
         simulator.stop()
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[SuiteRun]]]:
-    """All runs of this file at the same time: they wait more than they work."""
-    folder = tmp_path_factory.mktemp("hostile")
-    with ThreadPoolExecutor(len(RUNS)) as pool:
-        yield {
-            name: pool.submit(hostile, trouble, folder / f"{number}.json", *options)
-            for number, (name, (trouble, options)) in enumerate(RUNS.items())
-        }
-
-
 @pytest.mark.parametrize("name", RUNS)
-def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(
-    runs: dict[str, Future[SuiteRun]], name: str
-) -> None:
-    run = runs[name].result()
+def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(tmp_path: Path, name: str) -> None:
+    fault, options = RUNS[name]
+    run = hostile(fault, tmp_path / "record.json", *options)
     assert run.code == 1
     assert run.results(verdict="deviates") == []
     assert run.results(verdict="conforms")
@@ -78,18 +63,8 @@ class Restarted:
     """A simulator that is killed, with all its users, and started again on the same port."""
 
     def __init__(self) -> None:
-        self._process = self._start(0)
-        assert self._process.stdout is not None
-        self.dsn = Dsn.parse(self._process.stdout.readline().strip())
-
-    def _start(self, port: int) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "runner.simulator", "--port", str(port), "--until-stdin-closes"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._simulator = SimulatorProcess()
+        self.dsn = Dsn.parse(self._simulator.dsn)
 
     def restart_after(self, logins: int, over: threading.Event) -> None:
         """Waits until so many clients have logged in; they are numbered."""
@@ -101,16 +76,12 @@ class Restarted:
                 self._first = getattr(self, "_first", session.handshake_id)
                 if abs(session.handshake_id - self._first) > logins:
                     self.stop()
-                    self._process = self._start(self.dsn.port)
+                    self._simulator = SimulatorProcess("--port", str(self.dsn.port))
                     return
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
+        self._simulator.send_signal(signal.SIGKILL)
+        self._simulator.stop()
 
 
 def test_a_server_that_restarts_gets_its_fair_chance_for_the_cases_that_are_left(tmp_path: Path) -> None:

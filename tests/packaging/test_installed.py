@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from suite import ALL_CASES, ROOT
 
-PATIENCE = 300.0  # seconds: packages are downloaded
+from tests.support.case_counts import ALL_CASES
+from tests.support.paths import ROOT
+
+_LIMIT = 300.0  # seconds: packages are downloaded
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 NEED_CASES = [
     ["run"],
@@ -59,7 +61,7 @@ def _plain() -> dict[str, str]:
 
 def _done(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=folder, env=_plain(), capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, cwd=folder, env=_plain(), capture_output=True, text=True, timeout=_LIMIT, check=False
     )
 
 
@@ -113,6 +115,19 @@ def test_a_case_is_named_as_the_screen_shows_it(installed: Installed) -> None:
     assert (done.returncode, "  cases/forms.yaml::serial-form\n" in done.stdout) == (0, True), done.stdout
     done = installed.command("run", "cases/forms.yaml::serial-form", "-q")
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_the_second_suite_is_named_by_its_folder_everywhere(installed: Installed) -> None:
+    done = installed.command("explain", "QUERY-1", "--cases", "kill")
+    assert (done.returncode, "  kill/cases/query.yaml::" in done.stdout) == (0, True), done.stdout + done.stderr
+    done = installed.command("lint", "kill")
+    assert (done.returncode, done.stdout.splitlines()[-1].endswith("0 problems")) == (0, True), done.stderr
+    done = installed.command("run", "kill", "--requirement", "QUERY-2", "-q")
+    assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+    done = installed.command("run", "kill/cases/query.yaml::session-goes-on", "-q", "--record", "k.json")
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+    (result,) = json.loads((installed.folder / "k.json").read_text("utf-8"))["results"]
+    assert result["place"].startswith("kill/cases/query.yaml:")
 
 
 def test_the_doctor_examines_the_simulator_which_takes_a_free_port(installed: Installed) -> None:

@@ -4,58 +4,33 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
-from suite import run_suite
 
-from runner.plugin.embedded import EmbeddedSimulator
-
-from .looking import browser
-from .published import Site, publish
+from tests.support.browser import browser
+from tests.support.reports import Site, publish
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import run_suite
+from tests.support.whole_runs import by_workers, made_once
 
 DEFECTS = ("one-row-affected", "refuses-immediate", "reads-the-id-first")
-PATIENCE = 600.0  # seconds
-RUNS = {"honest": (), "defects": DEFECTS}
 
 
-def _made_once(folder: Path, name: str, defects: tuple[str, ...]) -> Path:
-    """The record of a run that one of pytest's workers makes and the others wait for."""
-    record = folder / f"{name}.json"
-    try:
-        (folder / f"{name}.begun").mkdir()
-    except FileExistsError:
-        until = time.monotonic() + PATIENCE
-        while not (folder / f"{name}.done").exists():
-            assert time.monotonic() < until, f"the run for {record} did not end"
-            time.sleep(0.2)
-        return record
-    try:
-        simulator = EmbeddedSimulator(*(option for defect in defects for option in ("--defect", defect)))
-        try:
-            title = f"{name.title()} <1>"
-            run_suite(
-                record, "-n", "4", "--dsn", simulator.dsn, "--send-withheld", "--target-name", title, limit=PATIENCE
-            )
-        finally:
-            simulator.stop()
-    finally:
-        (folder / f"{name}.done").mkdir()
-    return record
+def _run_with_defects(folder: Path) -> None:
+    with simulator(*(option for defect in DEFECTS for option in ("--defect", defect))) as dsn:
+        options = ("-n", "4", "--send-withheld", "--target-name", "Defects <1>")
+        run_suite(folder / "record.json", "--dsn", dsn, *options, limit=600)
 
 
 @pytest.fixture(scope="session")
 def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two whole runs: an honest simulator's, and one's with three defects."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "published-records"
-    folder.mkdir(exist_ok=True)
-    return {name: _made_once(folder, name, defects) for name, defects in RUNS.items()}
+    _, honest = by_workers(tmp_path_factory)
+    return {"honest": honest, "defects": made_once(tmp_path_factory, "defects", _run_with_defects) / "record.json"}
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from servers import start_mariadb, start_seekdb
-from suite import ROOT
-
-from publishing.looking import browser, look
+from tests.support.browser import browser, look
+from tests.support.paths import ROOT
+from tests.support.servers import start_mariadb, start_seekdb
 
 FOLDER = ROOT / "build" / "example"
 KEPT = ROOT / "docs" / "example"

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from suite import ROOT, differing
 
-from .example import KEPT, SMALL, make_small
-from .published import Site, publish
+from tests.publishing.example import KEPT, SMALL, make_small
+from tests.support.paths import ROOT
+from tests.support.reports import Site, publish
+from tests.support.verdicts import differing
 
 AGAIN = "make it again: ./toxw -e example -- --keep"
-FEW = ("--requirement", "SYN-2", "--requirement", "PAR-2")
+FEW = ("--requirement", "SYN-2", "--requirement", "PAR-2", "-n", "1")
+"""Four cases, and one worker for them in each run instead of four."""
 TARGETS = {
     "simulator": "Simulator",
     "simulator-with-defects": "Simulator with three defects",
@@ -35,9 +36,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example of two requirements."""
     folder = tmp_path_factory.mktemp("example")
     done = subprocess.run(
-        [sys.executable, "tests/publishing/example.py", "--out", str(folder), *FEW],
+        [sys.executable, "-m", "tests.publishing.example", "--out", str(folder), *FEW],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["tests", "."])},
         capture_output=True,
         text=True,
         timeout=300,

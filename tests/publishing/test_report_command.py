@@ -11,9 +11,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from suite import ALL_CASES, BINDING_CASES
 
-from .published import Site, publish, write
+from tests.support.case_counts import ALL_CASES, BINDING_CASES
+from tests.support.reports import Site, publish, write
 
 Document = dict[str, Any]
 
@@ -62,8 +62,8 @@ def test_the_badge_says_what_the_exit_code_rests_on(site: Site, records: dict[st
     results = json.loads(records["defects"].read_text(encoding="utf-8"))["results"]
     deviating = sum(row["verdict"] == "deviates" and (row["safety"] or row["level"] == "must") for row in results)
     badges = {name: ET.fromstring(site.text(f"{name}.svg")) for name in ("honest-1", "defects-1")}  # noqa: S314 - ours
-    assert badges["honest-1"].get("aria-label") == "KILL SESSION: ✓ conforms"
-    assert badges["defects-1"].get("aria-label") == f"KILL SESSION: ✗ {deviating} must deviate"
+    assert badges["honest-1"].get("aria-label") == "ALTER SYSTEM KILL SESSION: ✓ conforms"
+    assert badges["defects-1"].get("aria-label") == f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate"
 
 
 def test_a_page_says_what_was_run_when_and_on_what(site: Site, honest: Document) -> None:
@@ -72,7 +72,7 @@ def test_a_page_says_what_was_run_when_and_on_what(site: Site, honest: Document)
     for fact in (run["cases_digest"], run["machine"], target["version"], target["profile"], target["route"], "no TLS"):
         assert str(fact) in page, fact
     assert run["started"][:19].replace("T", " ") in page
-    assert "4 workers" in page
+    assert "2 workers" in page
     assert f"{ALL_CASES} of {ALL_CASES} cases" in page
 
 
@@ -229,11 +229,13 @@ def test_file_names_are_safe_whatever_a_target_is_called(
     name: str, slug: str, record: Document, tmp_path: Path
 ) -> None:
     record["target"]["name"] = name
+    record["results"] = record["results"][:20]  # the names don't depend on them
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     assert done.names() == {"index.html", "report.md", f"{slug}.html", f"{slug}.svg"}
 
 
 def test_long_messages_are_cut_and_say_so(record: Document, tmp_path: Path) -> None:
+    short = len(publish([write(tmp_path / "short.json", record)], tmp_path / "short").text("honest-1.html"))
     row = record["results"][0]
     row |= {"verdict": "deviates", "expected": "peace", "actual": "noise " * 2_000_000}
     row["transcript"][-1]["text"] = "x" * 10_000_000
@@ -241,7 +243,7 @@ def test_long_messages_are_cut_and_say_so(record: Document, tmp_path: Path) -> N
     page = done.text("honest-1.html")
     assert "[cut: 12000000 characters]" in page
     assert "[cut: 10000000 characters]" in page
-    assert len(page) < 1_500_000
+    assert len(page) < short + 100_000
     assert len(done.text("report.md")) < 100_000
 
 

@@ -14,14 +14,15 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from suite import ALL_CASES, REQUIREMENTS
-from waiting import eventually
 
-from .looking import CONTRAST, STRUCTURE, ask, complaints, look, requests
-from .published import Site, publish, write
+from tests.support.browser import CONTRAST, STRUCTURE, ask, complaints, look, requests
+from tests.support.case_counts import ALL_CASES, REQUIREMENTS
+from tests.support.eventually import eventually
+from tests.support.reports import Site, publish, write
 
 Document = dict[str, Any]
 PAGES = ["index.html", "defects-1.html"]
+MEASURED = "how-long-it-takes[running]"
 ROLLED_BACK = "change-is-rolled-back[update]"
 SHOWN = "[...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).length"
 
@@ -241,9 +242,24 @@ def test_on_paper_the_controls_go_and_deviations_are_open(site: Site, chromium: 
     assert shown(chromium, ".evidence") == shown(chromium, ".case[data-v*=deviates]") > 10
 
 
-@pytest.fixture
-def hostile(record: Document, tmp_path: Path) -> Site:
+def one_of_each_shape(results: list[Document]) -> list[Document]:
+    """The first result of each requirement, and each that has a part or a kind of event which no result before has."""
+    kept, seen = [], set[tuple[Any, ...]]()
+    for row in results:
+        shape: set[tuple[Any, ...]] = {(key, bool(value)) for key, value in row.items()}
+        shape |= {("event", event["kind"], event["setup"], bool(event["manual"])) for event in row["transcript"]}
+        shape |= {("end", end["manner"], *(value is None for value in end.values())) for end in row["endings"]}
+        shape |= {(row["requirement"],), (row["level"], row["verdict"], len(row["observed"]) > 1)}
+        if shape - seen:
+            kept.append(row)
+            seen |= shape
+    return kept
+
+
+@pytest.fixture(scope="module")
+def hostile(honest: Document, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A report of a target that says whatever might do harm, everywhere it can."""
+    record, folder = copy.deepcopy(honest), tmp_path_factory.mktemp("hostile")
     attack = "</script></style></title></table><script>window.harmed=1</script><img src=x onerror='window.harmed=1'>\""
     turned = "\u202egpj.exe \u2066\u05e9\u05dc\u05d5\u05dd"
     target = ("name", "flavour", "version", "product", "profile", "title", "route", "tls", "host")
@@ -251,6 +267,8 @@ def hostile(record: Document, tmp_path: Path) -> Site:
     record["run"] |= dict.fromkeys(("suite", "machine", "cases_digest", "started", "finished"), attack)
     record["missing"] = [{"what": attack, "cases": [attack], "fix": attack}]
     record["requirements"][0]["text"] = attack
+    record["results"] = [copy.deepcopy(row) for row in one_of_each_shape(record["results"]) for _ in range(3)]
+    record["run"]["cases"] = len(record["results"])
     for number, row in enumerate(record["results"]):
         row |= {"title": attack, "place": attack, "reason": attack, "expected": attack, "actual": attack + turned}
         row |= {"name": f"{attack} {number}", "observed": {attack: 1, turned: 2}, "warnings": [attack]}
@@ -264,7 +282,7 @@ def hostile(record: Document, tmp_path: Path) -> Site:
         row["verdict"] = "inconclusive"
     other = copy.deepcopy(record)
     other["target"]["version"] = "javascript:harmed=1"
-    done = publish([write(tmp_path / "a.json", record), write(tmp_path / "b.json", other)], tmp_path / "out")
+    done = publish([write(folder / "a.json", record), write(folder / "b.json", other)], folder / "out")
     assert done.code == 0, done.screen
     return done
 
@@ -318,3 +336,43 @@ def test_without_scripts_all_is_there_to_read(site: Site, chromium: webdriver.Ch
     text = chromium.find_element(By.CSS_SELECTOR, ".case[open] .evidence").text
     assert "→ ALTER SYSTEM KILL SESSION '<id of one>'" in text
     assert "connection closed" in text
+
+
+def with_durations(record: Document, name: str, factor: float) -> Document:
+    """The record with another target's name, and 100 known durations of the case's connections and rows."""
+    changed = copy.deepcopy(record)
+    changed["target"]["name"] = name
+    (row,) = [row for row in changed["results"] if row["name"] == MEASURED]
+    row["observed"] = {"the session ends": 100}
+    row["endings"] = [
+        {"session": "victim", "manner": "closed", "connection_ms": factor * number, "row_ms": 10 * factor * number}
+        for number in range(1, 101)
+    ]
+    return changed
+
+
+def test_durations_of_a_kind_of_session_are_compared_by_target_in_a_table_and_a_drawing(
+    record: Document, tmp_path: Path, chromium: webdriver.Chrome
+) -> None:
+    records = [
+        write(tmp_path / f"{name}.json", with_durations(record, name, factor))
+        for name, factor in (("Fast", 0.5), ("Slow", 5.0))
+    ]
+    site = publish(records, tmp_path / "site")
+    assert site.code == 0, site.screen
+    look(chromium, site.address())
+    measured = "[...document.querySelectorAll('.times')].find((e) => e.caption.textContent.includes('session running'))"
+    rows = ask(chromium, f"[...{measured}.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim()))")
+    which = ["p50", "p99", "max"]
+    assert rows[0][:8] == [
+        "Target",
+        "Ends",
+        *(f"{end}, {p}" for end in ("Connection closed", "Row gone") for p in which),
+    ]
+    assert [row[:8] for row in rows[1:]] == [
+        ["Fast", "100", "25.0 ms", "49.5 ms", "50.0 ms", "250.0 ms", "495.0 ms", "500.0 ms"],
+        ["Slow", "100", "250.0 ms", "495.0 ms", "500.0 ms", "2.5 s", "5.0 s", "5.0 s"],
+    ]
+    dots = ask(chromium, f"[...{measured}.querySelectorAll('circle')].map((e) => e.getBoundingClientRect().x)")
+    assert dots[0] < dots[1] == dots[2] < dots[3], "connection and row of each target, on one scale"
+    assert ask(chromium, f"[...{measured}.querySelectorAll('svg')].every((e) => e.ariaHidden === 'true')")

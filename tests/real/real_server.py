@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymysql
-from servers import MariaDB, SeekDB
-from suite import SuiteRun
+
+from tests.support.servers import MariaDB, SeekDB
+from tests.support.suite_run import SuiteRun
 
 _GONE = 20.0  # seconds for a server to notice that its last clients have left; MariaDB wakes sleepers every 5
 

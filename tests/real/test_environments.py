@@ -10,15 +10,12 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from routes import routes
-from simulator.clients import Simulator, is_lost, run, started
-from suite import SuiteRun, run_suite
 
-if TYPE_CHECKING:
-    from simulator.clients import Connection
+from tests.support.proxy_environments import routes
+from tests.support.simulator_clients import Connection, Simulator, is_disconnected, run, start_simulator
+from tests.support.suite_run import SuiteRun, run_suite
 
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "1"))
 REQUIREMENTS = os.environ.get("KSC_FOREIGN_REQUIREMENTS", "SYN-1 SYN-2 SYN-3 PAR-1 IMP-7").split()
@@ -40,7 +37,7 @@ def neighbours(simulator: Simulator) -> list[Connection]:
 
 def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
     """A run of the suite in an environment, and how many sessions of others it killed."""
-    simulator = started("--environment", name)
+    simulator = start_simulator("--environment", name)
     try:
         with ExitStack() as simulator.stack:
             others = neighbours(simulator)
@@ -48,10 +45,10 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
             dsn = f"oceanbase://SYS@oracle:{simulator.password}@127.0.0.1:{simulator.port}/"
             waits = ("--settle", SETTLE, "--in-flight", "8")
             suite_run = run_suite(record, "--dsn", dsn, *waits, *options, limit=LIMIT)
-            lost = sum(map(is_lost, others))
+            lost = sum(map(is_disconnected, others))
     finally:
-        _, words = simulator.process.communicate()
-    report = words.splitlines()
+        simulator.process.stop()
+    report = simulator.process.errors.splitlines()
     assert [line for line in report if KILLED not in line] == []
     return suite_run, lost + len(report)
 

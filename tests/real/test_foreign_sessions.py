@@ -1,6 +1,7 @@
 """The sessions of other people live on through whole runs of the suite, with ids right beside the suite's own.
 
-``KSC_FOREIGN_RUNS`` says how often the suite runs on the simulator; real servers see half as many runs.
+``KSC_FOREIGN_RUNS`` says how often the suite runs on the simulator, each time with another part of the cases; real
+servers see half as many runs, with all cases.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from typing import Any
 import pymysql
 import pytest
 from pymysql.constants import CLIENT
-from servers import start_mariadb, start_seekdb
-from suite import SuiteRun, run_suite, withheld
 
 from runner.database.dsn import Dsn
-from runner.plugin.embedded import EmbeddedSimulator
+from tests.support.eventually import PATIENCE
+from tests.support.servers import start_mariadb, start_seekdb
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.suite_run import SuiteRun, run_suite
+from tests.support.verdicts import withheld
 
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "2"))
 ORACLE_MODE = 1 << 27
-PATIENCE = 60  # seconds: no loaded machine needs them
 PAUSE = 0.01  # seconds between two foreign logins
 BEFORE = 30
 DURING = 35
@@ -44,17 +46,20 @@ class Neighbourhood:
     options: tuple[str, ...]
     create_user: tuple[str, ...]
     codes: tuple[int, ...] = (0,)
+    parts: tuple[tuple[str, ...], ...] = ((),)
+    """The options that choose the cases of each run, one after another."""
 
 
 @contextlib.contextmanager
 def simulator() -> Iterator[Neighbourhood]:
-    embedded = EmbeddedSimulator()
+    embedded = SimulatorProcess()
     try:
         yield Neighbourhood(
             Dsn.parse(embedded.dsn),
             "SELECT USERENV('SID') FROM DUAL",
             ("--dsn", embedded.dsn),
             ("CREATE USER {0} IDENTIFIED BY {0}", "GRANT CREATE SESSION TO {0}"),
+            parts=(("-k", "immediate"), ("-k", "not immediate")),
         )
     finally:
         embedded.stop()
@@ -96,9 +101,9 @@ class Neighbour:
             user=dsn.login(self.user),
             password=self.password,
             client_flag=ORACLE_MODE if "USERENV" in self.server.own_id else CLIENT.PROTOCOL_41,
-            connect_timeout=PATIENCE,
-            read_timeout=PATIENCE,
-            write_timeout=PATIENCE,
+            connect_timeout=2 * PATIENCE,
+            read_timeout=2 * PATIENCE,
+            write_timeout=2 * PATIENCE,
             ssl_disabled=True,
         )
         self.id = self.asked()
@@ -167,7 +172,7 @@ class Neighbours:
             yield
         finally:
             over.set()
-            thread.join(PATIENCE)
+            thread.join(2 * PATIENCE)
         assert not thread.is_alive()
         self.check()
 
@@ -228,8 +233,9 @@ def test_no_foreign_session_is_touched_by_whole_runs_beside_it(
             neighbours.settle()
             for number in range(runs):
                 began = time.monotonic()
+                options = (*server.options, *server.parts[number % len(server.parts)], *WORKERS)
                 with neighbours.coming_and_going():
-                    run = run_suite(tmp_path / f"record-{number}.json", *server.options, *WORKERS, limit=1200)
+                    run = run_suite(tmp_path / f"record-{number}.json", *options, limit=1200)
                 assert neighbours.lost == [], f"run {number + 1}: {run.screen}"
                 assert run.code in server.codes, f"run {number + 1}: {run.screen}"
                 assert [row for row in run.results(verdict="inconclusive") if not withheld(row)] == [], run.screen

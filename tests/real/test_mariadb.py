@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
-from servers import MariaDB, start_mariadb
-from suite import SuiteRun, differing, run_suite
+
+from tests.real.real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
+from tests.support.servers import MariaDB, start_mariadb
+from tests.support.suite_run import SuiteRun, run_suite
+from tests.support.verdicts import differing
 
 OWN_SESSION_ENDED = r"OK, 0 rows affected; lost: (mate|second) \(closed, nothing sent\)"
 ITSELF_ENDED = r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \((closed|reset) after error 1927.*\)"
@@ -177,6 +180,17 @@ def test_two_runs_have_the_same_texts_of_what_deviates(one_by_one: SuiteRun, fou
     assert {name: texts[0][name] for name in texts[0].keys() - chance} == {
         name: texts[1][name] for name in texts[1].keys() - chance
     }
+
+
+def test_an_idle_timeout_of_two_seconds_changes_no_verdict(one_by_one: SuiteRun, tmp_path: Path) -> None:
+    """Sessions that the server closes because they are idle make no case deviate."""
+    # With one second, a busy machine can take longer for a step, which is inconclusive.
+    with start_mariadb("--wait-timeout=2", "--interactive-timeout=2") as server:
+        # One case at a time: beside others, a step can take longer than the timeout, which is inconclusive.
+        options = ("--dsn", server.dsn(), "--profile", "mariadb", "--in-flight", "1")
+        idle = run_suite(tmp_path / "record.json", *options)
+    assert len(one_by_one.results(verdict="conforms")) > 50
+    assert differing(one_by_one.record, idle.record) == []
 
 
 @pytest.mark.usefixtures("one_by_one", "four_workers")

@@ -7,17 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from certificates import Authority
-from servers import MariaDB, start_mariadb
-from suite import run_suite
 
-from runner.database.dsn import Dsn
-from runner.database.dsnoptions import Tls
+from runner.database.dsn import Dsn, Tls
 from runner.database.outcome import Ok, Rows, ServerError
-from runner.database.poll import Poll
-from runner.database.session import Hangup, Login, Session
-
-PATIENCE = 30.0  # seconds: no slow machine needs them, and no test waits them out
+from runner.database.session import ConnectionEnd, Login, Session
+from runner.database.time_limits import Poll
+from tests.support.certificates import Authority
+from tests.support.eventually import PATIENCE
+from tests.support.servers import MariaDB, start_mariadb
+from tests.support.suite_run import run_suite
 
 
 def client(dsn: Dsn) -> Session:
@@ -51,9 +49,9 @@ def test_mariadb_says_that_the_session_is_encrypted(mariadb: MariaDB, authority:
     assert victim.open(PATIENCE) == Ok()
     assert session.execute(f"KILL {victim.handshake_id}", PATIENCE) == Ok()
     poll = Poll(PATIENCE)
-    while victim.listen() is None and poll.again():
+    while victim.check_connection() is None and poll.again():
         pass
-    assert victim.hangup == Hangup("closed")
+    assert victim.connection_end == ConnectionEnd("closed")
     session.close()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from servers import MySQL, ServerError, start_mysql, unpack_mysql
-from suite import ROOT, SuiteRun, run_suite
+
+from tests.support.paths import ROOT
+from tests.support.servers import MySQL, ServerError, start_mysql, unpack_mysql
+from tests.support.suite_run import SuiteRun, run_command, run_suite
 
 NO_PRIVILEGE_NEEDED = {"PUR-2", "PUR-3", "IMP-3", "IMP-4", "IMP-9"}
 """What MySQL deviates in: nobody needs a privilege for sessions of the own user, CONNECTION_ADMIN does not reach the
@@ -31,26 +32,33 @@ def run(server: MySQL, tmp_path_factory: pytest.TempPathFactory) -> SuiteRun:
     return run_suite(record, "--dsn", server.dsn(), "--profile", "mysql", "-n", "2", limit=600)
 
 
-def doctor(server: MySQL, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "runner", "doctor", "--dsn", server.dsn(), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def doctor(server: MySQL, *options: str) -> SuiteRun:
+    return run_command("doctor", "--dsn", server.dsn(), *options)
 
 
 def test_the_doctor_knows_it_and_misses_nothing(server: MySQL) -> None:
     done = doctor(server, "--profile", "mysql")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "server      MySQL " in done.stdout
-    assert "bit 27      not sent, offered by the server" in done.stdout
-    assert "nothing is missing" in done.stdout
+    assert done.code == 0, done.screen
+    assert "server      MySQL " in done.out
+    assert "bit 27      not sent, offered by the server" in done.out
+    assert "nothing is missing" in done.out
 
 
 def test_the_wrong_profile_is_named_before_anything_is_sent(server: MySQL) -> None:
     done = doctor(server)
-    assert done.returncode == 4
-    assert "For MySQL use --profile mysql" in done.stderr
+    assert done.code == 4
+    assert "For MySQL use --profile mysql" in done.err
 
 
 def test_it_deviates_only_in_who_may_end_whom(run: SuiteRun) -> None:
     assert run.code == 1, run.screen
     assert {row["requirement"] for row in run.results(verdict="deviates")} == NO_PRIVILEGE_NEEDED, run.screen
     assert run.results(verdict="inconclusive") == [], run.screen
+
+
+def test_its_own_statement_kill_conforms(server: MySQL, tmp_path: Path) -> None:
+    options = ("--dsn", server.dsn(), "--profile", "mysql", "--strict")
+    run = run_suite(tmp_path / "record.json", *options, cases=ROOT / "kill")
+    assert run.code == 0, run.screen
+    assert {row["verdict"] for row in run.record["results"]} == {"conforms", "observed"}
+    assert run.result("ended-statement-gets-a-reply")["observed"] == {"a normal reply": 3}  # of SLEEP

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from suite import ROOT, run_suite, simulator
 
-from runner.reporting.parts import read_run
 from runner.reporting.record import RecordError, read_record
+from runner.reporting.record_parts import read_run
+from tests.support.paths import CASES
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import run_command, run_suite
 
-
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command of the suite."""
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+FILES = ("requirements.yaml", "ending.yaml", "forms.yaml")
 
 
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the records of two runs, of processes of their own, each with a part of the cases."""
+    """A folder with the records of two runs, of processes of their own, each with a part of the cases of some files."""
     folder = tmp_path_factory.mktemp("halves")
+    cases = tmp_path_factory.mktemp("some") / "cases"
+    cases.mkdir()
+    for name in FILES:
+        shutil.copy(CASES / name, cases)
     with simulator("--defect", "own-session-survives-immediate") as dsn:
         for name, chosen in (("one", "immediate"), ("two", "not immediate")):
-            run_suite(folder / f"{name}.json", "--dsn", dsn, "--in-flight", "16", "-k", chosen)
+            options = ("--dsn", dsn, "--in-flight", "16", "-k", chosen)
+            run_suite(folder / f"{name}.json", *options, cases=cases)
     return folder
 
 
@@ -67,17 +63,17 @@ def test_two_records_with_each_case_once_are_one_run(halves: Path) -> None:
 
 
 def test_report_diff_and_baseline_accept_the_folder(halves: Path, tmp_path: Path) -> None:
-    rendered = command("report", halves, "--out", tmp_path / "pages")
-    assert rendered.returncode == 0, rendered.stderr
-    assert "does not conform" in rendered.stdout
+    rendered = run_command("report", halves, "--out", tmp_path / "pages")
+    assert rendered.code == 0, rendered.err
+    assert "does not conform" in rendered.out
     assert "cases were run" not in (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
-    same = command("diff", halves, halves)
-    assert same.returncode == 0, same.stderr
-    listed = command("baseline", halves)
-    assert listed.returncode == 0, listed.stderr
+    same = run_command("diff", halves, halves)
+    assert same.code == 0, same.err
+    listed = run_command("baseline", halves)
+    assert listed.code == 0, listed.err
     wrong = [result for result in read_run(halves).results if result.verdict.value == "deviates"]
-    assert f"{len(wrong)} listed" in listed.stderr
-    assert all(result.case_id in listed.stdout for result in wrong)
+    assert f"{len(wrong)} listed" in listed.err
+    assert all(result.case_id in listed.out for result in wrong)
 
 
 def test_a_case_in_two_records_is_refused_with_its_name_and_the_files(folder: Path) -> None:
@@ -87,9 +83,9 @@ def test_a_case_in_two_records_is_refused_with_its_name_and_the_files(folder: Pa
         RecordError, match=rf"{count} cases in more than one record: .* \(again.json, one.json\).* more"
     ):
         read_run(folder)
-    done = command("report", folder, "--out", folder / "pages")
-    assert done.returncode == 4
-    assert "Traceback" not in done.stderr
+    done = run_command("report", folder, "--out", folder / "pages")
+    assert done.code == 4
+    assert "Traceback" not in done.err
 
 
 def test_a_case_in_no_record_is_refused_with_its_name(folder: Path) -> None:

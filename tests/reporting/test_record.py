@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from suite import ROOT, run_suite
 
-from runner.plugin.embedded import EmbeddedSimulator
 from runner.reporting.record import RecordError, read_record
+from tests.support.eventually import PATIENCE, eventually
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.suite_run import run_pytest, run_suite, start_pytest
 
 FEW = ("--requirement", "SYN-2", "--requirement", "EXA-1", "--requirement", "EXA-4", "--requirement", "IMP-1")
 TIMES = {"started", "finished", "at_ms", "took_ms", "connection_ms", "row_ms", "seconds"}
@@ -26,7 +23,7 @@ SECRET = "s3cretWord"  # noqa: S105 - must not be found anywhere
 
 @pytest.fixture(scope="module")
 def dsn() -> Iterator[str]:
-    simulator = EmbeddedSimulator("--admin-password", SECRET)
+    simulator = SimulatorProcess("--admin-password", SECRET)
     yield simulator.dsn
     simulator.stop()
 
@@ -95,17 +92,13 @@ def test_the_host_is_recorded_on_request_and_a_name_if_it_is_given(dsn: str, tmp
 
 
 def test_what_others_do_on_the_server_is_not_in_a_record(dsn: str, tmp_path: Path) -> None:
-    foreign = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "cases", "--dsn", dsn, "-q", "-p", "no:cacheprovider"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
+    foreign = start_pytest("cases", "--dsn", dsn, "-q")
     try:
         file = tmp_path / "r.json"
         run_suite(file, "--dsn", dsn, "--requirement", "EXA-4")
     finally:
-        foreign.kill()
-        foreign.wait()
+        foreign.send_signal(signal.SIGKILL)
+        foreign.exit_code(PATIENCE)
     for result in read_record(file).results:
         for event in result.transcript:
             assert "KSC_" not in event.text, event.text  # every name of this run has a placeholder
@@ -113,19 +106,19 @@ def test_what_others_do_on_the_server_is_not_in_a_record(dsn: str, tmp_path: Pat
 
 def test_a_run_that_is_killed_leaves_a_record_that_is_refused_as_complete(dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
-    command = [sys.executable, "-m", "pytest", "cases", "--dsn", dsn, "-p", "no:cacheprovider", "--record", str(file)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as runner:
-        deadline = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(runner.pid, signal.SIGKILL)
+    run = start_pytest("cases", "--dsn", dsn, "--record", str(file))
+    try:
+        assert eventually(file.exists)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.exit_code(PATIENCE)
     with pytest.raises(RecordError, match="cut off"):
         read_record(file)
     assert not read_record(file, cut_off=True).run.complete
 
 
 def test_a_run_that_stops_at_the_first_failure_is_cut_off(tmp_path: Path) -> None:
-    simulator = EmbeddedSimulator("--defect", "does-nothing")
+    simulator = SimulatorProcess("--defect", "does-nothing")
     file = tmp_path / "r.json"
     try:
         done = run_suite(file, "--dsn", simulator.dsn, "--requirement", "PUR-1", "--settle", "1", "-x")
@@ -139,13 +132,8 @@ def test_a_run_that_stops_at_the_first_failure_is_cut_off(tmp_path: Path) -> Non
 def test_a_target_that_cannot_be_reached_leaves_the_old_record(tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     file.write_text("old", encoding="utf-8")
-    assert run_suite_code(file, "--dsn", "oceanbase://x:y@127.0.0.1:1/") == 4
+    assert run_pytest("cases", "--record", str(file), "--dsn", "oceanbase://x:y@127.0.0.1:1/").code == 4
     assert file.read_text(encoding="utf-8") == "old"
-
-
-def run_suite_code(file: Path, *options: str) -> int:
-    command = [sys.executable, "-m", "pytest", "cases", "-p", "no:cacheprovider", "--record", str(file), *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode
 
 
 REFUSED = {
@@ -186,7 +174,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_user_that_could_not_be_made_has_no_name_of_this_run_in_a_record(tmp_path: Path) -> None:
-    simulator = EmbeddedSimulator("--defect", "create-user-fails")
+    simulator = SimulatorProcess("--defect", "create-user-fails")
     file = tmp_path / "r.json"
     try:
         run_suite(file, "--dsn", simulator.dsn, "--requirement", "PUR-1")

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pymysql
 import pytest
 
-from . import MariaDB, SeekDB, start_mariadb, start_seekdb
-from .base import ServerError, running
+from tests.support.paths import ROOT
+from tests.support.servers import MariaDB, SeekDB, start_mariadb, start_seekdb
+from tests.support.servers.base import ServerError, running
 
 Start = Callable[[], AbstractContextManager[SeekDB | MariaDB]]
 STARTS = [pytest.param(start_seekdb, id="seekdb"), pytest.param(start_mariadb, id="mariadb")]
@@ -103,10 +104,9 @@ with {name}() as server:
 @pytest.mark.parametrize("victim", ["parent", "keeper"])
 def test_a_server_is_gone_after_sigkill(start: Start, victim: str) -> None:
     package = start.__module__.rpartition(".")[0]
-    root = Path(__file__).parents[package.count(".") + 1]
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(package=package, name=start.__name__)],
-        cwd=root,
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

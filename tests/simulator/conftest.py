@@ -1,42 +1,38 @@
-"""Servers for the tests."""
+"""Fixtures: simulators."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
-from .clients import Simulator, started, stopped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.support.simulator_clients import Simulator, start_simulator, stop_simulator
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Simulator]:
-    simulator = started()
+    simulator = start_simulator()
     yield simulator
-    assert stopped(simulator) == ""
+    assert stop_simulator(simulator) == ""
 
 
 @pytest.fixture
 def sim(server: Simulator) -> Iterator[Simulator]:
-    """The shared server; the test's clients are gone after the test."""
+    """The shared simulator; the clients of a test are disconnected after it."""
     with ExitStack() as server.stack:
         yield server
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Simulator]]:
-    """Starts servers with options of their own."""
+    """Starts simulators with other options."""
     with ExitStack() as stack:
 
-        def begin(*options: str) -> Simulator:
-            simulator = started(*options)
-            stack.enter_context(simulator.process)
-            stack.callback(simulator.process.kill)
+        def start_with(*options: str) -> Simulator:
+            simulator = start_simulator(*options)
+            stack.callback(simulator.process.stop)
             stack.enter_context(simulator.stack)
             return simulator
 
-        yield begin
+        yield start_with

@@ -1,22 +1,19 @@
-"""The page's example, line by line, by clients that people use; docs/by-hand.md names them."""
+"""The specification's example with common clients, as in docs/by-hand.md."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pymysql
-import pyoceanbase  # type: ignore[import-untyped]  # it has no types
+import pyoceanbase  # type: ignore[import-untyped]  # without types
 import pytest
-from servers import ServerError, mysql_command, unpack_mysql
 
-from .clients import ORACLE_MODE, ROOT, Simulator, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .clients import Connection
+from tests.support.paths import ROOT
+from tests.support.servers import ServerError, mysql_command, unpack_mysql
+from tests.support.simulator_clients import ORACLE_MODE, Connection, Simulator, run
 
 PAGE = (ROOT / "docs" / "by-hand.md").read_text(encoding="utf-8")
 AS_SYS = (
@@ -41,13 +38,13 @@ def login(sim: Simulator, user: str, password: str) -> dict[str, Any]:
     return {"host": "127.0.0.1", "port": sim.port, "user": f"{user}@oracle", "password": password}
 
 
-def test_the_page_has_the_example() -> None:
+def test_the_documentation_contains_the_example() -> None:
     for statement in (*AS_SYS, "SHOW PROCESSLIST"):
         assert f"{statement};\n" in PAGE
 
 
 @pytest.mark.parametrize("connect", DRIVERS.values(), ids=list(DRIVERS))
-def test_a_driver_runs_it(sim: Simulator, connect: Callable[..., Any]) -> None:
+def test_a_driver_executes_the_example(sim: Simulator, connect: Callable[..., Any]) -> None:
     with connect(**login(sim, "SYS", sim.password)) as admin:
         for statement in AS_SYS:
             assert admin.cursor().execute(statement) == 0
@@ -63,37 +60,39 @@ def test_a_driver_runs_it(sim: Simulator, connect: Callable[..., Any]) -> None:
             cursor.execute("SHOW PROCESSLIST")
 
 
-def test_a_driver_without_the_bit_is_refused_as_the_page_says(sim: Simulator) -> None:
+def test_a_driver_without_oracle_mode_is_refused_as_documented(sim: Simulator) -> None:
     with pytest.raises(pymysql.err.NotSupportedError) as caught:
         pymysql.connect(**login(sim, "SYS", sim.password))
-    refused, words = caught.value.args
-    assert f"ERROR {refused} (0A000): {words}" in PAGE
+    code, message = caught.value.args
+    assert f"ERROR {code} (0A000): {message}" in PAGE
 
 
-def by(
+def run_client(
     client: list[str], sim: Simulator, user: str, password: str, *statements: str
 ) -> subprocess.CompletedProcess[str]:
     options = ["-h", "127.0.0.1", "-P", str(sim.port), "-u", f"{user}@oracle", f"-p{password}", "-vv"]
-    said = "".join(f"{statement};\n" for statement in statements)
-    return subprocess.run([*client, *options], input=said, capture_output=True, text=True, timeout=30, check=False)
+    statements_text = "".join(f"{statement};\n" for statement in statements)
+    return subprocess.run(
+        [*client, *options], input=statements_text, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
-def test_mysqls_command_line_runs_it(sim: Simulator) -> None:
+def test_the_mysql_client_executes_the_example(sim: Simulator) -> None:
     try:
         client = mysql_command(unpack_mysql())
     except ServerError as error:
         pytest.skip(str(error))
-    granted = by(client, sim, "SYS", sim.password, *AS_SYS)
+    granted = run_client(client, sim, "SYS", sim.password, *AS_SYS)
     assert granted.stdout.count("Query OK, 0 rows affected") == 3, granted.stderr
-    listed = by(client, sim, "kill_user", "killuser123", "SHOW PROCESSLIST")
+    listed = run_client(client, sim, "kill_user", "killuser123", "SHOW PROCESSLIST")
     assert re.search(r"KILL_USER\s.*\sACTIVE\s+(\| )?SHOW PROCESSLIST", listed.stdout), listed.stderr
-    # The id of the next session: one of the example's own is not known before it is shown.
+    # The id of the next session: the statement has to name it before it is shown.
     highest = max(int(row[0]) for row in run(sim.connect(), "SHOW PROCESSLIST"))
-    ended = by(client, sim, "kill_user", "killuser123", f"ALTER SYSTEM KILL SESSION '{highest + 1}'")
+    ended = run_client(client, sim, "kill_user", "killuser123", f"ALTER SYSTEM KILL SESSION '{highest + 1}'")
     assert "Query OK, 0 rows affected" in ended.stdout, ended.stderr
 
 
-def test_mariadbs_command_line_is_refused_as_the_page_says(sim: Simulator) -> None:
-    done = by(["mariadb", "--no-defaults"], sim, "SYS", sim.password, *AS_SYS)
+def test_the_mariadb_client_is_refused_as_documented(sim: Simulator) -> None:
+    done = run_client(["mariadb", "--no-defaults"], sim, "SYS", sim.password, *AS_SYS)
     assert done.returncode == 1
     assert done.stderr.strip() in PAGE

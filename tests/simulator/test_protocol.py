@@ -1,4 +1,4 @@
-"""The protocol's commands, as drivers use them: parameters, several statements in a text, another user."""
+"""The commands of the protocol: prepared statements, multiple statements, reset, change of user."""
 
 # ruff: noqa: S608 - the tests write their own SQL
 
@@ -6,16 +6,23 @@ from __future__ import annotations
 
 import struct
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pymysql
 import pytest
 from pymysql.constants import CLIENT, COMMAND
 
-from .clients import ORACLE_MODE, code, is_lost, kill, number, run, works
-
-if TYPE_CHECKING:
-    from .clients import Connection, Simulator
+from tests.support.simulator_clients import (
+    ORACLE_MODE,
+    Connection,
+    Simulator,
+    error_code,
+    is_disconnected,
+    is_usable,
+    kill_statement,
+    run,
+    session_id,
+)
 
 SEVERAL = ORACLE_MODE | CLIENT.MULTI_STATEMENTS
 _names = (f"P{place}" for place in count())
@@ -29,14 +36,14 @@ def table(sim: Simulator) -> str:
 
 
 def packet(connection: Any) -> bytes:
-    """The next packet, errors too."""
+    """The next packet, also an error packet."""
     head = connection._read_bytes(4)  # noqa: SLF001 - PyMySQL raises errors
     connection._next_seq_id = (head[3] + 1) % 256  # noqa: SLF001 - as above
     return bytes(connection._read_bytes(int.from_bytes(head[:3], "little")))  # noqa: SLF001 - as above
 
 
 def command(connection: Any, number: int, body: bytes = b"") -> bytes:
-    """Sends a command; the first packet of its answer."""
+    """Sends a command and returns the first packet of its reply."""
     connection._execute_command(number, body)  # noqa: SLF001 - PyMySQL has no way to send any command
     return packet(connection)
 
@@ -46,7 +53,7 @@ def error_of(answer: bytes) -> int:
 
 
 def prepare(connection: Connection, sql: str) -> tuple[int, int]:
-    """The statement's number, and how many parameters it has."""
+    """Prepares a statement; returns its id and its number of parameters."""
     head = command(connection, COMMAND.COM_STMT_PREPARE, sql.encode())
     assert head[0] == 0, head
     (statement, columns, parameters) = struct.unpack_from("<IHH", head, 1)
@@ -57,7 +64,7 @@ def prepare(connection: Connection, sql: str) -> tuple[int, int]:
 
 
 def sent(value: str | float | None) -> tuple[int, bytes]:
-    """The type and the bytes of a parameter."""
+    """The type and the encoded value of a parameter."""
     if value is None:
         return 6, b""
     if isinstance(value, int):
@@ -69,7 +76,7 @@ def sent(value: str | float | None) -> tuple[int, bytes]:
 
 
 def execute(connection: Connection, statement: int, *values: str | float | None, types: bool = True) -> bytes:
-    """Executes a prepared statement; the first packet of the answer, the others are read."""
+    """Executes a prepared statement and reads its reply; returns the first packet."""
     nulls = sum((value is None) << place for place, value in enumerate(values))
     body = struct.pack("<IBI", statement, 0, 1)
     if values:
@@ -80,7 +87,7 @@ def execute(connection: Connection, statement: int, *values: str | float | None,
     return command(connection, COMMAND.COM_STMT_EXECUTE, body)
 
 
-def test_parameters_of_every_kind_reach_the_statement(sim: Simulator, table: str) -> None:
+def test_parameters_of_every_type_are_bound(sim: Simulator, table: str) -> None:
     session = sim.connect()
     insert, parameters = prepare(session, f"INSERT INTO {table} VALUES (?, ?) /* ? '?' */")
     assert parameters == 2
@@ -93,28 +100,28 @@ def test_parameters_of_every_kind_reach_the_statement(sim: Simulator, table: str
     assert run(session, f"SELECT V FROM {table} WHERE ID = -3") == [("again",)]
 
 
-def test_the_statement_takes_its_text_as_a_parameter(sim: Simulator) -> None:
+def test_the_id_can_be_a_parameter(sim: Simulator) -> None:
     admin, victim = sim.connect(), sim.connect()
     statement, parameters = prepare(admin, "ALTER SYSTEM KILL SESSION ?")
     assert parameters == 1
-    assert execute(admin, statement, f"{number(victim)}, 7")[0] == 0
-    assert is_lost(victim)
-    assert error_of(execute(admin, statement, str(number(victim)))) == 600
-    assert works(admin)
+    assert execute(admin, statement, f"{session_id(victim)}, 7")[0] == 0
+    assert is_disconnected(victim)
+    assert error_of(execute(admin, statement, str(session_id(victim)))) == 600
+    assert is_usable(admin)
 
 
-def test_parameters_that_make_no_sense_are_refused_and_the_session_goes_on(sim: Simulator) -> None:
+def test_malformed_parameters_are_an_error_and_the_session_stays_usable(sim: Simulator) -> None:
     session = sim.connect()
     statement, _ = prepare(session, "UPDATE NOWHERE SET V = ?")
     for body in (b"", b"\x00" * 5, b"\x00" * 5 + b"\x00\x00", b"\x00" * 5 + b"\x00\x01\x0c\x00"):
         answer = command(session, COMMAND.COM_STMT_EXECUTE, struct.pack("<I", statement) + body)
         assert error_of(answer) == 1210
     assert error_of(execute(session, statement, "x")) == 942
-    assert works(session)
+    assert is_usable(session)
 
 
 def results(connection: Connection, sql: str) -> list[Any]:
-    """The rows of each of several statements, or how many rows it changed; at an error its number, and the end."""
+    """The results of several statements: rows, number of affected rows, or error code, which is the last one."""
     found: list[Any] = []
     with connection.cursor() as cursor:
         try:
@@ -127,15 +134,15 @@ def results(connection: Connection, sql: str) -> list[Any]:
             return [*found, error.args[0]]
 
 
-def test_several_statements_in_a_text_are_run_where_the_client_asks_for_it(sim: Simulator, table: str) -> None:
+def test_several_statements_in_a_text_are_executed_if_switched_on(sim: Simulator, table: str) -> None:
     session = sim.connect(client_flag=SEVERAL)
     text = f"INSERT INTO {table} VALUES (1, 'a;b'); BEGIN NULL; COMMIT; END; SELECT V FROM {table};"
     assert results(session, text) == [1, 0, [("a;b",)]]
     assert results(session, f"DELETE FROM {table};") == [1]
-    assert works(session)
+    assert is_usable(session)
 
 
-def test_the_first_that_is_refused_is_the_last(sim: Simulator, table: str) -> None:
+def test_the_statements_of_a_text_are_executed_until_one_fails(sim: Simulator, table: str) -> None:
     session = sim.connect(client_flag=SEVERAL)
     text = f"INSERT INTO {table} VALUES (1, 'x'); {{}}; INSERT INTO {table} VALUES (2, 'y')"
     assert results(session, text.format("DELETE FROM NOWHERE")) == [1, 942]
@@ -143,26 +150,26 @@ def test_the_first_that_is_refused_is_the_last(sim: Simulator, table: str) -> No
     assert run(session, f"SELECT ID FROM {table} ORDER BY ID") == [(1,), (3,)]
 
 
-def test_what_stands_behind_ones_own_end_is_not_run(sim: Simulator, table: str) -> None:
+def test_statements_after_the_kill_of_the_own_session_are_not_executed(sim: Simulator, table: str) -> None:
     session = sim.connect(client_flag=SEVERAL)
-    results(session, f"{kill(session)}; INSERT INTO {table} VALUES (1, 'x')")
-    assert is_lost(session)
+    results(session, f"{kill_statement(session)}; INSERT INTO {table} VALUES (1, 'x')")
+    assert is_disconnected(session)
     assert run(sim.connect(), f"SELECT COUNT(*) FROM {table}") == [(0,)]
 
 
-def test_several_statements_may_be_allowed_later_and_forbidden_again(sim: Simulator) -> None:
+def test_multiple_statements_can_be_switched_on_and_off(sim: Simulator) -> None:
     session = sim.connect()
     text = "SELECT 1 FROM DUAL; SELECT 2 FROM DUAL"
-    assert code(session, text) == 900
+    assert error_code(session, text) == 900
     assert command(session, COMMAND.COM_SET_OPTION, b"\x00\x00")[0] == 0xFE
     assert results(session, text) == [[(1,)], [(2,)]]
     assert command(session, COMMAND.COM_SET_OPTION, b"\x01\x00")[0] == 0xFE
-    assert code(session, text) == 900
+    assert error_code(session, text) == 900
 
 
 def test_a_reset_connection_is_as_after_its_login(sim: Simulator, table: str) -> None:
     session = sim.connect()
-    own = number(session)
+    own = session_id(session)
     statement, _ = prepare(session, "COMMIT")
     run(session, "SET AUTOCOMMIT = 0")
     run(session, f"INSERT INTO {table} VALUES (1, 'x')")
@@ -180,32 +187,32 @@ def change_user(connection: Any, user: str, password: str) -> bytes:
     return command(connection, COMMAND.COM_CHANGE_USER, body + b"mysql_native_password\0")
 
 
-def test_a_connection_may_go_on_as_another_user(sim: Simulator, table: str) -> None:
+def test_a_connection_can_change_its_user(sim: Simulator, table: str) -> None:
     user, session = sim.new_user(), sim.connect()
-    own = number(session)
+    own = session_id(session)
     run(session, "START TRANSACTION")
     run(session, f"INSERT INTO {table} VALUES (1, 'x')")
     assert change_user(session, f"{user}@oracle", user.lower())[0] == 0
     assert run(session, "SELECT USER, USERENV('SID') FROM DUAL") == [(user, own)]
     assert [row[:4:3] for row in run(session, "SHOW PROCESSLIST")] == [(own, user)]
-    assert code(session, kill(1)) == 1031
+    assert error_code(session, kill_statement(1)) == 1031
     assert run(sim.connect(), f"SELECT COUNT(*) FROM {table}") == [(0,)]
 
 
 @pytest.mark.parametrize(
     ("login", "password"), [("SYS@oracle", "wrong"), ("SYS", "simulator"), ("SYS@other", "simulator")]
 )
-def test_a_change_of_user_that_is_refused_ends_the_connection(sim: Simulator, login: str, password: str) -> None:
+def test_a_refused_change_of_user_closes_the_connection(sim: Simulator, login: str, password: str) -> None:
     session = sim.connect()
     assert error_of(change_user(session, login, password)) == 1045
-    assert is_lost(session)
-    assert number(session) not in sim.ids()
+    assert is_disconnected(session)
+    assert session_id(session) not in sim.ids()
 
 
 def test_statistics_are_a_text(sim: Simulator) -> None:
     session = sim.connect()
     assert command(session, COMMAND.COM_STATISTICS).isascii()
-    assert works(session)
+    assert is_usable(session)
 
 
 def test_variables_are_shown(sim: Simulator) -> None:
@@ -218,7 +225,7 @@ def test_variables_are_shown(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("begin", ["BEGIN", "BEGIN WORK", "START TRANSACTION", "SET AUTOCOMMIT = 0"])
-def test_a_transaction_goes_back_to_a_savepoint(sim: Simulator, table: str, begin: str) -> None:
+def test_a_transaction_is_rolled_back_to_a_savepoint(sim: Simulator, table: str, begin: str) -> None:
     session = sim.connect()
     run(session, begin)
     for number_, point in enumerate(("one", "two", "three"), 1):
@@ -226,8 +233,8 @@ def test_a_transaction_goes_back_to_a_savepoint(sim: Simulator, table: str, begi
         run(session, f"SAVEPOINT {point}")
     run(session, "ROLLBACK TO SAVEPOINT two")
     assert run(session, f"SELECT ID FROM {table} ORDER BY ID") == [(1,), (2,)]
-    assert code(session, "ROLLBACK TO three") == 1086
+    assert error_code(session, "ROLLBACK TO three") == 1086
     run(session, "ROLLBACK WORK TO one")
     run(session, "COMMIT")
-    assert code(session, "ROLLBACK TO one") == 1086
+    assert error_code(session, "ROLLBACK TO one") == 1086
     assert run(sim.connect(), f"SELECT ID FROM {table}") == [(1,)]

@@ -1,21 +1,30 @@
-"""Everything around KILL that the suite's cases need."""
+"""The other statements that the cases need."""
 
 # ruff: noqa: S608 - the tests write their own SQL
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from .clients import Background, affected, code, cut_off, is_lost, kill, number, refusal, run, wait_until_running, works
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .clients import Simulator
+from tests.support.simulator_clients import (
+    BackgroundStatement,
+    Simulator,
+    affected_rows,
+    close_abruptly,
+    error_code,
+    error_of,
+    is_disconnected,
+    is_usable,
+    kill_statement,
+    run,
+    session_id,
+    wait_until_running,
+)
 
 names = (f"S{place}" for place in count())
 
@@ -26,7 +35,7 @@ def table(sim: Simulator) -> str:
     name = next(names)
     admin = sim.connect()
     run(admin, f"CREATE TABLE {name} (id NUMBER(10) PRIMARY KEY, name VARCHAR2(10) NOT NULL, v INT)")
-    assert affected(admin, f"INSERT INTO {name} (name, id, v) VALUES ('one', 1, 10), ('two', 2, NULL)") == 2
+    assert affected_rows(admin, f"INSERT INTO {name} (name, id, v) VALUES ('one', 1, 10), ('two', 2, NULL)") == 2
     return f"SYS.{name}"
 
 
@@ -82,10 +91,10 @@ def table(sim: Simulator) -> str:
         ("ALTER SESSION SET CURRENT_SCHEMA = NOWHERE", 1435),
     ],
 )
-def test_what_is_wrong_is_refused_and_the_session_goes_on(sim: Simulator, sql: str, refused: int) -> None:
+def test_a_wrong_statement_is_an_error_and_the_session_stays_usable(sim: Simulator, sql: str, refused: int) -> None:
     admin = sim.connect()
-    assert code(admin, sql) == refused
-    assert works(admin)
+    assert error_code(admin, sql) == refused
+    assert is_usable(admin)
 
 
 @pytest.mark.parametrize(
@@ -104,38 +113,38 @@ def test_what_is_wrong_is_refused_and_the_session_goes_on(sim: Simulator, sql: s
         "SET GLOBAL x = 1",
     ],
 )
-def test_what_needs_a_privilege_is_refused_without_it(sim: Simulator, sql: str) -> None:
-    assert code(sim.connect_new(), sql) == 1031
+def test_a_statement_without_its_privilege_is_refused(sim: Simulator, sql: str) -> None:
+    assert error_code(sim.connect_new(), sql) == 1031
 
 
 def test_a_privilege_granted_with_admin_option_can_be_granted_on(sim: Simulator) -> None:
     admin, name, third = sim.connect(), sim.new_user(), sim.new_user()
     session = sim.connect_as(name)
     run(admin, f"GRANT ALTER SYSTEM TO {name}")
-    assert code(session, f"GRANT ALTER SYSTEM TO {third}") == 1031
+    assert error_code(session, f"GRANT ALTER SYSTEM TO {third}") == 1031
     run(admin, f"GRANT ALTER SYSTEM, SHOW PROCESS TO {name}, {third} WITH ADMIN OPTION")
     run(session, f"GRANT ALTER SYSTEM TO {third}")
 
 
-def test_a_table_that_one_may_not_use_does_not_seem_to_exist(sim: Simulator, table: str) -> None:
+def test_a_table_without_privileges_seems_not_to_exist(sim: Simulator, table: str) -> None:
     admin, name = sim.connect(), sim.new_user()
     session = sim.connect_as(name)
-    assert code(session, f"SELECT * FROM {table}") == 942
+    assert error_code(session, f"SELECT * FROM {table}") == 942
     run(admin, f"GRANT SELECT ON {table} TO {name}")
     assert run(session, f"SELECT id FROM {table} WHERE name = 'one'") == [(1,)]
-    assert code(session, f"DELETE FROM {table}") == 1031
+    assert error_code(session, f"DELETE FROM {table}") == 1031
     run(admin, f"GRANT ALL ON {table} TO {name}")
-    assert affected(session, f"DELETE FROM {table}") == 2
+    assert affected_rows(session, f"DELETE FROM {table}") == 2
     run(admin, f"REVOKE ALL PRIVILEGES ON {table} FROM {name}")
-    assert code(session, f"SELECT * FROM {table}") == 942
+    assert error_code(session, f"SELECT * FROM {table}") == 942
 
 
-def test_a_dropped_users_tables_go_with_it(sim: Simulator) -> None:
+def test_the_tables_of_a_dropped_user_are_dropped(sim: Simulator) -> None:
     admin, name = sim.connect(), sim.new_user("CREATE TABLE")
     run(sim.connect_as(name), "CREATE TABLE mine (id NUMBER)")
     assert run(admin, f"SELECT * FROM {name}.mine") == []
     run(admin, f"DROP USER {name} CASCADE")
-    assert code(admin, f"SELECT * FROM {name}.mine") == 942
+    assert error_code(admin, f"SELECT * FROM {name}.mine") == 942
 
 
 def test_users_can_be_listed(sim: Simulator) -> None:
@@ -143,7 +152,7 @@ def test_users_can_be_listed(sim: Simulator) -> None:
     asked = f"SELECT USERNAME FROM DBA_USERS WHERE USERNAME LIKE '{name[:1]}%' AND USERNAME = '{name}'"
     assert run(admin, asked) == [(name,)]
     assert run(sim.connect_as(name), "SELECT username FROM all_users WHERE username IN ('SYS', 'X')") == [("SYS",)]
-    assert code(sim.connect_as(name), asked) == 942
+    assert error_code(sim.connect_as(name), asked) == 942
 
 
 @pytest.mark.parametrize(
@@ -167,16 +176,16 @@ def test_conditions_and_order(sim: Simulator, table: str, where: str, found: lis
 
 def test_a_failed_statement_changes_nothing(sim: Simulator, table: str) -> None:
     session = sim.connect(autocommit=False)
-    assert code(session, f"INSERT INTO {table} VALUES (3, 'c', 0), (1, 'd', 0)") == 1
-    assert code(session, f"INSERT INTO {table} VALUES (3, 'c', 0), (4, 'far too long', 0)") == 12899
-    assert code(session, f"UPDATE {table} SET name = NULL") == 1400
-    assert code(session, f"INSERT INTO {table} VALUES (3)") == 947
-    assert code(session, f"INSERT INTO {table} VALUES (3, 'c', 0, 0)") == 913
+    assert error_code(session, f"INSERT INTO {table} VALUES (3, 'c', 0), (1, 'd', 0)") == 1
+    assert error_code(session, f"INSERT INTO {table} VALUES (3, 'c', 0), (4, 'far too long', 0)") == 12899
+    assert error_code(session, f"UPDATE {table} SET name = NULL") == 1400
+    assert error_code(session, f"INSERT INTO {table} VALUES (3)") == 947
+    assert error_code(session, f"INSERT INTO {table} VALUES (3, 'c', 0, 0)") == 913
     assert run(session, f"SELECT COUNT(*) FROM {table}") == [(2,)]
-    assert affected(sim.connect(), f"UPDATE {table} SET v = id + 1") == 2
+    assert affected_rows(sim.connect(), f"UPDATE {table} SET v = id + 1") == 2
 
 
-def test_changes_are_the_writers_own_until_committed(sim: Simulator, table: str) -> None:
+def test_changes_are_visible_to_others_only_after_the_commit(sim: Simulator, table: str) -> None:
     writer, reader = sim.connect(autocommit=False), sim.connect()
     run(writer, f"INSERT INTO {table} VALUES (3, 'c', 0)")
     run(writer, f"DELETE FROM {table} WHERE id = 1")
@@ -197,20 +206,20 @@ def test_a_definition_commits_the_open_transaction(sim: Simulator, table: str) -
     assert run(sim.connect(), f"SELECT COUNT(*) FROM {table}") == [(0,)]
 
 
-def test_a_writer_waits_for_the_holder_and_then_sees_its_change(sim: Simulator, table: str) -> None:
+def test_a_writer_waits_for_the_row_lock_and_then_sees_the_change(sim: Simulator, table: str) -> None:
     admin, holder, waiter = sim.connect(), sim.connect(autocommit=False), sim.connect()
     run(holder, f"UPDATE {table} SET v = v + 1 WHERE id = 1")
-    statement = Background(waiter, f"UPDATE {table} SET v = v + 1 WHERE id = 1")
+    statement = BackgroundStatement(waiter, f"UPDATE {table} SET v = v + 1 WHERE id = 1")
     wait_until_running(admin, waiter, "UPDATE")
     run(holder, "COMMIT")
     assert statement.join() is None
     assert run(admin, f"SELECT v FROM {table} WHERE id = 1") == [(12,)]
 
 
-def test_a_second_writer_of_a_key_waits_for_the_first(sim: Simulator, table: str) -> None:
+def test_a_second_insert_of_a_primary_key_waits_for_the_first(sim: Simulator, table: str) -> None:
     admin, holder, waiter = sim.connect(), sim.connect(autocommit=False), sim.connect()
     run(holder, f"INSERT INTO {table} VALUES (9, 'a', 0)")
-    statement = Background(waiter, f"INSERT INTO {table} VALUES (9, 'b', 0)")
+    statement = BackgroundStatement(waiter, f"INSERT INTO {table} VALUES (9, 'b', 0)")
     wait_until_running(admin, waiter, "INSERT")
     run(holder, "COMMIT")
     error = statement.join()
@@ -218,32 +227,32 @@ def test_a_second_writer_of_a_key_waits_for_the_first(sim: Simulator, table: str
     assert error.args[0] == 1
 
 
-def test_a_lock_is_waited_for_only_so_long(start: Callable[..., Simulator]) -> None:
+def test_waiting_for_a_row_lock_has_a_time_limit(start: Callable[..., Simulator]) -> None:
     sim = start("--lock-wait", "0.05")
     holder, waiter = sim.connect(autocommit=False), sim.connect(autocommit=False)
     run(holder, "CREATE TABLE t (id NUMBER)")
     run(holder, "INSERT INTO t VALUES (1)")
     run(holder, "COMMIT")
     run(holder, "SELECT * FROM t FOR UPDATE")
-    assert "-6003" in refusal(waiter, "DELETE FROM t")[1]
-    assert code(waiter, "SELECT * FROM t FOR UPDATE NOWAIT") == 54
-    assert code(waiter, "SELECT * FROM t FOR UPDATE WAIT 1") == 30006
+    assert "-6003" in error_of(waiter, "DELETE FROM t")[1]
+    assert error_code(waiter, "SELECT * FROM t FOR UPDATE NOWAIT") == 54
+    assert error_code(waiter, "SELECT * FROM t FOR UPDATE WAIT 1") == 30006
     run(holder, "ROLLBACK")
-    assert affected(waiter, "DELETE FROM t") == 1
+    assert affected_rows(waiter, "DELETE FROM t") == 1
 
 
-def test_a_client_that_goes_while_it_waits_leaves_nothing(sim: Simulator, table: str) -> None:
+def test_a_client_that_disconnects_while_it_waits_leaves_nothing(sim: Simulator, table: str) -> None:
     admin, holder, waiter = sim.connect(), sim.connect(autocommit=False), sim.connect(autocommit=False)
     run(holder, f"UPDATE {table} SET v = 1 WHERE id = 1")
     run(waiter, f"UPDATE {table} SET v = 2 WHERE id = 2")
-    waiter._execute_command(3, f"UPDATE {table} SET v = 2")  # type: ignore[attr-defined]  # noqa: SLF001 - sent, not answered
+    waiter._execute_command(3, f"UPDATE {table} SET v = 2")  # type: ignore[attr-defined]  # noqa: SLF001 - sends without reading the reply
     wait_until_running(admin, waiter, "UPDATE")
-    cut_off(waiter)
+    close_abruptly(waiter)
     assert run(admin, f"SELECT id FROM {table} WHERE id = 2 FOR UPDATE WAIT 10") == [(2,)]
-    assert number(waiter) not in sim.ids()
+    assert session_id(waiter) not in sim.ids()
 
 
-def test_the_status_tells_autocommit_and_transaction(sim: Simulator, table: str) -> None:
+def test_the_status_flags_show_autocommit_and_transaction(sim: Simulator, table: str) -> None:
     session = sim.connect()
 
     def status(sql: str) -> int:
@@ -279,18 +288,18 @@ def test_the_status_tells_autocommit_and_transaction(sim: Simulator, table: str)
         "SELECT SYSDATE, CURRENT_TIMESTAMP FROM DUAL",
     ],
 )
-def test_what_drivers_send_is_accepted(sim: Simulator, sql: str) -> None:
+def test_the_statements_of_drivers_are_accepted(sim: Simulator, sql: str) -> None:
     run(sim.connect(), sql)
 
 
 def prepare(session: Any, sql: str) -> int:
-    session._execute_command(0x16, sql)  # noqa: SLF001 - PyMySQL prepares nothing
+    session._execute_command(0x16, sql)  # noqa: SLF001 - PyMySQL has no prepared statements
     answer = bytes(session._read_packet()._data)  # noqa: SLF001 - as above
     return int.from_bytes(answer[1:5], "little")
 
 
 def execute(session: Any, statement: int) -> list[bytes]:
-    """Executes a prepared statement; the answer's packets, up to the second end of a result set."""
+    """Executes a prepared statement; returns the packets of its result."""
     session._execute_command(0x17, struct.pack("<IBI", statement, 0, 1))  # noqa: SLF001 - as above
     packets = [bytes(session._read_packet()._data)]  # noqa: SLF001 - as above
     ends = 0
@@ -302,14 +311,14 @@ def execute(session: Any, statement: int) -> list[bytes]:
 
 def test_a_prepared_kill_ends_a_session(sim: Simulator) -> None:
     session, victim = sim.connect(), sim.connect()
-    statement = prepare(session, kill(victim))
+    statement = prepare(session, kill_statement(victim))
     assert execute(session, statement)[0][0] == 0
-    assert is_lost(victim)
-    assert works(session)
+    assert is_disconnected(victim)
+    assert is_usable(session)
 
 
-def test_a_prepared_query_answers_binary_rows(sim: Simulator) -> None:
+def test_a_prepared_query_returns_binary_rows(sim: Simulator) -> None:
     session = sim.connect()
     packets = execute(session, prepare(session, "SELECT 1, NULL, 'x' FROM DUAL"))
     assert packets[-2] == b"\x00\x08" + b"\x011" + b"\x01x"
-    assert works(session)
+    assert is_usable(session)

@@ -1,20 +1,16 @@
-"""Defects of the ids: those that the list shows are not those that the statement takes, or not one for each session."""
+"""Defects of the ids: the process list shows other ids than the statement accepts, or an id twice."""
 
-# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.execute.processlist import ProcessList
-from runner.simulator.parts import Parts, altered
-
-if TYPE_CHECKING:
-    from runner.simulator.sessions import Session
-    from runner.simulator.values import Value
+from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.sessions import Session
+from runner.simulator.values import Value
 
 SHIFT = 500_000
 LOCAL_BITS = 0x3FFFF
@@ -76,9 +72,9 @@ class KnowsEarlierSessionsOnly(KillSessionStatement):
 
 
 @breaks("PAR-1")
-def two_sessions_show_one_id(parts: Parts) -> Parts:
+def two_sessions_show_one_id(components: Components) -> Components:
     """Adjacent rows of the process list share an id, and the statement kills the first of the two."""
-    return altered(parts, _SharedIds, _TakesTheFirstOfTwo)
+    return components.with_overrides(_SharedIds, _TakesTheFirstOfTwo)
 
 
 class _SharedIds(ProcessList):
@@ -96,5 +92,5 @@ class _TakesTheFirstOfTwo(KillSessionStatement):
 class ListsSessionsTwice(ProcessList):
     """The process list has two rows for each session, with the same id."""
 
-    def rows(self, asker: Session, *, full: bool) -> list[tuple[Value, ...]]:
-        return [row for row in super().rows(asker, full=full) for _ in range(2)]
+    def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        return [row for row in super().rows(viewer, full=full) for _ in range(2)]

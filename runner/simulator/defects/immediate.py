@@ -1,23 +1,19 @@
-"""Defects around IMMEDIATE, which is optional and reserved: with it comes to the same as without it."""
+"""Defects of IMMEDIATE, which is optional and reserved, and therefore has no effect."""
 
-# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
-from runner.simulator.deferring import once
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.sql.kill import KillGrammar
+from runner.simulator.sessions import Session
+from runner.simulator.sql.cursor import Cursor
+from runner.simulator.sql.kill_grammar import KillGrammar
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_when
 
-if TYPE_CHECKING:
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.cursor import Cursor
-    from runner.simulator.sql.statements import KillSession
-
-PAUSE = 0.05
+POLL_SECONDS = 0.05
 
 
 @breaks("SYN-3")
@@ -75,7 +71,7 @@ class WaitsForTheTransactionWithoutImmediate(KillSessionStatement):
         if statement.immediate:
             await super().end(session, victim, statement)
         else:
-            once(lambda: victim.ended or not victim.transaction.open, self.ending.kill, victim)
+            call_when(lambda: victim.ended or not victim.transaction.open, self.ending.kill, victim)
 
 
 @breaks("PAR-4")
@@ -86,7 +82,7 @@ class WaitsForTheStatementWithoutImmediate(KillSessionStatement):
         if statement.immediate:
             await super().end(session, victim, statement)
         else:
-            once(lambda: victim.ended or victim.statement is None, self.ending.kill, victim)
+            call_when(lambda: victim.ended or victim.statement is None, self.ending.kill, victim)
 
 
 @breaks("PAR-4")
@@ -123,7 +119,7 @@ class AnswersWhenOverWithoutImmediate(KillSessionStatement):
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         while not statement.immediate and victim is not session and victim.statement is not None:
-            await session.wait(PAUSE)
+            await session.wait(POLL_SECONDS)
             if victim.ended:
                 return
         await super().end(session, victim, statement)

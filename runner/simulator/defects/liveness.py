@@ -1,22 +1,17 @@
-"""Defects of the server's health: answers that do not come, and harm to those who have nothing to do with it."""
+"""Defects of liveness: missing or late replies, and effects on unrelated sessions."""
 
-# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.sessions import LONGEST_PAUSE
+from runner.simulator.execute.results import Result
+from runner.simulator.sessions import LONGEST_PAUSE, Session
+from runner.simulator.sql.statements import KillSession
 
-if TYPE_CHECKING:
-    from runner.simulator.execute.results import Result
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import KillSession
-
-FAR_TOO_LONG = 30.0
+LATE_REPLY_SECONDS = 30.0
 
 
 @breaks("IMP-10")
@@ -70,7 +65,7 @@ class AnswersAfter30Seconds(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
         if victim is not session:
-            await session.wait(FAR_TOO_LONG)
+            await session.wait(LATE_REPLY_SECONDS)
 
 
 @breaks("IMP-10")

@@ -1,25 +1,20 @@
-"""Defects of REVOKE: what it takes back, from whom, and when that counts."""
+"""Defects of REVOKE: which privileges it revokes, from which users, and when."""
 
-# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Any
 
-from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.kill import KillSessionStatement, demand_ownership
+from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.kill import KillSessionStatement, require_ownership
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from runner.simulator.accounts import User
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
 
 
 @breaks("IMP-9")
@@ -47,8 +42,8 @@ class RevokeTakesItFromEverybody(Engine):
 class RemembersUsersThatHadIt(KillSessionStatement):
     """A user that once killed a session with the privilege may do so permanently."""
 
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.trusted: set[User] = set()
 
     def check_privilege(self, session: Session) -> None:
@@ -61,8 +56,8 @@ class RemembersUsersThatHadIt(KillSessionStatement):
 class RevokeCountsOnceAllHaveLeft(KillSessionStatement):
     """A user keeps a revoked privilege while it has sessions that were opened before."""
 
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.cached: dict[User, set[Session]] = {}
 
     def check_privilege(self, session: Session) -> None:
@@ -87,9 +82,9 @@ class RevokedReachTheirOwn(Engine):
         if isinstance(statement, sql.KillSession) and session.user.name in self.losers:
             kill = self.instance.kill
             victim = kill.find(kill.read_id(statement))
-            demand_ownership(session, victim)
+            require_ownership(session, victim)
             await kill.end(session, victim, statement)
-            return kill.answer()
+            return kill.reply()
         return await super().run(session, statement, depth)
 
 

@@ -1,90 +1,67 @@
-"""Defects of roles, and of users that lack the privilege in unusual ways."""
+"""Defects of roles."""
 
-# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from runner.simulator.accounts import ALTER_SYSTEM, Accounts
+from runner.simulator.accounts import ALTER_SYSTEM, Accounts, Grantee, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 
-if TYPE_CHECKING:
-    from runner.simulator.accounts import Grantee, User
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
 
+class AcceptsSomethingElse(KillSessionStatement):
+    """Accepts something else in place of the privilege."""
 
-class _Lenient(KillSessionStatement):
-    """Takes something else for the privilege."""
-
-    def will_do(self, session: Session) -> bool:
+    def is_accepted(self, session: Session) -> bool:
         raise NotImplementedError
 
     def check_privilege(self, session: Session) -> None:
-        if not self.will_do(session):
+        if not self.is_accepted(session):
             super().check_privilege(session)
 
     def roles(self, session: Session) -> list[Grantee]:
-        """The roles of a session that were granted to it."""
+        """The granted roles of a session."""
         known = self.privileges.accounts.roles
         return [known[name] for name in session.roles if name in known and name != "PUBLIC"]
 
 
 @breaks("PUR-2")
-class AnyRoleWillDo(_Lenient):
+class AnyRoleWillDo(AcceptsSomethingElse):
     """Users with any role may kill sessions."""
 
-    def will_do(self, session: Session) -> bool:
+    def is_accepted(self, session: Session) -> bool:
         return bool(self.roles(session))
 
 
 @breaks("PUR-2")
-class AnEmptyRoleWillDo(_Lenient):
+class AnEmptyRoleWillDo(AcceptsSomethingElse):
     """An empty role has all privileges."""
 
-    def will_do(self, session: Session) -> bool:
+    def is_accepted(self, session: Session) -> bool:
         return any(not role.system for role in self.roles(session))
 
 
 @breaks("PUR-2")
-class AnyPrivilegeOfARoleWillDo(_Lenient):
+class AnyPrivilegeOfARoleWillDo(AcceptsSomethingElse):
     """Users with a role that has any privilege may kill sessions."""
 
-    def will_do(self, session: Session) -> bool:
+    def is_accepted(self, session: Session) -> bool:
         return any(role.system for role in self.roles(session))
 
 
 @breaks("PUR-2")
-class AnybodysRoleWillDo(_Lenient):
+class AnybodysRoleWillDo(AcceptsSomethingElse):
     """While a role other than DBA has the privilege, every user may kill sessions."""
 
-    def will_do(self, session: Session) -> bool:  # noqa: ARG002 - it is not looked at
+    def is_accepted(self, session: Session) -> bool:  # noqa: ARG002 - the same for every session
         roles = self.privileges.accounts.roles.values()
         return any(ALTER_SYSTEM in role.system for role in roles if role.name != "DBA")
-
-
-@breaks("PUR-2")
-class LongerNamesWillDo(_Lenient):
-    """Users whose name begins with a holder's name may kill sessions."""
-
-    def will_do(self, session: Session) -> bool:
-        users = self.privileges.accounts.users.values()
-        return any(ALTER_SYSTEM in user.system and session.user.name.startswith(user.name) for user in users)
-
-
-@breaks("PUR-2")
-class ShorterNamesWillDo(_Lenient):
-    """Users whose name is the beginning of a holder's name may kill sessions."""
-
-    def will_do(self, session: Session) -> bool:
-        users = self.privileges.accounts.users.values()
-        return any(ALTER_SYSTEM in user.system and user.name.startswith(session.user.name) for user in users)
 
 
 @breaks("PUR-2")
@@ -94,7 +71,7 @@ class SerialFormIsOpenToRoles(KillSessionStatement):
     async def run(self, session: Session, statement: sql.KillSession) -> Result:
         if "," in statement.text and session.user.roles:
             await self.end(session, self.find(self.read_id(statement)), statement)
-            return self.answer()
+            return self.reply()
         return await super().run(session, statement)
 
 
@@ -105,7 +82,7 @@ class ImmediateIsOpenToRoles(KillSessionStatement):
     async def run(self, session: Session, statement: sql.KillSession) -> Result:
         if statement.immediate and session.user.roles:
             await self.end(session, self.find(self.read_id(statement)), statement)
-            return self.answer()
+            return self.reply()
         return await super().run(session, statement)
 
 
@@ -190,45 +167,3 @@ class RolesShieldFromRevoke(Engine):
                 return Done()
             statement = replace(statement, grantees=grantees)
         return await super().run(session, statement, depth)
-
-
-class _AnswersOk(Engine):
-    """Answers KILL of some texts with OK where the privilege is missing."""
-
-    def __init__(self, instance: Instance) -> None:
-        super().__init__(instance)
-        self.kill = instance.kill
-
-    def passes_over(self, statement: sql.KillSession) -> bool:
-        raise NotImplementedError
-
-    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        lacks = not self.instance.privileges.holds(session, ALTER_SYSTEM)
-        if lacks and isinstance(statement, sql.KillSession) and self.passes_over(statement):
-            return Done()
-        return await super().run(session, statement, depth)
-
-
-@breaks("PUR-2")
-class UnknownIdsNeedNoPrivilege(_AnswersOk):
-    """Without the privilege an unknown id replies OK."""
-
-    def passes_over(self, statement: sql.KillSession) -> bool:
-        number = self.kill.read_id(statement)
-        return number != 0 and self.instance.registry.find(number) is None
-
-
-@breaks("PUR-2")
-class ZeroNeedsNoPrivilege(_AnswersOk):
-    """Without the privilege the id 0 replies OK."""
-
-    def passes_over(self, statement: sql.KillSession) -> bool:
-        return statement.text.partition(",")[0].strip() == "0"
-
-
-@breaks("PUR-2")
-class TextThatIsNoIdNeedsNoPrivilege(_AnswersOk):
-    """Without the privilege a text that is not an id replies OK."""
-
-    def passes_over(self, statement: sql.KillSession) -> bool:
-        return not statement.text.partition(",")[0].strip().isdigit()

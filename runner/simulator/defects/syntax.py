@@ -1,25 +1,22 @@
-"""Defects of the grammar: it takes what it should refuse, or refuses what it should take."""
+"""Defects of the grammar: invalid texts are accepted, or valid ones refused."""
 
-# ruff: noqa: D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
-from runner.simulator.deferring import later
 from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.results import Result
+from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
-from runner.simulator.sql.kill import KillGrammar
+from runner.simulator.sql.cursor import Cursor
+from runner.simulator.sql.kill_grammar import KillGrammar
 from runner.simulator.sql.tokens import BAD, END, NUMBER, WORD, tokens_of
-
-if TYPE_CHECKING:
-    from runner.simulator.execute.results import Result
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.cursor import Cursor
+from runner.simulator.timers import call_later
 
 WORDS = ("ALTER", "SYSTEM", "KILL", "SESSION", "IMMEDIATE")
 ONE_BLANK_EACH = re.compile(r"\S+( \S+)*", re.ASCII)
@@ -243,5 +240,5 @@ class RefusesAndEndsAllTheSame(Engine):
             found = re.match(r"ALTER SYSTEM KILL SESSION '([0-9]+)' \w", text)
             victim = self.instance.registry.find(int(found[1])) if found else None
             if victim is not None and self.instance.privileges.holds(session, "ALTER SYSTEM"):
-                later(0, self.instance.ending.kill, victim)
+                call_later(0, self.instance.ending.kill, victim)
             raise

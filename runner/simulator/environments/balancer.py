@@ -1,132 +1,129 @@
-"""A TCP load balancer in front of two servers: it hands each connection to one of them, and bytes through."""
+"""A TCP load balancer in front of two servers: each connection goes to one of them."""
 
-# ruff: noqa: S311 - what happens next is no secret
+# ruff: noqa: S311 - the random numbers are not for security
 
 from __future__ import annotations
 
 import itertools
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from runner.simulator.catalogue import undecidable
-from runner.simulator.environments.cluster import Cluster, GreetedByTheProxy, HostOfTheProxy, Node, sibling
-from runner.simulator.parts import Parts, altered
+from runner.simulator.catalogue import environment
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.environments.cluster import Cluster, Node, ProxyAsHost, ProxyGreetingIds, second_server
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
+from runner.simulator.packet_stream import PacketStream
 from runner.simulator.variants.ids import SmallIds
 
-if TYPE_CHECKING:
-    from runner.simulator.channel import Channel
-    from runner.simulator.connection import Connection
-    from runner.simulator.execute.engine import Engine
-    from runner.simulator.execute.instance import Instance
-
-STICKY = 5
-FAR_AWAY = 1_000_000
+SECOND_SERVER_EVERY = 5
+SECOND_SERVER_OFFSET = 1_000_000
 
 
-class InTurn(Cluster):
-    """Clients are connected to the two servers in turn."""
+class LoadBalancer(Cluster):
+    """Connects clients to the two servers in turn."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         self._turns = itertools.count()
 
-    def connect(self, channel: Channel) -> Connection:
-        """Connects a client to the server whose turn it is."""
-        self.mix()
-        node = self.choose(next(self._turns))
-        return self.connection(node.instance, node.engine, channel)
+    def connect(self, stream: PacketStream) -> Connection:
+        """Connects a client to one of the two servers."""
+        self.add_foreign_sessions()
+        node = self.server_for(next(self._turns))
+        return self.connection(node.instance, node.engine, stream)
 
-    def choose(self, turn: int) -> Node:
-        """The server for a client."""
+    def server_for(self, turn: int) -> Node:
+        """The server for the client number ``turn``."""
         return self.nodes[turn % 2]
 
 
-class _ByChance(InTurn):
-    def choose(self, turn: int) -> Node:  # noqa: ARG002 - as chance has it
+class _ByChance(LoadBalancer):
+    def server_for(self, turn: int) -> Node:  # noqa: ARG002 - the choice is random
         return random.choice(self.nodes)
 
 
-class _MostlyTheFirst(InTurn):
-    def choose(self, turn: int) -> Node:
-        return self.nodes[turn % STICKY == STICKY - 1]
+class _MostlyTheFirst(LoadBalancer):
+    def server_for(self, turn: int) -> Node:
+        return self.nodes[turn % SECOND_SERVER_EVERY == SECOND_SERVER_EVERY - 1]
 
 
-class _LeastConnections(InTurn):
-    def choose(self, turn: int) -> Node:  # noqa: ARG002 - the number of sessions decides
+class _LeastConnections(LoadBalancer):
+    def server_for(self, turn: int) -> Node:  # noqa: ARG002 - the choice depends on the number of sessions
         return min(self.nodes, key=lambda node: len(node.instance.registry))
 
 
-class _Alone(InTurn):
-    def mix(self) -> None:
+class _Alone(LoadBalancer):
+    def add_foreign_sessions(self) -> None:
         pass
 
 
-class _WithOwnGreeting(InTurn):
+class _WithOwnGreeting(LoadBalancer):
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         clients = itertools.count(1)
         self.nodes = tuple(
-            replace(node, instance=replace(node.instance, ids=GreetedByTheProxy(node.instance.ids, clients)))
+            replace(node, instance=replace(node.instance, ids=ProxyGreetingIds(node.instance.ids, clients)))
             for node in self.nodes
         )
 
 
-class _WithDistinctIds(InTurn):
-    def sibling(self, instance: Instance) -> Instance:
-        other = sibling(instance)
+class _WithDistinctIds(LoadBalancer):
+    def second_server(self, instance: Instance) -> Instance:
+        other = second_server(instance)
         return replace(other, ids=_FarAwayIds())
 
 
 class _FarAwayIds(SmallIds):
     def __init__(self) -> None:
         super().__init__()
-        self.last = FAR_AWAY
+        self.last = SECOND_SERVER_OFFSET
 
 
-@undecidable
-def two_nodes(parts: Parts) -> Parts:
+@environment
+def two_nodes(components: Components) -> Components:
     """A load balancer connects clients in turn to two servers with the same session ids."""
-    return altered(parts, InTurn, SmallIds, HostOfTheProxy)
+    return components.with_overrides(LoadBalancer, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_that_see_addresses(parts: Parts) -> Parts:
+@environment
+def two_nodes_that_see_addresses(components: Components) -> Components:
     """A load balancer in front of two servers whose process lists show the client's own address as HOST."""
-    return altered(parts, InTurn, SmallIds)
+    return components.with_overrides(LoadBalancer, SmallIds)
 
 
-@undecidable
-def two_nodes_alone(parts: Parts) -> Parts:
+@environment
+def two_nodes_alone(components: Components) -> Components:
     """A load balancer in front of two servers without other clients: two clients often have the same id."""
-    return altered(parts, _Alone, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_Alone, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_by_chance(parts: Parts) -> Parts:
+@environment
+def two_nodes_by_chance(components: Components) -> Components:
     """A load balancer connects each client to any of two servers."""
-    return altered(parts, _ByChance, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_ByChance, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_mostly_the_first(parts: Parts) -> Parts:
+@environment
+def two_nodes_mostly_the_first(components: Components) -> Components:
     """A load balancer connects every fifth client to the second of two servers, all others to the first."""
-    return altered(parts, _MostlyTheFirst, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_MostlyTheFirst, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_by_connections(parts: Parts) -> Parts:
+@environment
+def two_nodes_by_connections(components: Components) -> Components:
     """A load balancer connects each client to the one of two servers that has fewer sessions."""
-    return altered(parts, _LeastConnections, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_LeastConnections, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_with_own_greeting(parts: Parts) -> Parts:
+@environment
+def two_nodes_with_own_greeting(components: Components) -> Components:
     """A load balancer in front of two servers sends its own client numbers in the handshake."""
-    return altered(parts, _WithOwnGreeting, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_WithOwnGreeting, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def two_nodes_with_distinct_ids(parts: Parts) -> Parts:
+@environment
+def two_nodes_with_distinct_ids(components: Components) -> Components:
     """A load balancer in front of two servers whose session ids never coincide."""
-    return altered(parts, _WithDistinctIds, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_WithDistinctIds, SmallIds, ProxyAsHost)

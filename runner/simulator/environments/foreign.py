@@ -1,24 +1,21 @@
-"""Somebody else's sessions on a server: nobody may end them, and each one that is killed is reported at once."""
+"""Foreign sessions: sessions of other clients. A killed one is counted and reported on the standard error."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
 
-from runner.simulator.frontend import FrontEnd
+from runner.simulator import errors
+from runner.simulator.accounts import User
+from runner.simulator.connection import Connection
+from runner.simulator.dispatcher import Dispatcher
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
+from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session
 
-if TYPE_CHECKING:
-    from runner.simulator import errors
-    from runner.simulator.accounts import User
-    from runner.simulator.channel import Channel
-    from runner.simulator.connection import Connection
-    from runner.simulator.execute.engine import Engine
-    from runner.simulator.execute.instance import Instance
-
 FOREIGN_USER = "SHOP"
-KEPT = 30
+MAX_FOREIGN_SESSIONS = 30
 
 log = logging.getLogger("simulator")
 
@@ -30,39 +27,39 @@ class _Client:
         self._number = number
         self._of = of
 
-    def disconnect(self, last_word: errors.SqlError | None) -> None:  # noqa: ARG002 - nobody reads it
-        """Reports that the session was killed: a line on the standard error, which tests count."""
+    def disconnect(self, error: errors.SqlError | None) -> None:  # noqa: ARG002 - the client reads no error
+        """Reports that the session was killed, on the standard error; tests count these lines."""
         self._of.killed += 1
         log.error("foreign session %d was killed", self._number)
 
 
 class ForeignSessions:
-    """The sessions of one user on one server: when a new one logs in, the oldest of more than 30 logs out."""
+    """The foreign sessions of one server, at most 30: after further logins the oldest one logs out."""
 
     def __init__(self, instance: Instance, user: User) -> None:
         self._instance = instance
         self._user = user
         self._sessions: deque[Session] = deque()
         self.killed = 0
-        for _ in range(KEPT):
+        for _ in range(MAX_FOREIGN_SESSIONS):
             self.log_in()
 
     def log_in(self) -> int:
-        """One more session; the answer is its id."""
+        """Logs in a session and returns its id."""
         instance, user = self._instance, self._user
-        number = instance.ids.of(user, instance.ids.new())
+        number = instance.ids.id_for(user, instance.ids.allocate())
         session = Session(number, user, frozenset(), f"10.0.0.7:{number}", user.name, _Client(number, self))
         instance.registry.add(session)
         self._sessions.append(session)
-        if len(self._sessions) > KEPT:
+        if len(self._sessions) > MAX_FOREIGN_SESSIONS:
             oldest = self._sessions.popleft()
-            instance.ending.leave(oldest)
-            instance.ids.give_back(user, oldest.number)
+            instance.ending.client_disconnected(oldest)
+            instance.ids.release(user, oldest.number)
         return number
 
 
-class WithForeignSessions(FrontEnd):
-    """One server, where somebody else logs in whenever a client comes."""
+class ForeignSessionsDispatcher(Dispatcher):
+    """One server with foreign sessions; one more logs in before each client."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
@@ -70,14 +67,14 @@ class WithForeignSessions(FrontEnd):
 
     @property
     def foreign_killed(self) -> int:
-        """On the one server."""
+        """The number on the only server."""
         return self._foreign.killed
 
-    def connect(self, channel: Channel) -> Connection:
-        """The connection of a new client."""
-        self.mix()
-        return super().connect(channel)
+    def connect(self, stream: PacketStream) -> Connection:
+        """Logs in a foreign session, and creates the connection of a new client."""
+        self.add_foreign_sessions()
+        return super().connect(stream)
 
-    def mix(self) -> None:
-        """A foreign session gets an id between those of the clients."""
+    def add_foreign_sessions(self) -> None:
+        """Logs in a foreign session, whose id is between those of two clients."""
         self._foreign.log_in()

@@ -1,27 +1,22 @@
-"""A read/write splitter: each client has a session on a server that reads and one on a server that writes."""
+"""A read/write splitter: each client has one session for reading and one for writing, on two servers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
-from runner.simulator.catalogue import undecidable
-from runner.simulator.environments.cluster import Cluster, HostOfTheProxy
-from runner.simulator.environments.statements import Leg, ProxiedConnection, first_words, proxy_of
-from runner.simulator.parts import Parts, altered
+from runner.simulator.catalogue import environment
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.environments.cluster import Cluster, Node, ProxyAsHost
+from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, first_words, proxy_of
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
+from runner.simulator.handshake import Login
+from runner.simulator.packet_stream import PacketStream
+from runner.simulator.sessions import Session
 from runner.simulator.variants.ids import SmallIds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runner.simulator.channel import Channel
-    from runner.simulator.connection import Connection
-    from runner.simulator.environments.cluster import Node
-    from runner.simulator.execute.engine import Engine
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.handshake import Login
-    from runner.simulator.sessions import Session
 
 READS = ("SELECT", "SHOW")
 LOCKS = "FOR UPDATE"
@@ -29,41 +24,43 @@ SETS = ("SET", "ALTER SESSION")
 
 
 class SplitConnection(ProxiedConnection):
-    """SELECT and SHOW run on the reader, all else on the writer, and so does what runs in a transaction."""
+    """SELECT and SHOW are executed on the reader, other statements and transactions on the writer."""
 
-    def __init__(self, proxy: Instance, reader: Node, writer: Node, channel: Channel) -> None:
-        super().__init__(proxy, reader.engine, channel)
+    def __init__(self, proxy: Instance, reader: Node, writer: Node, stream: PacketStream) -> None:
+        super().__init__(proxy, reader.engine, stream)
         self._nodes = (reader, writer)
-        self._legs: tuple[Leg, ...] = ()
+        self._server_sessions: tuple[ServerSession, ...] = ()
 
-    def legs(self) -> Iterator[Leg]:
-        """Both."""
-        yield from self._legs
+    def sessions_to_close(self) -> Iterator[ServerSession]:
+        """Both sessions."""
+        yield from self._server_sessions
 
-    def leg(self, client: Session, text: str) -> Leg:  # noqa: ARG002 - the text decides
-        """The reader for what only reads, the writer for the rest."""
-        reader, writer = self._legs
+    def session_for(self, client: Session, text: str) -> ServerSession:  # noqa: ARG002 - the choice depends on the text
+        """The reader for statements that only read, else the writer."""
+        reader, writer = self._server_sessions
         words = first_words(text)
         reads = words.startswith(READS) and LOCKS not in words
-        return reader if reads and not self.keeps_together(writer) else writer
+        return reader if reads and not self.runs_on_writer_only(writer) else writer
 
-    def keeps_together(self, writer: Leg) -> bool:
-        """Whether everything runs on the writer: in a transaction."""
+    def runs_on_writer_only(self, writer: ServerSession) -> bool:
+        """Whether all statements are executed on the writer: in a transaction."""
         return writer.in_transaction
 
-    def _admit(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
-        client = super()._admit(number, login, token, scramble)
-        self._legs = tuple(self.open(node, client, self.given(node, client)) for node in self._nodes)
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        client = super()._new_session(number, login, token, scramble)
+        self._server_sessions = tuple(
+            self.log_in_at(node, client, self.id_from_greeting(node, client)) for node in self._nodes
+        )
         return client
 
-    def given(self, node: Node, client: Session) -> int | None:  # noqa: ARG002 - for the greeting of the reader
-        """The id that a server has given to the client already."""
+    def id_from_greeting(self, node: Node, client: Session) -> int | None:  # noqa: ARG002 - for the overrides below
+        """The id that the server allocated for the greeting, or None."""
         return None
 
     async def _run(self, session: Session, text: str, *, binary: bool) -> None:
         if first_words(text).startswith(SETS):
-            reader, _ = self._legs
-            with suppress(errors.SqlError):  # the writer's answer is the client's
+            reader, _ = self._server_sessions
+            with suppress(errors.SqlError):  # the client gets the writer's reply
                 await reader.node.engine.execute(reader.session, text)
         await super()._run(session, text, binary=binary)
 
@@ -75,66 +72,66 @@ class Splitter(Cluster):
         super().__init__(instance, engine, connection)
         self.proxy = proxy_of(instance)
 
-    def connect(self, channel: Channel) -> Connection:
+    def connect(self, stream: PacketStream) -> Connection:
         """Connects a client to both servers."""
-        self.mix()
+        self.add_foreign_sessions()
         reader, writer = self.nodes
-        return self.split(reader, writer, channel)
+        return self.connect_to_both(reader, writer, stream)
 
-    def split(self, reader: Node, writer: Node, channel: Channel) -> SplitConnection:
+    def connect_to_both(self, reader: Node, writer: Node, stream: PacketStream) -> SplitConnection:
         """The connection of a client."""
-        return SplitConnection(self.proxy, reader, writer, channel)
+        return SplitConnection(self.proxy, reader, writer, stream)
 
 
 class _AlsoInTransactions(SplitConnection):
-    def keeps_together(self, writer: Leg) -> bool:  # noqa: ARG002 - never
+    def runs_on_writer_only(self, writer: ServerSession) -> bool:  # noqa: ARG002 - never
         return False
 
 
 class _SplitsTransactions(Splitter):
-    def split(self, reader: Node, writer: Node, channel: Channel) -> SplitConnection:
-        return _AlsoInTransactions(self.proxy, reader, writer, channel)
+    def connect_to_both(self, reader: Node, writer: Node, stream: PacketStream) -> SplitConnection:
+        return _AlsoInTransactions(self.proxy, reader, writer, stream)
 
 
 class _GreetedByTheReader(SplitConnection):
-    def given(self, node: Node, client: Session) -> int | None:
+    def id_from_greeting(self, node: Node, client: Session) -> int | None:
         return client.number if node is self._nodes[0] else None
 
 
 class _GreetsAsTheReader(Splitter):
-    def split(self, reader: Node, writer: Node, channel: Channel) -> SplitConnection:
-        return _GreetedByTheReader(proxy_of(reader.instance, reader.instance.ids), reader, writer, channel)
+    def connect_to_both(self, reader: Node, writer: Node, stream: PacketStream) -> SplitConnection:
+        return _GreetedByTheReader(proxy_of(reader.instance, reader.instance.ids), reader, writer, stream)
 
 
 class _GreetedByTheWriter(SplitConnection):
-    def given(self, node: Node, client: Session) -> int | None:
+    def id_from_greeting(self, node: Node, client: Session) -> int | None:
         return client.number if node is self._nodes[1] else None
 
 
 class _GreetsAsTheWriter(Splitter):
-    def split(self, reader: Node, writer: Node, channel: Channel) -> SplitConnection:
-        return _GreetedByTheWriter(proxy_of(writer.instance, writer.instance.ids), reader, writer, channel)
+    def connect_to_both(self, reader: Node, writer: Node, stream: PacketStream) -> SplitConnection:
+        return _GreetedByTheWriter(proxy_of(writer.instance, writer.instance.ids), reader, writer, stream)
 
 
-@undecidable
-def splitter(parts: Parts) -> Parts:
+@environment
+def splitter(components: Components) -> Components:
     """A read/write splitter: SELECT and SHOW run on one server, other statements and transactions on another."""
-    return altered(parts, Splitter, SmallIds, HostOfTheProxy)
+    return components.with_overrides(Splitter, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def splitter_greeting_of_the_reader(parts: Parts) -> Parts:
+@environment
+def splitter_greeting_of_the_reader(components: Components) -> Components:
     """A read/write splitter whose handshake contains the session id on the reading server."""
-    return altered(parts, _GreetsAsTheReader, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_GreetsAsTheReader, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def splitter_greeting_of_the_writer(parts: Parts) -> Parts:
+@environment
+def splitter_greeting_of_the_writer(components: Components) -> Components:
     """A read/write splitter whose handshake contains the session id on the writing server."""
-    return altered(parts, _GreetsAsTheWriter, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_GreetsAsTheWriter, SmallIds, ProxyAsHost)
 
 
-@undecidable
-def splitter_without_transactions(parts: Parts) -> Parts:
+@environment
+def splitter_without_transactions(components: Components) -> Components:
     """A read/write splitter that also splits transactions."""
-    return altered(parts, _SplitsTransactions, SmallIds, HostOfTheProxy)
+    return components.with_overrides(_SplitsTransactions, SmallIds, ProxyAsHost)

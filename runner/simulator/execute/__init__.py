@@ -1,1 +1,1 @@
-"""What the statements do."""
+"""The execution of statements."""

@@ -1,23 +1,20 @@
-"""Executes statements: from a text to its result, its effects, or the error that refuses it."""
+"""Parses and executes statements: a text gives a result or an error."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.execute import changes, queries, transactions, users
+from runner.simulator.execute import queries, table_changes, transactions, users
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.parser import Parser
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
-
-    # Any: each function takes the one statement that it stands beside below.
-    Handler = Callable[[Instance, Session, Any], Awaitable[Result]]
+# Any: each function takes the class of statement for which it is registered below.
+Handler = Callable[[Instance, Session, Any], Awaitable[Result]]
 
 NESTING_LIMIT = 16
 
@@ -26,15 +23,15 @@ _HANDLERS: dict[type[sql.Statement], Handler] = {
     sql.Commit: transactions.commit,
     sql.Count: queries.count,
     sql.CreateRole: users.create_role,
-    sql.CreateTable: changes.create_table,
+    sql.CreateTable: table_changes.create_table,
     sql.CreateUser: users.create_user,
-    sql.Delete: changes.delete,
+    sql.Delete: table_changes.delete,
     sql.DropRole: users.drop_role,
-    sql.DropTable: changes.drop_table,
+    sql.DropTable: table_changes.drop_table,
     sql.DropUser: users.drop_user,
     sql.Grant: users.grant,
     sql.GrantOn: users.grant_on,
-    sql.Insert: changes.insert,
+    sql.Insert: table_changes.insert,
     sql.Nothing: transactions.nothing,
     sql.Revoke: users.revoke,
     sql.RevokeOn: users.revoke_on,
@@ -49,50 +46,50 @@ _HANDLERS: dict[type[sql.Statement], Handler] = {
     sql.ShowVariables: queries.show_variables,
     sql.Sleep: queries.sleep,
     sql.StartTransaction: transactions.start_transaction,
-    sql.Update: changes.update,
+    sql.Update: table_changes.update,
 }
 
 
 class Engine:
-    """Executes the statements of all sessions."""
+    """Parses and executes the statements of all sessions."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self._parser = Parser(instance.kill_grammar)
+        self._parser = Parser(instance.kill_grammar, instance.plain_kill_grammar)
 
     def parse(self, text: str) -> sql.Statement:
-        """The statement in a text, or the syntax error that it is."""
+        """Parses a text; raises a syntax error."""
         return self._parser.parse(text)
 
     def split(self, text: str) -> tuple[str, str]:
-        """The first of several statements in a text, and the rest of it."""
+        """The first of several statements in a text, and the remaining text."""
         return self._parser.split(text)
 
     async def execute(self, session: Session, text: str) -> Result:
-        """Executes the one statement in a text, on behalf of a session."""
+        """Executes the statement in a text for a session; a failed statement has no effect."""
         statement = self.parse(text)
         if isinstance(statement, sql.Definition):
             transactions.commit_now(session)
-        mark = session.transaction.mark()
+        mark = session.transaction.savepoint()
         try:
             result = await self.run(session, statement)
         except errors.SessionEndedError:
-            raise  # everything is undone already
+            raise  # the transaction is rolled back already
         except Exception:
-            session.transaction.return_to(mark)
+            session.transaction.roll_back_to(mark)
             raise
         finally:
-            if session.autocommit and not session.in_block and not session.ended:
+            if session.autocommit and not session.explicit_transaction and not session.ended:
                 transactions.commit_now(session)
         return result
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        """Executes a statement, and those inside it."""
+        """Executes a statement, also one inside a block; ``depth`` is the level of EXECUTE IMMEDIATE."""
         match statement:
             case sql.KillSession():
                 return await self.instance.kill.run(session, statement)
             case sql.Kill():
-                return self.instance.plain_kill.run(session, statement)
+                return await self.instance.plain_kill.run(session, statement)
             case sql.Block():
                 return await self._run_block(session, statement, depth)
             case sql.ExecuteImmediate():

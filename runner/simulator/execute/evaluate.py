@@ -1,24 +1,20 @@
-"""The values of expressions, and whether conditions hold."""
+"""Evaluates expressions and conditions."""
 
 from __future__ import annotations
 
 import operator
 import re
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.simulator import errors
 from runner.simulator.execute.variables import system_variable
-from runner.simulator.sql.expressions import Call, Expression, Field, Literal, Operation, Variable
+from runner.simulator.sessions import Session
+from runner.simulator.sql.expressions import Call, Condition, Expression, Field, Literal, Operation, Variable
 from runner.simulator.values import Value, as_number, as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.expressions import Condition
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -34,10 +30,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What names mean: the session that asks, and the row at hand."""
+    """The session and the row for which an expression is evaluated; ``positions`` has the positions of the columns."""
 
     session: Session
-    places: Mapping[str, int]
+    positions: Mapping[str, int]
     row: Sequence[Value] = ()
 
 
@@ -47,10 +43,10 @@ def evaluate(expression: Expression, scope: Scope) -> Value:
         case Literal():
             return expression.value
         case Field():
-            place = scope.places.get(expression.name)
-            if place is None:
+            position = scope.positions.get(expression.name)
+            if position is None:
                 raise errors.invalid_identifier(expression.name)
-            return scope.row[place] if scope.row else None
+            return scope.row[position] if scope.row else None
         case Operation():
             return _operation(expression.sign, evaluate(expression.left, scope), evaluate(expression.right, scope))
         case Variable():
@@ -61,7 +57,7 @@ def evaluate(expression: Expression, scope: Scope) -> Value:
 
 
 def holds(conditions: Iterable[Condition], scope: Scope) -> bool:
-    """Whether all conditions hold. One that compares with NULL does not."""
+    """Whether all conditions are true. A comparison with NULL is not."""
     return all(_holds(condition, scope) for condition in conditions)
 
 
@@ -89,7 +85,7 @@ def _compare(sign: str, left: Value, right: Value) -> bool:
 
 
 def like(text: str, pattern: str) -> bool:
-    """LIKE, piece by piece between the percent signs: no pattern makes it search for long."""
+    """LIKE. Each text between percent signs is searched only once, so that no pattern takes long."""
     first, *middle = [re.escape(piece).replace("_", ".") for piece in pattern.split("%")]
     if not middle:
         return re.fullmatch(first, text, re.DOTALL) is not None

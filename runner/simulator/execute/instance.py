@@ -1,27 +1,24 @@
-"""One server's state, and what acts on it."""
+"""The state of a server: the instances of its components."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from runner.simulator.accounts import Accounts
+from runner.simulator.execute.kill import KillSessionStatement, PlainKill
+from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.privileges import Privileges
 from runner.simulator.process import Process
-
-if TYPE_CHECKING:
-    from runner.simulator.accounts import Accounts
-    from runner.simulator.ending import SessionEnding
-    from runner.simulator.execute.kill import KillSessionStatement, PlainKill
-    from runner.simulator.execute.processlist import ProcessList
-    from runner.simulator.privileges import Privileges
-    from runner.simulator.sessions import Registry, SessionIds
-    from runner.simulator.settings import Settings
-    from runner.simulator.sql.kill import KillGrammar
-    from runner.simulator.tables import Tables
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Registry, SessionIds
+from runner.simulator.settings import Settings
+from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
+from runner.simulator.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One server: its accounts, its tables, its sessions, and what acts on them; `Parts.assemble` makes one."""
+    """The instances of a server's components; ``Components.assemble`` creates them."""
 
     settings: Settings
     accounts: Accounts
@@ -34,4 +31,5 @@ class Instance:
     kill: KillSessionStatement
     plain_kill: PlainKill
     kill_grammar: KillGrammar
+    plain_kill_grammar: PlainKillGrammar
     process: Process = field(default_factory=Process)

@@ -1,40 +1,36 @@
-"""SELECT, and the SHOW statements."""
+"""SELECT, SHOW, and the statements that take time."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
-from runner.simulator.execute.changes import locked_rows
 from runner.simulator.execute.evaluate import Scope, evaluate, holds, like
-from runner.simulator.execute.names import table_named
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result, Rows, cell
+from runner.simulator.execute.table_changes import locked_rows
+from runner.simulator.execute.table_names import find_table
 from runner.simulator.execute.variables import system_variables
-from runner.simulator.execute.views import view_named
+from runner.simulator.execute.views import find_view
+from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Call, Expression
-from runner.simulator.values import as_number
+from runner.simulator.sql.statements import Count, Select, ShowProcessList, ShowVariables, Sleep
+from runner.simulator.values import Value, as_number
 from runner.simulator.wire import TYPE_DECIMAL, TYPE_TEXT, Column
-
-if TYPE_CHECKING:
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import Count, Select, ShowProcessList, ShowVariables, Sleep
-    from runner.simulator.values import Value
 
 _COUNT = Call("COUNT")
 
 
 async def show_process_list(instance: Instance, session: Session, statement: ShowProcessList) -> Result:
-    """Lists the sessions."""
+    """SHOW PROCESSLIST."""
     full = statement.full
     rows = instance.process_list.rows(session, full=full)
     return _result(instance.process_list.columns(full=full), rows)
 
 
 async def show_variables(_: Instance, session: Session, statement: ShowVariables) -> Result:
-    """Shows system variables."""
+    """SHOW VARIABLES."""
     pattern = statement.pattern
     shown = [
         (name, value) for name, value in system_variables(session) if pattern is None or like(name, pattern.lower())
@@ -43,7 +39,7 @@ async def show_variables(_: Instance, session: Session, statement: ShowVariables
 
 
 async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
-    """A procedure that sleeps: longer than no time at all."""
+    """DBMS_LOCK.SLEEP; the time has to be greater than 0."""
     seconds = _seconds(session, statement.seconds)
     if seconds <= 0:
         raise errors.no_time_to_sleep()
@@ -52,25 +48,25 @@ async def sleep(_: Instance, session: Session, statement: Sleep) -> Result:
 
 
 async def count(_: Instance, session: Session, statement: Count) -> Result:
-    """A loop that counts."""
+    """A block that counts in a loop: waits for the time that the loop would take."""
     await session.wait(max(0.0, _seconds(session, statement.seconds)))
     return Done()
 
 
 async def select(instance: Instance, session: Session, statement: Select) -> Result:
-    """Reads rows, and where it is asked to, locks them."""
+    """SELECT, also with FOR UPDATE."""
     if statement.joined:
         return await _joined(instance, session, statement)
     columns, rows = await _source(instance, session, statement)
-    places = {column.label: place for place, column in enumerate(columns)}
-    rows = [row for row in rows if holds(statement.where, Scope(session, places, row))]
+    positions = {column.label: position for position, column in enumerate(columns)}
+    rows = [row for row in rows if holds(statement.where, Scope(session, positions, row))]
     for key, descending in reversed(statement.order):
-        rows.sort(key=lambda row: _sortable(evaluate(key, Scope(session, places, row))), reverse=descending)
+        rows.sort(key=lambda row: _sortable(evaluate(key, Scope(session, positions, row))), reverse=descending)
     return _selected(session, statement, columns, rows)
 
 
 async def _joined(instance: Instance, session: Session, statement: Select) -> Result:
-    """Each row of a table with each row of every other one."""
+    """A join without conditions: each row of a table with each row of the others."""
     if statement.where or statement.order or statement.lock is not None:
         raise errors.not_supported("a join with more to it")
     first = replace(statement, joined=())
@@ -88,13 +84,13 @@ async def _source(
 ) -> tuple[tuple[Column, ...], list[tuple[Value, ...]]]:
     if statement.table is None:
         return (Column("DUMMY"),), [("X",)]
-    view = view_named(instance, session, statement.table)
+    view = find_view(instance, session, statement.table)
     if view is not None:
         return view.columns, view.content(instance, session)
-    table = table_named(instance, session, statement.table)
-    instance.privileges.demand_on(session, table.name, "SELECT")
+    table = find_table(instance, session, statement.table)
+    instance.privileges.require_on(session, table.name, "SELECT")
     if statement.lock is not None:
-        instance.privileges.demand_on(session, table.name, "UPDATE")
+        instance.privileges.require_on(session, table.name, "UPDATE")
         await locked_rows(instance, session, table, statement.where, statement.lock)
     columns = tuple(Column(column.name, TYPE_DECIMAL if column.numeric else TYPE_TEXT) for column in table.columns)
     return columns, [values for _, values in table.visible(session.transaction)]
@@ -105,29 +101,29 @@ def _selected(
 ) -> Result:
     if any(item.expression == _COUNT for item in statement.items):
         columns, rows = (Column("COUNT(*)", TYPE_DECIMAL),), [(len(rows),)]
-    places = {column.label: place for place, column in enumerate(columns)}
+    positions = {column.label: position for position, column in enumerate(columns)}
     shown: list[Column] = []
     picked: list[list[Value]] = []
     for item in statement.items:
         if item.expression is None:
             shown += columns
-            picked += [[row[place] for row in rows] for place in range(len(columns))]
+            picked += [[row[position] for row in rows] for position in range(len(columns))]
             continue
         if item.expression == _COUNT:
             values: list[Value] = [rows[0][0]]
         else:
-            values = [evaluate(item.expression, Scope(session, places, row)) for row in rows]
-            evaluate(item.expression, Scope(session, places))  # an unknown name is an error without rows too
-        kind = _kind(item.expression, columns, places, values)
+            values = [evaluate(item.expression, Scope(session, positions, row)) for row in rows]
+            evaluate(item.expression, Scope(session, positions))  # an unknown name is an error, even without rows
+        kind = _kind(item.expression, columns, positions, values)
         shown.append(Column(item.label, kind))
         picked.append(values)
     return _result(tuple(shown), list(zip(*picked, strict=True)))
 
 
-def _kind(expression: Expression, columns: tuple[Column, ...], places: dict[str, int], values: list[Value]) -> int:
+def _kind(expression: Expression, columns: tuple[Column, ...], positions: dict[str, int], values: list[Value]) -> int:
     name = getattr(expression, "name", None)
-    if name in places and values:
-        return columns[places[name]].kind
+    if name in positions and values:
+        return columns[positions[name]].kind
     known = [value for value in values if value is not None]
     return TYPE_DECIMAL if known and not any(isinstance(value, str) for value in known) else TYPE_TEXT
 
@@ -137,7 +133,7 @@ def _seconds(session: Session, expression: Expression) -> float:
 
 
 def _sortable(value: Value) -> tuple[bool, bool, Value]:
-    """NULLs come last, numbers before text."""
+    """The key for sorting: numbers, then texts, then NULLs."""
     return (value is None, isinstance(value, str), 0 if value is None else value)
 
 

@@ -1,4 +1,4 @@
-"""What a statement answers when it is not refused."""
+"""The results of statements that succeed: OK or rows. Errors are exceptions (``runner.simulator.errors``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.simulator.wire import Cell, Column, to_bytes
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """OK, how many rows the statement changed, and how many warnings it gave."""
+    """OK, with the number of affected rows and of warnings."""
 
     affected: int = 0
     warnings: int = 0
@@ -22,8 +22,8 @@ class Rows:
     """A result set.
 
     Attributes:
-        rows: all of them, or what makes them one after the other.
-        large: whether there are so many that the next ones are made only when the client has read those before.
+        rows: the rows, or an iterator that creates them one by one.
+        large: whether rows are created only as fast as the client reads them.
     """
 
     columns: tuple[Column, ...]
@@ -35,7 +35,7 @@ Result = Done | Rows
 
 
 def cell(value: Value) -> Cell:
-    """A value as it goes over the wire; Oracle mode has no empty text."""
+    """A value as it is sent; in Oracle mode the empty text is NULL."""
     if value is None or value == "":
         return None
     return to_bytes(as_text(value))

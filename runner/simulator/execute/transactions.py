@@ -1,45 +1,41 @@
-"""COMMIT, ROLLBACK, and the statements that set up a session."""
+"""Transactions, autocommit, and the session's schema."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
-
-if TYPE_CHECKING:
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import RollbackTo, Savepoint, SetAutocommit, SetSchema, Statement
+from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import RollbackTo, Savepoint, SetAutocommit, SetSchema, Statement
 
 
 async def commit(_: Instance, session: Session, __: Statement) -> Result:
-    """Makes the changes everyone's."""
+    """COMMIT."""
     commit_now(session)
     return Done()
 
 
 async def roll_back(_: Instance, session: Session, __: Statement) -> Result:
-    """Undoes the changes."""
+    """ROLLBACK."""
     session.transaction.roll_back()
     session.savepoints.clear()
-    session.in_block = False
+    session.explicit_transaction = False
     return Done()
 
 
 async def savepoint(_: Instance, session: Session, statement: Savepoint) -> Result:
-    """Marks a point to return to; a name that was used already is moved."""
+    """SAVEPOINT; an existing name is replaced."""
     session.savepoints.pop(statement.name, None)
-    session.savepoints[statement.name] = session.transaction.mark()
+    session.savepoints[statement.name] = session.transaction.savepoint()
     return Done()
 
 
 async def roll_back_to(_: Instance, session: Session, statement: RollbackTo) -> Result:
-    """Undoes the changes since a point, which stays; later points are gone."""
+    """ROLLBACK TO a savepoint, which stays; later ones are removed."""
     if statement.name not in session.savepoints:
         raise errors.no_such_savepoint(statement.name)
-    session.transaction.return_to(session.savepoints[statement.name])
+    session.transaction.roll_back_to(session.savepoints[statement.name])
     names = list(session.savepoints)
     for later in names[names.index(statement.name) + 1 :]:
         del session.savepoints[later]
@@ -47,14 +43,14 @@ async def roll_back_to(_: Instance, session: Session, statement: RollbackTo) -> 
 
 
 async def start_transaction(_: Instance, session: Session, __: Statement) -> Result:
-    """Commits what is open; what follows is committed by COMMIT only."""
+    """START TRANSACTION: commits the open transaction; autocommit is off until the next COMMIT."""
     commit_now(session)
-    session.in_block = True
+    session.explicit_transaction = True
     return Done()
 
 
 async def set_autocommit(_: Instance, session: Session, statement: SetAutocommit) -> Result:
-    """Switches autocommit; switching it on commits."""
+    """SET AUTOCOMMIT; switching it on commits the open transaction."""
     if statement.on:
         commit_now(session)
     session.autocommit = statement.on
@@ -62,31 +58,31 @@ async def set_autocommit(_: Instance, session: Session, statement: SetAutocommit
 
 
 async def set_global(instance: Instance, session: Session, _: Statement) -> Result:
-    """Variables of the whole server need a privilege; the simulator has none to set."""
-    instance.privileges.demand(session, ALTER_SYSTEM)
+    """SET GLOBAL needs a privilege, and has no effect."""
+    instance.privileges.require(session, ALTER_SYSTEM)
     return Done()
 
 
 async def set_schema(instance: Instance, session: Session, statement: SetSchema) -> Result:
-    """Makes another schema the session's."""
+    """Changes the session's schema."""
     enter_schema(instance, session, statement.name)
     return Done()
 
 
 async def nothing(_: Instance, __: Session, ___: Statement) -> Result:
-    """Understood, and without effect."""
+    """A statement without effect."""
     return Done()
 
 
 def enter_schema(instance: Instance, session: Session, name: str) -> None:
-    """Makes another schema the session's."""
+    """Changes the session's schema."""
     if name not in instance.accounts.users:
         raise errors.no_such_schema()
     session.schema = name
 
 
 def commit_now(session: Session) -> None:
-    """Makes the changes everyone's, and ends an explicit transaction."""
+    """Commits the open transaction, and ends an explicit one."""
     session.transaction.commit()
     session.savepoints.clear()
-    session.in_block = False
+    session.explicit_transaction = False

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.simulator import errors
-from runner.simulator.accounts import ADMINISTRATOR, secret_of
-from runner.simulator.execute.names import table_named
+from runner.simulator.accounts import ADMINISTRATOR, TableName, password_hash_of
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.views import full_view_name, view_named
-
-if TYPE_CHECKING:
-    from runner.simulator.accounts import TableName
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import (
-        AlterUser,
-        CreateRole,
-        CreateUser,
-        DropRole,
-        DropUser,
-        Grant,
-        GrantOn,
-        Name,
-        Revoke,
-        RevokeOn,
-    )
+from runner.simulator.execute.table_names import find_table
+from runner.simulator.execute.views import find_view, full_view_name
+from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import (
+    AlterUser,
+    CreateRole,
+    CreateUser,
+    DropRole,
+    DropUser,
+    Grant,
+    GrantOn,
+    Name,
+    Revoke,
+    RevokeOn,
+)
 
 
 async def create_user(instance: Instance, session: Session, statement: CreateUser) -> Result:
-    """Creates a user that may not even log in yet."""
-    instance.privileges.demand(session, "CREATE USER")
+    """CREATE USER."""
+    instance.privileges.require(session, "CREATE USER")
     instance.accounts.check_password(statement.password)
     instance.accounts.create_user(statement.name, statement.password)
     return Done()
 
 
 async def alter_user(instance: Instance, session: Session, statement: AlterUser) -> Result:
-    """Gives a user another password; everyone may change the own one."""
+    """ALTER USER: changes a password; users may change their own."""
     if statement.name != session.user.name:
-        instance.privileges.demand(session, "ALTER USER")
+        instance.privileges.require(session, "ALTER USER")
     user = instance.accounts.users.get(statement.name)
     if user is None:
         raise errors.no_such_user(statement.name)
     if user.administrator and not session.user.administrator:
         raise errors.no_privilege()
     instance.accounts.check_password(statement.password)
-    user.secret = secret_of(statement.password)
+    user.password_hash = password_hash_of(statement.password)
     return Done()
 
 
 async def drop_user(instance: Instance, session: Session, statement: DropUser) -> Result:
-    """Drops a user and its tables. Its sessions live on: a session ends by KILL, or by its client."""
-    instance.privileges.demand(session, "DROP USER")
+    """DROP USER, with its tables. Its sessions stay: a session ends by KILL, or by its client."""
+    instance.privileges.require(session, "DROP USER")
     name = statement.name
     if not statement.cascade:
         raise errors.drop_needs_cascade()
@@ -68,22 +63,22 @@ async def drop_user(instance: Instance, session: Session, statement: DropUser) -
 
 
 async def create_role(instance: Instance, session: Session, statement: CreateRole) -> Result:
-    """Creates a role; who creates it may grant it."""
-    instance.privileges.demand(session, "CREATE ROLE")
+    """CREATE ROLE; the creator may grant it."""
+    instance.privileges.require(session, "CREATE ROLE")
     instance.accounts.create_role(statement.name)
     session.user.roles[statement.name] = True
     return Done()
 
 
 async def drop_role(instance: Instance, session: Session, statement: DropRole) -> Result:
-    """Drops a role."""
-    instance.privileges.demand(session, "DROP ANY ROLE")
+    """DROP ROLE."""
+    instance.privileges.require(session, "DROP ANY ROLE")
     instance.accounts.drop_role(statement.name)
     return Done()
 
 
 async def grant(instance: Instance, session: Session, statement: Grant) -> Result:
-    """Grants system privileges and roles; all of them, or none."""
+    """GRANT of system privileges and roles, all or none."""
     _check(instance, session, statement.privileges, statement.roles)
     grantees = [instance.accounts.grantee(name) for name in statement.grantees]
     for grantee in grantees:
@@ -95,7 +90,7 @@ async def grant(instance: Instance, session: Session, statement: Grant) -> Resul
 
 
 async def revoke(instance: Instance, session: Session, statement: Revoke) -> Result:
-    """Takes system privileges and roles back; all of them, or none."""
+    """REVOKE of system privileges and roles, all or none."""
     _check(instance, session, statement.privileges, statement.roles)
     grantees = [instance.accounts.grantee(name) for name in statement.grantees]
     for grantee in grantees:
@@ -113,40 +108,40 @@ async def revoke(instance: Instance, session: Session, statement: Revoke) -> Res
 
 
 async def grant_on(instance: Instance, session: Session, statement: GrantOn) -> Result:
-    """Grants privileges on a table or a view."""
-    named = _object_named(instance, session, statement.table)
+    """GRANT on a table or a view."""
+    named = _find_object(instance, session, statement.table)
     for privilege in statement.privileges:
         if not instance.privileges.may_grant_on(session, named, privilege):
             raise errors.no_privilege()
     for grantee in [instance.accounts.grantee(name) for name in statement.grantees]:
         for privilege in statement.privileges:
-            place = (named, privilege)
-            grantee.objects[place] = statement.grantable or grantee.objects.get(place, False)
+            key = (named, privilege)
+            grantee.objects[key] = statement.grantable or grantee.objects.get(key, False)
     return Done()
 
 
 async def revoke_on(instance: Instance, session: Session, statement: RevokeOn) -> Result:
-    """Takes privileges on a table or a view back."""
-    named = _object_named(instance, session, statement.table)
-    places = [(named, privilege) for privilege in statement.privileges]
-    for _, privilege in places:
+    """REVOKE on a table or a view."""
+    named = _find_object(instance, session, statement.table)
+    keys = [(named, privilege) for privilege in statement.privileges]
+    for _, privilege in keys:
         if not instance.privileges.may_grant_on(session, named, privilege):
             raise errors.no_privilege()
     grantees = [instance.accounts.grantee(name) for name in statement.grantees]
     for grantee in grantees:
-        if grantee.objects.keys().isdisjoint(places):
+        if grantee.objects.keys().isdisjoint(keys):
             raise errors.object_not_granted()
     for grantee in grantees:
-        for place in places:
-            grantee.objects.pop(place, None)
+        for key in keys:
+            grantee.objects.pop(key, None)
     return Done()
 
 
-def _object_named(instance: Instance, session: Session, name: Name) -> TableName:
+def _find_object(instance: Instance, session: Session, name: Name) -> TableName:
     """The full name of the table or view that a statement names."""
-    if view_named(instance, session, name) is not None:
+    if find_view(instance, session, name) is not None:
         return full_view_name(name)
-    return table_named(instance, session, name).name
+    return find_table(instance, session, name).name
 
 
 def _check(instance: Instance, session: Session, privileges: tuple[str, ...], roles: tuple[str, ...]) -> None:

@@ -1,17 +1,13 @@
-"""System variables, as far as client libraries ask for them."""
+"""The system variables that client libraries read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from runner.simulator import errors
+from runner.simulator.sessions import Session
 from runner.simulator.settings import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runner.simulator.sessions import Session
-    from runner.simulator.values import Value
+from runner.simulator.values import Value
 
 PRODUCT = "OceanBase simulator (session surface of Oracle mode)"
 
@@ -48,7 +44,7 @@ def system_variables(session: Session) -> Iterator[tuple[str, Value]]:
 
 
 def system_variable(name: str, session: Session) -> Value:
-    """The value of `@@name`, with or without a scope in front."""
+    """The value of ``@@name``, with or without a scope."""
     plain = name.lstrip("@").rpartition(".")[2]
     if plain == "AUTOCOMMIT":
         return int(session.autocommit)

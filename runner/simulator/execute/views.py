@@ -1,38 +1,33 @@
-"""The views that everyone, or the administrator, can read."""
+"""The data dictionary views, and who may read them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from runner.simulator.accounts import ADMINISTRATOR
+from runner.simulator.accounts import ADMINISTRATOR, TableName
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.variables import PRODUCT
+from runner.simulator.sessions import Session
 from runner.simulator.settings import VERSION
+from runner.simulator.sql.statements import Name
+from runner.simulator.values import Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runner.simulator.accounts import TableName
-    from runner.simulator.execute.instance import Instance
-    from runner.simulator.sessions import Session
-    from runner.simulator.sql.statements import Name
-    from runner.simulator.values import Value
-
-    Content = Callable[[Instance, Session], list[tuple[Value, ...]]]
+Content = Callable[[Instance, Session], list[tuple[Value, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view. A restricted one needs SELECT ANY DICTIONARY, or SELECT on it."""
+    """A view; a restricted one needs SELECT ANY DICTIONARY, or SELECT on it."""
 
     columns: tuple[Column, ...]
     content: Content
     restricted: bool = False
 
 
-def view_named(instance: Instance, session: Session, name: Name) -> View | None:
-    """The view of this name, if the session may know of it."""
+def find_view(instance: Instance, session: Session, name: Name) -> View | None:
+    """The view with this name, or None, also if the session may not read it."""
     view = _VIEWS.get(name[1]) if name[0] in (None, "SYS") else None
     if view is None or not view.restricted:
         return view

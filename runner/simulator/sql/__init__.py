@@ -1,1 +1,1 @@
-"""The statements the server understands: from text to frozen values."""
+"""The grammar: parses texts to statements, which are frozen values."""

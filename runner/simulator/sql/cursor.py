@@ -1,4 +1,4 @@
-"""The parser's place in a statement."""
+"""The parser's position in the tokens of a statement."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ RESERVED = frozenset(
 
 
 class Cursor:
-    """Walks over the tokens of one statement."""
+    """Reads the tokens of one statement, one by one."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -69,50 +69,50 @@ class Cursor:
 
     @property
     def now(self) -> Token:
-        """The token at hand."""
+        """The present token."""
         return self._tokens[self._at]
 
     @property
     def previous(self) -> Token:
-        """The token taken last."""
+        """The token that was read last."""
         return self._tokens[max(self._at - 1, 0)]
 
     def next(self) -> Token:
-        """Takes the token at hand."""
+        """Reads the present token."""
         token = self._tokens[self._at]
         if token.kind != END:
             self._at += 1
         return token
 
     def fail(self) -> NoReturn:
-        """The token at hand does not fit: says so, with the text from there on."""
+        """Raises a syntax error at the present token."""
         self.fail_at(self.now)
 
     def fail_at(self, token: Token) -> NoReturn:
-        """An earlier token turns out not to fit."""
+        """Raises a syntax error at a token."""
         start = token.start
         raise errors.syntax_error(self.sql[start:], self.sql.count("\n", 0, start) + 1)
 
     def sees(self, *words: str) -> bool:
-        """Whether these keywords come next."""
+        """Whether these keywords are next."""
         ahead = self._tokens[self._at : self._at + len(words)]
         return [(token.kind, token.value) for token in ahead] == [(WORD, word) for word in words]
 
     def accept(self, *words: str) -> bool:
-        """Takes these keywords if they come next, all or none."""
+        """Reads these keywords if all of them are next."""
         if not self.sees(*words):
             return False
         self._at += len(words)
         return True
 
     def expect(self, *words: str) -> None:
-        """Takes these keywords; anything else is a syntax error."""
+        """Reads these keywords, or raises a syntax error."""
         for word in words:
             if not self.accept(word):
                 self.fail()
 
     def one_of(self, *words: str) -> str | None:
-        """Takes one of these keywords if it comes next."""
+        """Reads one of these keywords if it is next."""
         token = self.now
         if token.kind == WORD and token.value in words:
             self._at += 1
@@ -120,7 +120,7 @@ class Cursor:
         return None
 
     def symbol(self, *symbols: str) -> str | None:
-        """Takes one of these symbols if it comes next."""
+        """Reads one of these symbols if it is next."""
         token = self.now
         if token.kind == SYMBOL and token.value in symbols:
             self._at += 1
@@ -128,61 +128,61 @@ class Cursor:
         return None
 
     def expect_symbol(self, symbol: str) -> None:
-        """Takes a symbol; anything else is a syntax error."""
+        """Reads a symbol, or raises a syntax error."""
         if self.symbol(symbol) is None:
             self.fail()
 
     def take(self, *kinds: str) -> Token:
-        """Takes a token of one of these kinds; anything else is a syntax error."""
+        """Reads a token of one of these kinds, or raises a syntax error."""
         if self.now.kind not in kinds:
             self.fail()
         return self.next()
 
     def string(self) -> str:
-        """Takes a text in single quotes."""
+        """Reads a text in single quotes."""
         return self.take(STRING).value
 
     def integer(self) -> int:
-        """Takes a whole number without a sign."""
+        """Reads a whole number without a sign."""
         token = self.now
         if token.kind != NUMBER or not token.value.isdigit() or token.end - token.start > 18:  # noqa: PLR2004 - 64 bits
             self.fail()
         return int(self.next().value)
 
     def may_be_name(self) -> bool:
-        """Whether a name comes next."""
+        """Whether a name is next."""
         token = self.now
         return token.kind == QUOTED or (token.kind == WORD and token.value not in RESERVED)
 
     def name(self) -> str:
-        """Takes a name: unquoted ones are in upper case, quoted ones as they are."""
+        """Reads a name; an unquoted one is converted to upper case."""
         return self.next().value if self.may_be_name() else self.fail()
 
     def qualified_name(self) -> tuple[str | None, str]:
-        """Takes a name with or without a schema."""
+        """Reads a name with or without a schema."""
         first = self.name()
         return (first, self.name()) if self.symbol(".") else (None, first)
 
     def raw(self, token: Token) -> str:
-        """A token as it was written."""
+        """The text of a token."""
         return self.sql[token.start : token.end]
 
-    def deeper(self) -> None:
-        """One parenthesis further in; there is an end to it."""
+    def enter_level(self) -> None:
+        """Enters a nested level; too many levels are a syntax error."""
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
             self.fail()
 
-    def shallower(self) -> None:
-        """One parenthesis further out."""
+    def leave_level(self) -> None:
+        """Leaves a nested level."""
         self._depth -= 1
 
     def ends(self) -> bool:
-        """Whether the statement ends here, with or without a semicolon; takes nothing."""
+        """Whether the statement ends here, with or without a semicolon; reads nothing."""
         return self.now.kind == END or (self.now.kind == SYMBOL and self.now.value == ";")
 
     def close(self) -> None:
-        """The statement ends here, with or without a semicolon."""
+        """Reads the end of the statement, with or without a semicolon, or raises a syntax error."""
         self.symbol(";")
         if self.now.kind != END:
             self.fail()

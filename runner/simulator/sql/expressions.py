@@ -1,16 +1,13 @@
-"""Expressions and conditions: what they are, and how they are read."""
+"""Expressions and conditions: their classes and their grammar."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
+from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD
 from runner.simulator.values import LONGEST_TEXT, Value, number
-
-if TYPE_CHECKING:
-    from runner.simulator.sql.cursor import Cursor
 
 COMPARISONS = ("=", "<>", "!=", "^=", "<", ">", "<=", ">=")
 
@@ -20,33 +17,33 @@ BARE_FUNCTIONS = frozenset({"USER", "UID", "SYSDATE", "SYSTIMESTAMP", "CURRENT_T
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Anything with a value."""
+    """Base class of expressions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Literal(Expression):
-    """A number, a text, NULL."""
+    """A number, a text or NULL."""
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Field(Expression):
-    """A column's value."""
+    """The name of a column."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Variable(Expression):
-    """A system variable's value."""
+    """The name of a system variable."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Expression):
-    """A function's value."""
+    """A call of a function."""
 
     name: str
     arguments: tuple[Expression, ...] = ()
@@ -54,7 +51,7 @@ class Call(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Operation(Expression):
-    """Two values joined by +, -, *, / or ||."""
+    """An operation with +, -, *, / or ||."""
 
     sign: str
     left: Expression
@@ -72,7 +69,7 @@ class Condition:
 
 
 def expression(cursor: Cursor) -> Expression:
-    """Sums and joined texts."""
+    """Reads an expression."""
     left = _product(cursor)
     while sign := cursor.symbol("+", "-", "||"):
         left = Operation(sign, left, _product(cursor))
@@ -80,7 +77,7 @@ def expression(cursor: Cursor) -> Expression:
 
 
 def arguments(cursor: Cursor) -> tuple[Expression, ...]:
-    """Expressions between commas, up to the closing parenthesis."""
+    """Reads expressions between commas, and the closing parenthesis."""
     found = [expression(cursor)]
     while cursor.symbol(","):
         found.append(expression(cursor))
@@ -89,7 +86,7 @@ def arguments(cursor: Cursor) -> tuple[Expression, ...]:
 
 
 def where(cursor: Cursor) -> tuple[Condition, ...]:
-    """WHERE and its conditions, all of which have to hold; none where there is no WHERE."""
+    """Reads WHERE and its conditions, joined by AND; without WHERE there are none."""
     if not cursor.accept("WHERE"):
         return ()
     found = [_condition(cursor)]
@@ -122,9 +119,9 @@ def _product(cursor: Cursor) -> Expression:
 
 
 def _operand(cursor: Cursor) -> Expression:
-    cursor.deeper()
+    cursor.enter_level()
     found = _signed(cursor)
-    cursor.shallower()
+    cursor.leave_level()
     return found
 
 

@@ -1,75 +1,73 @@
-"""From a text to a statement."""
+"""Parses a text to a statement."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runner.simulator import errors
-from runner.simulator.sql import accounts, data, kill, session
+from runner.simulator.sql import session_grammar, table_grammar, user_grammar
 from runner.simulator.sql.cursor import Cursor
+from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
 from runner.simulator.sql.statements import ShowProcessList, Statement
 from runner.simulator.sql.tokens import END
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Rule = Callable[[Cursor], Statement]
+Rule = Callable[[Cursor], Statement]
 
 CACHED_STATEMENTS = 512
 CACHED_LENGTH = 2_000
 
 _SIMPLE: dict[tuple[str, ...], Rule] = {
-    ("KILL",): kill.plain_kill,
-    ("CREATE", "USER"): accounts.create_user,
-    ("ALTER", "USER"): accounts.alter_user,
-    ("DROP", "USER"): accounts.drop_user,
-    ("CREATE", "ROLE"): accounts.create_role,
-    ("DROP", "ROLE"): accounts.drop_role,
-    ("GRANT",): accounts.grant,
-    ("REVOKE",): accounts.revoke,
-    ("CREATE", "TABLE"): data.create_table,
-    ("DROP", "TABLE"): data.drop_table,
-    ("INSERT",): data.insert,
-    ("UPDATE",): data.update,
-    ("DELETE",): data.delete,
-    ("SELECT",): data.select,
-    ("SET",): session.set_,
-    ("ALTER", "SESSION"): session.alter_session,
-    ("COMMIT",): session.commit,
-    ("ROLLBACK",): session.rollback,
-    ("SAVEPOINT",): session.savepoint,
-    ("START",): session.start,
-    ("CALL",): session.call,
+    ("CREATE", "USER"): user_grammar.create_user,
+    ("ALTER", "USER"): user_grammar.alter_user,
+    ("DROP", "USER"): user_grammar.drop_user,
+    ("CREATE", "ROLE"): user_grammar.create_role,
+    ("DROP", "ROLE"): user_grammar.drop_role,
+    ("GRANT",): user_grammar.grant,
+    ("REVOKE",): user_grammar.revoke,
+    ("CREATE", "TABLE"): table_grammar.create_table,
+    ("DROP", "TABLE"): table_grammar.drop_table,
+    ("INSERT",): table_grammar.insert,
+    ("UPDATE",): table_grammar.update,
+    ("DELETE",): table_grammar.delete,
+    ("SELECT",): table_grammar.select,
+    ("SET",): session_grammar.set_,
+    ("ALTER", "SESSION"): session_grammar.alter_session,
+    ("COMMIT",): session_grammar.commit,
+    ("ROLLBACK",): session_grammar.rollback,
+    ("SAVEPOINT",): session_grammar.savepoint,
+    ("START",): session_grammar.start,
+    ("CALL",): session_grammar.call,
     ("SHOW", "PROCESSLIST"): lambda _: ShowProcessList(),
     ("SHOW", "FULL", "PROCESSLIST"): lambda _: ShowProcessList(full=True),
-    ("SHOW", "VARIABLES"): session.show_variables,
-    ("SHOW", "SESSION", "VARIABLES"): session.show_variables,
-    ("SHOW", "GLOBAL", "VARIABLES"): session.show_variables,
+    ("SHOW", "VARIABLES"): session_grammar.show_variables,
+    ("SHOW", "SESSION", "VARIABLES"): session_grammar.show_variables,
+    ("SHOW", "GLOBAL", "VARIABLES"): session_grammar.show_variables,
 }
 
 
 class Parser:
-    """Reads statements; texts that it has read lately it knows by heart."""
+    """Parses statements; the results for recent texts are cached."""
 
-    def __init__(self, kill_grammar: kill.KillGrammar) -> None:
+    def __init__(self, kill_grammar: KillGrammar, plain_kill_grammar: PlainKillGrammar) -> None:
         rules = dict(_SIMPLE)
+        rules["KILL",] = plain_kill_grammar.kill
         rules["ALTER", "SYSTEM", "KILL"] = kill_grammar.session
         rules["BEGIN",] = self._begin
-        rules["DECLARE",] = session.counting
+        rules["DECLARE",] = session_grammar.counting
         self._rules: dict[str, list[tuple[tuple[str, ...], Rule]]] = {}
         for words, rule in rules.items():
             self._rules.setdefault(words[0], []).append((words, rule))
         self._cached = lru_cache(CACHED_STATEMENTS)(self._parse)
 
     def parse(self, sql: str) -> Statement:
-        """The statement in a text, or the error that it is."""
+        """Parses a text; raises a syntax error."""
         return self._cached(sql) if len(sql) <= CACHED_LENGTH else self._parse(sql)
 
     def split(self, sql: str) -> tuple[str, str]:
-        """The first of several statements in a text, and the rest of it: empty behind the last one.
+        """The first of several statements in a text, and the remaining text, which is empty after the last one.
 
-        What is no statement is not split: it is one syntax error, to the end of the text.
+        A text that begins with a syntax error is not split.
         """
         cursor = Cursor(sql)
         try:
@@ -94,7 +92,7 @@ class Parser:
         for words, rule in rules:
             if cursor.accept(*words):
                 return rule(cursor)
-        # The offending token is the first one that no rule of this beginning goes on with.
+        # The syntax error is at the first token that continues no rule with this beginning.
         known = 0
         for words, _ in rules:
             known = max(known, next(count for count in range(len(words), -1, -1) if cursor.sees(*words[:count])))
@@ -103,4 +101,4 @@ class Parser:
         return cursor.fail()
 
     def _begin(self, cursor: Cursor) -> Statement:
-        return session.begin(cursor, self._statement)
+        return session_grammar.begin(cursor, self._statement)

@@ -1,30 +1,28 @@
-"""Every statement the server understands, as a value."""
+"""The statements, as frozen values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.simulator.sql.expressions import Condition, Expression
-    from runner.simulator.tables import TableColumn
+from runner.simulator.sql.expressions import Condition, Expression
+from runner.simulator.tables import TableColumn
 
 Name = tuple[str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Any statement."""
+    """Base class of statements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition(Statement):
-    """A statement that defines something, and therefore commits the open transaction."""
+    """Base class of DDL statements, which commit the open transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class KillSession(Statement):
-    """ALTER SYSTEM KILL SESSION; `text` is what stood between the quotes."""
+    """ALTER SYSTEM KILL SESSION; ``text`` is the text between the quotes."""
 
     text: str
     immediate: bool = False
@@ -32,10 +30,11 @@ class KillSession(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Kill(Statement):
-    """The plain KILL of a session, or of its running statement only."""
+    """The plain KILL of a session, or of its running statement; ``scope`` is CONNECTION, QUERY or None."""
 
     text: str
     query_only: bool = False
+    scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class ShowProcessList(Statement):
 
 @dataclass(frozen=True, slots=True)
 class ShowVariables(Statement):
-    """SHOW VARIABLES; `pattern` is what stands behind LIKE."""
+    """SHOW VARIABLES; ``pattern`` is the text after LIKE."""
 
     pattern: str | None = None
 
@@ -172,7 +171,7 @@ class Delete(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One column of a SELECT; no expression stands for all columns."""
+    """One column of a SELECT; without an expression it means all columns."""
 
     label: str
     expression: Expression | None
@@ -180,7 +179,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class RowLock:
-    """FOR UPDATE; the seconds to wait, where the statement says so."""
+    """FOR UPDATE, with the time limit of WAIT or NOWAIT in seconds."""
 
     seconds: int | None = None
 
@@ -195,7 +194,7 @@ class Select(Statement):
     order: tuple[tuple[Expression, bool], ...] = ()
     lock: RowLock | None = None
     joined: tuple[Name, ...] = ()
-    """More tables, each row of which is joined with each row of the others."""
+    """Further tables, joined without conditions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class Sleep(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Count(Statement):
-    """A block that counts in a loop, and the seconds that it takes."""
+    """A block that counts in a loop for so many seconds."""
 
     seconds: Expression
 
@@ -228,7 +227,7 @@ class Block(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Nothing(Statement):
-    """A statement that has no effect here: it is understood, and answered with OK."""
+    """A statement without effect: the reply is OK."""
 
 
 @dataclass(frozen=True, slots=True)

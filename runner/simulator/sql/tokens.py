@@ -1,4 +1,4 @@
-"""A statement's text as tokens."""
+"""Splits a statement's text into tokens."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SYMBOL = "symbol"
 END = "end"
 BAD = "bad"
 
-# Possessive throughout: no text, however long or hostile, makes the expression go back.
-# Python 3.11.2, Debian 12's, loses its place in possessive groups: only single characters are repeated possessively.
+# Possessive quantifiers: no text, however long or hostile, makes the expression backtrack.
+# Python 3.11.2 (Debian 12) has a bug in possessive groups: only single characters are repeated possessively.
 _TOKEN = re.compile(
     r"""
       (?P<blank>   (?: \s | --[^\n]*+ | /\*.*?\*/ )+ )
@@ -36,9 +36,9 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: what it is, what it means, where it stands.
+    """One token: its kind, value and position.
 
-    A word's value is in upper case, as the server compares it; a string's is what stands between its quotes.
+    The value of a word is in upper case; that of a string is the text between the quotes.
     """
 
     kind: str
@@ -48,13 +48,13 @@ class Token:
 
 
 def tokens_of(sql: str) -> list[Token]:
-    """All tokens of a text, an END behind them; what is no token ends the list as BAD."""
+    """All tokens of a text, followed by END; if a text is no token, it is the last one, of kind BAD."""
     found: list[Token] = []
     at, length = 0, len(sql)
     while at < length:
         match = _TOKEN.match(sql, at)
         if match is None:
-            # An open quote shows the text behind it, as the kernel does.
+            # The error message shows the text after an open quote, as OceanBase's does.
             found.append(Token(BAD, "", at + 1 if sql[at] in "'\"" and at + 1 < length else at, length))
             return found
         kind, text, end = match.lastgroup or BAD, match[0], match.end()

@@ -1,31 +1,31 @@
-"""Servers that differ from this one and are right all the same, to see whether a test accuses them."""
+"""Conforming variants: differences from the default that a correct suite reports no deviation for."""
 
 from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (
-    ending,
-    idle,
+    ending_of_sessions,
+    idle_timeout,
     ids,
-    listing,
-    others,
-    prepared,
-    proxy,
-    statement,
-    states,
-    tenant,
-    wire,
+    kill_statement,
+    list_contents,
+    other_clients,
+    other_statements,
+    prepared_statements,
+    proxies,
+    states_of_sessions,
+    wire_format,
 )
 
 __all__ = [
     "VARIANTS",
-    "ending",
-    "idle",
+    "ending_of_sessions",
+    "idle_timeout",
     "ids",
-    "listing",
-    "others",
-    "prepared",
-    "proxy",
-    "statement",
-    "states",
-    "tenant",
-    "wire",
+    "kill_statement",
+    "list_contents",
+    "other_clients",
+    "other_statements",
+    "prepared_statements",
+    "proxies",
+    "states_of_sessions",
+    "wire_format",
 ]

@@ -1,26 +1,23 @@
-"""Other ids, and other ways to show them."""
+"""Other session ids, and other types of the column ID."""
 
-# ruff: noqa: ARG002, D102 - overriding one step of many, each explained where the honest one stands
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
 
-from runner.simulator.catalogue import lawful
-from runner.simulator.execute.processlist import ProcessList
+from runner.simulator.accounts import User
+from runner.simulator.catalogue import variant
+from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.sessions import SessionIds
 from runner.simulator.wire import TYPE_BIGINT, TYPE_DECIMAL, TYPE_TEXT
 
-if TYPE_CHECKING:
-    from runner.simulator.accounts import User
-
-REST_SECONDS = 1.0
+REUSE_SECONDS = 1.0
 THIRTY_ONE_BITS = 31
 
 
-@lawful
+@variant
 class SmallIds(SessionIds):
     """Ids are 1, 2, 3 and so on."""
 
@@ -28,23 +25,23 @@ class SmallIds(SessionIds):
         super().__init__()
         self.last = 0
 
-    def new(self) -> int:
+    def allocate(self) -> int:
         self.last += 1
         return self.last
 
 
-@lawful
+@variant
 class SmallIdsReused(SessionIds):
     """A new session gets the lowest free number that was not in use within the last second."""
 
-    rest: float = REST_SECONDS
+    reuse_after: float = REUSE_SECONDS
 
     def __init__(self) -> None:
         super().__init__()
         self.taken: set[int] = set()
         self.resting: dict[int, float] = {}
 
-    def new(self) -> int:
+    def allocate(self) -> int:
         now = time.monotonic()
         self.resting = {number: until for number, until in self.resting.items() if until > now}
         number = 1
@@ -53,12 +50,12 @@ class SmallIdsReused(SessionIds):
         self.taken.add(number)
         return number
 
-    def give_back(self, user: User | None, number: int) -> None:
+    def release(self, user: User | None, number: int) -> None:
         self.taken.discard(number)
-        self.resting[number] = time.monotonic() + self.rest
+        self.resting[number] = time.monotonic() + self.reuse_after
 
 
-@lawful
+@variant
 class ScatteredIds(SessionIds):
     """Ids are random numbers of 31 bits, as behind a proxy."""
 
@@ -66,7 +63,7 @@ class ScatteredIds(SessionIds):
         super().__init__()
         self.taken: set[int] = set()
 
-    def new(self) -> int:
+    def allocate(self) -> int:
         number = 0
         while number in self.taken or not number:
             number = random.getrandbits(THIRTY_ONE_BITS)
@@ -74,7 +71,7 @@ class ScatteredIds(SessionIds):
         return number
 
 
-@lawful
+@variant
 class FallingIds(SessionIds):
     """Every id is lower than the one before."""
 
@@ -82,12 +79,12 @@ class FallingIds(SessionIds):
         super().__init__()
         self.last = 3_000_000_000
 
-    def new(self) -> int:
+    def allocate(self) -> int:
         self.last -= 3
         return self.last
 
 
-@lawful
+@variant
 class ThreadIdDiffers(SessionIds):
     """The handshake contains another number than the session's id."""
 
@@ -95,12 +92,12 @@ class ThreadIdDiffers(SessionIds):
         super().__init__()
         self.greeted = 0
 
-    def in_greeting(self, number: int) -> int:
+    def greeting_id(self, number: int) -> int:
         self.greeted += 1
         return self.greeted
 
 
-@lawful
+@variant
 class IdsAsDecimal(ProcessList):
     """The ids of the process list have the type decimal."""
 
@@ -108,7 +105,7 @@ class IdsAsDecimal(ProcessList):
         return TYPE_DECIMAL
 
 
-@lawful
+@variant
 class IdsAsBigint(ProcessList):
     """The ids of the process list have the type bigint."""
 
@@ -116,7 +113,7 @@ class IdsAsBigint(ProcessList):
         return TYPE_BIGINT
 
 
-@lawful
+@variant
 class IdsAsText(ProcessList):
     """The ids of the process list have the type text."""
 

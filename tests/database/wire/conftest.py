@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from certificates import Authority
-from wire_server import encrypted
+
+from tests.support.certificates import Authority
+from tests.support.protocol_server import encrypted
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.create(tmp_path_factory.mktemp("tls"))
 

@@ -7,10 +7,10 @@ import select
 import threading
 from collections.abc import Callable, Iterator
 
-from wire_server import ERROR, PATIENCE, Peer, client, serving
-
 from runner.database.outcome import Ok, ServerError
 from runner.database.session import Session
+from tests.support.eventually import PATIENCE
+from tests.support.protocol_server import ERROR, Peer, client, serving
 
 KILLED = ServerError(1927, "70100", "Connection was killed")
 
@@ -63,7 +63,7 @@ def idle(*then: Callable[[Peer], object]) -> Iterator[tuple[Session, Idle]]:
     server = Idle(*then)
     with connected(server) as session:
         assert session.execute("SELECT 1", PATIENCE) == Ok()
-        assert session.listen() is None
+        assert session.check_connection() is None
         yield session, server
 
 
@@ -77,6 +77,6 @@ def complain(peer: Peer) -> None:
 
 def arrived(session: Session) -> bool:
     """Whether something is there to be read."""
-    line = session._line  # noqa: SLF001 - the wire itself is the question
+    line = session._stream  # noqa: SLF001 - the wire itself is the question
     assert line is not None
     return bool(select.select([line._socket], [], [], 0)[0])  # noqa: SLF001 - as above

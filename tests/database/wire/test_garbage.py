@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from waiting import eventually
-from wire_server import PATIENCE, Peer, client, serving
 
 from runner.database.outcome import Lost, Outcome, ServerError, Unreadable
-from runner.database.session import Hangup
-from wire.sessions import connected, idle
+from runner.database.session import ConnectionEnd
+from tests.database.wire.sessions import connected, idle
+from tests.support.eventually import PATIENCE, eventually
+from tests.support.protocol_server import Peer, client, serving
 
 GARBAGE: dict[str, Callable[[Peer], object]] = {
     "a wrong packet number": lambda peer: peer.ok(9),
@@ -36,11 +36,11 @@ def test_garbage_is_neither_an_answer_nor_the_end_of_the_session(garbage: Callab
     with connected(behave) as session:
         outcome = session.execute("SELECT 1", PATIENCE)
         assert isinstance(outcome, Unreadable), outcome
-        assert session.listen() is None
+        assert session.check_connection() is None
         assert session.execute("SELECT 1", PATIENCE) == outcome  # no answer can be told from another any more
         go.set()
-        assert eventually(session.listen)
-        assert session.hangup == Hangup("closed", None)
+        assert eventually(session.check_connection)
+        assert session.connection_end == ConnectionEnd("closed", None)
 
 
 @pytest.mark.parametrize("row", [b"\x011", b"\xfd\x00\x00\x10" + bytes(2**20)], ids=["small rows", "large rows"])
@@ -71,7 +71,7 @@ def test_a_server_that_talks_without_end_and_unasked_keeps_nobody_listening() ->
     with idle(babble) as (session, server):
         server.proceed()
         for _ in range(50):
-            assert session.listen() is None
+            assert session.check_connection() is None
         assert isinstance(session.execute("SELECT 1", PATIENCE), Unreadable)
 
 
@@ -113,6 +113,6 @@ def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> No
 def test_whatever_bytes_come_unasked_the_end_is_heard(data: bytes) -> None:
     with idle(lambda peer: peer.socket.sendall(data)) as (session, server):
         server.proceed()
-        assert eventually(session.listen)
-        assert session.hangup is not None
-        assert session.hangup.manner == "closed"
+        assert eventually(session.check_connection)
+        assert session.connection_end is not None
+        assert session.connection_end.manner == "closed"

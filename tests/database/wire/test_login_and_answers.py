@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wire_server import PATIENCE, Peer, client, outcome_of_login, serving
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
-from wire.sessions import answering, connected
+from tests.database.wire.sessions import answering, connected
+from tests.support.eventually import PATIENCE
+from tests.support.protocol_server import Peer, client, outcome_of_login, serving
 
 
 def test_a_refused_login_is_an_error_with_its_code() -> None:
@@ -103,7 +104,7 @@ def test_a_servers_version_is_any_text(version: bytes) -> None:
     with serving(lambda peer: log_in(peer, version)) as dsn:
         session = client(dsn)
         assert session.open(PATIENCE) == Ok()
-        assert session.greeting.version == version.decode("latin-1")
+        assert session.handshake.version == version.decode("latin-1")
         session.close()
 
 

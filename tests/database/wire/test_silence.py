@@ -6,11 +6,12 @@ import threading
 import time
 
 import pytest
-from wire_server import PATIENCE, Peer, client, serving
 
 from runner.database.outcome import Lost, NoReply, Ok
 from runner.database.session import Session
-from wire.sessions import answering, connected
+from tests.database.wire.sessions import answering, connected
+from tests.support.eventually import PATIENCE
+from tests.support.protocol_server import Peer, client, serving
 
 
 @pytest.mark.parametrize("how", ["accepts", "greets", "half a greeting"])
@@ -52,7 +53,7 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_l
         assert session.execute("SELECT 1", 0.2) == NoReply(0.2)
         assert time.monotonic() - start < PATIENCE / 2
         assert session.busy
-        assert session.listen() is None
+        assert session.check_connection() is None
         go.set()
         assert isinstance(session.result(PATIENCE), Ok | Lost)
         assert not session.busy

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from case_bench import PATIENCE, Bench, simulator
 
 from runner.database.dsn import Dsn
+from tests.execution.case_bench import Bench, simulator
+from tests.support.eventually import PATIENCE
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def dsn() -> Iterator[Dsn]:
     with simulator("--lock-wait", str(2 * PATIENCE)) as dsn:
         yield dsn

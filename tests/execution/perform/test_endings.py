@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from case_bench import KILL, PATIENCE, Bench, sent, simulator
 
-from runner.database.limits import Limits
+from runner.database.time_limits import Limits
 from runner.execution.verdict import CaseResult, Verdict
+from tests.execution.case_bench import KILL, Bench, sent, simulator
+from tests.support.eventually import PATIENCE
 
 ENDS = f"steps:\n  - killer: {KILL}\n    reply: [ok, connection-lost]\nends: [victim]"
 KEEPS = "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nwatch: 3"

@@ -10,44 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from case_bench import KILL, PATIENCE, SESSIONS, Bench, sent, simulator, somebody_else
-from waiting import eventually
 
 from runner.database.dsn import Dsn
-from runner.database.limits import Limits
 from runner.database.outcome import Ok, Rows
 from runner.database.profile import ErrorPattern, load_profile
+from runner.database.time_limits import Limits
 from runner.execution.verdict import CaseResult, Verdict
-
-UNDECIDED = {
-    "a preparing statement fails": (
-        "steps:\n  - killer: SELECT x FROM nowhere\n  - killer: SELECT 1 FROM DUAL\n    reply: ok",
-        "preparation failed: killer: SELECT x FROM nowhere: error",
-    ),
-    "the last preparing statement fails": (
-        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - stranger: SELECT FROM\nends: [victim]",
-        "preparation failed: stranger: SELECT FROM",
-    ),
-    "a preparing login fails": ("steps:\n  - connect: no_one", "preparation failed: no_one: its login"),
-    "what is awaited was never sent": ("steps:\n  - await: victim\n    reply: ok", "no statement in flight"),
-    "who speaks is not connected": ("steps:\n  - late: SELECT 1\n    reply: ok", "late is not connected"),
-    "the id of who is not connected": (
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${late.id}'\n    reply: ok\nends: [late]",
-        "the id of late is unknown",
-    ),
-    "a statement is over before it is seen": (
-        "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: later\n  - wait: {victim: blocked}",
-        "finished before the process list showed it blocked",
-    ),
-}
-
-
-@pytest.mark.parametrize(("body", "reason"), UNDECIDED.values(), ids=list(UNDECIDED))
-def test_a_case_that_the_target_had_no_fair_chance_in_is_inconclusive(bench: Bench, body: str, reason: str) -> None:
-    sessions = SESSIONS.rstrip("}") + "}, late: {user: killer, connect: false}, no_one: {create: false}}"
-    result = bench.run(body, sessions=sessions)
-    assert result.verdict is Verdict.INCONCLUSIVE, result.actual
-    assert reason in result.reason
+from tests.execution.case_bench import (
+    KILL,
+    SESSIONS,
+    Bench,
+    sent,
+    simulator,
+    somebody_else,
+)
+from tests.support.eventually import PATIENCE, eventually
 
 
 def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: Bench) -> None:

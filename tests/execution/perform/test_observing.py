@@ -3,52 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-
-import pytest
-from case_bench import KILL, Bench
+from pathlib import Path
 
 from runner.execution.verdict import Verdict
 from runner.language.model import Level
-
-OBSERVED = {
-    "the first outcome that fits": (
-        "observe:\n  an error: {reply: error, ends: []}\n  it ends: {reply: ok, ends: [victim]}\n  all: {}",
-        "it ends",
-    ),
-    "an outcome that says less": ("observe:\n  nothing: {ends: []}\n  all: {ends: [victim]}", "all"),
-    "how the connection ends": (
-        "observe:\n  reset: {ends: [victim], connection: reset}\n  closed: {ends: [victim], connection: closed}",
-        "closed",
-    ),
-    "an answer that is not listed": (
-        "observe:\n  an error: {reply: error, ends: [victim]}",
-        "other: OK, 0 rows affected; victim ended",
-    ),
-    "an end that is not listed with the answer": (
-        "observe:\n  nothing ends: {reply: ok, ends: []}\n  an error: {reply: error, ends: [victim]}",
-        "other: OK, 0 rows affected; victim ended",
-    ),
-}
-
-
-@pytest.mark.parametrize(("observe", "name"), OBSERVED.values(), ids=list(OBSERVED))
-def test_what_came_is_observed_under_its_name(bench: Bench, observe: str, name: str) -> None:
-    result = bench.settling_within(0.3).run(f"steps:\n  - killer: {KILL}\n    reply: any\n{observe}", "OBS-1")
-    assert (result.verdict, result.observed) == (Verdict.OBSERVED, {name: 1})
+from tests.execution.case_bench import KILL, Bench, simulator
+from tests.support.eventually import PATIENCE
 
 
 def test_an_observation_is_repeated_and_counted(bench: Bench) -> None:
-    body = f"repeat: 3\nsteps:\n  - killer: {KILL}\n    reply: any\nobserve:\n  it ends: {{reply: ok, ends: [victim]}}"
+    steps = f"steps:\n  - killer: {KILL}\n    reply: observed\n"
+    body = f"repeat: 3\n{steps}observe:\n  it ends: {{reply: ok, ends: [victim]}}"
     result = bench.run(body, "OBS-1")
     assert (result.verdict, result.observed) == (Verdict.OBSERVED, {"it ends": 3})
     assert [ending.session for ending in result.endings] == ["victim"] * 3
+
+
+REPEATED = f"repeat: 9\nsteps:\n  - killer: {KILL}\nobserve:\n  it ends: {{ends: [victim]}}"
+
+
+def repeating_for(seconds: float, bench: Bench) -> Bench:
+    return dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, repeat=seconds))
+
+
+def test_an_observation_is_not_repeated_again_when_its_time_is_over(bench: Bench) -> None:
+    assert repeating_for(PATIENCE, bench).run(REPEATED, "OBS-4").observed == {"it ends": 9}
+    hurried = repeating_for(0.001, bench).run(REPEATED, "OBS-4")
+    assert (hurried.observed, len(hurried.endings)) == ({"it ends": 3}, 3), "three times in any case"
+
+
+def test_a_case_that_says_less_than_three_times_is_not_run_more_often(bench: Bench) -> None:
+    result = repeating_for(0.001, bench).run(REPEATED.replace("9", "2"), "OBS-4")
+    assert result.observed == {"it ends": 2}
+
+
+def test_a_server_that_needs_seconds_to_end_a_session_is_measured_three_times(tmp_path: Path) -> None:
+    with simulator("--variant", "slow-end") as dsn:
+        result = repeating_for(4, Bench(tmp_path, dsn)).run(REPEATED.replace("9", "100"), "OBS-4")
+    assert result.observed == {"it ends": 3}, "each takes three seconds, and the time is over in the second"
+    assert all(end.row_ms is not None and end.row_ms > 2900 for end in result.endings)
 
 
 def test_an_observation_in_which_another_session_ends_deviates_and_binds_like_a_must(bench: Bench) -> None:
     body = """\
 steps:
   - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'
-    reply: any
+    reply: observed
 observe:
   it does nothing: {reply: ok, ends: []}"""
     result = bench.run(body, "OBS-1")
@@ -59,5 +59,5 @@ observe:
 
 def test_an_observation_without_an_answer_says_so(bench: Bench) -> None:
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
-    result = slow.run("steps:\n  - killer: ${sleep}\n    reply: any\nobserve:\n  answered: {reply: rows}", "OBS-1")
+    result = slow.run("steps:\n  - killer: ${sleep}\n    reply: observed\nobserve:\n  answered: {reply: rows}", "OBS-1")
     assert (result.verdict, result.observed) == (Verdict.OBSERVED, {"no reply within 0.3 s": 1})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from case_bench import simulator
-from suite import ROOT, run_suite
+
+from tests.execution.case_bench import simulator
+from tests.support.paths import ROOT
+from tests.support.suite_run import run_suite
 
 OTHERWISE = {
     "": ("the privilege is missing", "it is executed", "the same ids"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from case_bench import KILL, Bench
 
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level
+from tests.execution.case_bench import KILL, Bench
 
 # 2 to the 32 more is nobody's number, and the simulator takes it for the victim's all the same
 NAMES_NOBODY = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: ok"

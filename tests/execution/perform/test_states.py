@@ -7,10 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from case_bench import KILL, Bench, simulator
 
-from runner.database.limits import Limits
+from runner.database.time_limits import Limits
 from runner.execution.verdict import Verdict
+from tests.execution.case_bench import KILL, Bench, simulator
 
 ROWS = "table: [" + ", ".join(f"[{number}, 1000000000]" for number in range(1, 9)) + "]\n"
 JOIN = "SELECT * FROM " + ", ".join(f"${{table}} {alias}" for alias in "abcdef")
@@ -25,7 +25,7 @@ CONFORMING = {
     "  - wait: {victim: running}\n" + LEAVES.replace("steps:\n", "").replace("{how}", "abort"),
     "its client reads no more than the beginning": UNREAD + ENDS_IT,
     "an answer that was left is read later": "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: unread\n"
-    "  - await: victim\n    reply: {rows: {values: [[1]]}}",
+    "  - receive: victim\n    reply: {rows: {values: [[1]]}}",
     "nobody asks after a session whose client has left": "steps:\n  - disconnect: stranger\n" + ENDS_IT,
     "the same rows": "steps:\n  - killer: SELECT 1 FROM DUAL\n  - victim: SELECT 1 FROM DUAL\n    reply: same-rows",
 }

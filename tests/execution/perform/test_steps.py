@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from case_bench import KILL, Bench, sent
-
 from runner.execution.verdict import Verdict
+from tests.execution.case_bench import KILL, Bench, sent
 
 ALSO_LATER = "{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
 LATER = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer, connect: false}, stranger: {}}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from case_bench import KILL, Bench
 
 from runner.database.profile import ErrorPattern, load_profile
 from runner.execution.verdict import Verdict
+from tests.execution.case_bench import KILL, Bench
 
 BROKEN = "ALTER SYSTEM KILL SESSION"  # a statement under test that is answered with a syntax error
 

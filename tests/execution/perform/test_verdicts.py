@@ -7,43 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from case_bench import KILL, SESSIONS, Bench, sent, simulator, somebody_else
 
 from runner.database.profile import Exemption, load_profile
 from runner.execution.verdict import Verdict
-
-CONFORMING = {
-    "the named session ends": f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]",
-    "one of several replies": f"steps:\n  - killer: {KILL}\n    reply: [error, success]\nends: [victim]",
-    "counts": f"steps:\n  - killer: {KILL}\n    reply: {{ok: {{affected: 0, warnings: 0}}}}\nends: [victim]",
-    "an error": "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error",
-    "an error class": "steps:\n  - killer: ALTER SYSTEM KILL SESION 'abc'\n    reply: syntax",
-    "another error class": "steps:\n  - stranger: ALTER SYSTEM KILL SESSION '${killer.id}'\n    reply: privilege",
-    "rows": "steps:\n  - killer: SELECT 1, NULL FROM DUAL\n    reply: {rows: {values: [[1, null]]}}",
-    "the list": "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [ID, USER], sessions: "
-    '{victim: {USER: "${victim.user}", INFO: null}, killer: {COMMAND: Query}}}}',
-    "the same error": "steps:\n  - killer: SELECT\n    reply: error\n  - killer: SELECT 1 1\n    reply: same-error",
-    "a table": "table: [[1, 5], [2, 6]]\nsteps:\n  - stranger: SELECT val FROM ${table} ORDER BY id\n"
-    "    reply: {rows: {values: [[5], [6]]}}",
-    "a statement in flight": "steps:\n  - victim: ${sleep}\n    reply: later\n  - wait: {victim: running}\n"
-    f"  - killer: {KILL}\n    reply: ok\n  - await: victim\n    reply: [connection-lost, interrupted]\nends: [victim]",
-    "a wait for a lock": "table: [[1, 0]]\nsteps:\n  - killer: ${begin}\n"
-    "  - killer: UPDATE ${table} SET val = 1 WHERE id = 1\n  - victim: UPDATE ${table} SET val = 2 WHERE id = 1\n"
-    "    reply: later\n  - wait: {victim: blocked}\n  - killer: ROLLBACK\n  - await: victim\n    reply: ok",
-    "a statement in flight that nobody awaits": "steps:\n  - stranger: ${sleep}\n    reply: later\n"
-    f"  - killer: {KILL}\n    reply: ok\nends: [victim]",
-    "a prepared statement": f"steps:\n  - killer: {KILL}\n    prepared: true\n    reply: ok\nends: [victim]",
-    "the killer itself": "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${killer.id}'\n"
-    "    reply: [ok, connection-lost, error]\nends: [killer]",
-}
-
-
-@pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
-def test_a_case_that_is_right_conforms(bench: Bench, body: str) -> None:
-    result = bench.run(body)
-    assert (result.verdict, result.actual, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
-    ends = body.rpartition("\nends: [")[2].removesuffix("]") if "\nends: [" in body else ""
-    assert ",".join(ending.session for ending in result.endings) == ends
+from tests.execution.case_bench import KILL, Bench, sent, simulator, somebody_else
 
 
 def test_a_login_in_the_middle_is_judged_like_a_statement(bench: Bench) -> None:
@@ -59,116 +26,6 @@ steps:
     reply: ok
     new_id_than: late"""
     assert bench.run(body, sessions=sessions).verdict is Verdict.CONFORMS
-
-
-@dataclasses.dataclass(frozen=True)
-class Wrong:
-    """A case that claims what the simulator does not do."""
-
-    body: str
-    expected: str
-    actual: str
-    safety: bool = False
-
-
-DEVIATING = {
-    "an OK where an error was claimed": Wrong(
-        f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]",
-        "gets the reply privilege",
-        "OK, 0 rows affected",
-    ),
-    "an error where an OK was claimed": Wrong(
-        f"steps:\n  - stranger: {KILL}\n    reply: ok\nends: [victim]", "gets the reply ok", "[privilege]"
-    ),
-    "an error of another class": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: syntax",
-        "gets the reply syntax",
-        "error ",
-    ),
-    "other counts": Wrong(
-        f"steps:\n  - killer: {KILL}\n    reply: {{ok: {{affected: 1}}}}\nends: [victim]",
-        "gets the reply ok (1 affected)",
-        "OK, 0 rows affected",
-    ),
-    "rows where an OK was claimed": Wrong("steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: ok", "ok", "1 rows: 1"),
-    "other rows": Wrong(
-        "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: {rows: {values: [[2]]}}", "[['2']]", "1 rows: 1"
-    ),
-    "other columns": Wrong(
-        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {columns: [USER, ID]}}",
-        "columns USER, ID",
-        "ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ",
-    ),
-    "another field in the list": Wrong(
-        "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {COMMAND: Query}}}}",
-        "a row of victim with COMMAND=Query",
-        "ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO: ",
-    ),
-    "another error than before": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: error\n"
-        "  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: same-error",
-        "gets the reply same-error",
-        "error ",
-    ),
-    "same-error without an error before": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION\n    reply: same-error", "gets the reply same-error", "error "
-    ),
-    "a session ends that should go on": Wrong(
-        f"steps:\n  - killer: {KILL}\n    reply: ok",
-        "all sessions that should not be killed stay usable",
-        "lost: victim (",
-    ),
-    "another session ends than the one that should": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [stranger]",
-        "the connection of stranger is gone within 0.3 s",
-        "stranger",
-    ),
-    "a session goes on that should end": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nends: [victim]",
-        "the connection of victim is gone within 0.3 s",
-        "victim",
-    ),
-    "a running session goes on that should end": Wrong(
-        "steps:\n  - victim: ${sleep}\n    reply: later\n  - wait: {victim: running}\n"
-        "  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\nends: [victim]",
-        "the connection of victim is gone within 0.3 s",
-        "victim",
-    ),
-    "a session goes on that is waited for": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION 'abc'\n    reply: error\n  - wait: {victim: gone}",
-        "the connection of victim is gone within 0.3 s",
-        "victim",
-    ),
-    "a session ends that no statement names": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: ok",
-        "all sessions that should not be killed stay usable",
-        "lost: victim (",
-        safety=True,
-    ),
-    "harm besides a wrong answer": Wrong(
-        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'\n    reply: syntax",
-        "gets the reply syntax",
-        "lost: victim (",
-        safety=True,
-    ),
-    "a login that should be refused": Wrong(
-        f"steps:\n  - killer: {KILL}\n    reply: ok\n  - connect: again\n    reply: login-refused\nends: [victim]",
-        "again: its login gets the reply login-refused",
-        "OK",
-    ),
-}
-
-
-@pytest.mark.parametrize("wrong", DEVIATING.values(), ids=list(DEVIATING))
-def test_a_case_that_claims_something_else_deviates_with_what_was_expected_and_what_came(
-    bench: Bench, wrong: Wrong
-) -> None:
-    sessions = SESSIONS.rstrip("}") + "}, again: {user: killer, connect: false}}"
-    result = bench.settling_within(0.3).run(wrong.body, sessions=sessions)
-    assert result.verdict is Verdict.DEVIATES, result.reason
-    assert wrong.expected in result.expected
-    assert wrong.actual in result.actual
-    assert result.safety is wrong.safety
 
 
 def test_a_row_that_claims_a_session_that_does_not_answer_any_more_deviates(bench: Bench) -> None:
@@ -247,6 +104,17 @@ def test_an_exempt_case_is_not_run(bench: Bench) -> None:
     assert result.transcript == ()
 
 
+def test_a_case_that_needs_what_the_profile_lacks_is_not_run(bench: Bench) -> None:
+    profile = dataclasses.replace(load_profile("oceanbase-oracle"), lacks={"serial": "no such thing here"})
+    lacking = dataclasses.replace(bench, profile=profile)
+    result = lacking.run("steps:\n  - killer: ALTER SYSTEM KILL SESSION '${killer.id}, 1'\n    reply: ok")
+    assert result.verdict is Verdict.NOT_APPLICABLE
+    assert result.reason == "needs serial (a serial# after the session's id): no such thing here"
+    assert result.transcript == ()
+    other = lacking.run("steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows")
+    assert other.verdict is Verdict.CONFORMS
+
+
 def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Bench) -> None:
     with somebody_else(bench.dsn) as (session, own):
         profile = dataclasses.replace(
@@ -263,7 +131,7 @@ def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Be
             "steps:\n  - killer: UPDATE it\n    reply: ok", sessions="{killer: {user: administrator}, plain: {}}"
         )
         assert (result.verdict, sent(result)) == (Verdict.INCONCLUSIVE, [])
-        assert session.listen() is None
+        assert session.check_connection() is None
 
 
 def test_values_of_rows_may_hold_what_only_the_run_knows(bench: Bench) -> None:

@@ -1,0 +1,67 @@
+"""The options of commands that connect to a target, and the target."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
+from runner.database.profile import DEFAULT_PROFILE, load_profile
+from runner.database.target import Target, TargetError
+from runner.database.time_limits import Limits
+from runner.execution.profile_problems import check_profile
+from runner.language.suite import Suite
+
+
+class UnusableTargetError(Exception):
+    """The target can't be reached or used; the message has the reason and the fix."""
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--dsn`` and ``--profile``, as ``pytest cases`` has them, and ``--cases``."""
+    parser.add_argument(
+        "--dsn",
+        metavar="URL",
+        help=f"the target, as for pytest cases (default: the environment variable {DSN_VARIABLE})",
+    )
+    parser.add_argument(
+        "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="its profile (default: %(default)s)"
+    )
+    add_cases_argument(parser)
+
+
+@contextmanager
+def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterator[Target]:
+    """The target of the options, checked, during the block.
+
+    Args:
+        options: the command's options.
+        suite: the suite that ``--cases`` names, if it was read already.
+
+    Raises:
+        UnusableTargetError: the target can't be used, or fails within the block.
+        SourceError: the profile or the cases can't be used.
+    """
+    source, text = given_dsn(options.dsn)
+    if text is None:
+        raise UnusableTargetError(f"no target: add --dsn URL, or set {DSN_VARIABLE}")
+    profile = load_profile(options.profile)
+    check_profile(profile, suite or suite_named(options))
+    try:
+        dsn = Dsn.parse(text)
+    except DsnError as error:
+        raise UnusableTargetError(f"{source}: {error}") from error
+    limits = Limits()
+    target = Target(dsn, profile, replace(limits, connect=dsn.connect_timeout or limits.connect))
+    try:
+        target.check()
+        yield target
+    except DsnError as error:
+        raise UnusableTargetError(f"{source}: {error}") from error
+    except TargetError as error:
+        raise UnusableTargetError(f"the target {dsn.shown} can't be used: {error}") from error
+    finally:
+        target.close()

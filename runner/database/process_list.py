@@ -1,0 +1,83 @@
+"""Reads the reply to SHOW PROCESSLIST, without assumptions about types, extra columns or words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from runner.database.outcome import Rows
+
+LAG = 2.0  # seconds by which a process list may lag
+_LONGEST = 20  # digits of a 64-bit number
+
+
+@dataclass(frozen=True)
+class Row:
+    """One session in the list. ``id`` is the number as text, whatever type it had on the wire."""
+
+    id: str
+    user: str
+    fields: Mapping[str, str | None]
+
+    @property
+    def number(self) -> int | None:
+        """The id as a number, or None where it is none."""
+        plain = self.id.isascii() and self.id.isdecimal() and len(self.id) <= _LONGEST
+        return int(self.id) if plain else None
+
+    def get(self, column: str) -> str | None:
+        """A column by its name in any letter case; None is NULL or no such column."""
+        return self.fields.get(column.casefold())
+
+    @property
+    def activity(self) -> tuple[str | None, str | None, str | None]:
+        """What the session does, in the server's own words."""
+        return (self.get("command"), self.get("state"), self.get("info"))
+
+    @property
+    def shown_activity(self) -> str:
+        """The same for a message, with the columns' names."""
+        named = zip(("COMMAND", "STATE", "INFO"), self.activity, strict=True)
+        return ", ".join(f"{column} {'NULL' if value is None else value}" for column, value in named)
+
+
+@dataclass(frozen=True)
+class ProcessList:
+    """A list as one session saw it at one moment."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def read(cls, reply: Rows) -> ProcessList:
+        """Reads a result set; without a column ID or USER the first and second column of the specification are used."""
+        names = [column.casefold() for column in reply.columns]
+        id_at = names.index("id") if "id" in names else 0
+        user_at = names.index("user") if "user" in names else 1
+        rows = tuple(
+            Row(
+                normal_id(values[id_at] or ""),
+                (values[user_at] if user_at < len(values) else None) or "",
+                dict(zip(names, values, strict=False)),
+            )
+            for values in reply.values
+        )
+        return cls(reply.columns, rows)
+
+    def of_user(self, user: str) -> Iterator[Row]:
+        """The rows of one user; a tenant after the name (``user@tenant``) is ignored."""
+        wanted = user.casefold()
+        return (
+            row for row in self.rows if row.user.casefold() == wanted or row.user.casefold().startswith(wanted + "@")
+        )
+
+    def with_id(self, session_id: str) -> list[Row]:
+        """The rows with an id: none or one, or several if ids are not unique on the server."""
+        return [row for row in self.rows if row.id == session_id]
+
+
+def normal_id(text: str) -> str:
+    """An id as plain digits, where a DECIMAL has a fraction of zeros or blanks around it."""
+    text = text.strip()
+    whole, dot, fraction = text.partition(".")
+    return whole if dot and not fraction.strip("0") else text

@@ -1,0 +1,264 @@
+"""Lends users to cases: prepared accounts, or users and tables of earlier cases, which need not be created again."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from runner.accounts.accounts_file import Grants, PreparedAccounts, described, grants_of
+from runner.accounts.prepared_accounts import CHANGES_USERS
+from runner.database.naming import created_at
+from runner.database.process_list import ProcessList
+from runner.database.target import Target
+from runner.database.time_limits import Poll
+from runner.execution.verdict import InconclusiveError
+from runner.language.model import Case, Create, Send, SessionSpec, flat
+
+_USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
+_LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
+_MOST_DAMAGED = 3  # cases that deviated because of users of earlier cases
+
+
+@dataclass(eq=False)
+class Account:
+    """A user that a case logs in as.
+
+    Attributes:
+        exclusive: whether only this process knows the password. Other clients may log in as the administrator or with
+            a prepared account: the ids of such sessions need a second sign.
+        administrator: whether it is the DSN's user, with the DSN's password.
+        ids: the known ids of this process's sessions of the user.
+        free_since: the time at which the last case with it ended (``time.monotonic``).
+    """
+
+    user: str
+    password: str = field(repr=False)
+    exclusive: bool = True
+    administrator: bool = False
+    ids: set[str] = field(default_factory=set)
+    free_since: float = -math.inf
+
+
+@dataclass(eq=False)
+class Table:
+    """A table that a case has created.
+
+    Attributes:
+        name: its name.
+        text: the name in statements.
+        users: the users with rights to it.
+    """
+
+    name: str
+    text: str
+    users: set[str] = field(default_factory=set)
+
+
+class AccountPool:
+    """The accounts of one process. Each is lent to one case at a time, and only while it has no session.
+
+    Without prepared accounts, users that a case has created and not changed are lent to later cases: creating a user
+    takes three statements or more. Tables are lent in the same way. With prepared accounts, no user is created.
+
+    What a case does to a user must not decide another case. A case that deviates or is inconclusive with users of
+    earlier cases is run again with new users, and the second run decides. If users turn out to be changed, or new
+    users repeatedly make no difference, all further cases get new users.
+
+    Attributes:
+        prepared: whether the accounts are prepared.
+        administrator: whether the DSN's user may send the administrator's statements of the cases, with prepared
+            accounts.
+    """
+
+    def __init__(self, prepared: PreparedAccounts | None = None) -> None:
+        self._lending = threading.Lock()
+        listed = prepared.accounts if prepared is not None else ()
+        self._accounts = [(each.grants, Account(each.user, each.password, exclusive=False)) for each in listed]
+        self._lent: list[Account] = []
+        self._tables: list[Table] = []
+        self._ignored_rows: set[str] = set()
+        """Ids of rows that stayed for the settle time: later cases don't wait for them again."""
+        self._same_again = self._damaged = 0
+        self.prepared = prepared is not None
+        self.administrator = prepared is not None and prepared.administrator
+
+    @property
+    def reuse_allowed(self) -> bool:
+        """Whether users and tables of earlier cases are lent."""
+        return not self.prepared and self._same_again < _USELESS_REPEATS and self._damaged < _MOST_DAMAGED
+
+    def lend(
+        self, spec: SessionSpec, process_list: ProcessList, read_at: float, case_users: Collection[str] | None = None
+    ) -> Account | None:
+        """Lends a user of an earlier case that has exactly the grants of the session's user, and no session.
+
+        Args:
+            spec: the session.
+            process_list: the process list.
+            read_at: the time at which it was read (``time.monotonic``); users with later sessions are not lent.
+            case_users: the case's users so far, if it has a table: users with rights to the same table are preferred.
+
+        Returns:
+            None if there is none.
+        """
+        with self._lending:
+            for account in sorted(self._free(grants_of(spec.grants)), key=lambda each: self._order(each, case_users)):
+                if account.free_since < read_at and not any(process_list.of_user(account.user)):
+                    self._lent.append(account)
+                    return account
+        return None
+
+    def _order(self, account: Account, case_users: Collection[str] | None) -> int:
+        """The order in which users are lent, lowest first: users without rights to a lent table would need a GRANT.
+
+        A case with a table gets a user with rights to the same table as most of its other users; a case without a
+        table, a user with rights to no table.
+        """
+        users_of_tables = [table.users for table in self._tables if account.user in table.users]
+        if case_users is None:
+            return len(users_of_tables)
+        return -max((1 + len(users.intersection(case_users)) for users in users_of_tables), default=0)
+
+    def has_unused(self, spec: SessionSpec) -> bool:
+        """Whether a user with these grants is not lent now; it may still have a session."""
+        with self._lending:
+            return bool(self._free(grants_of(spec.grants)))
+
+    def lend_prepared(self, spec: SessionSpec, target: Target) -> Account:
+        """Lends a prepared account that has exactly the grants of the session's user, and no session.
+
+        Args:
+            spec: the session.
+            target: the server whose process list is read.
+
+        Raises:
+            InconclusiveError: there is none.
+            TargetError: the process list can't be read.
+        """
+        grants = grants_of(spec.grants)
+        with self._lending:
+            fitting = [account for held, account in self._accounts if held == grants]
+            if not fitting:
+                raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
+            free = self._free(grants)
+            if not free:
+                there = f"{len(fitting)} that the accounts file has for this worker"
+                raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
+            account = self._without_session(free, target)
+            self._lent.append(account)
+        return account
+
+    def _free(self, grants: Grants) -> list[Account]:
+        return [account for held, account in self._accounts if held == grants and account not in self._lent]
+
+    def take_outdated(self) -> tuple[list[Account], list[Table]]:
+        """Takes users and tables that are so old that another run's sweep may remove them.
+
+        Returns:
+            The users and tables, for the caller to remove.
+        """
+        latest = time.time() - _LIFETIME
+        with self._lending:
+            unused = [account for _, account in self._accounts if account.exclusive and account not in self._lent]
+            accounts = [account for account in unused if (created_at(account.user) or 0) < latest]
+            tables = [table for table in self._tables if (created_at(table.name) or 0) < latest]
+            self._accounts = [(grants, account) for grants, account in self._accounts if account not in accounts]
+            self._tables = [table for table in self._tables if table not in tables]
+        return accounts, tables
+
+    def take_back(self, spec: SessionSpec, account: Account) -> None:
+        """Takes a lent or a new account, when the case is over and its sessions are closed."""
+        account.free_since = time.monotonic()
+        with self._lending:
+            if account in self._lent:
+                self._lent.remove(account)
+            else:
+                self._accounts.append((grants_of(spec.grants), account))
+
+    def discard(self, account: Account) -> None:
+        """Forgets an account, which the case removes."""
+        with self._lending:
+            if account in self._lent:
+                self._lent.remove(account)
+                self._accounts = [(grants, other) for grants, other in self._accounts if other is not account]
+
+    def lend_table(self, users: Collection[str]) -> Table | None:
+        """Lends a table of an earlier case: the one to which most of these users have rights; None if there is none."""
+        with self._lending:
+            if not self._tables:
+                return None
+            table = max(self._tables, key=lambda each: len(each.users.intersection(users)))
+            self._tables.remove(table)
+        return table
+
+    def take_back_table(self, table: Table) -> None:
+        """Takes a table, when its case is over."""
+        with self._lending:
+            self._tables.append(table)
+
+    def note_repeated(self, *, same: bool) -> None:
+        """Notes whether an inconclusive case had the same verdict with new users."""
+        self._same_again = self._same_again + 1 if same else 0
+
+    def note_damaged(self) -> None:
+        """Notes that a case deviated with users of earlier cases, and not with new ones."""
+        self._damaged += 1
+
+    def take_all(self) -> tuple[list[Account], list[Table]]:
+        """Takes all users and tables that cases have created, for the caller to remove."""
+        with self._lending:
+            accounts = [account for _, account in self._accounts if account.exclusive]
+            self._accounts = [(grants, account) for grants, account in self._accounts if not account.exclusive]
+            tables = list(self._tables)
+            self._tables.clear()
+        return accounts, tables
+
+    def _without_session(self, accounts: list[Account], target: Target) -> Account:
+        """The first account without a row in the process list; waits up to the settle time for one."""
+        poll = Poll(target.limits.settle)
+        while True:
+            process_list = target.process_list()
+            listed = {account.user: _ids(account, process_list) for account in accounts}
+            for account in accounts:
+                if not listed[account.user]:
+                    return account
+            if set().union(*listed.values()) <= self._ignored_rows or not poll.again():
+                break
+        self._ignored_rows.update(*listed.values())
+        for account in accounts:
+            if listed[account.user] <= account.ids:
+                return account  # these are old sessions with known ids: no case mistakes them for its own
+        busy = "; ".join(f"{user} ({', '.join(sorted(ids))})" for user, ids in listed.items())
+        raise InconclusiveError(f"the prepared account already has other sessions: {busy}")
+
+
+def _ids(account: Account, process_list: ProcessList) -> set[str]:
+    return {row.id for row in process_list.of_user(account.user)}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The users and the table that a case may change, so that no other case can use them.
+
+    Attributes:
+        users: the sessions whose users are named in a GRANT, REVOKE, DROP or the like.
+        table: whether such a statement names the table.
+    """
+
+    users: frozenset[str]
+    table: bool
+
+    @classmethod
+    def of(cls, case: Case) -> Changes:
+        """The changes of a case; all users, if such a statement names none."""
+        statements = [step.statement for step in flat(case.steps) if isinstance(step, Send)]
+        holes = [tuple(each.holes) for each in statements if CHANGES_USERS.search(each.text)]
+        names = {step.session for step in flat(case.steps) if isinstance(step, Create)}
+        names |= {hole.session for found in holes for hole in found if hole.session is not None}
+        if any(all(hole.session is None and hole.word != "role" for hole in found) for found in holes):
+            names = {spec.name for spec in case.sessions}
+        names |= {spec.same_user_as for spec in case.sessions if spec.name in names and spec.same_user_as is not None}
+        return cls(frozenset(names), any(hole.word == "table" for found in holes for hole in found))

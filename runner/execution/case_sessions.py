@@ -1,0 +1,435 @@
+"""The sessions of one run of a case: logins, users, and ids in the process list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
+from runner.database.process_list import ProcessList
+from runner.database.session import Login, Session
+from runner.database.target import Target, TargetError
+from runner.database.time_limits import Poll
+from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
+from runner.execution.account_pool import Account, AccountPool, Changes
+from runner.execution.fixtures import Fixtures
+from runner.execution.session_ids import find_id, id_by_address
+from runner.execution.transcript import Transcript
+from runner.execution.verdict import InconclusiveError
+from runner.language.model import ADMINISTRATOR, Case, SessionSpec
+
+_QUICK = 0.02  # seconds: faster logins are not worth a thread
+_TWO_ROWS = 1.0  # seconds for the process list to show both rows of an id that two sessions have
+_LONGEST_LIST = 4000  # characters of a process list in a transcript
+
+
+@dataclass
+class CaseSession:
+    """A session of a case: its declaration and its state.
+
+    Attributes:
+        spec: the declaration.
+        account: its user.
+        client: its connection; None before the first login and after a failed one.
+        id: its id in the process list; None while unknown.
+        no_id_reason: why the id is unknown.
+        gone: whether its connection and its row were found gone.
+        disconnected: whether its client has closed the connection.
+    """
+
+    spec: SessionSpec
+    account: Account
+    client: Session | None = None
+    id: str | None = None
+    no_id_reason: str = "it never logged in"
+    gone: bool = False
+    disconnected: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the case."""
+        return self.spec.name
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether neither side has closed the connection; sends nothing."""
+        return self.client is not None and not self.disconnected and self.client.check_connection() is None
+
+    @property
+    def required_client(self) -> Session:
+        """Its connection, open or closed by the server.
+
+        Raises:
+            InconclusiveError: there is none.
+        """
+        if self.client is None:
+            raise InconclusiveError(f"{self.name} is not connected at its next step")
+        return self.client
+
+
+class CaseSessions:
+    """The sessions of one run of a case, with their target, transcript and fixtures.
+
+    Attributes:
+        by_name: the sessions, by their names in the case.
+        sent_guarded: whether a guarded statement was sent. Before that, every failure is one of the environment.
+        targeted: the sessions that guarded statements have named.
+        full: whether the server refused a login because it has no room for more connections.
+        broken_off: whether a session was lost during its login, and replaced.
+    """
+
+    def __init__(
+        self, case: Case, target: Target, transcript: Transcript, pool: AccountPool | None = None, *, fresh: bool = True
+    ) -> None:
+        self.case = case
+        self._changes = Changes.of(case)
+        self.target = target
+        self.transcript = transcript
+        self.fixtures = Fixtures(target, transcript, pool, fresh=fresh, has_table=case.table is not None)
+        self.by_name: dict[str, CaseSession] = {}
+        self.sent_guarded = False
+        self.targeted: set[str] = set()
+        self._route_unproven = False
+        """Whether a guarded statement was sent on a connection with different ids in handshake and process list."""
+        self._administrator_losses = target.administrator_losses
+        self._logged_in_clients: list[Session] = []
+        self.full = False
+        self.broken_off = False
+        self._most_connected = 0
+        """The largest number of sessions of the case that were connected at the same time."""
+
+    def set_up(self) -> None:
+        """Creates the fixtures of the case, and logs its sessions in.
+
+        Raises:
+            InconclusiveError: the target refused a statement or a login.
+        """
+        self.target.find_probe(self.target.administrator_session)
+        for spec in self.case.sessions:
+            self.by_name[spec.name] = CaseSession(spec, self._account(spec))
+        if self.case.table is not None:
+            self.fixtures.make_table(self.case.table, [session.account for session in self.by_name.values()])
+        self._connect_all([session for session in self.by_name.values() if session.spec.connect])
+        self._administrator_losses = self.target.administrator_losses
+
+    def _account(self, spec: SessionSpec) -> Account:
+        if spec.same_user_as == ADMINISTRATOR:
+            return Account(self.target.dsn.account, "", exclusive=False, administrator=True)
+        if spec.same_user_as is not None:
+            return self.by_name[spec.same_user_as].account
+        begins_like = self.by_name[spec.name_extends].account if spec.name_extends else None
+        plain = spec.name in self.case.passwords_in_statements_of
+        return self.fixtures.provide_account(
+            spec, begins_like, plain=plain, reusable=spec.name not in self._changes.users
+        )
+
+    def clean_up(self, *, keep: bool = False) -> list[str]:
+        """Closes the sessions and removes the fixtures.
+
+        Args:
+            keep: whether later cases can use the users and the table that this case doesn't change.
+
+        Returns:
+            A line for each statement that failed.
+        """
+        for session in self.by_name.values():
+            if session.client is not None:
+                session.client.close()
+        return self.fixtures.remove(keep=keep, keep_table=keep and not self._changes.table)
+
+    def identifiers(self) -> dict[str, str]:
+        """The values of this run, by placeholder: ids, users, addresses, names; never a password."""
+        found: dict[str, str] = {}
+        for session in self.by_name.values():
+            if session.id is not None:
+                found[f"id of {session.name}"] = session.id
+            if session.account.exclusive:
+                found.setdefault(f"user of {session.spec.same_user_as or session.name}", session.account.user)
+            if session.client is not None and session.client.local_address is not None:
+                found[f"address of {session.name}"] = session.client.local_address
+        return found | self.fixtures.identifiers()
+
+    def describe(self, outcome: Outcome) -> str:
+        """The text of an outcome. Of a process list, only the rows of this case: others are private."""
+        if not isinstance(outcome, Rows) or not {"id", "user"} <= {column.casefold() for column in outcome.columns}:
+            return str(outcome)
+        own = [session.id for session in self.by_name.values()]
+        time_at = {index for index, column in enumerate(outcome.columns) if column.casefold() == "time"}
+        listed = sorted(
+            (own.index(row.id), values)
+            for row, values in zip(ProcessList.read(outcome).rows, outcome.values, strict=True)
+            if row.id in own
+        )
+        rows = [
+            tuple("<seconds>" if index in time_at and value else value for index, value in enumerate(values))
+            for _, values in listed
+        ]
+        columns = ", ".join(outcome.columns)
+        process_list = "; ".join(", ".join("NULL" if value is None else value for value in row) for row in rows)
+        return f"{columns}: {shorten(process_list, _LONGEST_LIST)}" + (
+            ", and others" if len(outcome.values) > len(rows) else ""
+        )
+
+    def raise_if_run_ends(self) -> None:
+        """Ends the case if the run ends now.
+
+        Raises:
+            InconclusiveError: the run ends; the message is not shown.
+        """
+        if self.target.known.cut_off.is_set():
+            raise InconclusiveError("the run was ended")
+
+    def note_guarded_statement(self, sender: CaseSession, named: Collection[str]) -> None:
+        """Notes that a guarded statement is sent now, and names these sessions."""
+        self.sent_guarded = True
+        self.targeted.update(named)
+        self._route_unproven |= sender.id is None or not sender.required_client.greeted_as(sender.id)
+
+    def raise_if_route_unproven(self, session: CaseSession) -> None:
+        """Raises if a named session is still connected and listed, but its statement may have reached another server.
+
+        If the ids in the handshakes differ from those in the process list, the statement may have reached another
+        server, where the id belongs to another client. Then no further guarded statement is sent.
+
+        Raises:
+            InconclusiveError: the ids differ.
+        """
+        if not self._route_unproven:
+            return
+        self.target.stop_guarded_statements(
+            f"a statement that named {session.name} was accepted, and {session.name} is still connected and listed, "
+            "behind a proxy whose connections have other ids than the process list: the statement may have reached "
+            "another server than the one that shows the list. Use the address of one server in the DSN"
+        )
+        raise InconclusiveError(self.target.stopped)
+
+    # Logins
+
+    def _connect_all(self, sessions: list[CaseSession]) -> None:
+        """Logs sessions in: all at once if the process list shows client addresses, else one after the other."""
+        if self.target.known.shows_client_addresses:
+            self._connect_together([session for session in sessions if session.account.exclusive])
+        unknown = [session for session in sessions if session.id is None]
+        for session in unknown:  # first all of them: each could be mistaken for another session of the same user
+            if session.client is not None:
+                session.client.close()
+        for session in unknown:
+            _require(session, self.connect(session, setup=True))
+
+    def _connect_together(self, sessions: list[CaseSession]) -> None:
+        start, since = time.monotonic(), self.transcript.now_ms()
+        limit = self.target.limits.connect
+        quick = self.target.known.login < _QUICK
+        for session in sessions:
+            session.client = Session(self._login(session))
+            if not quick:
+                session.client.begin_open(limit)
+        for session in sessions:
+            opened = session.required_client.open(limit) if quick else session.required_client.end_open(limit)
+            _require(session, self._after_login(session, opened, since, setup=True))
+        if sessions:
+            self.target.known.note_login_time((time.monotonic() - start) / (len(sessions) if quick else 1))
+        process_list = self.target.process_list() if sessions else None
+        found = [
+            id_by_address(process_list, session.required_client, session.account.user) if process_list else None
+            for session in sessions
+        ]
+        lost = any(session.required_client.check_connection() is not None for session in sessions)
+        self.broken_off |= lost
+        # Without client addresses, only one new session at a time can be found. One match may be by chance: the
+        # addresses of a proxy are of the same kind.
+        self.target.known.note_client_addresses(listed=lost or None not in found)
+        if None not in found:
+            for session, number in zip(sessions, found, strict=True):
+                session.id = number
+                self._note_id(session, setup=True)
+
+    def connect(
+        self, session: CaseSession, *, typed: str | None = None, setup: bool = False, claimed: bool = False
+    ) -> Outcome:
+        """Logs a session in, and finds its id in the process list if possible.
+
+        An earlier connection of the session is closed first.
+
+        Args:
+            session: the session.
+            typed: the user's name as sent in the login, if a step gives another spelling of it.
+            setup: whether the login belongs to the setup of the case.
+            claimed: whether a step has a claim about the login; after a guarded statement, it is not retried then.
+
+        Returns:
+            The outcome of the login.
+
+        Raises:
+            InconclusiveError: the id is shared with another connected session.
+            TargetError: the administrator can't read the process list.
+        """
+        if session.client is not None:
+            session.client.close()
+        before = None if session.account.exclusive else self.target.process_list()
+        self.targeted.discard(session.name)
+        client = session.client = Session(self._login(session, typed))
+        if session.account.administrator:
+            self.target.known.administrators.add(client)
+        session.id, session.gone = None, False
+        since = self.transcript.now_ms()
+        opened = client.open(self.target.limits.connect, once=claimed and self.sent_guarded)
+        outcome = self._after_login(session, opened, since, typed=typed, setup=setup)
+        if succeeded(outcome):
+            taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
+            earlier = session.account.ids - taken
+            found = find_id(self.target, client, session.account.user, taken, before, earlier=earlier)
+            session.id, session.no_id_reason = found.id, found.trouble
+            self._note_id(session, setup=setup)
+        return outcome
+
+    @property
+    def _connected(self) -> int:
+        return sum(client.check_connection() is None for client in self._logged_in_clients)
+
+    def refused_below_earlier_maximum(self, login: Outcome) -> bool:
+        """Whether a login is refused because the server is full, though it had more sessions of the case before.
+
+        Then killed sessions still occupy the server, which is no fault of the environment.
+        """
+        full = (isinstance(login, Lost) and login.refused) or (
+            isinstance(login, ServerError) and is_connection_limit(login)
+        )
+        return full and self._connected < self._most_connected
+
+    def login_of(self, session: CaseSession) -> Login:
+        """The login of another session of the same user."""
+        return self._login(session)
+
+    def _login(self, session: CaseSession, typed: str | None = None) -> Login:
+        account = session.account
+        if account.administrator:
+            return self.target.administrator
+        return self.target.login(typed or account.user, account.password)
+
+    def _after_login(
+        self, session: CaseSession, outcome: Outcome, since: float, *, typed: str | None = None, setup: bool
+    ) -> Outcome:
+        user = self.target.dsn.user if session.account.administrator else typed or session.account.user
+        if session.client is not None and session.client.broken_off is not None:
+            self.transcript.add(session.name, "note", f"its first login: {session.client.broken_off}", setup=setup)
+            self.broken_off = True
+        self.transcript.add(session.name, "connects", f"as {user}: {outcome}", since=since, setup=setup)
+        self.full |= refused_by_connection_limit(outcome)
+        if session.client is None:
+            return outcome
+        if succeeded(outcome):
+            self._logged_in_clients.append(session.client)
+            self._most_connected = max(self._most_connected, self._connected)
+        else:
+            session.client.abandon()
+            session.client = None
+        return outcome
+
+    def _note_id(self, session: CaseSession, *, setup: bool) -> None:
+        if session.id is not None:
+            session.account.ids.add(session.id)
+        text = f"its id in the process list: {session.id or 'unknown, ' + session.no_id_reason}"
+        self.transcript.add(session.name, "note", text, setup=setup)
+        for other in self.by_name.values():
+            if other is not session and other.id is not None and other.id == session.id and other.is_connected:
+                self._raise_if_id_shared(other, session)
+
+    def _raise_if_id_shared(self, one: CaseSession, other: CaseSession) -> None:
+        """Two connected sessions have one id: a fault of the server only if the process list has two rows.
+
+        Raises:
+            InconclusiveError: the list has one row: a proxy shares a session, or the connections lead to two servers.
+        """
+        poll = Poll(min(_TWO_ROWS, self.target.limits.settle))
+        while len(self.target.process_list().with_id(str(one.id))) < 2:  # noqa: PLR2004 - a row each
+            if not poll.again():
+                self.target.stop_guarded_statements(
+                    f"two connected sessions have the same id {one.id}, and the process list shows one row: "
+                    "a proxy shares server sessions among connections, or connections lead to different servers. Name "
+                    "one server, or a proxy without connection sharing, in the DSN"
+                )
+                raise InconclusiveError(f"{one.name} and {other.name}: {self.target.stopped}")
+
+    def disconnect(self, session: CaseSession, how: str) -> None:
+        """Closes a session as its client; ``how``: ``disconnect`` sends COM_QUIT, ``abort`` resets the connection."""
+        if how == "abort":
+            session.required_client.abort()
+        else:
+            session.required_client.close()
+        session.disconnected = True
+
+    # The process list
+
+    def id_of(self, name: str) -> str:
+        """The id of a session.
+
+        Raises:
+            InconclusiveError: it is not known.
+        """
+        session = self.by_name[name]
+        if session.id is None:
+            raise InconclusiveError(f"the id of {name} is unknown: {session.no_id_reason}")
+        return session.id
+
+    def others_of_same_user(self, session: CaseSession) -> list[CaseSession]:
+        """The other sessions of the same user."""
+        return [other for other in self.by_name.values() if other.account is session.account and other is not session]
+
+    def shows_others(self, process_list: ProcessList) -> bool:
+        """Whether the administrator's process lists show other users' sessions: this list, or one read before."""
+        others = [session for session in self.by_name.values() if not session.account.administrator]
+        if any(process_list.with_id(session.id) for session in others if session.id):
+            self.target.known.note_others_listed()
+        return self.target.known.sees_others
+
+    def read_process_list_for(self, session: CaseSession, *, fresh: bool = False) -> ProcessList | None:
+        """Reads a process list that can show a session: the administrator's, or that of a session of the same user.
+
+        Args:
+            session: the session.
+            fresh: whether a new session of the user may be opened, if there is no other way.
+
+        Returns:
+            None if no process list can show the session.
+
+        Raises:
+            TargetError: the administrator can't read the process list.
+        """
+        process_list = self.target.process_list()
+        if session.account.administrator or self.shows_others(process_list):
+            return process_list
+        for other in self.others_of_same_user(session):
+            if other.client is not None and other.is_connected and not other.client.busy:
+                return self._list_of(other.client)
+        if not fresh:
+            return None
+        new_client = Session(self._login(session))
+        try:
+            opened = new_client.open(self.target.limits.connect)
+            return self._list_of(new_client) if succeeded(opened) else None
+        finally:
+            new_client.close()
+
+    def _list_of(self, client: Session) -> ProcessList | None:
+        reply = client.execute(self.target.profile.statement("process_list"), self.target.limits.statement)
+        return ProcessList.read(reply) if isinstance(reply, Rows) else None
+
+    def activity(self, session: CaseSession) -> object:
+        """The activity of a session in the process list, in the server's words; None if unknown."""
+        try:
+            process_list = self.read_process_list_for(session)
+        except TargetError:
+            return None
+        rows = [] if process_list is None or session.id is None else process_list.with_id(session.id)
+        return rows[0].activity if rows else None
+
+    def administrator_lost(self) -> bool:
+        """Whether the server has closed the administrator's session since the case was prepared."""
+        return self.target.administrator_lost() or self.target.administrator_losses > self._administrator_losses
+
+
+def _require(session: CaseSession, outcome: Outcome) -> None:
+    if not succeeded(outcome):
+        raise InconclusiveError(f"{session.name} can't log in: {outcome}")

@@ -1,0 +1,173 @@
+"""Finds the id of a session in SHOW PROCESSLIST.
+
+The specification queries ids there, and a session can always see itself. Its own row is a row of a user that this run
+has created, and that no other client knows. COMMAND and the order of rows are not used, HOST and the thread id of the
+handshake rarely: behind a proxy they are the proxy's, and may be those of another session. If several rows are
+possible, for example of sessions that a proxy keeps for former clients, a comment in the session's statement marks its
+row in INFO.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from runner.database.outcome import Rows, ServerError
+from runner.database.process_list import ProcessList, Row
+from runner.database.session import Session
+from runner.database.target import Target, TargetError
+from runner.database.time_limits import Poll
+
+_MOST_UNLISTED = 10
+"""The number of unlisted sessions after which no further id is waited for, and no guarded statement is sent."""
+
+
+@dataclass(frozen=True)
+class FoundId:
+    """A session's id, or the reason why it was not found.
+
+    Attributes:
+        id: the id; None if it was not found.
+        trouble: the reason.
+        listed: whether the process list has a row that can be the session's, or could not be read.
+    """
+
+    id: str | None
+    trouble: str = ""
+    listed: bool = True
+
+
+@dataclass(frozen=True)
+class OwnProcessList:
+    """A process list that a session has read.
+
+    Attributes:
+        process_list: the process list.
+        marked_ids: the ids of the rows with the statement that was sent; empty if no row shows it.
+    """
+
+    process_list: ProcessList
+    marked_ids: frozenset[str]
+
+
+def read_own_process_list(target: Target, session: Session) -> OwnProcessList:
+    """Reads the process list on a session's own connection; a comment in the statement marks its row.
+
+    Raises:
+        TargetError: the session receives no process list.
+    """
+    mark, statement = _new_mark(), target.profile.statement("process_list")
+    reply = session.execute(f"{mark} {statement}", target.limits.statement)
+    if isinstance(reply, ServerError):  # it may not accept a leading comment
+        reply = session.execute(statement, target.limits.statement)
+    if not isinstance(reply, Rows):
+        raise TargetError(f"{statement}: {reply}", reply)
+    process_list = ProcessList.read(reply)
+    return OwnProcessList(process_list, frozenset(row.id for row in process_list.rows if _is_marked(row, mark)))
+
+
+def find_id(
+    target: Target,
+    session: Session,
+    user: str,
+    taken: Collection[str],
+    before: ProcessList | None,
+    *,
+    earlier: Collection[str] = (),
+) -> FoundId:
+    """Finds the id of a session that has just logged in.
+
+    Args:
+        target: the server.
+        session: the session, idle.
+        user: its user.
+        taken: ids of this user's other open sessions.
+        before: the administrator's process list just before the login, for users of other clients, too: then the new
+            id needs a second sign. None for users that only this run knows.
+        earlier: ids of this user's ended sessions: a process list that lags may still show them.
+    """
+    start = time.monotonic()
+    found = _search(target, session, user, taken, before, earlier=earlier)
+    if found.id is not None:
+        target.known.listing.note(time.monotonic() - start)
+        return found
+    target.known.listing.note_exceeded()
+    if not found.listed and session.check_connection() is None:
+        _note_unlisted(target, session)
+    return found
+
+
+def _note_unlisted(target: Target, session: Session) -> None:
+    target.known.unlisted.append(session.handshake_id)
+    if len(target.known.unlisted) >= _MOST_UNLISTED and not target.stopped:
+        target.stop_guarded_statements(
+            f"the process list did not show {len(target.known.unlisted)} sessions of the suite, which were connected: "
+            "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
+            "DSN. If the list lags by several seconds, use a greater --settle"
+        )
+
+
+def _search(
+    target: Target,
+    session: Session,
+    user: str,
+    taken: Collection[str],
+    before: ProcessList | None,
+    *,
+    earlier: Collection[str],
+) -> FoundId:
+    poll = Poll(target.known.listing.of(target.limits.settle))
+    mark = _new_mark()
+    statement = target.profile.statement("process_list")
+    marked = before is not None
+    while True:
+        reply = session.execute(f"{mark} {statement}" if marked else statement, target.limits.statement)
+        if isinstance(reply, ServerError) and poll.again():
+            continue
+        if not isinstance(reply, Rows):
+            return FoundId(None, f"its SHOW PROCESSLIST: {reply}")
+        process_list = ProcessList.read(reply)
+        known = set(taken) | ({row.id for row in before.rows} if before else set())
+        found = [row for row in process_list.of_user(user) if row.id not in known]
+        if not found and before is None:  # a process list without the session that reads it is a separate finding
+            found = [row for row in target.process_list().of_user(user) if row.id not in known]
+        ids = {row.id for row in found}
+        several = len(ids) > 1 or not ids.isdisjoint(earlier)
+        if (several or not found) and not marked:
+            marked = True  # sends the statement again, with a comment
+            continue
+        if not found and (shared := {row.id for row in process_list.of_user(user) if _is_marked(row, mark)}):
+            return FoundId(shared.pop())  # another open session has this id, too: the caller judges that
+        likely = _own_rows(found, mark, session) if several or before is not None else found
+        if len(ids := {row.id for row in likely if row.number is not None}) == 1:
+            return FoundId(ids.pop())
+        if not poll.again():
+            return FoundId(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own", bool(found))
+
+
+def _own_rows(rows: list[Row], mark: str, session: Session) -> list[Row]:
+    """The rows with the session's comment; if there are none, those with its thread id and client address."""
+    marked_rows = [row for row in rows if _is_marked(row, mark)]
+    host, number = session.local_address, str(session.handshake_id)
+    return marked_rows or [row for row in rows if row.id == number and (host is None or row.get("host") == host)]
+
+
+def id_by_address(process_list: ProcessList, session: Session, user: str) -> str | None:
+    """The id of a session by its client address in HOST, for users that only this run knows; None if not found."""
+    found = [row for row in process_list.of_user(user) if row.get("host") == session.local_address is not None]
+    ids = {row.id for row in found if row.number is not None}
+    return ids.pop() if len(ids) == 1 else None
+
+
+def _new_mark() -> str:
+    return f"/*{secrets.token_hex(4)}*/"
+
+
+_LEAST_MARK = 10  # characters of the comment that have to be in INFO, if the server cuts it
+
+
+def _is_marked(row: Row, mark: str) -> bool:
+    info = row.get("info") or ""
+    return len(info) >= _LEAST_MARK and (info.startswith(mark) or mark.startswith(info))

@@ -1,0 +1,544 @@
+"""Runs the steps of a case: sends statements, receives replies, and compares them with the claims."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
+from runner.database.process_list import ProcessList
+from runner.database.time_limits import Poll
+from runner.execution import guard
+from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.applicability import is_guarded, statements_under_test
+from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.claim_matching import Matcher, describe_claim
+from runner.execution.judgement_table import Judgement, ReplyClass, StepKind, judge, reply_class
+from runner.execution.liveness import Liveness
+from runner.execution.same_server import other_server
+from runner.execution.statement_text import Renderer
+from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
+from runner.language.model import (
+    ADMINISTRATOR,
+    OBSERVED,
+    SUCCESS,
+    Check,
+    Claim,
+    Connect,
+    Create,
+    Disconnect,
+    Execute,
+    Expect,
+    Pause,
+    Receive,
+    Repeat,
+    Send,
+    Step,
+    Vocabulary,
+    Wait,
+    When,
+    flat,
+)
+
+_SUCCEEDS: Claim = (SUCCESS,)
+_UNRELATED_ERRORS: Claim = (Expect("privilege"), Expect("interrupted"))
+"""Errors that don't show which features the server has."""
+_ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
+"""Errors that the real administrator would not receive."""
+_DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
+_WAITING = " (if it has to wait for another session, the case has to say reply: later)"
+_NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
+_TIMES_LISTED = {"running": 1, "blocked": 3}
+"""The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
+
+
+@dataclass(frozen=True)
+class _ReadyStatement:
+    """A statement that can be sent: ids are filled in, it is spelled for the target, and the guard has checked it.
+
+    Attributes:
+        session: the session that sends it.
+        text: the statement.
+        manual: the statement with placeholders, to type by hand.
+        guarded: whether it is a guarded statement.
+        prepared: whether it is sent as a prepared statement.
+        named: the sessions whose ids the case names in it.
+        kind: the purpose of the step, if it has a claim.
+        refused: the server's reply instead of preparing it.
+    """
+
+    session: CaseSession
+    text: str
+    manual: str
+    guarded: bool
+    prepared: bool
+    named: frozenset[str]
+    kind: StepKind
+    refused: Outcome | None = None
+
+
+class StepRunner:
+    """Runs the steps in one run of a case.
+
+    Args:
+        sessions: the sessions of the case.
+        liveness: the checks of the sessions.
+        timeouts: the time limits, adapted to the target.
+        vocabulary: of the register; it defines the guarded statements.
+
+    Attributes:
+        observed: the reply of the step with ``reply: observed``; None before.
+        respelled: statements that the profile spells differently, with the statements that were sent instead.
+    """
+
+    def __init__(
+        self, sessions: CaseSessions, liveness: Liveness, timeouts: AdaptiveTimeouts, vocabulary: Vocabulary
+    ) -> None:
+        self._sessions = sessions
+        self._liveness = liveness
+        self._timeouts = timeouts
+        self._vocabulary = vocabulary
+        self._limits = sessions.target.limits
+        self._renderer = Renderer(sessions)
+        self.matcher = Matcher(sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe)
+        self.observed: Outcome | None = None
+        self.respelled: dict[str, str] = {}
+        self._last_error: Outcome | None = None
+        self._last_rows: Outcome | None = None
+        self._last_replies: dict[str, Outcome] = {}
+        """The last reply that each session received."""
+        self._idle_activity: dict[str, object] = {}
+        """The activity of each session in the process list before its statement."""
+        self._prepared: dict[str, _ReadyStatement] = {}
+        """The last prepared statement of each session."""
+        self._kinds: dict[str, StepKind] = {}
+        """The purpose of the last statement of each session, if its step has a claim."""
+        self._before_test = any(True for _ in statements_under_test(sessions.case, vocabulary))
+        """Whether no statement under test was sent yet, and one will be."""
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Runs steps in order.
+
+        Consecutive statements with ``reply: later`` have to run on the server at the same time: all of them are
+        rendered and checked by the guard before the first one is sent.
+
+        Raises:
+            DeviationError: a result contradicts a claim.
+            InconclusiveError: a step that prepares failed, or the guard rejected a statement.
+            NotApplicableError: the server doesn't have the state that the case is about.
+        """
+        for together, group in itertools.groupby(steps, lambda step: isinstance(step, Send) and step.later):
+            if together:
+                self._send_together([step for step in group if isinstance(step, Send)])
+            else:
+                for step in group:
+                    self._run_step(step)
+
+    def _run_step(self, step: Step) -> None:  # noqa: C901 - a case for each kind of step
+        self._sessions.raise_if_run_ends()
+        match step:
+            case Send():
+                self._run_statement(step)
+            case Receive():
+                self._receive_later(step)
+            case Connect():
+                self._connect(step)
+            case Wait():
+                self._wait(step)
+            case Check():
+                self._check_no_reply(step)
+            case Pause():
+                self._pause(step)
+            case Execute():
+                self._execute(step)
+            case Create():
+                self._sessions.fixtures.create_user(self._sessions.by_name[step.session].account)
+            case Repeat():
+                for _ in range(step.times):
+                    self.run(step.steps)
+            case When():
+                self.run(self._chosen_steps(step))
+            case Disconnect():
+                session = self._sessions.by_name[step.session]
+                self._sessions.disconnect(session, step.how)
+                self._sessions.transcript.add(session.name, "note", _DISCONNECTS[step.how])
+
+    def _chosen_steps(self, step: When) -> Sequence[Step]:
+        """The steps that are run after the last reply of a session."""
+        reply, condition = self._last_replies[step.session], describe_claim(step.condition)
+        fits = self.matcher.fits(reply, step.condition)
+        if not fits and (why := self.matcher.undecided(reply, step.condition)) is not None:
+            raise InconclusiveError(f"{step.session}: is its last reply {condition}? {reply}, but {why}")
+        note = f"its last reply is {'' if fits else 'not '}{condition}"
+        self._sessions.transcript.add(step.session, "note", note)
+        return step.steps if fits else step.otherwise
+
+    # Statements and replies
+
+    def _run_statement(self, step: Send) -> None:
+        ready = self._make_ready(step)
+        if step.prepares:
+            self._prepare(ready, step.reply)
+            return
+        since = self._sessions.transcript.now_ms()
+        if step.unread:
+            self._send_unread(ready, step)
+            return
+        self._send(ready)
+        reply = self._receive(
+            ready.session, since, self._timeouts.statement if ready.guarded else self._limits.statement
+        )
+        poll = Poll(self._limits.retry)
+        while not ready.guarded and self._is_transient(reply, step.reply) and poll.again():
+            self._liveness.keep_active()
+            self._send(ready)
+            reply = self._receive(ready.session, since, self._limits.statement)
+        self._note_role(step, reply)
+        if lists := self._process_list_claims(step.reply):
+            reply = self._poll_process_list(ready, reply, lists)
+            if OBSERVED not in step.reply:
+                self._raise_if_other_server(ready, reply, lists)
+        if ready.guarded:
+            self._timeouts.note_reply(received=not isinstance(reply, NoReply))
+            self._liveness.note_guarded_reply()
+        self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
+        self._judge(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
+        if step.keep is not None:
+            self._keep(step.keep, ready, reply)
+
+    def _keep(self, name: str, ready: _ReadyStatement, reply: Outcome) -> None:
+        """Keeps the single value of a reply for later claims."""
+        values = [value for row in reply.values for value in row] if isinstance(reply, Rows) else []
+        if len(values) != 1 or values[0] is None:
+            raise InconclusiveError(
+                f"preparation failed: {ready.session.name}: {ready.text}: {self.matcher.describe(reply)}, not one value"
+            )
+        self._renderer.kept[name] = values[0]
+        self._sessions.transcript.add(ready.session.name, "note", f"the value is kept as {name}")
+
+    def _note_role(self, step: Send, reply: Outcome) -> None:
+        """Notes that a statement created or dropped the role, for the cleanup on servers without a list of roles."""
+        words = step.statement.text.upper().split()[:2]
+        if words == ["CREATE", "ROLE"] and not isinstance(reply, ServerError):
+            self._sessions.fixtures.note_role_created()
+        elif words == ["DROP", "ROLE"] and succeeded(reply):
+            self._sessions.fixtures.note_role_dropped()
+
+    def _is_transient(self, reply: Outcome, claim: Claim) -> bool:
+        """Whether a reply is an error that a retry may avoid, and not the claimed one."""
+        claimed = not _claims_any_error(claim) and self.matcher.fits(reply, claim)
+        return self._sessions.target.profile.is_transient(reply) and not claimed
+
+    def _process_list_claims(self, claim: Claim) -> Claim:
+        """The alternatives of a claim, or of the case's known outcomes, about the rows of a process list."""
+        outcomes = self._sessions.case.outcomes if OBSERVED in claim else ()
+        alternatives = (*claim, *itertools.chain.from_iterable(outcome.reply for outcome in outcomes))
+        return tuple(alternative for alternative in alternatives if alternative.listed)
+
+    def _send_unread(self, ready: _ReadyStatement, step: Send) -> None:
+        """Sends a statement and reads only the beginning of its result set."""
+        name, since = ready.session.name, self._sessions.transcript.now_ms()
+        self._idle_activity[name] = self._sessions.activity(ready.session)
+        self._note_sending(ready)
+        self._sessions.transcript.add(name, "sends", ready.text, manual=ready.manual)
+        reply = ready.session.required_client.send_held(ready.text, self._limits.statement, prepared=ready.prepared)
+        if reply is None:
+            self._sessions.transcript.add(name, "note", "reads only the beginning of the result set", since=since)
+            return
+        self._sessions.transcript.add(name, "receives", self._sessions.describe(reply), since=since)
+        self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
+        raise InconclusiveError(f"preparation failed: {name}: {ready.text}: {reply}, not a result set")
+
+    def _raise_if_state_missing(self, step: Send | Wait, reply: Outcome | None, what: str) -> None:
+        """Raises NotApplicableError if the reply shows that the server doesn't have the state of the case."""
+        if not step.sets_state or reply is None or (isinstance(step, Send) and step.reply):
+            return
+        refused = isinstance(reply, ServerError) and not self._sessions.target.profile.is_transient(reply)
+        unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(reply)
+        if unblocked or (refused and not self.matcher.fits(reply, _UNRELATED_ERRORS)):
+            raise NotApplicableError(f"the server doesn't have this state: {what} ({reply})")
+
+    def _poll_process_list(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
+        """Repeats a SHOW PROCESSLIST until it fits the claim, for up to the settle time: the process list may lag."""
+        poll = Poll(self._limits.settle)
+        since = self._sessions.transcript.now_ms()
+        times = 0
+        while isinstance(reply, Rows) and not self.matcher.fits(reply, claim) and poll.again():
+            ready.session.required_client.send(ready.text, prepared=ready.prepared)
+            reply = ready.session.required_client.result(self._limits.statement)
+            self._liveness.keep_active()
+            times += 1
+        if times:
+            self._sessions.transcript.add(
+                ready.session.name, "note", f"sent {times} more times, because the process list may lag"
+            )
+            self._sessions.transcript.add(ready.session.name, "receives", self._sessions.describe(reply), since=since)
+        return reply
+
+    def _raise_if_other_server(self, ready: _ReadyStatement, reply: Outcome, lists: Claim) -> None:
+        """Raises InconclusiveError if a process list lacks rows and may be another server's."""
+        if not isinstance(reply, Rows) or self.matcher.fits(reply, lists):
+            return
+        listed = {row.session for alternative in lists for row in alternative.listed}
+        sessions = [self._sessions.by_name[name] for name in sorted(listed)]
+        if (doubt := other_server(ready.session, ProcessList.read(reply), sessions)) is not None:
+            raise InconclusiveError(doubt)
+
+    def _send_together(self, steps: list[Send]) -> None:
+        all_ready = [self._make_ready(step) for step in steps]
+        waited_for = {step.session for step in flat(self._sessions.case.steps) if isinstance(step, Wait)}
+        for ready in all_ready:
+            if ready.session.name in waited_for:
+                self._idle_activity[ready.session.name] = self._sessions.activity(ready.session)
+        for ready in all_ready:
+            self._send(ready)
+
+    def _make_ready(self, step: Send) -> _ReadyStatement:
+        session = self._sessions.by_name[step.session]
+        rendered = self._renderer.render(step.statement, session.required_client)
+        profile = self._sessions.target.profile
+        text = profile.spell(rendered.text)
+        if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
+            self.respelled[spelling.statement] = spelling.becomes
+        if (because := profile.withholds(text)) is not None:
+            # Withheld by its spelling; cases with other withheld statements are not run.
+            raise InconclusiveError(f"{text} is not sent: {because}")
+        guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
+        under_test = guarded or self._sessions.case.requirement.is_about(rendered.text)
+        ready = _ReadyStatement(
+            session,
+            text,
+            profile.spell(rendered.manual),
+            guarded,
+            step.prepared,
+            step.statement.sessions_named_by_id(),
+            StepKind.UNDER_TEST if under_test else StepKind.CHECKS,
+        )
+        self._check_guard(ready)
+        return ready
+
+    def _check_guard(self, ready: _ReadyStatement) -> None:
+        if ready.guarded:
+            guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
+
+    def _prepare(self, ready: _ReadyStatement, claim: Claim) -> None:
+        """Prepares a statement. The guard has checked it: a server may execute it at once."""
+        self._note_sending(ready)
+        name = ready.session.name
+        since = self._sessions.transcript.now_ms()
+        self._sessions.transcript.add(name, "note", f"prepares for a later execution: {ready.text}")
+        reply = ready.session.required_client.prepare(ready.text, self._limits.statement)
+        self._sessions.transcript.add(name, "receives", self._sessions.describe(reply), since=since)
+        self._judge(name, ready.text, reply, claim, kind=ready.kind)
+        self._prepared[name] = ready if isinstance(reply, Ok) else replace(ready, refused=reply)
+
+    def _execute(self, step: Execute) -> None:
+        ready = self._prepared[step.session]
+        reply = ready.refused
+        if reply is None:
+            self._check_guard(ready)  # the process list may have changed since it was prepared
+            since = self._sessions.transcript.now_ms()
+            self._send(ready, executes=True)
+            reply = self._receive(ready.session, since, self._timeouts.statement)
+            if ready.guarded:
+                self._liveness.note_guarded_reply()
+        self._judge(step.session, ready.text, reply, step.reply, kind=ready.kind)
+
+    def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
+        self._note_sending(ready)
+        self._sessions.transcript.add(ready.session.name, "sends", ready.text, manual=ready.manual)
+        if executes:
+            ready.session.required_client.send_prepared()
+        else:
+            ready.session.required_client.send(ready.text, prepared=ready.prepared)
+
+    def _note_sending(self, ready: _ReadyStatement) -> None:
+        """Notes that a statement is sent now."""
+        if ready.guarded:
+            self._sessions.note_guarded_statement(ready.session, ready.named)
+            self._liveness.note_guarded_statement()
+        elif self._sessions.sent_guarded:
+            self._liveness.note_statement(ready.session)
+        if ready.session.required_client.busy:
+            raise InconclusiveError(f"{ready.session.name} still waits for a reply at its next step")
+        self._kinds[ready.session.name] = ready.kind
+        self._before_test &= ready.kind is not StepKind.UNDER_TEST
+
+    def _receive_later(self, step: Receive) -> None:
+        session = self._sessions.by_name[step.session]
+        if not session.required_client.busy:
+            raise InconclusiveError(f"{session.name} has no statement in flight ({step.place})")
+        # The statement in flight of a session that may end has to be finished within the settle time.
+        limit = self._liveness.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
+        reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
+        self._judge(session.name, "its statement in flight", reply, step.reply, kind=self._kinds[session.name])
+
+    def _check_no_reply(self, step: Check) -> None:
+        """Checks that a statement in flight has no reply for as long as a kill takes here, at least half a second."""
+        session, since = self._sessions.by_name[step.session], self._sessions.transcript.now_ms()
+        poll = Poll(max(self._timeouts.watch, _NO_REPLY))
+        while not session.required_client.has_reply and poll.again():
+            self._liveness.keep_active()
+        if not session.required_client.has_reply:
+            self._sessions.transcript.add(session.name, "note", "its statement has no reply yet", since=since)
+            return
+        if session.required_client.check_connection() is not None and session.name not in self._sessions.case.may_end:
+            self._liveness.check_usable([session])
+        reply = self._receive(session, since, self._limits.statement)
+        kind = reply_class(reply, self._sessions.target.profile, fits=False)
+        judgement = judge(StepKind.CHECKS, kind, before=self._before_test)
+        # How long a statement may wait for a lock is the server's choice: its own limit is no effect of a kill.
+        if judgement is Judgement.INCONCLUSIVE or kind is ReplyClass.CONFLICT:
+            raise InconclusiveError(f"{session.name}: its statement in flight: {self.matcher.describe(reply)}")
+        missing = judgement is Judgement.DEVIATES_TWICE
+        raise DeviationError(
+            f"{session.name}: its statement in flight has no reply yet", self.matcher.describe(reply), missing=missing
+        )
+
+    def _receive(self, session: CaseSession, since: float, limit: float) -> Outcome:
+        reply = self._liveness.wait_for_reply(session.required_client, limit)
+        self._sessions.transcript.add(session.name, "receives", self._sessions.describe(reply), since=since)
+        return reply
+
+    def _judge(
+        self,
+        name: str,
+        statement: str,
+        reply: Outcome,
+        claim: Claim,
+        *,
+        kind: StepKind,
+        as_class: ReplyClass | None = None,
+    ) -> None:
+        """Compares a reply with its claim, and raises what the table of judgements demands.
+
+        Args:
+            name: the session's name.
+            statement: the statement, for messages.
+            reply: the reply.
+            claim: the claim; empty for a step that prepares.
+            kind: the purpose of the step.
+            as_class: the class of the reply, if its text doesn't show it.
+
+        Raises:
+            DeviationError: the reply contradicts the claim.
+            InconclusiveError: the case can't be decided.
+        """
+        self._last_replies[name] = reply
+        before: Outcome | None = self._last_error
+        if isinstance(reply, Rows):
+            before, self._last_rows = self._last_rows, reply
+        fits = self.matcher.fits(reply, claim or _SUCCEEDS, before)
+        actual = as_class or reply_class(reply, self._sessions.target.profile, fits=fits)
+        if _claims_any_error(claim) and actual is ReplyClass.FITS:
+            # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
+            plain = reply_class(reply, self._sessions.target.profile, fits=False)
+            actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
+        kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
+        judgement = judge(kind, actual, before=self._before_test)
+        if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):
+            judgement = Judgement.INCONCLUSIVE
+        self._raise_if_not_administrator(name, statement, reply, fits=fits and not _claims_any_error(claim))
+        match judgement:
+            case Judgement.CONTINUES:
+                pass
+            case Judgement.INCONCLUSIVE:
+                preparing = "" if claim else "preparation failed: "
+                hint = _WAITING if isinstance(reply, NoReply) and self._before_test else ""
+                raise InconclusiveError(f"{preparing}{name}: {statement}: {self.matcher.describe(reply)}{hint}")
+            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+                if (why := self.matcher.undecided(reply, claim)) is not None:
+                    raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
+                raise DeviationError(
+                    f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
+                    self.matcher.describe(reply),
+                    missing=judgement is Judgement.DEVIATES_TWICE,
+                )
+        if OBSERVED in claim:
+            self.observed = reply
+        if isinstance(reply, ServerError):
+            self._last_error = reply
+
+    def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:
+        """Raises InconclusiveError if the DSN's user is refused, and another user is the administrator."""
+        target = self._sessions.target
+        if fits or not self._sessions.by_name[name].account.administrator or not isinstance(reply, ServerError):
+            return
+        if not _ADMINISTRATOR_ERRORS.intersection(target.profile.classes_of(reply)):
+            return
+        if (others := target.profile.other_administrators(target.dsn.account)) is not None:
+            raise InconclusiveError(
+                f"{name}: {statement}: {reply}; but the DSN's user {target.dsn.account} is not the "
+                f"administrator: on this kind of server only {others} may kill the sessions of all users"
+            )
+
+    def _must_stay_usable(self, name: str) -> bool:
+        """Whether a session has to stay usable, and its last statement was not the one under test."""
+        return name not in self._sessions.case.may_end and self._kinds.get(name) is not StepKind.UNDER_TEST
+
+    # Logins and waits
+
+    def _connect(self, step: Connect) -> None:
+        session = self._sessions.by_name[step.session]
+        typed = self._renderer.text(step.name) if step.name is not None else None
+        self._liveness.forget_end(session)
+        self._prepared.pop(session.name, None)
+        reply = self._sessions.connect(session, typed=typed, claimed=bool(step.reply))
+        refused = self._sessions.refused_below_earlier_maximum(reply)
+        self._judge(
+            step.session,
+            "its login",
+            reply,
+            step.reply,
+            kind=StepKind.LOGIN,
+            as_class=ReplyClass.LOST if refused else None,
+        )
+        if step.new_id_than is not None:
+            mine, other = self._sessions.id_of(step.session), self._sessions.id_of(step.new_id_than)
+            if mine == other:
+                raise DeviationError(f"{step.session} has another id than {step.new_id_than} had", f"both have {mine}")
+
+    def _pause(self, step: Pause) -> None:
+        since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)
+        while poll.again():
+            self._liveness.keep_active()
+        self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s", since=since)
+
+    def _wait(self, step: Wait) -> None:
+        session = self._sessions.by_name[step.session]
+        since = self._sessions.transcript.now_ms()
+        if step.state == "gone":
+            self._liveness.wait_for_end(session)
+            self._sessions.transcript.add(session.name, "note", "waited until it is gone", since=since)
+            return
+        start = time.monotonic()
+        poll = Poll(self._timeouts.state_limit.of(self._limits.settle))
+        seen = 0
+        while seen < _TIMES_LISTED[step.state]:
+            if session.required_client.check_connection() is not None:
+                self._liveness.check_usable([session])
+            if session.required_client.has_reply or not session.required_client.busy:
+                reply = session.required_client.received_reply  # check_usable reads it, too
+                self._liveness.check_usable([session])
+                over = f"{session.name}'s statement finished before the process list showed it {step.state}"
+                self._raise_if_state_missing(step, reply, over)
+                raise InconclusiveError(over)
+            self._liveness.keep_active()
+            activity = self._sessions.activity(session)
+            seen += activity is not None and activity != self._idle_activity.get(session.name)
+            if seen < _TIMES_LISTED[step.state] and not poll.again():
+                self._timeouts.state_limit.note_exceeded()
+                # The server has had the statement for the whole settle time: it runs, though it is not listed.
+                note = f"the process list doesn't show it {step.state}; continuing"
+                self._sessions.transcript.add(session.name, "note", note, since=since)
+                return
+        self._timeouts.state_limit.note(time.monotonic() - start)
+        waited = f"waited until the process list shows it {step.state}"
+        self._sessions.transcript.add(session.name, "note", waited, since=since)
+
+
+def _claims_any_error(claim: Claim) -> bool:
+    """Whether any error fits the claim, also one that is unrelated to the statement."""
+    return OBSERVED in claim or Expect("error") in claim

@@ -1,0 +1,37 @@
+"""Preloads the modules and cases of the suite: the fork server of the proofs imports this module once, then forks."""
+
+from __future__ import annotations
+
+import gc
+from importlib import import_module
+
+from _pytest.config import default_plugins
+
+from runner.language.case_files import cached_cases, case_files
+from runner.language.case_folders import own_folders
+
+_PLUGINS = (
+    *(f"_pytest.{name}" for name in default_plugins),
+    "xdist.plugin",
+    "xdist.looponfail",
+    "runner.plugin.hooks",
+    "runner.plugin.run_command",
+)
+_LOADED_BY_PLUGINS_LATER = (
+    "encodings.idna",
+    "execnet",
+    "pdb",
+    "tomllib",
+    "unittest",
+    "xdist.newhooks",
+    "xml.etree.ElementTree",
+)
+_PROGRAMS = ("runner.cli", "runner.simulator.command")
+
+for _name in (*_PLUGINS, *_LOADED_BY_PLUGINS_LATER, *_PROGRAMS):
+    import_module(_name)
+for _folder in own_folders():
+    for _path in case_files(_folder):
+        cached_cases(_path)
+# All objects so far are permanent: the garbage collector of a run ignores them.
+gc.freeze()

@@ -1,0 +1,175 @@
+"""The summary of a run for the terminal: requirements by level, causes of failures, the conclusion."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from runner.database.outcome import shorten
+from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.language.model import Level, Requirement
+from runner.reporting.conclusion import LEVEL_MEANINGS, plural
+from runner.reporting.ending_times import Ends
+
+_CELL = 26
+_SHORT_ID = len("PUR-10")
+_LONGEST_COUNT = len("INCONCLUSIVE 1/16 ")
+_MOST_FINDINGS = 12
+_MOST_LEFTOVERS = 3
+_FEWEST_ENDS = 2  # of sessions, from which their durations are shown
+_SPECIFIC = re.compile(r"KSC_\w+|[0-9]{2,}")  # names and ids, in which cases differ
+_QUOTED = re.compile(r"""(?<!\w)(['"`]).*?\1+(?!\w)""", re.DOTALL)  # quoted text, too
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The verdicts of one requirement's cases, counted; ``known`` is the number of known deviations among them."""
+
+    requirement: Requirement
+    verdicts: Counter[Verdict]
+    known: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The requirement's verdict: the worst verdict of its cases."""
+        for verdict in (Verdict.DEVIATES, Verdict.INCONCLUSIVE, Verdict.CONFORMS, Verdict.OBSERVED):
+            if self.verdicts[verdict]:
+                return verdict
+        return Verdict.NOT_APPLICABLE
+
+    @property
+    def cell(self) -> str:
+        """``conforms 9`` or ``DEVIATES 3/16``; ``known 3/16`` if all failures are known deviations."""
+        verdict, total = self.verdict, self.verdicts.total()
+        count = self.verdicts[verdict]
+        word = verdict.value.upper() if verdict.failed else verdict.value
+        wrong = self.verdicts[Verdict.DEVIATES] + self.verdicts[Verdict.INCONCLUSIVE]
+        word = "known" if self.known and self.known == wrong else word
+        word = "n/a" if verdict is Verdict.NOT_APPLICABLE else word
+        return f"{word} {count}{'' if count == total else f'/{total}'}"
+
+
+def tally(results: Iterable[CaseResult], requirements: Mapping[str, Requirement]) -> list[Tally]:
+    """The verdicts by requirement, in the register's order; without requirements that have no result."""
+    counted: dict[str, Counter[Verdict]] = {}
+    known: Counter[str] = Counter()
+    for result in results:
+        counted.setdefault(result.requirement, Counter())[result.verdict] += 1
+        known[result.requirement] += result.standing is Standing.KNOWN
+    return [Tally(requirements[name], counted[name], known[name]) for name in requirements if name in counted]
+
+
+def table_lines(tallies: list[Tally], width: int) -> Iterator[str]:
+    """The requirements by level, in as many columns as fit in ``width`` characters."""
+    ids = max(_SHORT_ID, *(len(entry.requirement.id) for entry in tallies)) + 1 if tallies else 0
+    cell_width = max(_CELL, ids + _LONGEST_COUNT)
+    columns = max(1, width // cell_width)
+    for level in Level:
+        cells = [f"{entry.requirement.id:<{ids}}{entry.cell}" for entry in tallies if entry.requirement.level is level]
+        if cells:
+            yield f"{level.value} ({LEVEL_MEANINGS[level]})"
+        for start in range(0, len(cells), columns):
+            yield "  " + "".join(f"{cell:<{cell_width - 1}} " for cell in cells[start : start + columns]).rstrip()
+
+
+def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
+    """A line for each cause of a failure, required cases first; causes that differ only in quoted text count as one."""
+    causes: dict[tuple[str, ...], list[CaseResult]] = {}
+    for result in results:
+        if result.failed:
+            cause = _QUOTED.sub("?", _SPECIFIC.sub("?", _cause(result)))
+            mark = "" if result.standing is Standing.UNLISTED else result.standing.value
+            inconclusive = result.verdict is Verdict.INCONCLUSIVE  # then the requirement is irrelevant
+            whose = () if inconclusive else (result.binding.value, result.requirement)
+            key = (mark, result.verdict.value, cause, *whose)
+            causes.setdefault(key, []).append(result)
+    if len(causes) > _MOST_FINDINGS:  # too many for a screen: group without the requirement
+        merged: dict[tuple[str, ...], list[CaseResult]] = {}
+        for key, cases in causes.items():
+            merged.setdefault(key[:4], []).extend(cases)
+        causes = merged
+    for cases in causes.values():
+        cases.sort(key=lambda result: result.binding.rank)
+    ordered = sorted(
+        causes.values(),
+        key=lambda cases: (cases[0].standing is Standing.KNOWN, cases[0].verdict.value, cases[0].binding.rank),
+    )
+    for cases in ordered[:_MOST_FINDINGS]:
+        first = cases[0]
+        quoted = {tuple(match[0] for match in _QUOTED.finditer(_SPECIFIC.sub("?", _cause(case)))) for case in cases}
+        what = _cause(first) if len(quoted) == 1 else _QUOTED.sub("'…'", _cause(first))
+        more = f" and {plural(len(cases) - 1, 'more case')}" if len(cases) > 1 else ""
+        known = first.listing if first.standing is Standing.KNOWN else None
+        verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
+        why = f" ({known.reason})" if known else ""
+        line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}{why}: {what}"
+        yield shorten(line, max(2 * width, 120))
+    if len(ordered) > _MOST_FINDINGS:
+        yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record (--record FILE.json)"
+
+
+def _cause(result: CaseResult) -> str:
+    return result.actual if result.verdict is Verdict.DEVIATES else result.reason
+
+
+def stale_lines(results: list[CaseResult], others: list[str]) -> Iterator[str]:
+    """The stale entries of the list of known deviations, and the fix; ``others`` are those without a result."""
+    notes = [result.listing.note for result in results if result.listing and result.listing.note] + others
+    yield from (f"known deviations: {note}" for note in notes[:_MOST_FINDINGS])
+    if len(notes) > _MOST_FINDINGS:
+        yield f"known deviations: {len(notes) - _MOST_FINDINGS} more stale entries"
+
+
+def leftover_lines(results: list[CaseResult], kept: Iterable[str] = ()) -> Iterator[str]:
+    """The leftovers that were not removed after their case, and ``kept`` ones that were not removed after the run."""
+    left = list(dict.fromkeys([*(warning for result in results for warning in result.warnings), *kept]))
+    yield from (f"not removed: {line}" for line in left[:_MOST_LEFTOVERS])
+    if len(left) > _MOST_LEFTOVERS:
+        yield f"not removed: {len(left) - _MOST_LEFTOVERS} more"
+
+
+def exemption_lines(results: list[CaseResult]) -> Iterator[str]:
+    """The reasons of cases that are not applicable, and their numbers."""
+    reasons: dict[str, int] = {}
+    for result in results:
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            reasons[result.reason] = reasons.get(result.reason, 0) + 1
+    for reason, number in reasons.items():
+        yield f"not applicable, {plural(number, 'case')}: {reason}"
+
+
+def respellings(results: Iterable[CaseResult]) -> dict[tuple[str, str], int]:
+    """The statements that were replaced by a spelling, the sent statement, and the number of cases."""
+    return dict(Counter(pair for result in results for pair in result.respelled.items()))
+
+
+def respelling_lines(results: Iterable[CaseResult]) -> Iterator[str]:
+    """A line for each statement that was replaced by a spelling."""
+    for (statement, sent), number in respellings(results).items():
+        yield f"sent in another form, {plural(number, 'case')}: {statement} -> {sent}"
+
+
+def observation_lines(results: list[CaseResult]) -> Iterator[str]:
+    """A line for each case with an observation."""
+    for result in results:
+        if result.verdict is Verdict.OBSERVED:
+            seen = ", ".join(
+                name if count == 1 and len(result.observed) == 1 else f"{name} ({count}x)"
+                for name, count in sorted(result.observed.items(), key=lambda pair: -pair[1])
+            )
+            yield f"{result.requirement} {result.name}: {seen}{_durations(result)}"
+
+
+def _durations(result: CaseResult) -> str:
+    """The times that the sessions of a repeated case took to be gone."""
+    if len(result.endings) < _FEWEST_ENDS:
+        return ""
+    ends = Ends.of(result.endings)
+    shown = ", ".join(
+        f"{what} after {times.p50:g} / {times.p99:g} / {times.longest:g} ms"
+        for what, times in (("connection closed", ends.connection), ("row gone", ends.row))
+        if times
+    )
+    return f"; {shown} (p50 / p99 / max)" if shown else ""

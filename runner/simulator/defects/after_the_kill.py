@@ -1,0 +1,196 @@
+"""Defects after a kill, in the transaction, statement and user of the killed session, and in the user's next id."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM, User
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.transactions import commit_now
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Session, SessionIds
+from runner.simulator.sql.statements import Commit, KillSession, Statement, Update
+from runner.simulator.timers import call_later, call_when
+
+SOON_SECONDS = 0.02
+LATE_SECONDS = 10.0
+LOCKED_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+@breaks("IMP-5")
+class LeavesTheTransaction(SessionEnding):
+    """The transaction of the killed session stays open, and its rows stay locked."""
+
+    def roll_back(self, victim: Session) -> None:
+        pass
+
+
+@breaks("IMP-5")
+class CommitsTheTransaction(SessionEnding):
+    """The changes of the killed session are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        victim.transaction.commit()
+
+
+@breaks("IMP-5")
+class LosesTheLastCommit(Engine):
+    """A COMMIT gets its OK before its changes are made, and they are lost if the session is killed then."""
+
+    async def run(self, session: Session, statement: Statement, depth: int = 0) -> Result:
+        if not isinstance(statement, Commit):
+            return await super().run(session, statement, depth)
+        call_later(SOON_SECONDS, commit_now, session)
+        return Done()
+
+
+@breaks("IMP-5")
+class CommitsInPart(Engine):
+    """A COMMIT that the kill interrupts has committed some of the changes."""
+
+    async def run(self, session: Session, statement: Statement, depth: int = 0) -> Result:
+        if isinstance(statement, Commit):
+            for row, values in session.transaction.locked_rows()[:1]:
+                row.committed = values
+            await session.wait(SOON_SECONDS)
+        return await super().run(session, statement, depth)
+
+
+@breaks("IMP-5")
+class ChangesInPart(Engine):
+    """An UPDATE with autocommit that the kill interrupts has changed some of its rows."""
+
+    async def run(self, session: Session, statement: Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, Update) and session.autocommit:
+            for row, values in session.transaction.locked_rows()[:1]:
+                row.committed = values
+            await session.wait(SOON_SECONDS)
+        return result
+
+
+@breaks("IMP-5")
+class RollsBackTooLate(SessionEnding):
+    """The transaction of the killed session is rolled back 10 seconds later."""
+
+    def roll_back(self, victim: Session) -> None:
+        call_later(LATE_SECONDS, super().roll_back, victim)
+
+
+@breaks("IMP-5")
+class LeavesTheLocks(SessionEnding):
+    """The changes of the killed session are rolled back, but its rows stay locked."""
+
+    def roll_back(self, victim: Session) -> None:
+        victim.transaction.roll_back_to(victim.transaction.leading_locks())
+
+
+@breaks("IMP-5")
+class MakesTheBlockedChange(SessionEnding):
+    """A killed session that waited for a row lock is gone, but its change is made when the lock is released."""
+
+    def mark_as_ended(self, victim: Session) -> None:
+        if not victim.waits_for_lock:
+            super().mark_as_ended(victim)
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waits_for_lock:
+            victim.connection.disconnect(errors.session_killed())
+        else:
+            super().disconnect(victim)
+
+    def client_disconnected(self, session: Session) -> None:
+        if not session.waits_for_lock:
+            super().client_disconnected(session)
+
+
+@breaks("IMP-6")
+class LetsTheStatementFinish(SessionEnding):
+    """The kill of a running session replies OK, but takes effect only after its statement."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().kill(victim)
+        else:
+            call_when(lambda: victim.ended or victim.statement is None, super().kill, victim)
+
+
+@breaks("IMP-6")
+class WaitsForTheStatement(KillSessionStatement):
+    """The kill of a running session replies only after its statement."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        while victim is not session and victim.statement is not None and not victim.ended:
+            await session.wait(POLL_SECONDS)
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-6")
+class StatementsRunOn(SessionEnding):
+    """The row of a running session leaves the process list, but its client waits until the statement ends."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().disconnect(victim)
+
+
+@breaks("IMP-7")
+class LocksTheUserOut(KillSessionStatement):
+    """The killed session's user can't log in again."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if not victim.user.administrator:
+            victim.user.lock()
+
+
+@breaks("IMP-7")
+class LocksTheUserOutForAMinute(KillSessionStatement):
+    """The killed session's user can't log in for a minute."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if not victim.user.administrator and victim.user.password_hash:
+            call_later(LOCKED_SECONDS, setattr, victim.user, "password_hash", victim.user.password_hash)
+            victim.user.lock()
+
+
+@breaks("IMP-7")
+class LastSessionTakesTheUserAlong(KillSessionStatement):
+    """A user whose only session is killed can't log in again."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if not victim.user.administrator and all(other.user is not victim.user for other in self.registry):
+            victim.user.lock()
+
+
+@breaks("IMP-7")
+class TakesTheUsersPrivileges(KillSessionStatement):
+    """The killed session's user loses the ALTER SYSTEM privilege."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        victim.user.system.pop(ALTER_SYSTEM, None)
+
+
+@breaks("IMP-7")
+class GivesTheOldIdAgain(SessionIds):
+    """A user's next session gets the id of its last killed one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: dict[User, list[int]] = {}
+
+    def id_for(self, user: User, number: int) -> int:
+        left = self.left.get(user)
+        return left.pop() if left else number
+
+    def release(self, user: User | None, number: int) -> None:
+        if user is not None and not user.administrator:
+            self.left.setdefault(user, []).append(number)

@@ -1,0 +1,189 @@
+"""Defects with wrong victims: a session other than the named one is killed, too or instead."""
+
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_later
+
+SIXTEEN_BITS = 0xFFFF
+EIGHTEEN_BITS = 0x3FFFF
+DELAY_SECONDS = 2.0
+LONG_DELAY_SECONDS = 3.0
+MIN_DIGITS = 4
+
+
+@breaks("PAR-1")
+class EndsThePrevious(KillSessionStatement):
+    """The session before the named one in the process list is killed instead."""
+
+    def find(self, number: int) -> Session:
+        sessions = list(self.registry)
+        return sessions[sessions.index(super().find(number)) - 1]
+
+
+@breaks("PAR-1")
+class EndsTheNext(KillSessionStatement):
+    """The session after the named one in the process list is killed instead."""
+
+    def find(self, number: int) -> Session:
+        sessions = list(self.registry)
+        return sessions[(sessions.index(super().find(number)) + 1) % len(sessions)]
+
+
+@breaks("PAR-1")
+class EndsOneMore(KillSessionStatement):
+    """The named session and the next one of its user are killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        mates = [other for other in self.registry if other.user is victim.user and other not in (victim, session)]
+        await super().end(session, victim, statement)
+        for mate in mates[:1]:
+            self.ending.kill(mate)
+
+
+@breaks("PAR-1")
+class EndsTheCallerInstead(KillSessionStatement):
+    """The sending session is killed instead of the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, session, statement)
+
+
+@breaks("PAR-1")
+class EndsTheCallerToo(KillSessionStatement):
+    """The named session is killed, and then the sending one after its OK."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is not session:
+            call_later(0, self.ending.kill, session)
+
+
+@breaks("PAR-1")
+class EndsEveryone(KillSessionStatement):
+    """Every other session of the server is killed with the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other is not session:
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsAllOfTheUser(KillSessionStatement):
+    """All sessions of the named session's user are killed, except the sending one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user and other is not session:
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsAllOfTheUserButTheNamed(KillSessionStatement):
+    """The other sessions of the named session's user are killed, except the sending one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        for other in self.registry:
+            if other.user is victim.user and other not in (session, victim):
+                self.ending.kill(other)
+
+
+@breaks("PAR-1")
+class EndsTheUsersOldest(KillSessionStatement):
+    """The oldest session of the named session's user is killed instead."""
+
+    def find(self, number: int) -> Session:
+        user = super().find(number).user
+        return next(session for session in self.registry if session.user is user)
+
+
+@breaks("PAR-1")
+class EndsTheUsersOldestLater(KillSessionStatement):
+    """The named session is killed, and 2 seconds later the oldest other one of its user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        mates = [other for other in self.registry if other.user is victim.user and other not in (victim, session)]
+        for mate in mates[:1]:
+            call_later(DELAY_SECONDS, self.ending.kill, mate)
+
+
+@breaks("PAR-1")
+class EndsTheCallerLater(KillSessionStatement):
+    """A session that kills another user's session is killed 3 seconds later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim.user is not session.user:
+            call_later(LONG_DELAY_SECONDS, self.ending.kill, session)
+
+
+@breaks("PAR-1")
+class CompletesTheId(KillSessionStatement):
+    """An unknown number kills a session whose id begins with it."""
+
+    def find(self, number: int) -> Session:
+        if self.registry.find(number) is None and len(str(number)) >= MIN_DIGITS:
+            for session in self.registry:
+                if str(session.number).startswith(str(number)):
+                    return session
+        return super().find(number)
+
+
+@breaks("PAR-1")
+class TakesAnyFirstDigits(KillSessionStatement):
+    """A number that begins with a session's id kills that session."""
+
+    def read_id(self, statement: KillSession) -> int:
+        text = statement.text.partition(",")[0]
+        named = [session.number for session in self.registry if text.startswith(str(session.number))]
+        return max(named) if named else super().read_id(statement)
+
+
+@breaks("PAR-1")
+class TakesAnyLastDigits(KillSessionStatement):
+    """A number that ends with a session's id kills that session."""
+
+    def read_id(self, statement: KillSession) -> int:
+        text = statement.text.partition(",")[0]
+        named = [session.number for session in self.registry if text.endswith(str(session.number))]
+        return max(named) if named else super().read_id(statement)
+
+
+@breaks("PAR-1")
+class CutsIdsToSixteenBits(KillSessionStatement):
+    """Only the last 16 bits of an id are compared."""
+
+    def find(self, number: int) -> Session:
+        for session in self.registry:
+            if (session.number ^ number) & SIXTEEN_BITS == 0:
+                return session
+        return super().find(number)
+
+
+@breaks("PAR-1")
+class CutsIdsToEighteenBits(KillSessionStatement):
+    """Only the last 18 bits of an id, the server's running number, are compared."""
+
+    def find(self, number: int) -> Session:
+        for session in self.registry:
+            if (session.number ^ number) & EIGHTEEN_BITS == 0:
+                return session
+        return super().find(number)
+
+
+@breaks("PAR-1")
+class TakesTheNearest(KillSessionStatement):
+    """An unknown id kills the session with the nearest lower one."""
+
+    def find(self, number: int) -> Session:
+        lower = [session for session in self.registry if session.number <= number]
+        return max(lower, key=lambda session: session.number) if lower else super().find(number)

@@ -1,0 +1,252 @@
+"""Defects of the effect: the session is killed only in part, too late, or not at all."""
+
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import SESSION_KILLED, Registry, Session
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_later
+
+LATE_SECONDS = 10.0
+SOON_SECONDS = 0.05
+DELAY_SECONDS = 2.0
+
+
+@breaks("PUR-1")
+class DoesNothing(KillSessionStatement):
+    """Replies OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class HidesTheRowOnly(SessionEnding):
+    """The row leaves the process list, the session stays usable."""
+
+    def kill(self, victim: Session) -> None:
+        self.remove_row(victim)
+
+
+@breaks("PUR-1")
+class MarksTheRowOnly(SessionEnding):
+    """The row shows SESSION_KILLED, the session stays usable."""
+
+    def kill(self, victim: Session) -> None:
+        victim.state = SESSION_KILLED
+
+
+@breaks("PUR-1")
+class LeavesTheRow(SessionEnding):
+    """The connection is closed, the row stays in the process list permanently."""
+
+    def remove_row(self, victim: Session) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class LeavesTheRowOfTransactions(SessionEnding):
+    """The row of a session with an open transaction stays in the process list permanently."""
+
+    def remove_row(self, victim: Session) -> None:
+        if not victim.transaction.open:
+            super().remove_row(victim)
+
+
+@breaks("PUR-1")
+class LeavesTheRowOfRunningSessions(SessionEnding):
+    """The row of a session with a running statement stays in the process list permanently."""
+
+    def remove_row(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().remove_row(victim)
+
+
+@breaks("PUR-1")
+def closes_the_sending_half_only(components: Components) -> Components:
+    """The server stops sending, but the session stays usable and its row stays."""
+    return components.with_overrides(_OnlyDisconnects, _StopsSending)
+
+
+class _OnlyDisconnects(SessionEnding):
+    def kill(self, victim: Session) -> None:
+        victim.connection.disconnect(None)
+
+
+class _StopsSending(Connection):
+    def disconnect(self, error: errors.SqlError | None) -> None:
+        self._stream.send_fin()
+
+
+@breaks("PUR-1")
+class KeepsTheConnection(SessionEnding):
+    """The row is removed and the transaction rolled back, but the connection stays open and doesn't reply any more."""
+
+    def disconnect(self, victim: Session) -> None:
+        pass
+
+
+@breaks("PUR-1")
+class IdleSessionsSurvive(KillSessionStatement):
+    """Only sessions with a running statement are killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.statement is not None:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class RunningSessionsSurvive(KillSessionStatement):
+    """Sessions with a running statement are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.waiting is None:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class LongRunningSessionsSurvive(KillSessionStatement):
+    """Sessions whose statement has run for longer than a second are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.waiting is None or victim.seconds_in_state() < 1:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class StopsTheStatementOnly(KillSessionStatement):
+    """If the session runs a statement, only the statement is killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.interrupt(errors.query_killed()):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class TransactionsSurvive(KillSessionStatement):
+    """Sessions with an open transaction are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.transaction.open:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvives(KillSessionStatement):
+    """A statement that names its own session replies OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvivesWithASerial(KillSessionStatement):
+    """A statement with a serial# that names its own session replies OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session or "," not in statement.text:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvivesImmediate(KillSessionStatement):
+    """A statement with IMMEDIATE that names its own session replies OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is not session or not statement.immediate:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class LockWaitersSurvive(KillSessionStatement):
+    """Sessions that wait for a row lock are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not victim.waits_for_lock:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class RowComesBack(SessionEnding):
+    """The row of a killed session leaves the process list, and returns permanently 2 seconds later."""
+
+    def remove_row(self, victim: Session) -> None:
+        super().remove_row(victim)
+        call_later(DELAY_SECONDS, self.registry.add, victim)
+
+
+@breaks("PUR-1")
+class HoldersSurvive(KillSessionStatement):
+    """The administrator's statement does not kill sessions of users with ALTER SYSTEM."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (session.user.administrator and ALTER_SYSTEM in victim.user.system):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class EndsTooLate(SessionEnding):
+    """The session is killed 10 seconds after the OK."""
+
+    def kill(self, victim: Session) -> None:
+        call_later(LATE_SECONDS, super().kill, victim)
+
+
+@breaks("PUR-1")
+class RowGoesTooLate(SessionEnding):
+    """The connection is closed at once, the row leaves the process list 10 seconds later."""
+
+    def remove_row(self, victim: Session) -> None:
+        call_later(LATE_SECONDS, super().remove_row, victim)
+
+
+@breaks("PUR-1")
+class ConnectionGoesTooLate(SessionEnding):
+    """The row leaves the process list at once, the connection is closed 10 seconds later."""
+
+    def disconnect(self, victim: Session) -> None:
+        call_later(LATE_SECONDS, super().disconnect, victim)
+
+
+@breaks("PUR-1")
+class WorksOncePerSession(KillSessionStatement):
+    """A session's first statement kills a session; its later ones reply OK and kill none."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.used: set[int] = set()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session.number not in self.used:
+            self.used.add(session.number)
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class RemembersOneOrderOnly(SessionEnding):
+    """Sessions are killed with a short delay, and a statement during this delay replaces the one before."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.next: Session | None = None
+
+    def kill(self, victim: Session) -> None:
+        if self.next is None:
+            call_later(SOON_SECONDS, self.kill_next)
+        self.next = victim
+
+    def kill_next(self) -> None:
+        victim, self.next = self.next, None
+        if victim is not None:
+            super().kill(victim)

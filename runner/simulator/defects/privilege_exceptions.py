@@ -1,0 +1,74 @@
+"""Defects of the privilege check: exceptions for users with similar names, and for ids that no session has."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from runner.simulator.accounts import ALTER_SYSTEM
+from runner.simulator.catalogue import breaks
+from runner.simulator.defects.roles import AcceptsSomethingElse
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.results import Done, Result
+from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
+
+
+@breaks("PUR-2")
+class LongerNamesWillDo(AcceptsSomethingElse):
+    """Users whose name begins with a holder's name may kill sessions."""
+
+    def is_accepted(self, session: Session) -> bool:
+        users = self.privileges.accounts.users.values()
+        return any(ALTER_SYSTEM in user.system and session.user.name.startswith(user.name) for user in users)
+
+
+@breaks("PUR-2")
+class ShorterNamesWillDo(AcceptsSomethingElse):
+    """Users whose name is the beginning of a holder's name may kill sessions."""
+
+    def is_accepted(self, session: Session) -> bool:
+        users = self.privileges.accounts.users.values()
+        return any(ALTER_SYSTEM in user.system and user.name.startswith(session.user.name) for user in users)
+
+
+class _RepliesOk(Engine):
+    """Replies OK to KILL with some texts if the privilege is missing."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self.kill = instance.kill
+
+    def gets_ok(self, statement: sql.KillSession) -> bool:
+        raise NotImplementedError
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        lacks = not self.instance.privileges.holds(session, ALTER_SYSTEM)
+        if lacks and isinstance(statement, sql.KillSession) and self.gets_ok(statement):
+            return Done()
+        return await super().run(session, statement, depth)
+
+
+@breaks("PUR-2")
+class UnknownIdsNeedNoPrivilege(_RepliesOk):
+    """Without the privilege an unknown id replies OK."""
+
+    def gets_ok(self, statement: sql.KillSession) -> bool:
+        number = self.kill.read_id(statement)
+        return number != 0 and self.instance.registry.find(number) is None
+
+
+@breaks("PUR-2")
+class ZeroNeedsNoPrivilege(_RepliesOk):
+    """Without the privilege the id 0 replies OK."""
+
+    def gets_ok(self, statement: sql.KillSession) -> bool:
+        return statement.text.partition(",")[0].strip() == "0"
+
+
+@breaks("PUR-2")
+class TextThatIsNoIdNeedsNoPrivilege(_RepliesOk):
+    """Without the privilege a text that is not an id replies OK."""
+
+    def gets_ok(self, statement: sql.KillSession) -> bool:
+        return not statement.text.partition(",")[0].strip().isdigit()

@@ -1,0 +1,118 @@
+"""Defects with unknown ids, and with texts that are not ids."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.simulator.catalogue import breaks
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
+from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_later
+
+
+def _is_no_id(statement: KillSession) -> bool:
+    return not statement.text.partition(",")[0].strip(" \t\r\n+-").isdigit()
+
+
+@breaks("IMP-1")
+class UnknownIdIsAnsweredOk(KillSessionStatement):
+    """An unknown id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        number = self.read_id(statement)
+        if self.registry.find(number) is None and not _is_no_id(statement):
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-1")
+class EndedIdIsAnsweredOk(KillSessionStatement):
+    """The id of a session that is gone replies OK."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.ended: set[int] = set()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        self.ended.add(victim.number)
+        await super().end(session, victim, statement)
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        number = self.read_id(statement)
+        if self.registry.find(number) is None and number in self.ended:
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-1")
+class UnknownIdEndsTheCaller(KillSessionStatement):
+    """An unknown id is an error, and kills the sending session."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        if self.registry.find(self.read_id(statement)) is None:
+            call_later(0, self.ending.kill, session)
+        return await super().run(session, statement)
+
+
+@breaks("IMP-1")
+class UnknownIdEndsAMate(KillSessionStatement):
+    """An unknown id is an error, and kills another session of the user."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        if self.registry.find(self.read_id(statement)) is None:
+            for other in self.registry:
+                if other.user is session.user and other is not session:
+                    self.ending.kill(other)
+                    break
+        return await super().run(session, statement)
+
+
+@breaks("IMP-2")
+class NoIdIsAnsweredOk(KillSessionStatement):
+    """Text that is not an id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        return self.reply() if _is_no_id(statement) else await super().run(session, statement)
+
+
+@breaks("IMP-2")
+class NothingIsAnsweredOk(KillSessionStatement):
+    """Empty or blank text replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        return await super().run(session, statement) if statement.text.strip() else self.reply()
+
+
+@breaks("IMP-2")
+class NoIdIsOwnSession(KillSessionStatement):
+    """Text that is not an id kills the sending session."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        if _is_no_id(statement):
+            await self.end(session, session, statement)
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-2")
+class PercentIsEveryone(KillSessionStatement):
+    """The text % kills every other session of the user."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        if statement.text == "%":
+            for other in self.registry:
+                if other.user is session.user and other is not session:
+                    self.ending.kill(other)
+        return await super().run(session, statement)

@@ -1,0 +1,160 @@
+"""Other ways to end a killed session: with an error, with a reset, later, in another order."""
+
+# ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from runner.simulator import errors
+from runner.simulator.catalogue import variant
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import SESSION_KILLED, Registry, Session
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_later, call_when
+
+MOMENT_SECONDS = 0.05
+SLOW_SECONDS = 2.0
+ROW_SECONDS = 1.0
+NEXT_REQUEST_SECONDS = 3.0
+LINGERING_SECONDS = 8.0
+
+
+@variant
+class ErrorPacketBeforeClose(SessionEnding):
+    """Idle clients, too, get an error before their connection is closed."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.statement is None:
+            victim.connection.disconnect(errors.session_killed())
+        else:
+            super().disconnect(victim)
+
+
+@variant
+class ResetInsteadOfClose(Connection):
+    """The connection of a killed session is reset instead of closed."""
+
+    def disconnect(self, error: errors.SqlError | None) -> None:
+        self._stream.reset()
+
+
+@variant
+class RunningVictimClosedWithoutError(SessionEnding):
+    """The connection is closed without an error, also during a running statement."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().disconnect(victim)
+        else:
+            victim.connection.disconnect(None)
+            victim.interrupt(errors.SessionEndedError())
+
+
+@variant
+class SlowEnd(SessionEnding):
+    """The session is killed 2 seconds after the OK, and its row is removed another second later."""
+
+    def kill(self, victim: Session) -> None:
+        call_later(SLOW_SECONDS, super().kill, victim)
+
+    def remove_row(self, victim: Session) -> None:
+        call_later(ROW_SECONDS, super().remove_row, victim)
+
+
+@variant
+class OkBeforeEnd(SessionEnding):
+    """The OK is sent a moment before the session is killed."""
+
+    def kill(self, victim: Session) -> None:
+        call_later(MOMENT_SECONDS, super().kill, victim)
+
+
+@variant
+class RowLeavesFirst(SessionEnding):
+    """The row leaves the process list at once, and the connection is closed a second later."""
+
+    def disconnect(self, victim: Session) -> None:
+        call_later(ROW_SECONDS, super().disconnect, victim)
+
+
+@variant
+class RunningVictimWindsDown(SessionEnding):
+    """The row of a session that was running stays for a second, as SESSION_KILLED."""
+
+    def remove_row(self, victim: Session) -> None:
+        if victim.waiting is None:
+            super().remove_row(victim)
+        else:
+            victim.state = SESSION_KILLED
+            call_later(ROW_SECONDS, super().remove_row, victim)
+
+
+@variant
+class LingeringBlockedVictim(SessionEnding):
+    """A session that waits for a row lock stays as SESSION_KILLED until it gets the lock, or for 8 seconds."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.lingering: set[Session] = set()
+
+    def kill(self, victim: Session) -> None:
+        if not victim.waits_for_lock:
+            super().kill(victim)
+        elif victim not in self.lingering:
+            self.lingering.add(victim)
+            victim.state = SESSION_KILLED
+            victim.ended = True
+            call_later(LINGERING_SECONDS, self.end, victim)
+            call_when(lambda: not victim.waits_for_lock, self.end, victim)
+
+    def end(self, victim: Session) -> None:
+        if victim in self.lingering:
+            self.lingering.remove(victim)
+            super().kill(victim)
+
+
+@variant
+def closes_on_next_request(components: Components) -> Components:
+    """The row of a killed idle session goes at once, its connection closes at its next request or 3 seconds later."""
+    return components.with_overrides(_ClosesIdleLater, _RefusesToServeTheEnded)
+
+
+@variant
+def error_on_next_request(components: Components) -> Components:
+    """A killed idle session gets the error for proxies at its next request, or is closed 3 seconds later."""
+    return components.with_overrides(_ClosesIdleLater, _AnswersTheEnded)
+
+
+class _ClosesIdleLater(SessionEnding):
+    def disconnect(self, victim: Session) -> None:
+        if victim.statement is None:
+            call_later(NEXT_REQUEST_SECONDS, victim.connection.disconnect, None)
+        else:
+            super().disconnect(victim)
+
+
+class _RefusesToServeTheEnded(Connection):
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        if session.ended:
+            raise errors.SessionEndedError
+        await super()._run_command(session, command, body)
+
+
+class _AnswersTheEnded(Connection):
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        if session.ended:
+            raise errors.own_session_killed()
+        await super()._run_command(session, command, body)
+
+
+@variant
+class OwnEndOutsideTheStatement(KillSessionStatement):
+    """A session that kills itself gets OK, and its connection is closed a moment later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is session:
+            call_later(MOMENT_SECONDS, self.ending.kill, victim)
+        else:
+            await super().end(session, victim, statement)

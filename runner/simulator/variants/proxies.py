@@ -1,0 +1,109 @@
+"""A server behind ODP, or behind a TCP proxy."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+import re
+
+from runner.simulator import errors
+from runner.simulator.catalogue import variant
+from runner.simulator.components import Components
+from runner.simulator.odp import OdpConnection, OdpListener, OdpSessionIds
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Session
+from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
+from runner.simulator.timers import call_later
+from runner.simulator.variants.ids import SmallIds
+from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
+
+KEPT_SECONDS = 8.0
+
+_OK = b"\x00"
+_END_OF_ROWS = re.compile(rb"\x05\x00\x00.\xfe....", re.DOTALL)
+
+
+@variant
+def behind_proxy(components: Components) -> Components:
+    """Behind ODP with client_session_id_version=2: SHOW PROCESSLIST shows ODP's ids, which the statement takes."""
+    return components.with_overrides(OdpListener, OdpConnection, OdpSessionIds)
+
+
+@variant
+def behind_plain_proxy(components: Components) -> Components:
+    """Behind a proxy without support for sessions, with its own thread ids and addresses."""
+    return components.with_overrides(TcpProxy)
+
+
+@variant
+def behind_plain_proxy_with_like_ids(components: Components) -> Components:
+    """Behind such a proxy; the thread id in a handshake is the id of the session that logs in next."""
+    return components.with_overrides(_CountsAhead, SmallIds)
+
+
+@variant
+def behind_plain_proxy_until_next_request(components: Components) -> Components:
+    """Behind such a proxy, which closes the connection of a killed idle session only at its next request."""
+    return components.with_overrides(_ClosesAtNextRequest)
+
+
+@variant
+class KeepsSessionsOfTheDeparted(SessionEnding):
+    """The session of a disconnected client stays idle for 8 seconds, as in a connection pool."""
+
+    def client_disconnected(self, session: Session) -> None:
+        if not session.ended:
+            session.transaction.roll_back()
+            session.interrupt(errors.SessionEndedError())
+            session.finish_statement()
+            call_later(KEPT_SECONDS, super().client_disconnected, session)
+
+
+class _CountsAhead(TcpProxy):
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self._last_id = 1
+
+
+class _ClosesAtNextRequest(TcpProxy):
+    def new_server_side(self, client: ClientSide) -> ServerSide:
+        return _KeepsIdleClient(client, self.new_id())
+
+
+class _KeepsIdleClient(ServerSide):
+    """Keeps the connection of an idle client open after the server has closed its own."""
+
+    def __init__(self, client: ClientSide, thread_id: int) -> None:
+        super().__init__(client, thread_id)
+        self._idle = False
+        self._server_closed = False
+
+    def data_received(self, data: bytes) -> None:
+        self._idle = _ends_a_reply(data)  # after an error packet the connection is closed at once
+        super().data_received(data)
+
+    def send(self, data: bytes) -> None:
+        self._idle = False
+        if self._server_closed:
+            error = errors.own_session_killed()
+            payload = error_payload(error.code, error.sqlstate, to_bytes(error.message("ORA")))
+            self.client.send(framed((payload,), int.from_bytes(data[3:HEADER], "little") + 1))
+            self.client.close()
+        else:
+            super().send(data)
+
+    def eof_received(self) -> bool:
+        if not self._idle:
+            return super().eof_received()
+        self._server_closed = self.eof_seen = True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._server_closed:
+            super().connection_lost(exc)
+
+
+def _ends_a_reply(data: bytes) -> bool:
+    """Whether the data ends with a complete reply that is no error: OK, or the end of a result's rows."""
+    is_ok = data[HEADER : HEADER + 1] == _OK and len(data) == HEADER + int.from_bytes(data[:3], "little")
+    return is_ok or _END_OF_ROWS.fullmatch(data[-9:]) is not None

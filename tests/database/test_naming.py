@@ -1,0 +1,103 @@
+"""Names for what the suite makes on a server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from runner.database.naming import (
+    PREFIX,
+    Names,
+    created_at,
+    run_mark_of,
+)
+from runner.database.passwords import new_password, new_plain_password, without_passwords
+from tests.support.paths import ROOT
+
+
+def test_names_stay_within_thirty_bytes_for_as_many_as_a_run_can_use() -> None:
+    names = Names()
+    assert all(len(names.new().encode()) <= 30 for _ in range(10_000))
+
+
+def test_a_name_needs_no_quotes_anywhere_and_is_upper_case() -> None:
+    assert re.fullmatch(r"KSC_[A-Z0-9]{11}_0001", Names().new())
+
+
+def test_no_name_is_given_twice_and_all_tell_their_maker() -> None:
+    names = Names()
+    made = [names.new() for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert all(name.startswith(PREFIX) and run_mark_of(name) == names.run_mark for name in made)
+
+
+def test_a_longer_name_begins_with_another_and_is_nobodys_else() -> None:
+    names = Names()
+    made = [names.new() for _ in range(500)]
+    longer = [names.extended(name) for name in made]
+    assert all(long.startswith(name) for long, name in zip(longer, made, strict=True))
+    assert len({*made, *longer, *(names.new() for _ in range(10_000))}) == 11_000
+    assert all(
+        run_mark_of(name) == names.run_mark and created_at(name) is not None and len(name) <= 30 for name in longer
+    )
+    assert names.extended(made[0]) != longer[0]
+
+
+def test_processes_that_start_together_make_different_names() -> None:
+    program = "from runner.database.naming import Names\nprint(Names().new())"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    made = [process.communicate(timeout=60)[0] for process in processes]
+    assert len(set(made)) == 8
+
+
+def test_runs_of_one_process_make_different_names() -> None:
+    assert len({Names().new() for _ in range(200)}) == 200
+
+
+def test_a_name_tells_when_it_was_made_however_old_its_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names()
+    long_ago = int(time.time()) - 7200
+    with monkeypatch.context() as earlier:
+        earlier.setattr("time.time", lambda: long_ago)
+        assert created_at(names.new()) == long_ago
+    before = int(time.time())
+    name = names.new()
+    told = created_at(name)
+    assert told is not None
+    assert before <= told <= int(time.time())
+    assert created_at(name.lower()) == told
+
+
+NOT_OURS = [
+    *("", "KSC", "KSC_", "KSC_12345", "SYS", "XKSC_T6G000AAAAA_1", "KSCX_T6G000AAAAA_1", "KSC_ABC-EFGHIJK_1"),
+    *("KSC_BACKUP", "KSC_REPORTS_2025", "KSC_T6G000AAAAA", "KSC_T6G000AAAAA_", "KSC_T6G000AAAAA_X", "KSC_T6G000AAAA_1"),
+    *("KSC_T6G000AAAAA_1 ", "KSC_T6G000AAAAA_1X", "Ksc_T6G000AAAAA_1", "KSC_000000AAAAA_1", "KSC_BACKUPAAAAA_1"),
+]
+
+
+@pytest.mark.parametrize("name", NOT_OURS)
+def test_who_was_not_made_by_the_suite_has_no_birth(name: str) -> None:
+    assert created_at(name) is None
+
+
+def test_a_password_is_taken_by_the_usual_rules_and_shown_to_nobody() -> None:
+    passwords = {new_password() for _ in range(200)}
+    assert len(passwords) == 200
+    for password in passwords:
+        assert 9 <= len(password) <= 30
+        for kind in ("[A-Z]", "[a-z]", "[0-9]", "[#_]"):
+            assert len(re.findall(kind, password)) >= 2, (kind, password)
+        assert not re.search(r"""['"\\\s]""", password)
+        assert without_passwords(f'IDENTIFIED BY "{password}"') == 'IDENTIFIED BY "<password>"'
+
+
+def test_a_plain_password_needs_no_quotes_and_survives_folding_of_letters() -> None:
+    passwords = {new_plain_password() for _ in range(200)}
+    assert len(passwords) == 200
+    assert all(re.fullmatch(r"[a-z][a-z0-9]{15,29}", password) for password in passwords)

@@ -1,0 +1,81 @@
+"""Errors of servers of many makes, as these word them: what the protocol tells about them."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.database.outcome import ServerError
+from runner.database.unrelated_errors import ErrorKind, error_kind_of
+
+ERRORS = {
+    ErrorKind.UNSUPPORTED: [
+        (1064, "42000", "You have an error in your SQL syntax; check the manual near 'ORDER BY id' at line 1"),
+        (1149, "42000", "parse error"),
+        (1235, "42000", "This version of TiDB doesn't yet support 'FOR UPDATE of a view'"),
+        (1146, "42S02", "Table 'test.dual' doesn't exist"),
+        (1054, "42S22", "Unknown column 'val' in 'field list'"),
+        (1305, "42000", "FUNCTION test.SLEEP does not exist"),
+        (1295, "HY000", "This command is not supported in the prepared statement protocol yet"),
+        (1047, "08S01", "Unknown command"),
+        (1105, "HY000", "errCode = 2, detailMessage = Unknown table 'dual'"),
+        (1105, "HY000", "VT12001: unsupported: ORDER BY in a cross-shard query"),
+        (1105, "HY000", "not implemented: SELECT FOR UPDATE"),
+        (5000, "HY000", "Getting syntax error at line 1, column 9. Detail message: Unexpected input 'KILL'"),
+        (900, "42000", "ORA-00900: invalid SQL statement"),
+        (942, "42S02", "OBE-00942: table or view does not exist"),
+        (600, "0A000", "ORA-00600: internal error code, arguments: -4007, CALL not supported"),
+        (600, "HY000", "ORA-00600: internal error code, arguments: -5193, Unknown system variable 'x'"),
+        (20101, "HY000", "internal error: relation dual not found"),
+    ],
+    ErrorKind.RULES: [
+        (1819, "HY000", "Your password does not satisfy the current policy requirements"),
+        (28003, "HY000", "ORA-28003: password verification for the specified password failed"),
+        (600, "HY000", "OBE-00600: internal error code, arguments: -5999, password must contain a special character"),
+        (20023, "HY000", "ORA-20023: Password should contain at least one upper case letter"),
+    ],
+    ErrorKind.SHORTAGE: [
+        (1040, "08004", "Too many connections"),
+        (1041, "HY000", "Out of memory; check if mysqld or some other process uses all available memory"),
+        (1021, "HY000", "Disk full (/tmp/#sql); waiting for someone to free some space"),
+        (3, "HY000", "Error writing file '/tmp/x' (Errcode: 28 - No space left on device)"),
+        (1114, "HY000", "The table 't' is full"),
+        (1047, "08S01", "WSREP has not yet prepared node for application use"),
+        (9001, "HY000", "Max connect timeout reached while reaching hostgroup 0 after 10000ms"),
+        (4013, "HY001", "No memory or reach tenant memory limit"),
+        (1105, "HY000", "Memory limit exceeded: query used 3 GB"),
+    ],
+    ErrorKind.CONFLICT: [
+        (1205, "HY000", "Lock wait timeout exceeded; try restarting transaction"),
+        (1213, "40001", "Deadlock found when trying to get lock; try restarting transaction"),
+        (1290, "HY000", "The MySQL server is running with the --read-only option so it cannot execute this statement"),
+        (1053, "08S01", "Server shutdown in progress"),
+        (9007, "HY000", "Write conflict, txnStartTS=1 is stale [try again later]"),
+        (54, "HY000", "ORA-00054: resource busy and acquire with NOWAIT specified or timeout expired"),
+        (600, "HY000", "ORA-00600: internal error code, arguments: -6003, Lock wait timeout exceeded"),
+    ],
+    ErrorKind.OTHER: [
+        (1094, "HY000", "Unknown thread id: 7"),
+        (1095, "HY000", "You are not owner of thread 7"),
+        (1227, "42000", "Access denied; you need (at least one of) the SUPER privilege(s) for this operation"),
+        (1142, "42000", "SELECT command denied to user 'a'@'b' for table 't'"),
+        (1045, "28000", "Access denied for user 'a'@'b' (using password: YES)"),
+        (1317, "70100", "Query execution was interrupted"),
+        (28, "HY000", "ORA-00028: your session has been killed"),
+        (30, "HY000", "ORA-00030: User session ID does not exist."),
+        (1031, "42000", "ORA-01031: insufficient privileges"),
+        (1062, "23000", "Duplicate entry '1' for key 'PRIMARY'"),
+        (955, "42S01", "ORA-00955: name is already used by an existing object"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        pytest.param(kind, ServerError(*error), id=f"{kind.name}-{error[0]}-{error[2][:30]}")
+        for kind, errors in ERRORS.items()
+        for error in errors
+    ],
+)
+def test_the_kind_of_an_error_is_told_by_code_sqlstate_or_words(kind: ErrorKind, error: ServerError) -> None:
+    assert error_kind_of(error) is kind

@@ -1,0 +1,1 @@
+"""Helpers of the tests: starts of the suite and of servers, clients, proxies, certificates."""

@@ -1,0 +1,14 @@
+"""How many cases and requirements the suite has."""
+
+from __future__ import annotations
+
+from runner.language.case_files import cached_cases, case_files
+from runner.language.model import Level
+from runner.language.register import read_register
+from tests.support.paths import CASES
+
+_CASES = [case for path in case_files(CASES) for case in cached_cases(path)]
+ALL_CASES = len(_CASES)
+BINDING_CASES = sum(case.requirement.level is not Level.OBSERVE for case in _CASES)
+"""Those that can conform or deviate."""
+REQUIREMENTS = len(read_register(CASES / "requirements.yaml").requirements)
