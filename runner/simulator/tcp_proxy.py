@@ -91,7 +91,7 @@ class Side(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # set before the first use
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport, with small buffers in the kernel, so that a client that does not read is noticed soon."""
+        """Keeps the transport. Kernel buffers are small, so that a client that does not read is noticed soon."""
         self.transport = cast("asyncio.Transport", transport)
         plain = cast("socket.socket", transport.get_extra_info("socket"))
         for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
