@@ -26,6 +26,7 @@ from runner.database.stream import Stream
 from runner.database.unrelated_errors import is_connection_limit
 
 _SENDING = 10.0  # seconds for the server to take a statement
+_RECEIVING = 60.0  # seconds after a time limit in which a reply that is being received may be completed
 _SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed
 _MORE_LOGINS = 2  # after one that failed at its first statement
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
@@ -226,7 +227,7 @@ class Session:
         self._used = time.monotonic()
         self._in_flight = read
         if self._stream is not None:
-            self._stream.deadline = time.monotonic() + limit
+            self._stream.set_deadline(limit)
         if self._unreadable is not None:
             self._reply = self._unreadable
             return
@@ -274,7 +275,11 @@ class Session:
         return outcome
 
     def _has_reply(self, limit: float) -> bool:
-        """Whether the complete reply is received within ``limit`` seconds; it is read then."""
+        """Whether the reply begins within ``limit`` seconds and is received completely; it is read then.
+
+        A reply that is being received at the limit is read to its end, for at most another minute: a proxy may hold
+        many megabytes of it. With a limit of 0, only data that is here is read.
+        """
         stream = self._stream
         if self.held:
             return False
@@ -283,7 +288,7 @@ class Session:
         if self._discarding:
             return self._reply is not None
         if self._reply is None and self._in_flight is not None and stream is not None:
-            stream.deadline = time.monotonic() + limit
+            stream.set_deadline(limit, _RECEIVING if limit else 0.0)
             if not stream.wait_for_data(limit):
                 return False
             stream.mark()
@@ -347,7 +352,7 @@ class Session:
         """Sends COM_QUIT and closes the socket; never raises, and doesn't wait."""
         if self._stream is not None and self.handshake_id is not None and not self.busy and self.connection_end is None:
             with contextlib.suppress(OSError):  # the connection may be closed already
-                self._stream.deadline = time.monotonic() + 1
+                self._stream.set_deadline(1.0)
                 self._stream.sendall(struct.pack("<i", 1) + bytes([COMMAND.COM_QUIT]))
         self.abandon()
 

@@ -21,6 +21,7 @@ _NARROW = 65536  # bytes of a receive buffer
 _LEAST_SENDING = 0.1  # seconds
 _LARGEST = 64 * 2**20  # bytes of memory for one reply; each read of PyMySQL counts with its overhead
 _PIECE = 100
+_LONGEST_PAUSE = 1.0  # seconds without data after which an incomplete reply is late
 _MOST_CHUNKS = 64  # that are received at one check; a conforming server sends far less without a request
 
 
@@ -34,14 +35,13 @@ class Stream:
     Data that nothing requested stays here, so that it is not read as the reply to the next statement.
 
     Attributes:
-        deadline: the time (``time.monotonic``) until which PyMySQL may wait for data; PyMySQL's own limits are ignored.
         local_address: this end of a TCP connection as ``ip:port``, as HOST in a process list may show it, or None.
         ended: ``closed`` or ``reset`` after the server has closed the connection.
         refused: whether the server rejected data that was sent.
     """
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
-        self.deadline = deadline
+        self._deadline = self._last_moment = deadline
         self.local_address = _local_address(connected)
         self.ended: str | None = None
         self.refused = False
@@ -77,6 +77,17 @@ class Stream:
         connected.settimeout(limit)
         connected.connect(path)
         return cls(connected, deadline)
+
+    def set_deadline(self, limit: float, receiving: float = 0.0) -> None:
+        """Sets how long PyMySQL may wait for data; its own limits are ignored.
+
+        Args:
+            limit: the seconds, from now.
+            receiving: the seconds after the limit in which a reply is read on as long as data is received: reading a
+                large one takes the client's time, not the server's.
+        """
+        self._deadline = time.monotonic() + limit
+        self._last_moment = self._deadline + receiving
 
     @property
     def cipher(self) -> str | None:
@@ -237,7 +248,8 @@ class Stream:
         if self._weight > _LARGEST:
             raise TooLargeError(f"more than {_LARGEST >> 20} MB")
         while len(self._received) < size and self.ended is None:
-            left = self.deadline - time.monotonic()
+            now = time.monotonic()
+            left = max(self._deadline - now, min(_LONGEST_PAUSE, self._last_moment - now))
             if left <= 0 or not self._receive(left):
                 raise TimeoutError
         if len(self._received) < size and self.ended == "reset":
@@ -254,7 +266,7 @@ class Stream:
             OSError: the server has closed the connection, or doesn't receive.
         """
         rest = memoryview(self._encryption.outgoing(data) if self._encryption else data)
-        until = max(self.deadline, time.monotonic() + _LEAST_SENDING)
+        until = max(self._deadline, time.monotonic() + _LEAST_SENDING)
         try:
             while rest:
                 try:

@@ -18,7 +18,6 @@ from runner.simulator.wire import HEADER
 LOOPBACK = "127.0.0.1"
 HALF_CLOSED_SECONDS = 30.0
 CLOSING_SECONDS = 1.0
-KERNEL_BUFFER = 65536  # bytes
 
 _GREETING = 0x0A
 
@@ -91,12 +90,8 @@ class Side(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # set before the first use
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport. Kernel buffers are small, so that a client that does not read is noticed soon."""
+        """Keeps the transport."""
         self.transport = cast("asyncio.Transport", transport)
-        plain = cast("socket.socket", transport.get_extra_info("socket"))
-        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            with suppress(OSError):  # larger buffers work, too
-                plain.setsockopt(socket.SOL_SOCKET, buffer, KERNEL_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         """Forwards received data."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import struct
 import threading
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,12 @@ from runner.database.session import Session
 from tests.support.eventually import PATIENCE
 from tests.support.protocol_server import ERROR, Peer, client, serving
 
+RESULT_SET = (
+    b"\1",
+    b"\3def" + b"\0\0\0" + b"\1a" + b"\0" + b"\x0c" + struct.pack("<HIBHBxx", 255, 4, 253, 0, 0),
+    b"\xfe\0\0\2\0",
+)
+"""The packets of a result set with one column, before its rows."""
 KILLED = ServerError(1927, "70100", "Connection was killed")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ import pytest
 from runner.database.outcome import Lost, Ok, ServerError
 from runner.database.row_counter import RowCounter
 from runner.database.session import ConnectionEnd
-from tests.database.wire.sessions import KILLED, answering, arrived, close, complain, connected, idle
+from tests.database.wire.sessions import KILLED, RESULT_SET, answering, arrived, close, complain, connected, idle
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.protocol_server import ERROR, Peer
 
@@ -145,8 +144,7 @@ def test_an_end_in_the_middle_of_a_statement_is_lost(end: Callable[[Peer], objec
         assert session.check_connection() == session.connection_end
 
 
-COLUMN = b"\3def" + b"\0\0\0" + b"\1a" + b"\0" + b"\x0c" + struct.pack("<HIBHBxx", 255, 4, 253, 0, 0)
-ROWS = (b"\1", COLUMN, b"\xfe\0\0\2\0", b"\1x", b"\1y", b"\xfb")
+ROWS = (*RESULT_SET, b"\1x", b"\1y", b"\xfb")
 """The beginning of a result set with one column: three rows, of which the last is NULL."""
 
 
@@ -177,7 +175,7 @@ def test_rows_and_an_error_before_the_end_are_both_shown() -> None:
 
 def test_rows_of_an_earlier_result_are_not_those_before_the_end() -> None:
     counter = RowCounter()
-    for payload in (*ROWS, b"\xfe\0\0\x0a\0", b"\1", COLUMN, b"\xfe\0\0\2\0", b"\1z", ERROR):
+    for payload in (*ROWS, b"\xfe\0\0\x0a\0", *RESULT_SET, b"\1z", ERROR):
         for byte in len(payload).to_bytes(3, "little") + b"\0" + payload:
             counter.add(bytes((byte,)))
     assert counter.rows == 1

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
 import pytest
 
-from runner.database.outcome import Lost, NoReply, Ok
+from runner.database.outcome import Lost, NoReply, Ok, Rows
 from runner.database.session import Session
-from tests.database.wire.sessions import answering, connected
+from tests.database.wire.sessions import RESULT_SET, answering, connected
 from tests.support.eventually import PATIENCE
 from tests.support.protocol_server import Peer, client, serving
 
@@ -57,6 +58,37 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_l
         go.set()
         assert isinstance(session.result(PATIENCE), Ok | Lost)
         assert not session.busy
+
+
+@pytest.mark.parametrize("longest", [PATIENCE, 0.3], ids=["complete", "without end"])
+def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, longest: float
+) -> None:
+    """The pauses between the rows are short, and even on a slow machine below the longest pause."""
+    monkeypatch.setattr("runner.database.stream._LONGEST_PAUSE", PATIENCE)
+    monkeypatch.setattr("runner.database.session._RECEIVING", longest)
+    over = threading.Event()
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        for number, payload in enumerate(RESULT_SET, 1):
+            peer.send(number, payload)
+        late = time.monotonic() + 0.5
+        for number in itertools.count(4):
+            if longest == PATIENCE and time.monotonic() > late:
+                peer.send(number % 256, b"\xfe\0\0\2\0")
+                break
+            peer.send(number % 256, b"\1x")
+            if over.wait(0.02):
+                return
+        over.wait(PATIENCE)
+
+    with connected(behave) as session:
+        start = time.monotonic()
+        outcome = session.execute("SELECT a", 0.2)
+        over.set()
+        assert isinstance(outcome, Rows if longest == PATIENCE else NoReply), outcome
+        assert time.monotonic() - start >= 0.5
 
 
 def test_closing_waits_for_nobody() -> None:
