@@ -101,28 +101,23 @@ class ChecksAfterTheEffect(KillSessionStatement):
 class RefusesAndEndsLater(KillSessionStatement):
     """The missing privilege is reported, and a moment later the session is killed."""
 
+    delay = 0.05  # seconds
+
     async def run(self, session: Session, statement: KillSession) -> Result:
         try:
             return await super().run(session, statement)
         except errors.SqlError:
             victim = self.registry.find(self.read_id(statement))
             if victim is not None:
-                call_later(0.05, self.ending.kill, victim)
+                call_later(self.delay, self.ending.kill, victim)
             raise
 
 
 @breaks("PUR-2")
-class RefusesAndEndsMuchLater(KillSessionStatement):
+class RefusesAndEndsMuchLater(RefusesAndEndsLater):
     """The missing privilege is reported, and one and a half seconds later the session is killed."""
 
-    async def run(self, session: Session, statement: KillSession) -> Result:
-        try:
-            return await super().run(session, statement)
-        except errors.SqlError:
-            victim = self.registry.find(self.read_id(statement))
-            if victim is not None:
-                call_later(1.5, self.ending.kill, victim)
-            raise
+    delay = 1.5
 
 
 @breaks("PUR-2")

@@ -64,15 +64,15 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_l
 def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
-    """The pauses between the rows are short, and even on a slow machine below the longest pause."""
     monkeypatch.setattr("runner.database.stream._LONGEST_PAUSE", PATIENCE)
     monkeypatch.setattr("runner.database.session._RECEIVING", longest)
-    over = threading.Event()
+    begun, over = threading.Event(), threading.Event()
 
     def behave(peer: Peer) -> None:
         peer.hear()
         for number, payload in enumerate(RESULT_SET, 1):
             peer.send(number, payload)
+        begun.set()
         late = time.monotonic() + 0.5
         for number in itertools.count(4):
             if longest == PATIENCE and time.monotonic() > late:
@@ -85,7 +85,9 @@ def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever
 
     with connected(behave) as session:
         start = time.monotonic()
-        outcome = session.execute("SELECT a", 0.2)
+        session.send("SELECT a")
+        assert begun.wait(PATIENCE)
+        outcome = session.result(0.2)
         over.set()
         assert isinstance(outcome, Rows if longest == PATIENCE else NoReply), outcome
         assert time.monotonic() - start >= 0.5
