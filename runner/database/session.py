@@ -26,7 +26,6 @@ from runner.database.stream import Stream
 from runner.database.unrelated_errors import is_connection_limit
 
 _SENDING = 10.0  # seconds for the server to take a statement
-_RECEIVING = 60.0  # seconds after a time limit in which a reply that is being received may be completed
 _SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed
 _MORE_LOGINS = 2  # after one that failed at its first statement
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
@@ -256,11 +255,16 @@ class Session:
         """Continues reading after ``send_held`` and discards the data; only the end of the connection matters."""
         self.held, self._discarding = False, True
 
-    def result(self, limit: float) -> Outcome:
-        """The reply to the last statement, or NoReply after ``limit`` seconds; after NoReply it can be called again."""
+    def result(self, limit: float, *, receiving: float = 0.0) -> Outcome:
+        """The reply to the last statement, or NoReply after ``limit`` seconds; after NoReply it can be called again.
+
+        Args:
+            limit: the seconds.
+            receiving: the seconds after the limit in which a reply is read on as long as data is received.
+        """
         assert self.busy, "nothing was sent"  # noqa: S101 - a caller's mistake, not an input
         self.held = False
-        if not self._has_reply(limit):
+        if not self._has_reply(limit, receiving):
             return NoReply(limit)
         outcome = self._reply
         assert outcome is not None  # noqa: S101 - _has_reply has set it
@@ -274,12 +278,8 @@ class Session:
         self._last_error = outcome if isinstance(outcome, ServerError) else None
         return outcome
 
-    def _has_reply(self, limit: float) -> bool:
-        """Whether the reply begins within ``limit`` seconds and is received completely; it is read then.
-
-        A reply that is being received at the limit is read to its end, for at most another minute: a proxy may hold
-        many megabytes of it. With a limit of 0, only data that is here is read.
-        """
+    def _has_reply(self, limit: float, receiving: float = 0.0) -> bool:
+        """Whether the complete reply is received, with limits as in ``result``; it is read then."""
         stream = self._stream
         if self.held:
             return False
@@ -288,7 +288,7 @@ class Session:
         if self._discarding:
             return self._reply is not None
         if self._reply is None and self._in_flight is not None and stream is not None:
-            stream.set_deadline(limit, _RECEIVING if limit else 0.0)
+            stream.set_deadline(limit, receiving)
             if not stream.wait_for_data(limit):
                 return False
             stream.mark()

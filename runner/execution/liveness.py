@@ -25,6 +25,7 @@ from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
 _PROBE_LIMIT = 1.0  # seconds for the reply of a session that should be ended
 _LATE = 0.2  # seconds of idling after which an idle timeout may have ended a session
+_RECEIVING = 60.0  # seconds after the limit in which the rest of a reply may be received
 
 
 @dataclass
@@ -207,6 +208,8 @@ class Liveness:
     def wait_for_reply(self, client: Session, limit: float) -> Outcome:
         """Waits for the reply to a client's statement, as ``Session.result``, and keeps the other sessions active.
 
+        A reply that is being received is read on after the limit: a proxy may hold many megabytes of it.
+
         Args:
             client: the client.
             limit: the seconds.
@@ -218,7 +221,7 @@ class Liveness:
         poll = Poll(limit)
         while True:
             slice_ = min(poll.left, KEPT_ACTIVE)
-            outcome = client.result(slice_)
+            outcome = client.result(slice_, receiving=_RECEIVING)
             if not isinstance(outcome, NoReply) or outcome.seconds > slice_:
                 return outcome
             if not poll.left:

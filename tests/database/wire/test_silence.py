@@ -65,7 +65,6 @@ def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever
     monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
     monkeypatch.setattr("runner.database.stream._LONGEST_PAUSE", PATIENCE)
-    monkeypatch.setattr("runner.database.session._RECEIVING", longest)
     begun, over = threading.Event(), threading.Event()
 
     def behave(peer: Peer) -> None:
@@ -87,7 +86,7 @@ def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever
         start = time.monotonic()
         session.send("SELECT a")
         assert begun.wait(PATIENCE)
-        outcome = session.result(0.2)
+        outcome = session.result(0.2, receiving=longest)
         over.set()
         assert isinstance(outcome, Rows if longest == PATIENCE else NoReply), outcome
         assert time.monotonic() - start >= 0.5
