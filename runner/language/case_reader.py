@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from runner.language.capabilities import derived_capabilities
@@ -39,6 +40,7 @@ from runner.language.model import (
 )
 from runner.language.problems import Place, SourceError, did_you_mean, gathered
 from runner.language.register import needs_in
+from runner.language.session_groups import SessionGroups
 from runner.language.step_order import check_order, kept_in, used_in
 from runner.language.template import Template, parse_template
 from runner.language.yaml_file import Document, KeyPath
@@ -119,14 +121,12 @@ class CaseReader:
         names = [spec.name for spec in sessions]
         steps = self._all_steps(names)
         kept = check_order(sessions, steps)
-        ends = frozenset(self._known(name, names, ("ends",)) for name in raw.get("ends", ()))
+        ends = self._members(raw.get("ends", ()), names, ("ends",))
         outcomes = tuple(
             KnownOutcome(
                 name,
                 self._reply(("observe", name, "reply"), outcome["reply"], names) if "reply" in outcome else (),
-                frozenset(self._known(ended, names, ("observe", name, "ends")) for ended in outcome["ends"])
-                if "ends" in outcome
-                else None,
+                self._members(outcome["ends"], names, ("observe", name, "ends")) if "ends" in outcome else None,
                 outcome.get("connection"),
             )
             for name, outcome in raw.get("observe", {}).items()
@@ -205,16 +205,29 @@ class CaseReader:
                     step.place, f"the kept value {step.keep!r} is not used", f"remove it, or name ${{kept {step.keep}}}"
                 )
 
-    def _sessions(self) -> tuple[SessionSpec, ...]:
-        own = "sessions" in self.raw
-        raw = self.raw["sessions"] if own else self.document.data.get("sessions")
-        if raw is None:
+    @cached_property
+    def _declared(self) -> Mapping[str, Mapping[str, Any]]:
+        """The sessions and groups of sessions that the case declares, or the file for all its cases."""
+        declared = self.raw.get("sessions", self.document.data.get("sessions"))
+        if declared is None:
             raise self._fail(
                 (), "the case has no sessions", "define them in the case, or for all cases at the top of the file"
             )
-        base: KeyPath = (*self.keys, "sessions") if own else ("sessions",)
+        return dict(declared)
+
+    @cached_property
+    def _groups(self) -> SessionGroups:
+        return SessionGroups.of(self._declared)
+
+    def _members(self, listed: Iterable[str], names: list[str], keys: KeyPath) -> frozenset[str]:
+        """The sessions in a list of sessions and groups."""
+        found = itertools.chain.from_iterable(map(self._groups.names, listed))
+        return frozenset(self._known(name, names, keys) for name in found)
+
+    def _sessions(self) -> tuple[SessionSpec, ...]:
+        base: KeyPath = (*self.keys, "sessions") if "sessions" in self.raw else ("sessions",)
         specs: dict[str, SessionSpec] = {}
-        for name, spec in raw.items():
+        for name, spec in self._declared.items():
             if name in _STEP_WORDS or name == ADMINISTRATOR:
                 raise self.document.fail(
                     (*base, name), f"a session can't have the name {name!r}", "the word is reserved"
@@ -224,7 +237,9 @@ class CaseReader:
                 raise self.document.fail(
                     (*base, name, "user"),
                     f"there is no earlier session {user!r}",
-                    did_you_mean(user, [*specs, ADMINISTRATOR]),
+                    f"{user!r} is a group: name one of its sessions, such as {self._groups.names(user)[0]!r}"
+                    if user in self._groups.members
+                    else did_you_mean(user, [*specs, ADMINISTRATOR]),
                 )
             base_name = spec.get("name_extends")
             ours = [name for name, spec in specs.items() if spec.same_user_as != ADMINISTRATOR]
@@ -241,14 +256,18 @@ class CaseReader:
                     f"move them to {user!r}",
                 )
             root = specs[user].same_user_as or user if user in specs else user
-            specs[name] = SessionSpec(
-                name,
-                root,
-                tuple(spec.get("grants", ())),
-                spec.get("connect", True) and spec.get("create", True),
-                spec.get("create", True),
-                base_name,
-            )
+            for member in self._groups.names(name):
+                if member in specs or (member != name and member in self._declared):
+                    what = f"the group {name!r} has a session {member!r}, and another session has this name"
+                    raise self.document.fail((*base, name), what, "rename one of them")
+                specs[member] = SessionSpec(
+                    member,
+                    root,
+                    tuple(spec.get("grants", ())),
+                    spec.get("connect", True) and spec.get("create", True),
+                    spec.get("create", True),
+                    base_name,
+                )
         return tuple(specs.values())
 
     def _all_steps(self, names: list[str]) -> tuple[Step, ...]:
@@ -261,12 +280,20 @@ class CaseReader:
         problems: list[SourceError] = []
         for step in self.steps:
             try:
-                steps.append(self._step(step, names))
+                steps += [self._step(each, names) for each in self._for_each_session(step)]
             except SourceError as error:
                 problems.append(error)
         if problem := gathered(problems):
             raise problem
         return tuple(steps)
+
+    def _for_each_session(self, step: RawStep) -> Iterator[RawStep]:
+        """A step once for each session of the groups that it names."""
+        try:
+            for data in self._groups.steps(step.data):
+                yield replace(step, data=data)
+        except ValueError as error:
+            raise self._fail(step.keys, str(error), "name one of them, or give both the same count") from None
 
     def _step(  # noqa: PLR0911 - a return for each kind of step
         self, step: RawStep, names: list[str]
@@ -383,7 +410,7 @@ class CaseReader:
         if key not in step.data:
             raise self._fail((*keys, verb), f"{verb!r} has no steps", "add steps: with a list of steps")
         inner = (RawStep((*keys, key, index), raw, step.sets_state) for index, raw in enumerate(step.data[key]))
-        steps = tuple(self._step(raw, names) for raw in inner)
+        steps = tuple(self._step(each, names) for raw in inner for each in self._for_each_session(raw))
         if _observing(steps):
             raise self._fail(
                 (*keys, key),
@@ -445,7 +472,8 @@ class CaseReader:
                     for column, wanted in fields.items()
                 ),
             )
-            for session, fields in details.get("sessions", {}).items()
+            for listed, fields in details.get("sessions", {}).items()
+            for session in self._groups.names(listed)
         )
         return Expect(
             "rows",
@@ -487,7 +515,8 @@ class CaseReader:
 
     def _known(self, name: str, names: list[str], keys: KeyPath) -> str:
         if name not in names:
-            words = [*names, *_STEP_WORDS] if keys[:1] == ("steps",) else names
+            known = [*self._groups.members, *names]
+            words = [*known, *_STEP_WORDS] if keys[:1] == ("steps",) else known
             is_key = keys[-1] == name and isinstance(keys[-2], int)
             what = "unknown session or step" if is_key else "unknown session"
             raise self._fail(keys, f"{what} {name!r}", did_you_mean(name, words))

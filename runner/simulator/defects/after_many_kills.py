@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -17,6 +18,9 @@ from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later
+
+_MOST_AT_A_TIME = 4
+_DURATION = 0.05  # seconds
 
 
 class _CountsKills(KillSessionStatement):
@@ -130,6 +134,25 @@ class SeventhKillDoesNothing(TwentiethKillDoesNothing):
     """From the seventh on, kills by one session reply OK, and the named sessions stay usable."""
 
     most = 7
+
+
+@breaks("PUR-1")
+class FifthKillAtATimeDoesNothing(KillSessionStatement):
+    """While four sessions are being killed, another statement replies OK, and the named session stays usable."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.running = 0
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if self.running == _MOST_AT_A_TIME:
+            return
+        self.running += 1
+        try:
+            await asyncio.sleep(_DURATION)
+            await super().end(session, victim, statement)
+        finally:
+            self.running -= 1
 
 
 class _CountsRefusals(Engine):
