@@ -124,7 +124,7 @@ def _described(step: Step) -> str:  # noqa: C901, PLR0911 - a case for each kind
             return f"{step.session} receives its reply" + _reply(step.reply)
         case Connect():
             typed = f" as {step.name.text}" if step.name is not None else ""
-            newer = f", with another id than {step.new_id_than}" if step.new_id_than is not None else ""
+            newer = f", with another id than {step.id_differs_from}" if step.id_differs_from is not None else ""
             return f"{step.session} connects{typed}{newer}{_reply(step.reply)}"
         case Wait():
             return f"wait until {step.session} is {step.state}"

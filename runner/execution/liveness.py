@@ -98,7 +98,7 @@ class Liveness:
     @property
     def settle_time(self) -> float:
         """Seconds after which a killed session of this case has to be gone."""
-        return self.timeouts.settle * self.sessions.case.settle_times
+        return self.timeouts.settle * self.sessions.case.settle_factor
 
     @property
     def elapsed(self) -> float:

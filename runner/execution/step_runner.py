@@ -495,10 +495,12 @@ class StepRunner:
             kind=StepKind.LOGIN,
             as_class=ReplyClass.LOST if refused else None,
         )
-        if step.new_id_than is not None:
-            mine, other = self._sessions.id_of(step.session), self._sessions.id_of(step.new_id_than)
+        if step.id_differs_from is not None:
+            mine, other = self._sessions.id_of(step.session), self._sessions.id_of(step.id_differs_from)
             if mine == other:
-                raise DeviationError(f"{step.session} has another id than {step.new_id_than} had", f"both have {mine}")
+                raise DeviationError(
+                    f"{step.session} has another id than {step.id_differs_from} had", f"both have {mine}"
+                )
 
     def _pause(self, step: Pause) -> None:
         since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)

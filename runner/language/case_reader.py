@@ -49,7 +49,7 @@ _VERBS = {
     "abort": (),
     "receive": ("reply",),
     "check": (),
-    "connect": ("reply", "as", "new_id_than"),
+    "connect": ("reply", "as", "id_differs_from"),
     "create": (),
     "disconnect": (),
     "execute": ("reply",),
@@ -146,7 +146,7 @@ class CaseReader:
             repeat=raw.get("repeat", 1),
             alone=raw.get("alone", self.document.data.get("alone", False)),
             watch=raw.get("watch", 0),
-            settle_times=raw.get("settle_times", 1),
+            settle_factor=raw.get("settle_factor", 1),
             place=self.document.place(*self.keys),
             vocabulary=self.register.vocabulary,
             label="-".join(self.labels),
@@ -346,9 +346,9 @@ class CaseReader:
         return verbs[0]
 
     def _connect(self, keys: KeyPath, raw: Mapping[str, Any], reply: Claim, names: list[str], place: Place) -> Connect:
-        older = raw.get("new_id_than")
+        older = raw.get("id_differs_from")
         if older is not None:
-            self._known(older, names, (*keys, "new_id_than"))
+            self._known(older, names, (*keys, "id_differs_from"))
         typed = self._template((*keys, "as"), raw["as"], names) if "as" in raw else None
         return Connect(raw["connect"], reply, older, place, typed)
 

@@ -232,11 +232,11 @@ class Pause:
 
 @dataclass(frozen=True)
 class Connect:
-    """A session logs in with a user name typed as ``name``; its id must not be that of the session ``new_id_than``."""
+    """A session logs in with a user name typed as ``name``; its id must not be that of the session ``id_differs_from``."""
 
     session: str
     reply: Claim
-    new_id_than: str | None
+    id_differs_from: str | None
     place: Place
     name: Template | None = None
 
@@ -341,7 +341,7 @@ class Case:
     Attributes:
         vocabulary: the vocabulary of its own register, whose guarded word applies to its statements.
         watch: additional seconds for which the surviving sessions are watched at the end.
-        settle_times: the time in which its sessions have to end, in settle times.
+        settle_factor: the time in which its sessions have to end, in settle times.
         alone: whether no other case of the process may run at the same time.
         needs: the capabilities that a server needs for it, in the register's order.
     """
@@ -360,7 +360,7 @@ class Case:
     vocabulary: Vocabulary = field(compare=False, repr=False)
     label: str = ""
     watch: int = 0
-    settle_times: int = 1
+    settle_factor: int = 1
     alone: bool = False
     needs: tuple[str, ...] = ()
 

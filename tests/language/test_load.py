@@ -145,7 +145,7 @@ STEPS = [
     ("- connect: victim", Connect("victim", (), None, HERE)),
     ("- connect: victim\n  reply: privilege", Connect("victim", (Expect("privilege"),), None, HERE)),
     (
-        "- connect: victim\n  reply: ok\n  new_id_than: killer",
+        "- connect: victim\n  reply: ok\n  id_differs_from: killer",
         Connect("victim", (Expect("ok"),), "killer", HERE),
     ),
     (
@@ -321,7 +321,7 @@ cases:
         reply: {rows: {values: [["${who}"]], columns: ["${who}"], sessions: {"${who}": {USER: "${who}"}}}}
       - wait: {"${who}": gone}
       - connect: ${who}
-        new_id_than: ${who}
+        id_differs_from: ${who}
         reply: observed
     observe:
       "${who} ends": {ends: ["${who}"]}
@@ -339,7 +339,7 @@ cases:
     assert isinstance(waited, Wait)
     assert waited.session == "victim"
     assert isinstance(connected, Connect)
-    assert (connected.session, connected.new_id_than) == ("victim", "victim")
+    assert (connected.session, connected.id_differs_from) == ("victim", "victim")
     assert case.outcomes == (KnownOutcome("victim ends", (), frozenset({"victim"})),)
 
 

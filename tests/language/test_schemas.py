@@ -58,7 +58,7 @@ STEPS = [
     "{killer: SELECT 1, prepare: true, reply: ok}",
     "{receive: victim, reply: connection-lost}",
     "{wait: {victim: gone}}",
-    "{connect: victim, as: X, new_id_than: killer, reply: ok}",
+    "{connect: victim, as: X, id_differs_from: killer, reply: ok}",
     "{repeat: 2, steps: [{killer: SELECT 1}]}",
     "{do: '${state}'}",
 ]

@@ -24,7 +24,7 @@ steps:
     reply: login-refused
   - connect: again
     reply: ok
-    new_id_than: late"""
+    id_differs_from: late"""
     assert bench.run(body, sessions=sessions).verdict is Verdict.CONFORMS
 
 
@@ -52,7 +52,7 @@ def test_a_number_built_by_division_is_what_is_sent(bench: Bench, hole: str, num
     assert (result.verdict, sent(result)) == (Verdict.CONFORMS, [f"ALTER SYSTEM KILL SESSION '{number}'"])
 
 
-@pytest.mark.parametrize(("times", "verdict"), [("", Verdict.DEVIATES), ("settle_times: 10\n", Verdict.CONFORMS)])
+@pytest.mark.parametrize(("times", "verdict"), [("", Verdict.DEVIATES), ("settle_factor: 10\n", Verdict.CONFORMS)])
 def test_a_case_may_give_its_sessions_several_settle_times(tmp_path: Path, times: str, verdict: Verdict) -> None:
     with simulator("--variant", "slow-end") as dsn:  # connection after 2 seconds, row after 3
         bench = Bench(tmp_path, dsn).settling_within(1.5)
