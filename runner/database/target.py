@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
@@ -24,8 +21,9 @@ from runner.database.outcome import (
 )
 from runner.database.process_list import ProcessList, Row
 from runner.database.profile import Profile
-from runner.database.session import Login, Session, Sessions
-from runner.database.time_limits import AdaptiveLimit, Limits, Poll
+from runner.database.server_facts import ServerFacts
+from runner.database.session import Login, Session
+from runner.database.time_limits import Limits, Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
 
@@ -59,64 +57,21 @@ def wants_tls(outcome: Outcome | None) -> bool:
     )
 
 
-@dataclass
-class Known:
-    """Facts that the runner has found out about a server. The threads of a process share them, without a lock.
-
-    Attributes:
-        shows_client_addresses: whether HOST in the process list shows the addresses of clients, as far as known.
-        sees_others: whether the administrator's list was seen to show other users' sessions.
-        stopped: why no further guarded statement is sent to it; empty while they are sent.
-        probe: the first of the profile's ``probe`` statements that the server supports; None before it was found.
-        slowest: the seconds of the administrator's slowest reply.
-        login: the duration of a login in seconds, as measured last; infinite before the first.
-        spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
-        listing: how long a session that has logged in takes to be listed.
-        unlisted: the thread ids of sessions that no process list showed.
-        administrators: this process's sessions as the administrator.
-        cut_off: whether the run ends now, so that cases have to end as soon as they can.
-    """
-
-    shows_client_addresses: bool
-    sees_others: bool = False
-    stopped: str = ""
-    probe: str | None = None
-    slowest: float = 0.0
-    login: float = math.inf
-    spelled: dict[str, str] = field(default_factory=dict)
-    listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
-    unlisted: list[int | None] = field(default_factory=list)
-    administrators: Sessions = field(default_factory=Sessions)
-    cut_off: threading.Event = field(default_factory=threading.Event)
-
-    def note_login_time(self, seconds: float) -> None:
-        """Notes the duration of a login, in seconds."""
-        self.login = seconds
-
-    def note_client_addresses(self, *, listed: bool) -> None:
-        """Notes whether HOST in the process list shows the addresses of the clients."""
-        self.shows_client_addresses = listed
-
-    def note_others_listed(self) -> None:
-        """Notes that the administrator's process list shows other users' sessions."""
-        self.sees_others = True
-
-
 class Target:
     """The server under test as one thread uses it: the logins of its users, and a session of the administrator.
 
     Args:
-        known: what is known of the server; nothing yet if None.
+        facts: the facts found out about the server; none yet if None.
     """
 
     def __init__(
-        self, dsn: Dsn, profile: Profile, limits: Limits, names: Names | None = None, known: Known | None = None
+        self, dsn: Dsn, profile: Profile, limits: Limits, names: Names | None = None, facts: ServerFacts | None = None
     ) -> None:
         self.dsn = dsn
         self.profile = profile
         self.limits = limits
         self.names = names or Names()
-        self.known = known or Known(shows_client_addresses=dsn.unix_socket is None)
+        self.facts = facts or ServerFacts(shows_client_addresses=dsn.unix_socket is None)
         self._session: Session | None = None
         self._silent = False
         """Whether the administrator's last login or statement got no reply within its time limit."""
@@ -129,16 +84,16 @@ class Target:
 
     def for_another_thread(self) -> Target:
         """The same server for another thread, with an administrator's session of its own."""
-        return Target(self.dsn, self.profile, self.limits, self.names, self.known)
+        return Target(self.dsn, self.profile, self.limits, self.names, self.facts)
 
     @property
     def stopped(self) -> str:
         """Why no further guarded statement is sent to this server; empty while they are sent."""
-        return self.known.stopped
+        return self.facts.stopped
 
     def stop_guarded_statements(self, reason: str) -> None:
         """Prevents further guarded statements to this server, by all threads; ``reason`` is part of the results."""
-        self.known.stopped = reason
+        self.facts.stopped = reason
 
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
@@ -161,7 +116,7 @@ class Target:
             self._session.abandon()
             self._session = None
         if self._session is None:
-            session = self.known.administrators.add(Session(self.administrator))
+            session = self.facts.administrators.add(Session(self.administrator))
             start = time.monotonic()
             session.begin_open(limit := self._within(self.limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
@@ -171,14 +126,14 @@ class Target:
             if not succeeded(outcome):
                 session.abandon()
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
-            self.known.slowest = max(self.known.slowest, time.monotonic() - start)
+            self.facts.slowest = max(self.facts.slowest, time.monotonic() - start)
             self._session = session
         return self._session
 
     @property
     def short_limit(self) -> float:
         """The time limit for a target that may be down, in seconds: short, but longer than its slowest reply so far."""
-        return min(self.limits.connect, max(_SHORTEST_LIMIT, _SLOWEST_FACTOR * self.known.slowest))
+        return min(self.limits.connect, max(_SHORTEST_LIMIT, _SLOWEST_FACTOR * self.facts.slowest))
 
     def _within(self, limit: float) -> float:
         return min(limit, self.short_limit) if self._silent else limit
@@ -187,12 +142,12 @@ class Target:
         administrator, start = self.administrator_session, time.monotonic()
         outcome = administrator.execute(statement, self._within(limit))
         self._silent = isinstance(outcome, NoReply)
-        self.known.slowest = max(self.known.slowest, 0 if self._silent else time.monotonic() - start)
+        self.facts.slowest = max(self.facts.slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
 
     def trouble(self) -> str | None:
         """Why the target can't be used now, or None: tests a new login of the administrator and a probe."""
-        session = self.known.administrators.add(Session(self.administrator))
+        session = self.facts.administrators.add(Session(self.administrator))
         try:
             outcome = session.open(self.short_limit)
             if isinstance(outcome, ServerError) and self._session is not None and not self._session.busy:
@@ -274,19 +229,19 @@ class Target:
     @property
     def probe(self) -> str:
         """The statement that every session may run, to check that it is usable."""
-        return self.known.probe or self.profile.statement("probe")
+        return self.facts.probe or self.profile.statement("probe")
 
     def find_probe(self, session: Session, limit: float | None = None) -> None:
         """Finds, once, which of the profile's probes the server knows; ``session`` tries them out."""
-        probes = self.profile.statements("probe") if self.known.probe is None else []
+        probes = self.profile.statements("probe") if self.facts.probe is None else []
         for probe in probes[:-1]:
             outcome = session.execute(probe, limit or self._within(self.limits.statement))
             if isinstance(outcome, ServerError) and error_kind_of(outcome) is ErrorKind.UNSUPPORTED:
                 continue
-            self.known.probe = probe if succeeded(outcome) else None
+            self.facts.probe = probe if succeeded(outcome) else None
             return
         if probes:
-            self.known.probe = probes[-1]
+            self.facts.probe = probes[-1]
 
     def _check_probe(self) -> None:
         self.find_probe(self.administrator_session)
@@ -367,7 +322,7 @@ class Target:
         """Whether each row belongs to an administrator's session of this process: same thread id and client address."""
         return all(
             any(session.greeted_as(row.id) and row.get("host") == session.local_address for session in sessions)
-            for sessions in [self.known.administrators.all()]
+            for sessions in [self.facts.administrators.all()]
             for row in rows
         )
 
@@ -377,7 +332,7 @@ class Target:
         Raises:
             TargetError: the profile has no text for it, the server accepts none, or a trial gets no reply.
         """
-        if name not in self.known.spelled:
+        if name not in self.facts.spelled:
             spellings = self.profile.words.get(name, ())
             refusals = []
             for spelling in spellings:
@@ -388,9 +343,9 @@ class Target:
                     if not succeeded(outcome):
                         refusals.append(f"{spelling}: {outcome}")
                         continue
-                self.known.spelled[name] = spelling
+                self.facts.spelled[name] = spelling
                 break
             else:
                 tried = "; ".join(refusals) or "the profile defines no text for it"
                 raise TargetError(f"the target doesn't support the word {name!r} of the cases ({tried})")
-        return self.known.spelled[name]
+        return self.facts.spelled[name]

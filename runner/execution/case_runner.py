@@ -419,7 +419,7 @@ class _Run:
         try:
             self._step_runner.run(self._case.steps)
             if self._case.outcomes:
-                outcome = self._observer.outcome(self._step_runner.observed)
+                outcome = self._observer.outcome(self._step_runner.judge.observed)
                 return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
             self._liveness.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
         except DeviationError as error:

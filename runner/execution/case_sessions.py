@@ -12,7 +12,8 @@ from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
-from runner.execution.account_pool import Account, AccountPool, Changes
+from runner.execution.account_pool import Account, AccountPool
+from runner.execution.case_changes import CaseChanges
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id, id_by_address
 from runner.execution.transcript import Transcript
@@ -83,7 +84,7 @@ class CaseSessions:
         self, case: Case, target: Target, transcript: Transcript, pool: AccountPool | None = None, *, fresh: bool = True
     ) -> None:
         self.case = case
-        self._changes = Changes.of(case)
+        self._changes = CaseChanges.of(case)
         self.target = target
         self.transcript = transcript
         self.fixtures = Fixtures(target, transcript, pool, fresh=fresh, has_table=case.table is not None)
@@ -177,7 +178,7 @@ class CaseSessions:
         Raises:
             InconclusiveError: the run ends; the message is not shown.
         """
-        if self.target.known.cut_off.is_set():
+        if self.target.facts.cut_off.is_set():
             raise InconclusiveError("the run was ended")
 
     def note_guarded_statement(self, sender: CaseSession, named: Collection[str]) -> None:
@@ -208,7 +209,7 @@ class CaseSessions:
 
     def _connect_all(self, sessions: list[CaseSession]) -> None:
         """Logs sessions in: all at once if the process list shows client addresses, else one after the other."""
-        if self.target.known.shows_client_addresses:
+        if self.target.facts.shows_client_addresses:
             self._connect_together([session for session in sessions if session.account.exclusive])
         unknown = [session for session in sessions if session.id is None]
         for session in unknown:  # first all of them: each could be mistaken for another session of the same user
@@ -220,7 +221,7 @@ class CaseSessions:
     def _connect_together(self, sessions: list[CaseSession]) -> None:
         start, since = time.monotonic(), self.transcript.now_ms()
         limit = self.target.limits.connect
-        quick = self.target.known.login < _QUICK
+        quick = self.target.facts.login < _QUICK
         for session in sessions:
             session.client = Session(self._login(session))
             if not quick:
@@ -229,7 +230,7 @@ class CaseSessions:
             opened = session.required_client.open(limit) if quick else session.required_client.end_open(limit)
             _require(session, self._after_login(session, opened, since, setup=True))
         if sessions:
-            self.target.known.note_login_time((time.monotonic() - start) / (len(sessions) if quick else 1))
+            self.target.facts.note_login_time((time.monotonic() - start) / (len(sessions) if quick else 1))
         process_list = self.target.process_list() if sessions else None
         found = [
             id_by_address(process_list, session.required_client, session.account.user) if process_list else None
@@ -239,7 +240,7 @@ class CaseSessions:
         self.broken_off |= lost
         # Without client addresses, only one new session at a time can be found. One match may be by chance: the
         # addresses of a proxy are of the same kind.
-        self.target.known.note_client_addresses(listed=lost or None not in found)
+        self.target.facts.note_client_addresses(listed=lost or None not in found)
         if None not in found:
             for session, number in zip(sessions, found, strict=True):
                 session.id = number
@@ -271,7 +272,7 @@ class CaseSessions:
         self.targeted.discard(session.name)
         client = session.client = Session(self._login(session, typed))
         if session.account.administrator:
-            self.target.known.administrators.add(client)
+            self.target.facts.administrators.add(client)
         session.id, session.gone = None, False
         since = self.transcript.now_ms()
         opened = client.open(self.target.limits.connect, once=claimed and self.sent_guarded)
@@ -381,8 +382,8 @@ class CaseSessions:
         """Whether the administrator's process lists show other users' sessions: this list, or one read before."""
         others = [session for session in self.by_name.values() if not session.account.administrator]
         if any(process_list.with_id(session.id) for session in others if session.id):
-            self.target.known.note_others_listed()
-        return self.target.known.sees_others
+            self.target.facts.note_others_listed()
+        return self.target.facts.sees_others
 
     def read_process_list_for(self, session: CaseSession, *, fresh: bool = False) -> ProcessList | None:
         """Reads a process list that can show a session: the administrator's, or that of a session of the same user.

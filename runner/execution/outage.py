@@ -78,7 +78,7 @@ class Outage:
         if self._trouble is None:
             return True
         with self._checking:
-            while self._left > 0 and not target.known.cut_off.is_set():
+            while self._left > 0 and not target.facts.cut_off.is_set():
                 start = time.monotonic()
                 if not self.check_unusable(target):
                     return True

@@ -91,19 +91,19 @@ def find_id(
     start = time.monotonic()
     found = _search(target, session, user, taken, before, earlier=earlier)
     if found.id is not None:
-        target.known.listing.note(time.monotonic() - start)
+        target.facts.listing.note(time.monotonic() - start)
         return found
-    target.known.listing.note_exceeded()
+    target.facts.listing.note_exceeded()
     if not found.listed and session.check_connection() is None:
         _note_unlisted(target, session)
     return found
 
 
 def _note_unlisted(target: Target, session: Session) -> None:
-    target.known.unlisted.append(session.handshake_id)
-    if len(target.known.unlisted) >= _MOST_UNLISTED and not target.stopped:
+    target.facts.unlisted.append(session.handshake_id)
+    if len(target.facts.unlisted) >= _MOST_UNLISTED and not target.stopped:
         target.stop_guarded_statements(
-            f"the process list did not show {len(target.known.unlisted)} sessions of the suite, which were connected: "
+            f"the process list did not show {len(target.facts.unlisted)} sessions of the suite, which were connected: "
             "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
             "DSN. If the list lags by several seconds, use a greater --settle"
         )
@@ -118,7 +118,7 @@ def _search(
     *,
     earlier: Collection[str],
 ) -> FoundId:
-    poll = Poll(target.known.listing.of(target.limits.settle))
+    poll = Poll(target.facts.listing.of(target.limits.settle))
     mark = _new_mark()
     statement = target.profile.statement("process_list")
     marked = before is not None

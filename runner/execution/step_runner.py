@@ -15,15 +15,15 @@ from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.applicability import is_guarded, statements_under_test
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
-from runner.execution.judgement_table import Judgement, ReplyClass, StepKind, judge, reply_class
+from runner.execution.judgement_table import ReplyClass, StepKind
 from runner.execution.liveness import Liveness
+from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import other_server
 from runner.execution.statement_text import Renderer
 from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
 from runner.language.model import (
     ADMINISTRATOR,
     OBSERVED,
-    SUCCESS,
     Check,
     Claim,
     Connect,
@@ -42,13 +42,9 @@ from runner.language.model import (
     flat,
 )
 
-_SUCCEEDS: Claim = (SUCCESS,)
 _UNRELATED_ERRORS: Claim = (Expect("privilege"), Expect("interrupted"))
 """Errors that don't show which features the server has."""
-_ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
-"""Errors that the real administrator would not receive."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
-_WAITING = " (if it has to wait for another session, the case has to say reply: later)"
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
@@ -89,7 +85,7 @@ class StepRunner:
         vocabulary: of the register; it defines the guarded statements.
 
     Attributes:
-        observed: the reply of the step with ``reply: observed``; None before.
+        judge: compares the replies with the claims.
         respelled: statements that the profile spells differently, with the statements that were sent instead.
     """
 
@@ -103,20 +99,13 @@ class StepRunner:
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
         self.matcher = Matcher(sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe)
-        self.observed: Outcome | None = None
         self.respelled: dict[str, str] = {}
-        self._last_error: Outcome | None = None
-        self._last_rows: Outcome | None = None
-        self._last_replies: dict[str, Outcome] = {}
-        """The last reply that each session received."""
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
         self._prepared: dict[str, _ReadyStatement] = {}
         """The last prepared statement of each session."""
-        self._kinds: dict[str, StepKind] = {}
-        """The purpose of the last statement of each session, if its step has a claim."""
-        self._before_test = any(True for _ in statements_under_test(sessions.case, vocabulary))
-        """Whether no statement under test was sent yet, and one will be."""
+        tested = any(True for _ in statements_under_test(sessions.case, vocabulary))
+        self.judge = ReplyJudge(sessions, self.matcher, before_test=tested)
 
     def run(self, steps: Sequence[Step]) -> None:
         """Runs steps in order.
@@ -167,7 +156,7 @@ class StepRunner:
 
     def _chosen_steps(self, step: When) -> Sequence[Step]:
         """The steps that are run after the last reply of a session."""
-        reply, condition = self._last_replies[step.session], describe_claim(step.condition)
+        reply, condition = self.judge.last_replies[step.session], describe_claim(step.condition)
         fits = self.matcher.fits(reply, step.condition)
         if not fits and (why := self.matcher.undecided(reply, step.condition)) is not None:
             raise InconclusiveError(f"{step.session}: is its last reply {condition}? {reply}, but {why}")
@@ -204,7 +193,7 @@ class StepRunner:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._liveness.note_guarded_reply()
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
-        self._judge(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
+        self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
         if step.keep is not None:
             self._keep(step.keep, ready, reply)
 
@@ -228,7 +217,7 @@ class StepRunner:
 
     def _is_transient(self, reply: Outcome, claim: Claim) -> bool:
         """Whether a reply is an error that a retry may avoid, and not the claimed one."""
-        claimed = not _claims_any_error(claim) and self.matcher.fits(reply, claim)
+        claimed = not claims_any_error(claim) and self.matcher.fits(reply, claim)
         return self._sessions.target.profile.is_transient(reply) and not claimed
 
     def _process_list_claims(self, claim: Claim) -> Claim:
@@ -331,7 +320,7 @@ class StepRunner:
         self._sessions.transcript.add(name, "note", f"prepares for a later execution: {ready.text}")
         reply = ready.session.required_client.prepare(ready.text, self._limits.statement)
         self._sessions.transcript.add(name, "receives", self._sessions.describe(reply), since=since)
-        self._judge(name, ready.text, reply, claim, kind=ready.kind)
+        self.judge.compare(name, ready.text, reply, claim, kind=ready.kind)
         self._prepared[name] = ready if isinstance(reply, Ok) else replace(ready, refused=reply)
 
     def _execute(self, step: Execute) -> None:
@@ -344,7 +333,7 @@ class StepRunner:
             reply = self._receive(ready.session, since, self._timeouts.statement)
             if ready.guarded:
                 self._liveness.note_guarded_reply()
-        self._judge(step.session, ready.text, reply, step.reply, kind=ready.kind)
+        self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
     def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
         self._note_sending(ready)
@@ -363,8 +352,7 @@ class StepRunner:
             self._liveness.note_statement(ready.session)
         if ready.session.required_client.busy:
             raise InconclusiveError(f"{ready.session.name} still waits for a reply at its next step")
-        self._kinds[ready.session.name] = ready.kind
-        self._before_test &= ready.kind is not StepKind.UNDER_TEST
+        self.judge.note_sending(ready.session.name, ready.kind)
 
     def _receive_later(self, step: Receive) -> None:
         session = self._sessions.by_name[step.session]
@@ -373,7 +361,9 @@ class StepRunner:
         # The statement in flight of a session that may end has to be finished within the settle time.
         limit = self._liveness.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
-        self._judge(session.name, "its statement in flight", reply, step.reply, kind=self._kinds[session.name])
+        self.judge.compare(
+            session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
+        )
 
     def _check_no_reply(self, step: Check) -> None:
         """Checks that a statement in flight has no reply for as long as a kill takes here, at least half a second."""
@@ -387,96 +377,12 @@ class StepRunner:
         if session.required_client.check_connection() is not None and session.name not in self._sessions.case.may_end:
             self._liveness.check_usable([session])
         reply = self._receive(session, since, self._limits.statement)
-        kind = reply_class(reply, self._sessions.target.profile, fits=False)
-        judgement = judge(StepKind.CHECKS, kind, before=self._before_test)
-        # How long a statement may wait for a lock is the server's choice: its own limit is no effect of a kill.
-        if judgement is Judgement.INCONCLUSIVE or kind is ReplyClass.CONFLICT:
-            raise InconclusiveError(f"{session.name}: its statement in flight: {self.matcher.describe(reply)}")
-        missing = judgement is Judgement.DEVIATES_TWICE
-        raise DeviationError(
-            f"{session.name}: its statement in flight has no reply yet", self.matcher.describe(reply), missing=missing
-        )
+        self.judge.raise_early_reply(session.name, reply)
 
     def _receive(self, session: CaseSession, since: float, limit: float) -> Outcome:
         reply = self._liveness.wait_for_reply(session.required_client, limit)
         self._sessions.transcript.add(session.name, "receives", self._sessions.describe(reply), since=since)
         return reply
-
-    def _judge(
-        self,
-        name: str,
-        statement: str,
-        reply: Outcome,
-        claim: Claim,
-        *,
-        kind: StepKind,
-        as_class: ReplyClass | None = None,
-    ) -> None:
-        """Compares a reply with its claim, and raises what the table of judgements demands.
-
-        Args:
-            name: the session's name.
-            statement: the statement, for messages.
-            reply: the reply.
-            claim: the claim; empty for a step that prepares.
-            kind: the purpose of the step.
-            as_class: the class of the reply, if its text doesn't show it.
-
-        Raises:
-            DeviationError: the reply contradicts the claim.
-            InconclusiveError: the case can't be decided.
-        """
-        self._last_replies[name] = reply
-        before: Outcome | None = self._last_error
-        if isinstance(reply, Rows):
-            before, self._last_rows = self._last_rows, reply
-        fits = self.matcher.fits(reply, claim or _SUCCEEDS, before)
-        actual = as_class or reply_class(reply, self._sessions.target.profile, fits=fits)
-        if _claims_any_error(claim) and actual is ReplyClass.FITS:
-            # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
-            plain = reply_class(reply, self._sessions.target.profile, fits=False)
-            actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
-        kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
-        judgement = judge(kind, actual, before=self._before_test)
-        if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):
-            judgement = Judgement.INCONCLUSIVE
-        self._raise_if_not_administrator(name, statement, reply, fits=fits and not _claims_any_error(claim))
-        match judgement:
-            case Judgement.CONTINUES:
-                pass
-            case Judgement.INCONCLUSIVE:
-                preparing = "" if claim else "preparation failed: "
-                hint = _WAITING if isinstance(reply, NoReply) and self._before_test else ""
-                raise InconclusiveError(f"{preparing}{name}: {statement}: {self.matcher.describe(reply)}{hint}")
-            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
-                if (why := self.matcher.undecided(reply, claim)) is not None:
-                    raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
-                raise DeviationError(
-                    f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
-                    self.matcher.describe(reply),
-                    missing=judgement is Judgement.DEVIATES_TWICE,
-                )
-        if OBSERVED in claim:
-            self.observed = reply
-        if isinstance(reply, ServerError):
-            self._last_error = reply
-
-    def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:
-        """Raises InconclusiveError if the DSN's user is refused, and another user is the administrator."""
-        target = self._sessions.target
-        if fits or not self._sessions.by_name[name].account.administrator or not isinstance(reply, ServerError):
-            return
-        if not _ADMINISTRATOR_ERRORS.intersection(target.profile.classes_of(reply)):
-            return
-        if (others := target.profile.other_administrators(target.dsn.account)) is not None:
-            raise InconclusiveError(
-                f"{name}: {statement}: {reply}; but the DSN's user {target.dsn.account} is not the "
-                f"administrator: on this kind of server only {others} may kill the sessions of all users"
-            )
-
-    def _must_stay_usable(self, name: str) -> bool:
-        """Whether a session has to stay usable, and its last statement was not the one under test."""
-        return name not in self._sessions.case.may_end and self._kinds.get(name) is not StepKind.UNDER_TEST
 
     # Logins and waits
 
@@ -487,7 +393,7 @@ class StepRunner:
         self._prepared.pop(session.name, None)
         reply = self._sessions.connect(session, typed=typed, claimed=bool(step.reply))
         refused = self._sessions.refused_below_earlier_maximum(reply)
-        self._judge(
+        self.judge.compare(
             step.session,
             "its login",
             reply,
@@ -539,8 +445,3 @@ class StepRunner:
         self._timeouts.state_limit.note(time.monotonic() - start)
         waited = f"waited until the process list shows it {step.state}"
         self._sessions.transcript.add(session.name, "note", waited, since=since)
-
-
-def _claims_any_error(claim: Claim) -> bool:
-    """Whether any error fits the claim, also one that is unrelated to the statement."""
-    return OBSERVED in claim or Expect("error") in claim

@@ -232,7 +232,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Connect:
-    """A session logs in with a user name typed as ``name``; its id must not be that of the session ``id_differs_from``."""
+    """A session logs in, with the user name ``name``; its id must differ from that of ``id_differs_from``."""
 
     session: str
     reply: Claim

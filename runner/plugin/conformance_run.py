@@ -263,7 +263,7 @@ class Run:
         if self._case_runner is None:
             self.start_simulator_unless_given()
             self._target = Target(self.dsn, self.options.profile, self.limits, self._names)
-            self._target.known.sees_others = self._sees_others
+            self._target.facts.sees_others = self._sees_others
             self._target.stop_guarded_statements(self._stopped)
             self._case_runner = CaseRunner(self._target, AccountPool(self._accounts))
         return self._case_runner
@@ -307,7 +307,7 @@ class Run:
             # The workers have ended; one that was killed has left users and tables.
             self._target = Target(self.dsn, self.options.profile, self.limits)
         if self.cases is not None and self._target is not None:
-            self._target.known.cut_off.set()
+            self._target.facts.cut_off.set()
             with signals_ignored():
                 self.cases.end()
             self.note_connection_room(self.cases.connection_room)

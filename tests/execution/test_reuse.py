@@ -16,6 +16,7 @@ from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
 from runner.execution import account_pool
+from runner.execution.case_changes import CaseChanges
 from runner.execution.case_runner import CaseRunner
 from runner.execution.verdict import CaseResult, Verdict
 from runner.language.case_files import cached_cases, case_files
@@ -79,7 +80,7 @@ def test_a_case_that_changes_a_user_leaves_that_one_to_nobody(tmp_path: Path) ->
         revoking = CASES["revoked-privilege-is-gone"]
         changing = cases.run(revoking)
         assert changing.verdict is Verdict.CONFORMS
-        names = {f"user of {name}" for name in account_pool.Changes.of(revoking).users}
+        names = {f"user of {name}" for name in CaseChanges.of(revoking).users}
         changed = {value for key, value in changing.identifiers.items() if key in names}
         assert changed
         later = [cases.run(case) for case in own("IMP-1")]

@@ -1,0 +1,53 @@
+"""Facts that a run finds out about the server, such as its speed; the threads of a process share them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, field
+
+from runner.database.session import Sessions
+from runner.database.time_limits import AdaptiveLimit
+
+
+@dataclass
+class ServerFacts:
+    """The facts about a server. The threads of a process share them, without a lock.
+
+    Attributes:
+        shows_client_addresses: whether HOST in the process list shows the addresses of clients, as far as known.
+        sees_others: whether the administrator's list was seen to show other users' sessions.
+        stopped: why no further guarded statement is sent to it; empty while they are sent.
+        probe: the first of the profile's ``probe`` statements that the server supports; None before it was found.
+        slowest: the seconds of the administrator's slowest reply.
+        login: the duration of a login in seconds, as measured last; infinite before the first.
+        spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
+        listing: how long a session that has logged in takes to be listed.
+        unlisted: the thread ids of sessions that no process list showed.
+        administrators: this process's sessions as the administrator.
+        cut_off: whether the run ends now, so that cases have to end as soon as they can.
+    """
+
+    shows_client_addresses: bool
+    sees_others: bool = False
+    stopped: str = ""
+    probe: str | None = None
+    slowest: float = 0.0
+    login: float = math.inf
+    spelled: dict[str, str] = field(default_factory=dict)
+    listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
+    unlisted: list[int | None] = field(default_factory=list)
+    administrators: Sessions = field(default_factory=Sessions)
+    cut_off: threading.Event = field(default_factory=threading.Event)
+
+    def note_login_time(self, seconds: float) -> None:
+        """Notes the duration of a login, in seconds."""
+        self.login = seconds
+
+    def note_client_addresses(self, *, listed: bool) -> None:
+        """Notes whether HOST in the process list shows the addresses of the clients."""
+        self.shows_client_addresses = listed
+
+    def note_others_listed(self) -> None:
+        """Notes that the administrator's process list shows other users' sessions."""
+        self.sees_others = True

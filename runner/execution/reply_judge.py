@@ -1,0 +1,144 @@
+"""Compares replies with the claims of their steps, and raises what the table of judgements demands."""
+
+from __future__ import annotations
+
+from runner.database.outcome import NoReply, Outcome, Rows, ServerError
+from runner.execution.case_sessions import CaseSessions
+from runner.execution.claim_matching import Matcher, describe_claim
+from runner.execution.judgement_table import Judgement, ReplyClass, StepKind, judge, reply_class
+from runner.execution.verdict import DeviationError, InconclusiveError
+from runner.language.model import OBSERVED, SUCCESS, Claim, Expect
+
+_SUCCEEDS: Claim = (SUCCESS,)
+_ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
+"""Errors that the real administrator would not receive."""
+_WAITING = " (if it has to wait for another session, the case has to say reply: later)"
+
+
+class ReplyJudge:
+    """Judges the replies in one run of a case.
+
+    Args:
+        sessions: the sessions of the case.
+        matcher: compares outcomes with claims.
+        before_test: whether the case has a statement under test.
+
+    Attributes:
+        observed: the reply of the step with ``reply: observed``; None before.
+        last_replies: the last reply that each session received.
+        kinds: the purpose of the last statement of each session, if its step has a claim.
+    """
+
+    def __init__(self, sessions: CaseSessions, matcher: Matcher, *, before_test: bool) -> None:
+        self._sessions = sessions
+        self._matcher = matcher
+        self._before_test = before_test
+        """Whether no statement under test was sent yet, and one will be."""
+        self.observed: Outcome | None = None
+        self.last_replies: dict[str, Outcome] = {}
+        self.kinds: dict[str, StepKind] = {}
+        self._last_error: Outcome | None = None
+        self._last_rows: Outcome | None = None
+
+    def note_sending(self, name: str, kind: StepKind) -> None:
+        """Notes that a session sends a statement now, and its purpose."""
+        self.kinds[name] = kind
+        self._before_test &= kind is not StepKind.UNDER_TEST
+
+    def compare(
+        self,
+        name: str,
+        statement: str,
+        reply: Outcome,
+        claim: Claim,
+        *,
+        kind: StepKind,
+        as_class: ReplyClass | None = None,
+    ) -> None:
+        """Compares a reply with its claim, and raises what the table of judgements demands.
+
+        Args:
+            name: the session's name.
+            statement: the statement, for messages.
+            reply: the reply.
+            claim: the claim; empty for a step that prepares.
+            kind: the purpose of the step.
+            as_class: the class of the reply, if its text doesn't show it.
+
+        Raises:
+            DeviationError: the reply contradicts the claim.
+            InconclusiveError: the case can't be decided.
+        """
+        self.last_replies[name] = reply
+        before: Outcome | None = self._last_error
+        if isinstance(reply, Rows):
+            before, self._last_rows = self._last_rows, reply
+        fits = self._matcher.fits(reply, claim or _SUCCEEDS, before)
+        actual = as_class or reply_class(reply, self._sessions.target.profile, fits=fits)
+        if claims_any_error(claim) and actual is ReplyClass.FITS:
+            # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
+            plain = reply_class(reply, self._sessions.target.profile, fits=False)
+            actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
+        kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
+        judgement = judge(kind, actual, before=self._before_test)
+        if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):
+            judgement = Judgement.INCONCLUSIVE
+        self._raise_if_not_administrator(name, statement, reply, fits=fits and not claims_any_error(claim))
+        match judgement:
+            case Judgement.CONTINUES:
+                pass
+            case Judgement.INCONCLUSIVE:
+                preparing = "" if claim else "preparation failed: "
+                hint = _WAITING if isinstance(reply, NoReply) and self._before_test else ""
+                raise InconclusiveError(f"{preparing}{name}: {statement}: {self._matcher.describe(reply)}{hint}")
+            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+                if (why := self._matcher.undecided(reply, claim)) is not None:
+                    raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
+                raise DeviationError(
+                    f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
+                    self._matcher.describe(reply),
+                    missing=judgement is Judgement.DEVIATES_TWICE,
+                )
+        if OBSERVED in claim:
+            self.observed = reply
+        if isinstance(reply, ServerError):
+            self._last_error = reply
+
+    def raise_early_reply(self, name: str, reply: Outcome) -> None:
+        """Raises the error for a reply to a statement that has to have none yet.
+
+        Raises:
+            DeviationError: the reply shows an effect of the statement under test.
+            InconclusiveError: it shows none, or is a conflict of its own.
+        """
+        kind = reply_class(reply, self._sessions.target.profile, fits=False)
+        judgement = judge(StepKind.CHECKS, kind, before=self._before_test)
+        # How long a statement may wait for a lock is the server's choice: its own limit is no effect of a kill.
+        if judgement is Judgement.INCONCLUSIVE or kind is ReplyClass.CONFLICT:
+            raise InconclusiveError(f"{name}: its statement in flight: {self._matcher.describe(reply)}")
+        missing = judgement is Judgement.DEVIATES_TWICE
+        raise DeviationError(
+            f"{name}: its statement in flight has no reply yet", self._matcher.describe(reply), missing=missing
+        )
+
+    def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:
+        """Raises InconclusiveError if the DSN's user is refused, and another user is the administrator."""
+        target = self._sessions.target
+        if fits or not self._sessions.by_name[name].account.administrator or not isinstance(reply, ServerError):
+            return
+        if not _ADMINISTRATOR_ERRORS.intersection(target.profile.classes_of(reply)):
+            return
+        if (others := target.profile.other_administrators(target.dsn.account)) is not None:
+            raise InconclusiveError(
+                f"{name}: {statement}: {reply}; but the DSN's user {target.dsn.account} is not the "
+                f"administrator: on this kind of server only {others} may kill the sessions of all users"
+            )
+
+    def _must_stay_usable(self, name: str) -> bool:
+        """Whether a session has to stay usable, and its last statement was not the one under test."""
+        return name not in self._sessions.case.may_end and self.kinds.get(name) is not StepKind.UNDER_TEST
+
+
+def claims_any_error(claim: Claim) -> bool:
+    """Whether any error fits the claim, also one that is unrelated to the statement."""
+    return OBSERVED in claim or Expect("error") in claim
