@@ -17,7 +17,7 @@ from runner.database.tls import tls_context, tls_trouble
 from runner.database.unrelated_errors import is_unknown_setting
 
 _STATEMENT_ID = struct.Struct("<xI")
-_CLEAR = {b"mysql_clear_password", b"dialog"}
+_CLEAR_TEXT_PLUGINS = {b"mysql_clear_password", b"dialog"}
 _PACKAGES = {
     "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which doesn't need it",
     "pynacl": "pip install 'PyMySQL[ed25519]'",
@@ -119,7 +119,7 @@ class Connection(pymysql.Connection):
             ) from None
 
     def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:
-        if plugin_name in _CLEAR and not self._secure:
+        if plugin_name in _CLEAR_TEXT_PLUGINS and not self._secure:
             raise LoginError(
                 f"the server wants the password in clear text ({plugin_name.decode()}), and the connection is not "
                 "encrypted; use TLS (ssl_ca=FILE in the DSN)"
@@ -179,14 +179,14 @@ class Connection(pymysql.Connection):
         return Ok(affected=first.get_all_data()[1], warnings=0)
 
     @property
-    def expected(self) -> int:
+    def next_packet_number(self) -> int:
         """The sequence number of the next packet, for ``resume_reading``."""
         return self._next_seq_id
 
-    def resume_reading(self, stream: Stream, expected: int) -> None:
-        """Continues at the packet ``expected`` on the same stream, after PyMySQL has given it up."""
+    def resume_reading(self, stream: Stream, packet_number: int) -> None:
+        """Continues at the packet ``packet_number`` on the same stream, after PyMySQL has given it up."""
         self._sock = self._rfile = stream
-        self._next_seq_id = expected
+        self._next_seq_id = packet_number
 
 
 def _text(value: Any) -> str | None:
@@ -204,10 +204,10 @@ class _Upgrade:
         return stream
 
 
-def run_with_limit(  # noqa: PLR0911 - a way out for each way in which it can end
+def outcome_of(  # noqa: PLR0911 - a way out for each way in which it can end
     work: Callable[[], Outcome], limit: float
 ) -> Outcome:
-    """Runs a call that times out after ``limit`` seconds; its exception becomes an Outcome, too."""
+    """Runs a call; its exception becomes an Outcome. ``limit``: the time limit in seconds that the call itself has."""
     try:
         return work()
     except pymysql.MySQLError as error:

@@ -1,4 +1,4 @@
-"""The suite's leftovers on a server: found by their names, judged by their age, and removed.
+"""The suite's leftovers on a server: found by their names, judged by their age, and removed; sessions are killed.
 
 Only names of the suite's shape are considered (``naming.created_at``). An object is removed with its case, so it is a
 leftover if no case can have lasted that long, or if the run that created it has no session any more.

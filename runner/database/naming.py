@@ -28,9 +28,9 @@ def new_run_mark() -> str:
 class Names:
     """Makes names ``KSC_<time><run_mark>_<number>``, where the time is now, not when the run began.
 
-    An object is removed with its case, or used by later cases for ten minutes. So its age alone shows a
-    leftover from what a run that takes hours is using. No name begins with another one: numbers have the same length,
-    or the time differs. Names stay within 30 bytes, the shortest limit among the servers in view.
+    An object is removed with its case, or used by later cases for ten minutes. So the age alone tells a leftover from
+    an object that a long run still uses. No name begins with another one: numbers have the same length, or the time
+    differs. Names stay within 30 bytes, the shortest limit among the servers in view.
     """
 
     run_mark: str = field(default_factory=new_run_mark)
@@ -42,7 +42,7 @@ class Names:
         return f"{PREFIX}{now}{self.run_mark}_{next(self._numbers):04}"
 
     def extended(self, name: str) -> str:
-        """A name that begins with one of ours; as many digits behind it as no number has by itself."""
+        """The name followed by five digits; ``new`` uses four, so that no name made by ``new`` equals it."""
         return f"{name}{next(self._numbers):05}"
 
 

@@ -9,7 +9,7 @@ _PASSWORD = re.compile(r"\b(?:p[0-9a-f]{16}\b|Kc[0-9a-f]{16}#90_Qz)", re.IGNOREC
 
 
 def new_password() -> str:
-    """A password for tenants with rules: two capitals, small letters, digits and special characters at least.
+    """A password for tenants with rules: at least two capitals, small letters, digits and special characters.
 
     Its special characters mean nothing between quotes of either kind, in a DSN's file or in YAML.
     """

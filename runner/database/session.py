@@ -19,7 +19,7 @@ from typing import Any
 
 from pymysql.constants import COMMAND
 
-from runner.database.connection import Connection, run_with_limit
+from runner.database.connection import Connection, outcome_of
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
 from runner.database.stream import Stream
@@ -140,7 +140,7 @@ class Session:
         return outcome
 
     def _opened(self, limit: float) -> Outcome:
-        outcome = run_with_limit(lambda: self._connect(limit), limit)
+        outcome = outcome_of(lambda: self._connect(limit), limit)
         self._used = time.monotonic()
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
@@ -230,7 +230,7 @@ class Session:
         if self._unreadable is not None:
             self._reply = self._unreadable
             return
-        sent = run_with_limit(send, limit)
+        sent = outcome_of(send, limit)
         self._reply = None if isinstance(sent, Ok) else sent
 
     def send_held(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
@@ -292,11 +292,11 @@ class Session:
             if not stream.wait_for_data(limit):
                 return False
             stream.mark()
-            expected = self._connection.expected
-            reply = self._unreadable_if_open(run_with_limit(self._in_flight, limit))
+            packet_number = self._connection.next_packet_number
+            reply = self._unreadable_if_open(outcome_of(self._in_flight, limit))
             if isinstance(reply, NoReply):  # only a part is received
                 stream.rewind()
-                self._connection.resume_reading(stream, expected)
+                self._connection.resume_reading(stream, packet_number)
             else:
                 self._reply = replace(reply, rows=stream.rows_since_mark()) if isinstance(reply, Lost) else reply
                 self._used = time.monotonic()
@@ -376,7 +376,7 @@ class Session:
         """The thread id of the handshake, which may differ from the id in the process list."""
         return self.handshake.thread_id
 
-    def greeted_as(self, session_id: str) -> bool:
+    def handshake_id_is(self, session_id: str) -> bool:
         """Whether the thread id of the handshake is this id of the process list, compared in 32 bits.
 
         Proxies that number their clients have other ids. Ids of 64 bits, as in TiDB, are cut to 32 in the handshake.

@@ -316,12 +316,12 @@ class Target:
             TargetError: as ``process_list``.
         """
         shown = self.process_list()
-        return any(self.administrator_session.greeted_as(row.id) for row in shown.of_user(self.dsn.account))
+        return any(self.administrator_session.handshake_id_is(row.id) for row in shown.of_user(self.dsn.account))
 
     def is_own(self, rows: Collection[Row]) -> bool:
         """Whether each row belongs to an administrator's session of this process: same thread id and client address."""
         return all(
-            any(session.greeted_as(row.id) and row.get("host") == session.local_address for session in sessions)
+            any(session.handshake_id_is(row.id) and row.get("host") == session.local_address for session in sessions)
             for sessions in [self.facts.administrators.all()]
             for row in rows
         )

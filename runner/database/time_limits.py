@@ -11,6 +11,7 @@ _LONGEST_PAUSE = 0.1
 _GROWTH = 1.4
 CHANCES = 3  # the replies of full length that a target may miss before its limits become shorter
 SHORT_LIMIT = 1.0  # seconds
+KEEP_ACTIVE_AFTER = 0.5  # seconds of idling after which a statement is sent on a session that has to stay connected
 LONGEST_LIMIT = 600.0  # seconds that an option may set
 _SLOWER = 4  # times as long as it took the longest time so far
 

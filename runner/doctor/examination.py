@@ -1,4 +1,4 @@
-"""Examines a target: logs in, reads the process list, and tests the prerequisites of the cases with its own user."""
+"""Examines a target: logs in, reads the process list, and creates a user, a table and a role to test prerequisites."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ class Examination:
         host = own[0].get("host") if own else None
         self._examine_route(found.id, user, before is not None, login, table, complete=sees_others is not False)
         return _Findings(
-            handshake_id_is_session_id=session.greeted_as(found.id),
+            handshake_id_is_session_id=session.handshake_id_is(found.id),
             host_is_client=None if session.local_address is None else host == session.local_address,
             sees_others=sees_others,
         )

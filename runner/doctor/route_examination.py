@@ -93,7 +93,9 @@ class RouteExamination:
         """Whether the administrator's process list shows this connection, with the client's address."""
         rows = _rows(self.target.process_list(), each)
         here = each.session.local_address
-        return each.session.greeted_as(each.id) and any(here is not None and row.get("host") == here for row in rows)
+        return each.session.handshake_id_is(each.id) and any(
+            here is not None and row.get("host") == here for row in rows
+        )
 
     def _missing_row(self) -> str | None:
         for one, other in ((self.first, self.second), (self.second, self.first)):

@@ -15,8 +15,8 @@ from runner.execution.account_pool import AccountPool
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.applicability import not_applicable
 from runner.execution.case_sessions import CaseSessions
+from runner.execution.control_sessions import IdleTimeout, loses_active_session
 from runner.execution.fixtures import Fixtures
-from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.liveness import Liveness
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
@@ -62,7 +62,7 @@ class CaseRunner:
         """
         if (result := self._result_without_run(case)) is not None:
             return result
-        self._shared.idle_timeout.note_cases_alone(alone=True)
+        self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
         result = self._repeat(case, lambda: self._run_alone(case, deviated=deviated, again=before is not None))
         self._losses = self._target.losses
@@ -72,7 +72,7 @@ class CaseRunner:
         """Runs a case while other threads run other cases, which may have caused its result."""
         if (result := self._result_without_run(case)) is not None:
             return Attempt(result)
-        self._shared.idle_timeout.note_cases_alone(alone=False)
+        self._shared.idle_timeout.set_one_case_at_a_time(alone=False)
         run_result: _RunResult | None = None
         losses = self._losses
 
@@ -226,7 +226,7 @@ class CaseRunner:
         out = second.failed and self._outage.check_unusable(self._target)
         if deviates and not out:
             anyway = second.administrator_lost and not second.immediate
-            if anyway and self._outage.loses_idle_session(second.seconds, self._target):
+            if anyway and loses_active_session(self._target, second.seconds):
                 return _inconclusive(
                     second.result, "but a connection is also lost without the statement here", unreached=True
                 )

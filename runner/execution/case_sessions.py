@@ -1,4 +1,4 @@
-"""The sessions of one run of a case: logins, users, and ids in the process list."""
+"""The sessions of one run of a case: logins, users, ids, and which of them guarded statements have named."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CaseSessions:
     Attributes:
         by_name: the sessions, by their names in the case.
         sent_guarded: whether a guarded statement was sent. Before that, every failure is one of the environment.
-        targeted: the sessions that guarded statements have named.
+        named_in_guarded: the sessions that guarded statements have named.
         full: whether the server refused a login because it has no room for more connections.
         broken_off: whether a session was lost during its login, and replaced.
     """
@@ -90,7 +90,7 @@ class CaseSessions:
         self.fixtures = Fixtures(target, transcript, pool, fresh=fresh, has_table=case.table is not None)
         self.by_name: dict[str, CaseSession] = {}
         self.sent_guarded = False
-        self.targeted: set[str] = set()
+        self.named_in_guarded: set[str] = set()
         self._route_unproven = False
         """Whether a guarded statement was sent on a connection with different ids in handshake and process list."""
         self._administrator_losses = target.administrator_losses
@@ -184,8 +184,8 @@ class CaseSessions:
     def note_guarded_statement(self, sender: CaseSession, named: Collection[str]) -> None:
         """Notes that a guarded statement is sent now, and names these sessions."""
         self.sent_guarded = True
-        self.targeted.update(named)
-        self._route_unproven |= sender.id is None or not sender.required_client.greeted_as(sender.id)
+        self.named_in_guarded.update(named)
+        self._route_unproven |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
 
     def raise_if_route_unproven(self, session: CaseSession) -> None:
         """Raises if a named session is still connected and listed, but its statement may have reached another server.
@@ -247,7 +247,7 @@ class CaseSessions:
                 self._note_id(session, setup=True)
 
     def connect(
-        self, session: CaseSession, *, typed: str | None = None, setup: bool = False, claimed: bool = False
+        self, session: CaseSession, *, login_name: str | None = None, setup: bool = False, has_claim: bool = False
     ) -> Outcome:
         """Logs a session in, and finds its id in the process list if possible.
 
@@ -255,9 +255,9 @@ class CaseSessions:
 
         Args:
             session: the session.
-            typed: the user's name as sent in the login, if a step gives another spelling of it.
+            login_name: the user's name as sent in the login, if a step gives another spelling of it.
             setup: whether the login belongs to the setup of the case.
-            claimed: whether a step has a claim about the login; after a guarded statement, it is not retried then.
+            has_claim: whether a step has a claim about the login; after a guarded statement, it is not retried then.
 
         Returns:
             The outcome of the login.
@@ -269,14 +269,14 @@ class CaseSessions:
         if session.client is not None:
             session.client.close()
         before = None if session.account.exclusive else self.target.process_list()
-        self.targeted.discard(session.name)
-        client = session.client = Session(self._login(session, typed))
+        self.named_in_guarded.discard(session.name)
+        client = session.client = Session(self._login(session, login_name))
         if session.account.administrator:
             self.target.facts.administrators.add(client)
         session.id, session.gone = None, False
         since = self.transcript.now_ms()
-        opened = client.open(self.target.limits.connect, once=claimed and self.sent_guarded)
-        outcome = self._after_login(session, opened, since, typed=typed, setup=setup)
+        opened = client.open(self.target.limits.connect, once=has_claim and self.sent_guarded)
+        outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
             taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
             earlier = session.account.ids - taken
@@ -303,16 +303,16 @@ class CaseSessions:
         """The login of another session of the same user."""
         return self._login(session)
 
-    def _login(self, session: CaseSession, typed: str | None = None) -> Login:
+    def _login(self, session: CaseSession, login_name: str | None = None) -> Login:
         account = session.account
         if account.administrator:
             return self.target.administrator
-        return self.target.login(typed or account.user, account.password)
+        return self.target.login(login_name or account.user, account.password)
 
     def _after_login(
-        self, session: CaseSession, outcome: Outcome, since: float, *, typed: str | None = None, setup: bool
+        self, session: CaseSession, outcome: Outcome, since: float, *, login_name: str | None = None, setup: bool
     ) -> Outcome:
-        user = self.target.dsn.user if session.account.administrator else typed or session.account.user
+        user = self.target.dsn.user if session.account.administrator else login_name or session.account.user
         if session.client is not None and session.client.broken_off is not None:
             self.transcript.add(session.name, "note", f"its first login: {session.client.broken_off}", setup=setup)
             self.broken_off = True
@@ -338,7 +338,7 @@ class CaseSessions:
                 self._raise_if_id_shared(other, session)
 
     def _raise_if_id_shared(self, one: CaseSession, other: CaseSession) -> None:
-        """Two connected sessions have one id: a fault of the server only if the process list has two rows.
+        """Raises if two connected sessions share one row; two rows with one id are a fault of the server.
 
         Raises:
             InconclusiveError: the list has one row: a proxy shares a session, or the connections lead to two servers.

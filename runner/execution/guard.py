@@ -11,14 +11,14 @@ statement. Both have to show the sender, and the session that the statement name
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from runner.database.naming import run_mark_of
 from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target, TargetError
 from runner.database.time_limits import Poll
 from runner.execution.case_sessions import CaseSession, CaseSessions
-from runner.execution.id_readings import SIGNED, UNSIGNED, possible_ids
+from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
 from runner.execution.same_server import (
     ProcessLists,
     named_on_other_server,
@@ -30,11 +30,7 @@ from runner.execution.verdict import InconclusiveError
 from runner.language.guarded_syntax import shape_problem
 from runner.language.model import Vocabulary
 
-_DISTANCE = 1000
 _DISCONNECTING = 2.0  # seconds after which the row of a disconnecting client is gone
-_HIDDEN = range(0b11 << 30, 1 << 32)
-"""The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
-_HIDDEN_BIT = 1 << 30  # without this bit, such a number is no id of a connection or of a client
 
 
 def check(
@@ -133,7 +129,7 @@ def _may_be_named(session: CaseSession) -> bool:
 
 def _widths(own: Collection[int]) -> list[int]:
     """The bits of the integers that the server may have for ids: enough for the ids of the case's sessions."""
-    return [*UNSIGNED, *(width for width in SIGNED if max(own, default=0) < 2**width)]
+    return [*UNSIGNED_BITS, *(width for width in SIGNED_BITS if max(own, default=0) < 2**width)]
 
 
 def _are_own_rows(rows: Collection[Row], session: CaseSession | None, process_list: ProcessList, run_mark: str) -> bool:
@@ -172,24 +168,3 @@ def _check_as_user(number: int, session: CaseSession, sessions: CaseSessions) ->
         process_list = sessions.read_process_list_for(session, fresh=True)
     if process_list is None or not process_list.with_id(str(number)):
         raise InconclusiveError(f"not sent: can't verify that id {number} still belongs to {session.name}")
-
-
-def unused_id(start: int, process_list: ProcessList, own: Mapping[str, CaseSession]) -> int:
-    """The first number from ``start`` on that is not near the id of a session: new sessions usually have the next ids.
-
-    Ids that OceanBase's process list hides are replaced by unused numbers of the same size.
-    """
-    taken = {row.number for row in process_list.rows if row.number is not None}
-    taken |= {int(session.id) for session in own.values() if session.id is not None}
-    if start == 0 and 0 not in taken:
-        return 0  # no login ever gets this id, even if the next ids are used
-    # An id without such a bit is that of a proxy's client: the id of the proxy's connection is hidden.
-    hides = any(row.number is not None and row.number < _HIDDEN.start >> 1 for row in process_list.rows)
-    number = start
-    while True:
-        if hides and number in _HIDDEN:
-            number -= _HIDDEN_BIT
-        near = [other for other in taken if abs(number - other) < _DISTANCE]
-        if not near:
-            return number
-        number = max(near) + _DISTANCE

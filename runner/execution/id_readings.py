@@ -1,6 +1,6 @@
 """All session ids that a lenient server could read in a guarded statement.
 
-It is complete for statements without fault by ``runner.language.guarded_syntax``: their numbers are runs of digits,
+It is complete for statements that ``guarded_syntax.shape_problem`` accepts: their numbers are runs of digits,
 some with a sign or a fraction, and the only thing that servers may join is what stands before and behind a comma
 without a blank.
 """
@@ -13,8 +13,8 @@ from collections.abc import Collection
 
 from runner.language.guarded_syntax import texts_of_ids
 
-UNSIGNED = (32, 64)
-SIGNED = (31, 63)
+UNSIGNED_BITS = (32, 64)
+SIGNED_BITS = (31, 63)
 """The bits of the integers that servers have for ids. No server has 16: they would be used up within an hour."""
 
 _NUMBER = re.compile(r"(?P<minus>-?)(?P<digits>[0-9]+)(?:\.(?P<fraction>[0-9]))?")
@@ -22,7 +22,7 @@ _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9])")
 _BUFFERS = range(9, 65)  # digits in the shortest and the longest buffer for a number
 
 
-def possible_ids(statement: str, widths: Collection[int] = (*SIGNED, *UNSIGNED)) -> set[int]:
+def possible_ids(statement: str, widths: Collection[int] = (*SIGNED_BITS, *UNSIGNED_BITS)) -> set[int]:
     """The ids that a server could read in a statement.
 
     Args:
@@ -58,6 +58,6 @@ def _fitted(numbers: set[int], minus: str, widths: Collection[int]) -> set[int]:
     largest = max(numbers)
     numbers = numbers | {2**width - 1 for width in widths if largest >= 2**width}
     if minus:
-        below = {-number for number in numbers} | {-(2**width) for width in SIGNED if largest >= 2**width}
-        numbers = numbers | {0} | {number % 2**width for number in below for width in UNSIGNED}
+        below = {-number for number in numbers} | {-(2**width) for width in SIGNED_BITS if largest >= 2**width}
+        numbers = numbers | {0} | {number % 2**width for number in below for width in UNSIGNED_BITS}
     return numbers | {number % 2**width for number in numbers for width in widths}

@@ -83,7 +83,7 @@ TABLE: Mapping[tuple[StepKind, ReplyClass], Judgement] = MappingProxyType(
         for kind, judgement in zip(_COLUMNS, judgements, strict=True)
     }
 )
-"""The verdict for each kind of step and each class of reply; docs/case-language.md has the same table."""
+"""The judgement for each kind of step and each class of reply; docs/case-language.md has the same table."""
 
 BEFORE: Mapping[tuple[StepKind, ReplyClass], Judgement] = MappingProxyType(
     {

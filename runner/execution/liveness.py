@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreadable, succeeded
 from runner.database.session import Session
-from runner.database.time_limits import Poll
+from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_sessions import CaseSession, CaseSessions
-from runner.execution.idle_timeout import KEPT_ACTIVE, IdleTimeout
+from runner.execution.control_sessions import IdleTimeout
 from runner.execution.same_server import raise_if_moved
 from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 
@@ -187,11 +187,11 @@ class Liveness:
         """
         self.sessions.raise_if_run_ends()
         self._check_named_connections()
-        self.sessions.target.keep_active(KEPT_ACTIVE)
+        self.sessions.target.keep_active(KEEP_ACTIVE_AFTER)
         idle = [
             session
-            for session in self._survivors(self.sessions.case.may_end & self.sessions.targeted)
-            if session.client is not None and not session.client.busy and session.client.idle > KEPT_ACTIVE
+            for session in self._survivors(self.sessions.case.may_end & self.sessions.named_in_guarded)
+            if session.client is not None and not session.client.busy and session.client.idle > KEEP_ACTIVE_AFTER
         ]
         if may_end := [session for session in idle if session.name in self.sessions.case.may_end]:
             self._find_lost(may_end, self.sessions.target.limits.statement)
@@ -200,7 +200,7 @@ class Liveness:
 
     def _check_named_connections(self) -> None:
         """Notes the ends of connections of named sessions now: the case may wait for them much later."""
-        for name in sorted(self.sessions.case.may_end & self.sessions.targeted):
+        for name in sorted(self.sessions.case.may_end & self.sessions.named_in_guarded):
             session = self.sessions.by_name[name]
             if session.client is not None and not session.gone and not session.disconnected:
                 self._check_connection(session, self._end_of(session))
@@ -220,7 +220,7 @@ class Liveness:
         """
         poll = Poll(limit)
         while True:
-            slice_ = min(poll.left, KEPT_ACTIVE)
+            slice_ = min(poll.left, KEEP_ACTIVE_AFTER)
             outcome = client.result(slice_, receiving=_RECEIVING)
             if not isinstance(outcome, NoReply) or outcome.seconds > slice_:
                 return outcome

@@ -6,17 +6,12 @@ import datetime as dt
 import threading
 import time
 
-from runner.database.outcome import succeeded
-from runner.database.session import Session
 from runner.database.target import Target
-from runner.database.time_limits import Limits, Poll
-from runner.execution.idle_timeout import KEPT_ACTIVE
+from runner.database.time_limits import Limits
 
 _PAUSE = 0.05  # seconds between checks
 _QUICK = 0.1  # seconds: checks that take no longer are done before every case
 _EVERY = 40  # cases between checks that take longer
-_SHORTEST_WATCH = 5.0  # seconds for which a session without a statement under test is watched at least
-_WATCH_FACTOR = 2  # it is watched for so many times the duration of a case that lost a session
 _ALL_OUTAGES_FACTOR = 10  # times the limit of one outage: the limit of all outages of a run
 
 
@@ -87,21 +82,3 @@ class Outage:
                 self._left_together -= time.monotonic() - start
             self._skipped += 1
             return (self._check_took < _QUICK or self._skipped % _EVERY == 0) and not self.check_unusable(target)
-
-    def loses_idle_session(self, seconds: float, target: Target) -> bool:
-        """Opens a session and watches it for twice ``seconds``, at least 5, without a statement under test.
-
-        Returns:
-            Whether the session was lost.
-        """
-        session = Session(target.administrator)
-        try:
-            poll = Poll(max(_SHORTEST_WATCH, seconds * _WATCH_FACTOR))
-            lost = not succeeded(session.open(self._limits.connect))
-            while not lost and poll.again():
-                if session.idle > KEPT_ACTIVE:
-                    session.execute(target.probe, target.short_limit)
-                lost = session.check_connection() is not None
-            return lost
-        finally:
-            session.close()

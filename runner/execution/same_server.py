@@ -71,7 +71,12 @@ def named_on_other_server(
 ) -> str | None:
     """The reason why a named session may be on another server: a process list lacks it, though it was not killed."""
     for session in (sessions.by_name[name] for name in sorted(named)):
-        if session is sender or session.id is None or session.name in sessions.targeted or not session.is_connected:
+        if (
+            session is sender
+            or session.id is None
+            or session.name in sessions.named_in_guarded
+            or not session.is_connected
+        ):
             continue
         rows = _rows_of(session, lists.administrators_list)
         if not rows and (lists.complete or session.account.administrator):
@@ -138,7 +143,7 @@ def read_own_process_lists(
     """
     if complete and is_direct(sender, administrators_list):
         return ()
-    tied = sender.id is not None and sender.required_client.greeted_as(sender.id)
+    tied = sender.id is not None and sender.required_client.handshake_id_is(sender.id)
     return tuple(read_own_process_list(sessions.target, sender.required_client) for _ in range(1 if tied else _LISTS))
 
 
@@ -176,7 +181,7 @@ def _differ(session: CaseSession, rows: Collection[Row], others: Collection[Row]
 def is_direct(session: CaseSession, process_list: ProcessList | None) -> bool:
     """Whether a connection leads directly to the server, by its thread id and, with a process list, its HOST."""
     client = session.client
-    if client is None or session.id is None or not client.greeted_as(session.id):
+    if client is None or session.id is None or not client.handshake_id_is(session.id):
         return False
     return process_list is None or any(
         row.get("host") == client.local_address for row in _rows_of(session, process_list)

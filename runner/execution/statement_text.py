@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.database.session import Session
 from runner.database.target import TargetError
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.guard import unused_id
+from runner.execution.unused_ids import unused_id
 from runner.execution.verdict import InconclusiveError
 from runner.language.template import Hole, Template
 

@@ -388,10 +388,10 @@ class StepRunner:
 
     def _connect(self, step: Connect) -> None:
         session = self._sessions.by_name[step.session]
-        typed = self._renderer.text(step.name) if step.name is not None else None
+        login_name = self._renderer.text(step.name) if step.name is not None else None
         self._liveness.forget_end(session)
         self._prepared.pop(session.name, None)
-        reply = self._sessions.connect(session, typed=typed, claimed=bool(step.reply))
+        reply = self._sessions.connect(session, login_name=login_name, has_claim=bool(step.reply))
         refused = self._sessions.refused_below_earlier_maximum(reply)
         self.judge.compare(
             step.session,

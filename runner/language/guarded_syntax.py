@@ -108,7 +108,7 @@ def shape_problem(
 
 
 def texts_of_ids(statement: str) -> Iterator[str]:
-    """The quoted texts of a statement without fault in which a server reads ids."""
+    """The quoted texts of an accepted statement in which a server reads ids."""
     for match in _TOKEN.finditer(statement):
         if match.lastgroup in {"text", "open", "quote"}:
             content = match[match.lastgroup]

@@ -20,7 +20,7 @@ from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.control_sessions import IdleTimeout
 from runner.execution.liveness import Liveness
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript

@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 
 SHORT = Limits(connect=1, statement=1, settle=1, cleanup=1, outage=2)
-GUARD = 60.0  # seconds for one case; what it waits for comes to a quarter of that
+LONGEST_CASE = 60.0  # seconds for one case; what it waits for comes to a quarter of that
 MOMENTS = range(2, 80, 6)  # pieces that the server sends before; a case has 40 to 70
 CASES = {case.name: case for name in ("ending", "consequences") for case in cached_cases(ROOT / f"cases/{name}.yaml")}
 
@@ -51,4 +51,4 @@ def test_no_case_deviates_because_the_target_is_in_trouble(simulator: Dsn, fault
     assert {result.verdict for result, _ in done} == {Verdict.CONFORMS, Verdict.INCONCLUSIVE}
     for result, seconds in done:
         assert "error in the suite" not in result.reason
-        assert seconds < GUARD
+        assert seconds < LONGEST_CASE

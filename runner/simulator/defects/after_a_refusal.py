@@ -1,13 +1,17 @@
-"""Defects after a refused statement, in the session that sent it."""
+"""Defects after one or ten refused statements, in the session that sent them."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.timers import call_later
@@ -84,3 +88,58 @@ class RefusesEverythingAfterARefusal(_AfterRefusals):
         if session in self.broken:
             raise errors.unexpected()
         return await super().execute(session, text)
+
+
+class _CountsRefusals(Engine):
+    """Punishes a session after ten refused statements."""
+
+    most = 10
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self.refused: Counter[Session] = Counter()
+
+    def effect(self, session: Session) -> None:
+        raise NotImplementedError
+
+    async def execute(self, session: Session, text: str) -> Result:
+        try:
+            return await super().execute(session, text)
+        except errors.SqlError:
+            self.refused[session] += "KILL" in text.upper()
+            if self.refused[session] >= self.most:
+                self.effect(session)
+            raise
+
+
+@breaks("IMP-8")
+class LocksOutWhoWasRefusedTenTimes(_CountsRefusals):
+    """The user of a session that was refused ten times can't log in again."""
+
+    def effect(self, session: Session) -> None:
+        session.user.lock()
+
+
+@breaks("IMP-8")
+class DisconnectsWhoWasRefusedTenTimes(_CountsRefusals):
+    """A session that was refused ten times is disconnected."""
+
+    def effect(self, session: Session) -> None:
+        call_later(0, self.instance.ending.kill, session)
+
+
+@breaks("IMP-8")
+class GivesInAfterTenRefusals(KillSessionStatement):
+    """After ten refusals for the missing privilege, a session's privilege is not checked any more."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.refused: Counter[Session] = Counter()
+
+    def check_privilege(self, session: Session) -> None:
+        try:
+            super().check_privilege(session)
+        except errors.SqlError:
+            self.refused[session] += 1
+            if self.refused[session] <= 10:  # noqa: PLR2004 - the number in the class's name
+                raise

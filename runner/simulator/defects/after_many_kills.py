@@ -1,4 +1,4 @@
-"""Defects that take effect only after several kills, or after ten refused statements."""
+"""Defects that take effect only after several kills, or while several are executed."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -8,16 +8,11 @@ import asyncio
 from collections import Counter
 from typing import Any, ClassVar
 
-from runner.simulator import errors
 from runner.simulator.accounts import User
 from runner.simulator.catalogue import breaks
-from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
-from runner.simulator.timers import call_later
 
 _MOST_AT_A_TIME = 4
 _DURATION = 0.05  # seconds
@@ -47,7 +42,7 @@ class _CountsKills(KillSessionStatement):
 
 
 @breaks("IMP-7")
-class LocksTheUserOutInTheEnd(_CountsKills):
+class LocksTheUserOutAfterThree(_CountsKills):
     """A user of whom three sessions were killed can't log in again."""
 
     most = 3
@@ -114,8 +109,8 @@ class ConnectionsRunOut(_CountsKills):
 
 
 @breaks("PUR-1")
-class TwentiethKillDoesNothing(KillSessionStatement):
-    """The twentieth kill by one session replies OK, and the named session stays usable."""
+class KillsDoNothingFromTheTwentiethOn(KillSessionStatement):
+    """From the twentieth on, kills by one session reply OK, and the named sessions stay usable."""
 
     most = 20
 
@@ -130,7 +125,7 @@ class TwentiethKillDoesNothing(KillSessionStatement):
 
 
 @breaks("PUR-1")
-class SeventhKillDoesNothing(TwentiethKillDoesNothing):
+class KillsDoNothingFromTheSeventhOn(KillsDoNothingFromTheTwentiethOn):
     """From the seventh on, kills by one session reply OK, and the named sessions stay usable."""
 
     most = 7
@@ -153,58 +148,3 @@ class FifthKillAtATimeDoesNothing(KillSessionStatement):
             await super().end(session, victim, statement)
         finally:
             self.running -= 1
-
-
-class _CountsRefusals(Engine):
-    """Punishes a session after ten refused statements."""
-
-    most = 10
-
-    def __init__(self, instance: Instance) -> None:
-        super().__init__(instance)
-        self.refused: Counter[Session] = Counter()
-
-    def effect(self, session: Session) -> None:
-        raise NotImplementedError
-
-    async def execute(self, session: Session, text: str) -> Result:
-        try:
-            return await super().execute(session, text)
-        except errors.SqlError:
-            self.refused[session] += "KILL" in text.upper()
-            if self.refused[session] >= self.most:
-                self.effect(session)
-            raise
-
-
-@breaks("IMP-8")
-class LocksOutWhoWasRefusedTenTimes(_CountsRefusals):
-    """The user of a session that was refused ten times can't log in again."""
-
-    def effect(self, session: Session) -> None:
-        session.user.lock()
-
-
-@breaks("IMP-8")
-class DisconnectsWhoWasRefusedTenTimes(_CountsRefusals):
-    """A session that was refused ten times is disconnected."""
-
-    def effect(self, session: Session) -> None:
-        call_later(0, self.instance.ending.kill, session)
-
-
-@breaks("IMP-8")
-class GivesInAfterTenRefusals(KillSessionStatement):
-    """After ten refusals for the missing privilege, a session's privilege is not checked any more."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.refused: Counter[Session] = Counter()
-
-    def check_privilege(self, session: Session) -> None:
-        try:
-            super().check_privilege(session)
-        except errors.SqlError:
-            self.refused[session] += 1
-            if self.refused[session] <= 10:  # noqa: PLR2004 - the number in the class's name
-                raise

@@ -1,4 +1,4 @@
-"""Single cases on a real server: what makes them conform, and what makes them deviate."""
+"""Single cases on the simulator: what makes them conform, and what makes them deviate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Measures whether an idle timeout of the server or of a proxy closes idle sessions.
+"""Control sessions: new sessions that no statement names show whether a session would have ended anyway.
 
-An idle timeout, and not the statement under test, may have closed a session that was idle for long. To find out, a new
-session that no statement names is left idle for as long.
+An idle timeout of the server or of a proxy, and not the statement under test, may have closed a session that was idle
+for long. To find out, a control session is left idle for as long. No variable of the server is read. Whether sessions
+are closed in spite of statements is found out with a control session that is kept active.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
 from runner.database.target import Target, TargetError
-from runner.database.time_limits import Poll
+from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 
-KEPT_ACTIVE = 0.5  # seconds of idling after which a statement is sent on a session that has to stay connected
+_SHORTEST_WATCH = 5.0  # seconds for which an active control session is watched at least
+_WATCH_FACTOR = 2  # it is watched for so many times the duration of a case that lost a session
 _AT_LEAST = 2.0  # seconds of the first measurement, so that slightly longer times need no further one
 _PAUSE = 0.1  # seconds between the calls of ``meanwhile``, while another thread measures
 _MARGIN = 1.2  # times the idle time of the closed session
@@ -40,7 +42,7 @@ class IdleTimeout:
     # A thread may measure during a measurement: a session that is kept active meanwhile can be lost, too.
     _measuring: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
-    def note_cases_alone(self, *, alone: bool) -> None:
+    def set_one_case_at_a_time(self, *, alone: bool) -> None:
         """Notes whether one case is run at a time from now on."""
         self.alone = alone
 
@@ -96,3 +98,18 @@ class IdleTimeout:
                 return session
             session.abandon()
         raise TargetError(f"the session for the comparison with idle sessions could not connect: {outcome}", outcome)
+
+
+def loses_active_session(target: Target, seconds: float) -> bool:
+    """Watches a control session that is kept active, for twice ``seconds``, at least 5; returns whether it was lost."""
+    session = Session(target.administrator)
+    try:
+        poll = Poll(max(_SHORTEST_WATCH, seconds * _WATCH_FACTOR))
+        lost = not succeeded(session.open(target.limits.connect))
+        while not lost and poll.again():
+            if session.idle > KEEP_ACTIVE_AFTER:
+                session.execute(target.probe, target.short_limit)
+            lost = session.check_connection() is not None
+        return lost
+    finally:
+        session.close()
