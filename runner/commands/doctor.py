@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     with target_of(options, suite) as target:
         profile = target.profile.sending_all() if options.send_withheld else target.profile
         needs = Prerequisites.on(profile, suite.cases)
-        facts = Examination(target, needs).facts()
+        facts = Examination(target, needs).examine()
     if options.json:
         print(json.dumps(facts.as_dict(), indent=1))
     else:

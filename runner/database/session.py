@@ -19,9 +19,9 @@ from typing import Any
 
 from pymysql.constants import COMMAND
 
-from runner.database.connection import Connection, outcome_of
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
+from runner.database.pymysql_connection import Connection, outcome_of
 from runner.database.stream import Stream
 from runner.database.unrelated_errors import is_connection_limit
 

@@ -145,7 +145,7 @@ class Target:
         self.facts.slowest = max(self.facts.slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
 
-    def trouble(self) -> str | None:
+    def find_trouble(self) -> str | None:
         """Why the target can't be used now, or None: tests a new login of the administrator and a probe."""
         session = self.facts.administrators.add(Session(self.administrator))
         try:

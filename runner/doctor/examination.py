@@ -59,7 +59,7 @@ class Examination:
     _missing: dict[str, Missing] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
-    def facts(self) -> Facts:
+    def examine(self) -> Facts:
         """Examines the target.
 
         Raises:
@@ -262,7 +262,7 @@ class Examination:
                     return  # each case reports it for its own sessions
                 opened.append(IdentifiedSession(session, found.id, user))
             first, second = opened
-            trouble = RouteExamination(self.target, first, second, complete, table).trouble()
+            trouble = RouteExamination(self.target, first, second, complete, table).find_trouble()
         except TargetError as error:
             trouble = f"a session of the examination can't read the process list: {error}"
         finally:

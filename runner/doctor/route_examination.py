@@ -49,7 +49,7 @@ class RouteExamination:
     complete: bool
     table: str | None
 
-    def trouble(self) -> str | None:
+    def find_trouble(self) -> str | None:
         """The problem with the route, and the fix; None if there is none.
 
         Raises:

@@ -58,7 +58,7 @@ class Outage:
 
     def _check_target(self, target: Target) -> None:
         self._checked_at = start = time.monotonic()
-        trouble = target.trouble()
+        trouble = target.find_trouble()
         self._check_took = time.monotonic() - start
         if trouble is not None and self._trouble is None:
             self._trouble, self._since = trouble, f"{dt.datetime.now(dt.UTC):%H:%M:%S} UTC"

@@ -200,7 +200,7 @@ class Run:
             elif self._simulator is None:
                 self._sweep_earlier(target)
             self._prerequisites = Prerequisites.on(self.options.profile, cases)
-            self.facts = Examination(target, self._prerequisites, creates=self._accounts is None).facts()
+            self.facts = Examination(target, self._prerequisites, creates=self._accounts is None).examine()
             self._version = self.facts.version
             self._stopped = target.stopped
             if not self.facts.handshake_id_is_session_id:
@@ -294,7 +294,7 @@ class Run:
 
     def _remove_leftovers(self, target: Target) -> None:
         poll = Poll(_CLEANUP_AFTER)  # the server may be restarting
-        while target.trouble() is not None and poll.again():
+        while target.find_trouble() is not None and poll.again():
             pass
         lists_all = all(f"list_{kind}s" in self.options.profile.sql for kind in KINDS if kind != "session")
         self.all_removed = (
