@@ -7,15 +7,12 @@ from collections.abc import Collection
 
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
-from runner.database.oceanbase_advice import ODPS_LIST, ORACLE_TENANT_ONLY, is_odps, login_advice, needs_oracle_client
 from runner.database.outcome import (
     LoginAborted,
-    Lost,
     NoReply,
     Outcome,
     Rows,
     ServerError,
-    Unreadable,
     has_reply,
     succeeded,
 )
@@ -23,6 +20,7 @@ from runner.database.process_list import ProcessList, Row
 from runner.database.profile import Profile
 from runner.database.server_facts import ServerFacts
 from runner.database.session import Login, Session
+from runner.database.target_advice import ODPS_LIST, advice, is_odps
 from runner.database.time_limits import Limits, Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
@@ -35,26 +33,10 @@ class TargetError(Exception):
         self.outcome = outcome
 
 
-TLS_ONLY = "encrypted connections only: add ?ssl_ca=FILE, ?ssl_verify=ca or ?ssl_verify=none to the DSN (docs/dsn.md)"
-
-_NEEDS_TLS = 3159
-
 _TRIAL_SLEEP = 0.01  # seconds that ${sleep} sleeps when its text is tried out; some servers refuse less (ORA-14312)
-ORACLE_TENANT = 1 << 27
-"""The capability bit without which an Oracle tenant of OceanBase refuses a client."""
-_QUERY_ATTRIBUTES = 1 << 27
-"""The same bit, as MySQL (since 8.0.23) offers it, for query attributes; OceanBase doesn't offer it."""
 
 _SHORTEST_LIMIT = 1.0  # seconds for a target that has just not replied
 _SLOWEST_FACTOR = 2  # times the administrator's slowest reply: a slow target is not down
-
-
-def wants_tls(outcome: Outcome | None) -> bool:
-    """Whether a login is refused because the connection is not encrypted (require_secure_transport)."""
-    turned_away = isinstance(outcome, Lost) and outcome.refused
-    return (isinstance(outcome, ServerError) and outcome.code == _NEEDS_TLS) or (
-        turned_away and f"error {_NEEDS_TLS} " in str(outcome)
-    )
 
 
 class Target:
@@ -223,10 +205,6 @@ class Target:
             self.stop_guarded_statements(ODPS_LIST)
 
     @property
-    def _is_oracle_tenant(self) -> bool:
-        return bool(self.profile.client_flag & ORACLE_TENANT)
-
-    @property
     def probe(self) -> str:
         """The statement that every session may run, to check that it is usable."""
         return self.facts.probe or self.profile.statement("probe")
@@ -249,39 +227,8 @@ class Target:
         if not succeeded(outcome):
             raise TargetError(f"{self.probe}: {outcome}", outcome)
 
-    def _login_advice(self, error: ServerError) -> str | None:
-        """The fix for a login that a tenant of OceanBase refused; None if there is no particular one."""
-        if self._is_oracle_tenant:
-            return login_advice(error, self.dsn)
-        return ORACLE_TENANT_ONLY if needs_oracle_client(error) else None
-
-    def _advice(self, outcome: Outcome | None) -> str:  # noqa: PLR0911 - a sentence for each way in which it can fail
-        logged_in = self._session is not None
-        match outcome:
-            case ServerError() | Lost() if wants_tls(outcome):
-                return f"the server accepts {TLS_ONLY}"
-            case ServerError() | Lost() | Unreadable() if self._offered & self.profile.client_flag & _QUERY_ATTRIBUTES:
-                return (
-                    f"the server offers capability bit 27 for MySQL's query attributes, and the profile "
-                    f"{self.profile.name!r} sets it for OceanBase's Oracle mode: both read statements in different "
-                    f"ways. For MySQL use --profile mysql"
-                )
-            case Lost(awaited="handshake", refused=True):
-                return "the server accepts no more clients: close some connections, or raise its limit"
-            case Lost(awaited="handshake") | NoReply(awaited="handshake"):
-                return "the port accepts connections, but sends no MySQL handshake: check the port"
-            case Unreadable() if not logged_in:
-                return "the reply is not MySQL protocol, or a device in between changes the packets: check the address"
-            case ServerError() as error if not logged_in and (advice := self._login_advice(error)):
-                return advice
-            case ServerError() if not logged_in:
-                return "check the DSN's user and password, and whether this user may log in from this machine"
-            case Lost(awaited=missing) | NoReply(awaited=missing) if not logged_in and "connection" in missing:
-                return "check that the server is running, and its address"
-            case ServerError() | Rows():
-                return f"check whether the profile {self.profile.name!r} fits this server"
-            case _:
-                return "the server may be overloaded or stuck, or the network down: check its log"
+    def _advice(self, outcome: Outcome | None) -> str:
+        return advice(outcome, self.dsn, self.profile, offered=self._offered, logged_in=self._session is not None)
 
     def administer(self, statement: str) -> Outcome:
         """Sends a statement as the administrator; never raises for the server's reply.

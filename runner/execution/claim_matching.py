@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from runner.database.oceanbase_advice import ODPS_LIST, is_odps
 from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.profile import Profile
+from runner.database.target_advice import ODPS_LIST, is_odps
 from runner.language.model import Claim, Expect, ListedSession
 from runner.language.template import Template
 
