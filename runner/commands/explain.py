@@ -129,7 +129,7 @@ def _described(step: Step) -> str:  # noqa: C901, PLR0911 - a case for each kind
         case Wait():
             return f"wait until {step.session} is {step.state}"
         case Pause():
-            return f"pause for {step.seconds} s"
+            return f"pause for {step.seconds} s" + "".join(f", {name} is idle" for name in sorted(step.idle))
         case Check():
             return f"the statement of {step.session} has no reply yet"
         case Create():

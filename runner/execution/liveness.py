@@ -25,6 +25,7 @@ from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
 _PROBE_LIMIT = 1.0  # seconds for the reply of a session that should be ended
 _LATE = 0.2  # seconds of idling after which an idle timeout may have ended a session
+_LISTS = 4  # process lists in a row without the row of an ended session, to find that it stays away
 _RECEIVING = 60.0  # seconds after the limit in which the rest of a reply may be received
 
 
@@ -176,10 +177,13 @@ class Liveness:
                 self._check_end(session, self._end_of(session))
         self.keep_active()
 
-    def keep_active(self) -> None:
+    def keep_active(self, except_for: Collection[str] = ()) -> None:
         """Sends a statement to idle sessions that have to stay usable, so that no idle timeout ends them.
 
         These are the administrator's session and all others, except those that may end and were named already.
+
+        Args:
+            except_for: sessions to which nothing is sent, because the case is about an idle session.
 
         Raises:
             DeviationError: as ``check_usable``.
@@ -191,7 +195,10 @@ class Liveness:
         idle = [
             session
             for session in self._survivors(self.sessions.case.may_end & self.sessions.named_in_guarded)
-            if session.client is not None and not session.client.busy and session.client.idle > KEEP_ACTIVE_AFTER
+            if session.client is not None
+            and not session.client.busy
+            and session.client.idle > KEEP_ACTIVE_AFTER
+            and session.name not in except_for
         ]
         if may_end := [session for session in idle if session.name in self.sessions.case.may_end]:
             self._find_lost(may_end, self.sessions.target.limits.statement)
@@ -335,10 +342,19 @@ class Liveness:
         return rows[0].shown_activity if rows else None
 
     def _row_after(self, session: CaseSession, poll: Poll) -> str | None:
-        """The activity in the row of an ended session at the deadline of ``poll``; None as soon as the row is gone."""
-        while (state := self._row_state(session)) is not None and poll.again():
+        """The activity in the row of an ended session that was still listed before the deadline of ``poll``.
+
+        Returns:
+            None as soon as several process lists in a row lack it: one may be a copy that is newer than others.
+        """
+        state, lacking = None, 0
+        while lacking < _LISTS:
+            found = self._row_state(session)
+            state, lacking = found or state, lacking + 1 if found is None else 0
+            if lacking < _LISTS and not poll.again():
+                return state
             self.sessions.raise_if_run_ends()
-        return state
+        return None
 
     def _survivors(self, ended: Collection[str]) -> Iterator[CaseSession]:
         for session in self.sessions.by_name.values():

@@ -15,7 +15,7 @@ from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.applicability import is_guarded, statements_under_test
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
-from runner.execution.judgement_table import ReplyClass, StepKind
+from runner.execution.judgement_table import ReplyClass, StepKind, reply_class
 from runner.execution.liveness import Liveness
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import other_server
@@ -102,6 +102,8 @@ class StepRunner:
         self.respelled: dict[str, str] = {}
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
+        self._in_flight: dict[str, _ReadyStatement] = {}
+        """The last statement that each session has sent."""
         self._prepared: dict[str, _ReadyStatement] = {}
         """The last prepared statement of each session."""
         tested = any(True for _ in statements_under_test(sessions.case, vocabulary))
@@ -169,7 +171,7 @@ class StepRunner:
     def _run_statement(self, step: Send) -> None:
         ready = self._make_ready(step)
         if step.prepares:
-            self._prepare(ready, step.reply)
+            self._prepare(ready, step)
             return
         since = self._sessions.transcript.now_ms()
         if step.unread:
@@ -179,11 +181,7 @@ class StepRunner:
         reply = self._receive(
             ready.session, since, self._timeouts.statement if ready.guarded else self._limits.statement
         )
-        poll = Poll(self._limits.retry)
-        while not ready.guarded and self._is_transient(reply, step.reply) and poll.again():
-            self._liveness.keep_active()
-            self._send(ready)
-            reply = self._receive(ready.session, since, self._limits.statement)
+        reply = self._retry(ready, reply, step.reply)
         self._note_role(step, reply)
         if lists := self._process_list_claims(step.reply):
             reply = self._poll_process_list(ready, reply, lists)
@@ -215,10 +213,29 @@ class StepRunner:
         elif words == ["DROP", "ROLE"] and succeeded(reply):
             self._sessions.fixtures.note_role_dropped()
 
-    def _is_transient(self, reply: Outcome, claim: Claim) -> bool:
+    def _retry(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
+        """Sends a statement again, as long as its reply is an error that a retry may avoid; returns the last reply.
+
+        A killed session may release its locks as late as it may end: until then, a lock wait may time out.
+        """
+        affected = self._sessions.sent_guarded and ready.session.name not in self._sessions.case.may_end
+        settle = max(0.0, self._liveness.settle_time - self._liveness.elapsed) if affected else 0.0
+        poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
+        while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0) and poll.again():
+            self._liveness.keep_active()
+            self._send(ready)
+            reply = self._receive(ready.session, since, self._limits.statement)
+        return reply
+
+    def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool) -> bool:
         """Whether a reply is an error that a retry may avoid, and not the claimed one."""
-        claimed = not claims_any_error(claim) and self.matcher.fits(reply, claim)
-        return self._sessions.target.profile.is_transient(reply) and not claimed
+        profile = self._sessions.target.profile
+        if claims_any_error(claim):
+            return profile.is_transient(reply)
+        if self.matcher.fits(reply, claim):
+            return False
+        conflict = conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT
+        return conflict or profile.is_transient(reply)
 
     def _process_list_claims(self, claim: Claim) -> Claim:
         """The alternatives of a claim, or of the case's known outcomes, about the rows of a process list."""
@@ -231,6 +248,7 @@ class StepRunner:
         name, since = ready.session.name, self._sessions.transcript.now_ms()
         self._idle_activity[name] = self._sessions.activity(ready.session)
         self._note_sending(ready)
+        self._in_flight[name] = ready
         self._sessions.transcript.add(name, "sends", ready.text, manual=ready.manual)
         reply = ready.session.required_client.send_held(ready.text, self._limits.statement, prepared=ready.prepared)
         if reply is None:
@@ -312,7 +330,7 @@ class StepRunner:
         if ready.guarded:
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
 
-    def _prepare(self, ready: _ReadyStatement, claim: Claim) -> None:
+    def _prepare(self, ready: _ReadyStatement, step: Send) -> None:
         """Prepares a statement. The guard has checked it: a server may execute it at once."""
         self._note_sending(ready)
         name = ready.session.name
@@ -320,7 +338,8 @@ class StepRunner:
         self._sessions.transcript.add(name, "note", f"prepares for a later execution: {ready.text}")
         reply = ready.session.required_client.prepare(ready.text, self._limits.statement)
         self._sessions.transcript.add(name, "receives", self._sessions.describe(reply), since=since)
-        self.judge.compare(name, ready.text, reply, claim, kind=ready.kind)
+        self._raise_if_state_missing(step, reply, f"{step.statement.text} can't be prepared")
+        self.judge.compare(name, ready.text, reply, step.reply, kind=ready.kind)
         self._prepared[name] = ready if isinstance(reply, Ok) else replace(ready, refused=reply)
 
     def _execute(self, step: Execute) -> None:
@@ -337,6 +356,7 @@ class StepRunner:
 
     def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
         self._note_sending(ready)
+        self._in_flight[ready.session.name] = ready
         self._sessions.transcript.add(ready.session.name, "sends", ready.text, manual=ready.manual)
         if executes:
             ready.session.required_client.send_prepared()
@@ -361,6 +381,7 @@ class StepRunner:
         # The statement in flight of a session that may end has to be finished within the settle time.
         limit = self._liveness.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
+        reply = self._retry(self._in_flight[session.name], reply, step.reply)
         self.judge.compare(
             session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
         )
@@ -411,8 +432,9 @@ class StepRunner:
     def _pause(self, step: Pause) -> None:
         since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)
         while poll.again():
-            self._liveness.keep_active()
-        self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s", since=since)
+            self._liveness.keep_active(step.idle)
+        idle = f", in which {' and '.join(sorted(step.idle))} is idle" if step.idle else ""
+        self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s{idle}", since=since)
 
     def _wait(self, step: Wait) -> None:
         session = self._sessions.by_name[step.session]

@@ -53,7 +53,7 @@ _VERBS = {
     "create": (),
     "disconnect": (),
     "execute": ("reply",),
-    "pause": (),
+    "pause": ("idle_sessions",),
     "repeat": ("steps",),
     "wait": (),
     "when": ("steps", "otherwise"),
@@ -313,7 +313,7 @@ class CaseReader:
             inner = self._inner(step, verb, names)
             return Repeat(raw[verb], inner, place) if verb == "repeat" else self._when(step, inner, names, place)
         if verb == "pause":
-            return Pause(raw[verb], place)
+            return Pause(raw[verb], place, self._members(raw.get("idle_sessions", ()), names, (*keys, "idle_sessions")))
         session = self._known(raw[verb], names, (*keys, verb))
         match verb:
             case "receive":

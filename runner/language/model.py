@@ -224,10 +224,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Pause:
-    """The runner does nothing for some seconds; idle sessions are kept active."""
+    """The runner does nothing for some seconds; sessions are kept active, except those in ``idle``."""
 
     seconds: int
     place: Place
+    idle: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.language.template import substitute, uses
 
-_NOT_OWN = frozenset({"steps", "otherwise", "reply", "keep"})
+_NOT_OWN = frozenset({"steps", "otherwise", "reply", "keep", "idle_sessions"})
 """The keys of a step whose content doesn't make it a step of a group: inner steps, claims, and the name of a value."""
 
 

@@ -57,6 +57,11 @@ class Connection(StatementHandler):
         self._prepared: dict[int, PreparedStatement] = {}
         self._last_prepared = 0
 
+    @property
+    def has_prepared(self) -> bool:
+        """Whether the client has prepared statements."""
+        return bool(self._prepared)
+
     async def serve(self) -> None:
         """Serves the client until the connection is closed. Raises no errors."""
         try:

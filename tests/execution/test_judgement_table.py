@@ -98,6 +98,9 @@ def test_an_answer_that_comes_once_deviates_only_where_one_time_tells(
     server: Dsn, tmp_path: Path, kind: StepKind, answer: ReplyClass
 ) -> None:
     result = run(server, tmp_path, kind, answer, times=1)
+    if (kind, answer) == (StepKind.CHECKS, ReplyClass.CONFLICT):  # a lock may be released as late as a session may end
+        assert result.verdict is Verdict.CONFORMS, result
+        return
     assert result.verdict is AT_ONCE[judge(kind, answer, before=kind is StepKind.PREPARES)], result
 
 

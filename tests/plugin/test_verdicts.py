@@ -12,7 +12,8 @@ import pytest
 
 from tests.plugin.own_cases import own, write_case
 from tests.support.paths import ROOT
-from tests.support.suite_run import run_pytest
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import run_pytest, run_suite
 
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 GOOD = f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
@@ -149,3 +150,9 @@ def test_the_record_has_every_result(tmp_path: Path) -> None:
     assert wrong["transcript"]
     assert wrong["place"].endswith("the-case.yaml:4")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_lock_wait_that_times_out_during_a_slow_rollback_is_retried_until_the_settle_time(tmp_path: Path) -> None:
+    with simulator("--variant", "slow-rollback", "--lock-wait", "1") as dsn:
+        done = run_suite(tmp_path / "record.json", "--dsn", dsn, "--requirement", "IMP-5")
+    assert (done.code, done.results(verdict="deviates"), done.results(verdict="inconclusive")) == (0, [], [])

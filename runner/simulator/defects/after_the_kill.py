@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionIds
-from runner.simulator.sql.statements import Commit, KillSession, Statement, Update
+from runner.simulator.sql.statements import Commit, Delete, Insert, KillSession, Statement, Update
+from runner.simulator.tables import Row
 from runner.simulator.timers import call_later, call_when
 
 SOON_SECONDS = 0.02
@@ -88,6 +92,41 @@ class LeavesTheLocks(SessionEnding):
 
     def roll_back(self, victim: Session) -> None:
         victim.transaction.roll_back_to(victim.transaction.leading_locks())
+
+
+@breaks("IMP-5")
+class LeavesTheKeysOfInserts(SessionEnding):
+    """Inserted rows of the killed session are rolled back, but their primary keys stay in the index."""
+
+    def roll_back(self, victim: Session) -> None:
+        inserted = [(row, values) for row, values in victim.transaction.locked_rows() if row.committed is None]
+        super().roll_back(victim)
+        for row, values in inserted:
+            if values is not None and row.table.key:
+                row.table.add_key(Row(row.table, committed=values), values)
+
+
+class _MarksChanges(Engine):
+    """Remembers for each session the state of its transaction before its last change."""
+
+    marks: ClassVar[dict[int, int]] = {}
+
+    async def run(self, session: Session, statement: Statement, depth: int = 0) -> Result:
+        if isinstance(statement, Insert | Update | Delete):
+            self.marks[session.number] = session.transaction.savepoint()
+        return await super().run(session, statement, depth)
+
+
+class _UndoesTheLastChange(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        victim.transaction.roll_back_to(min(_MarksChanges.marks.get(victim.number, 0), victim.transaction.savepoint()))
+        victim.transaction.commit()
+
+
+@breaks("IMP-5")
+def undoes_only_the_last_change(components: Components) -> Components:
+    """Of the killed session's transaction, only the last change is rolled back; the others are committed."""
+    return components.with_overrides(_MarksChanges, _UndoesTheLastChange)
 
 
 @breaks("IMP-5")

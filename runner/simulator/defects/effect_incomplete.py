@@ -12,14 +12,17 @@ from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import SESSION_KILLED, Registry, Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
+from runner.simulator.values import Value
 
 LATE_SECONDS = 10.0
 SOON_SECONDS = 0.05
 DELAY_SECONDS = 2.0
+GHOST_SECONDS = 20.0
 
 
 @breaks("PUR-1")
@@ -250,3 +253,36 @@ class RemembersOneOrderOnly(SessionEnding):
         victim, self.next = self.next, None
         if victim is not None:
             super().kill(victim)
+
+
+class _KnowsKilled(Registry):
+    """Has the killed sessions, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.killed: list[Session] = []
+
+
+class _RemembersKilled(SessionEnding):
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        if isinstance(self.registry, _KnowsKilled):
+            self.registry.killed.append(victim)
+            call_later(GHOST_SECONDS, self.registry.killed.remove, victim)
+
+
+class _ListsKilledInTurn(ProcessList):
+    reads = 0
+
+    def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        rows = super().rows(viewer, full=full)
+        self.reads += 1
+        killed = self.registry.killed if isinstance(self.registry, _KnowsKilled) and self.reads % 2 else ()
+        sees_all = self.sees_all(viewer)
+        return rows + [self.row(session, full=full) for session in killed if sees_all or self.sees(viewer, session)]
+
+
+@breaks("PUR-1")
+def rows_stay_in_every_second_list(components: Components) -> Components:
+    """The rows of killed sessions are in every second process list for another 20 seconds: one of two copies lags."""
+    return components.with_overrides(_KnowsKilled, _RemembersKilled, _ListsKilledInTurn)

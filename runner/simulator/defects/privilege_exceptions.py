@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
-from runner.simulator.accounts import ALTER_SYSTEM
+from typing import Any
+
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.defects.roles import AcceptsSomethingElse
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
@@ -72,3 +76,30 @@ class TextThatIsNoIdNeedsNoPrivilege(_RepliesOk):
 
     def gets_ok(self, statement: sql.KillSession) -> bool:
         return not statement.text.partition(",")[0].strip().isdigit()
+
+
+@breaks("PUR-2")
+class TheOwnerOfTheSchemaCounts(AcceptsSomethingElse):
+    """The privilege of the user counts whose schema is the session's current one."""
+
+    def is_accepted(self, session: Session) -> bool:
+        owner = self.privileges.accounts.users.get(session.schema)
+        return owner is not None and (owner.administrator or ALTER_SYSTEM in owner.system)
+
+
+@breaks("PUR-2")
+class RefusalsAreRemembered(KillSessionStatement):
+    """A user that was refused once for a missing privilege is refused for good, also after GRANT and a new login."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.refused: set[User] = set()
+
+    def check_privilege(self, session: Session) -> None:
+        try:
+            super().check_privilege(session)
+        except errors.SqlError:
+            self.refused.add(session.user)
+            raise
+        if session.user in self.refused:
+            raise errors.no_privilege()

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from runner.simulator.accounts import ALTER_SYSTEM, User
+from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM, Accounts, User
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
@@ -104,3 +106,34 @@ class RevokeTakesOneGrantBack(Engine):
             if all(self.granted[name] > 0 for name in statement.grantees):
                 return Done()
         return await super().run(session, statement, depth)
+
+
+class _KnowsRevokes(Accounts):
+    """Has the names of the users of whom ALTER SYSTEM was revoked once."""
+
+    def __init__(self, password: str) -> None:
+        super().__init__(password)
+        self.revoked_once: set[str] = set()
+
+
+class _RemembersRevokes(Engine):
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        accounts = self.instance.accounts
+        if isinstance(statement, sql.Revoke) and isinstance(accounts, _KnowsRevokes):
+            accounts.revoked_once.update(statement.grantees if ALTER_SYSTEM in statement.privileges else ())
+        return result
+
+
+class _RefusesOnceRevoked(KillSessionStatement):
+    def check_privilege(self, session: Session) -> None:
+        super().check_privilege(session)
+        accounts = self.privileges.accounts
+        if isinstance(accounts, _KnowsRevokes) and session.user.name in accounts.revoked_once:
+            raise errors.no_privilege()
+
+
+@breaks("PUR-2")
+def grant_after_revoke_does_nothing(components: Components) -> Components:
+    """After a REVOKE, a GRANT of the privilege to the same user has no effect, also after a new login."""
+    return components.with_overrides(_KnowsRevokes, _RemembersRevokes, _RefusesOnceRevoked)

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import time
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
@@ -18,6 +21,7 @@ from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
 
 POLL_SECONDS = 0.05
+LONG_IDLE_SECONDS = 3.0
 
 
 def in_a_transaction(session: Session) -> bool:
@@ -401,3 +405,22 @@ class _NeverAnswersForWhoLeft(KillSessionStatement):
         if isinstance(self.ending, _RemembersDisconnected) and self.read_id(statement) in self.ending.left:
             await session.wait(LONGEST_PAUSE)
         return await super().run(session, statement)
+
+
+@breaks("PUR-1")
+class SparesWhoIsIdleForLong(SessionEnding):
+    """A session that has been idle for three seconds is not killed, as if an idle thread had forgotten it."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.statement is not None or time.monotonic() - victim.since < LONG_IDLE_SECONDS:
+            super().kill(victim)
+
+
+@breaks("PUR-1")
+class SparesWhoHasPrepared(SessionEnding):
+    """An idle session that has a prepared statement is not killed, as if a connection pool had pinned it."""
+
+    def kill(self, victim: Session) -> None:
+        pinned = isinstance(victim.connection, Connection) and victim.connection.has_prepared
+        if victim.statement is not None or not pinned:
+            super().kill(victim)

@@ -19,6 +19,7 @@ SLOW_SECONDS = 2.0
 ROW_SECONDS = 1.0
 NEXT_REQUEST_SECONDS = 3.0
 LINGERING_SECONDS = 8.0
+ROLLBACK_SECONDS = 3.0
 
 
 @variant
@@ -158,3 +159,11 @@ class OwnEndOutsideTheStatement(KillSessionStatement):
             call_later(MOMENT_SECONDS, self.ending.kill, victim)
         else:
             await super().end(session, victim, statement)
+
+
+@variant
+class SlowRollback(SessionEnding):
+    """The transaction of a killed session is rolled back, and its locks released, 3 seconds after its end."""
+
+    def roll_back(self, victim: Session) -> None:
+        call_later(ROLLBACK_SECONDS, super().roll_back, victim)
