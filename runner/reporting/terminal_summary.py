@@ -12,6 +12,7 @@ from runner.execution.verdict import CaseResult, Standing, Verdict
 from runner.language.model import Level, Requirement
 from runner.reporting.conclusion import LEVEL_MEANINGS, plural
 from runner.reporting.ending_times import Ends
+from runner.reporting.placeholders import with_placeholders
 
 _CELL = 26
 _SHORT_ID = len("PUR-10")
@@ -135,7 +136,8 @@ def exemption_lines(results: list[CaseResult]) -> Iterator[str]:
     reasons: dict[str, int] = {}
     for result in results:
         if result.verdict is Verdict.NOT_APPLICABLE:
-            reasons[result.reason] = reasons.get(result.reason, 0) + 1
+            reason = with_placeholders(result).reason  # users' names differ in each case
+            reasons[reason] = reasons.get(reason, 0) + 1
     for reason, number in reasons.items():
         yield f"not applicable, {plural(number, 'case')}: {reason}"
 
