@@ -23,12 +23,14 @@ class AdaptiveTimeouts:
 
     Attributes:
         limits: the time limits of the run.
-        end_limit: until a killed session is gone.
+        end_limit: until a killed session that was idle is gone.
+        busy_end_limit: the same for a session with a statement in flight: a server may fail to kill one kind only.
         state_limit: until the process list shows that a session's statement runs.
     """
 
     limits: Limits
     end_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
+    busy_end_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     state_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     _any_end: bool = False
     _any_reply: bool = False
@@ -39,8 +41,12 @@ class AdaptiveTimeouts:
 
     @property
     def settle(self) -> float:
-        """Until a killed session has to be gone."""
-        return self.end_limit.of(self.limits.settle)
+        """Until a killed session has to be gone, whatever it did."""
+        return max(self.settle_of(busy=False), self.settle_of(busy=True))
+
+    def settle_of(self, *, busy: bool) -> float:
+        """Until a killed session has to be gone that had a statement in flight (``busy``), or none."""
+        return (self.busy_end_limit if busy else self.end_limit).of(self.limits.settle)
 
     @property
     def statement(self) -> float:
@@ -77,9 +83,13 @@ class AdaptiveTimeouts:
             self._any_end = True
             self._ends_at_request += 1
 
-    def note_end_exceeded(self) -> None:
-        """Notes that a killed session was still connected after the limit."""
-        self.end_limit.note_exceeded()
+    def note_end_exceeded(self, *, busy: bool) -> None:
+        """Notes that a killed session, with a statement in flight (``busy``) or without, was not gone in time."""
+        (self.busy_end_limit if busy else self.end_limit).note_exceeded()
+
+    def note_busy_end(self, seconds: float) -> None:
+        """Notes that a killed session with a statement in flight was gone after so many seconds."""
+        self.busy_end_limit.note(seconds)
 
     def note_reply(self, *, received: bool) -> None:
         """Notes whether the reply to a guarded statement was received within the limit."""

@@ -101,6 +101,10 @@ class Liveness:
         """Seconds after which a killed session of this case has to be gone."""
         return self.timeouts.settle * self.sessions.case.settle_factor
 
+    def _settle_time_of(self, end: _End) -> float:
+        """Seconds after which a session has to be gone, which may depend on whether it was idle."""
+        return self.timeouts.settle_of(busy=not end.was_idle) * self.sessions.case.settle_factor
+
     @property
     def elapsed(self) -> float:
         """Seconds since the last guarded statement."""
@@ -136,9 +140,9 @@ class Liveness:
         """
         if session.gone:
             return
-        settle = self.settle_time
-        poll = poll or Poll(settle)
         end = self._end_of(session)
+        settle = self._settle_time_of(end)
+        poll = poll or Poll(settle)
         while not self._check_end(session, end).is_over and poll.again():
             self.keep_active()
         if not end.is_over:
@@ -147,7 +151,9 @@ class Liveness:
             session.gone = True
             return
         self._raise_if_idle_timeout(session, end)
-        if end.was_idle and session.name not in self._sent_since:
+        if not end.was_idle:
+            self.timeouts.note_busy_end(max(end.connection or 0.0, end.row or 0.0))
+        elif session.name not in self._sent_since:
             self._note_speed(end)
         session.gone = True
         manner = str(session.required_client.connection_end) + (", at its next statement" if end.check_sent else "")
@@ -163,8 +169,8 @@ class Liveness:
             DeviationError: as ``wait_for_end``.
             InconclusiveError: as ``wait_for_end``.
         """
-        poll = Poll(self.settle_time)
         ends = [(session, self._end_of(session)) for session in sessions if not session.gone]
+        poll = Poll(max((self._settle_time_of(end) for _, end in ends), default=0.0))
         while any(not self._check_end(session, end).is_over for session, end in ends) and poll.again():
             self.keep_active()
         for session in sessions:
@@ -289,7 +295,7 @@ class Liveness:
         """
         if end.row is None and end.connection is None:
             self.sessions.raise_if_route_unproven(session)
-        self.timeouts.note_end_exceeded()
+        self.timeouts.note_end_exceeded(busy=not end.was_idle)
         if end.connection is not None:
             seen = "client has disconnected" if session.disconnected else "connection is gone"
             raise DeviationError(

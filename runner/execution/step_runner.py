@@ -328,7 +328,21 @@ class StepRunner:
 
     def _check_guard(self, ready: _ReadyStatement) -> None:
         if ready.guarded:
+            self._raise_if_closed_before(ready)
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
+
+    def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
+        """Raises InconclusiveError if the target has closed a named session before the first guarded statement."""
+        if self._sessions.sent_guarded:
+            return
+        for session in (self._sessions.by_name[name] for name in sorted(ready.named)):
+            client = session.client
+            if client is None or session.disconnected or client.check_connection() is None:
+                continue
+            raise InconclusiveError(
+                f"the target closed {session.name} ({client.connection_end}, after {client.idle:.1f} s without a "
+                "statement) before the statement under test was sent"
+            )
 
     def _prepare(self, ready: _ReadyStatement, step: Send) -> None:
         """Prepares a statement. The guard has checked it: a server may execute it at once."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
@@ -22,6 +23,7 @@ from runner.simulator.timers import call_later, call_when
 
 POLL_SECONDS = 0.05
 LONG_IDLE_SECONDS = 3.0
+JUST_SECONDS = 5.0
 
 
 def in_a_transaction(session: Session) -> bool:
@@ -424,3 +426,59 @@ class SparesWhoHasPrepared(SessionEnding):
         pinned = isinstance(victim.connection, Connection) and victim.connection.has_prepared
         if victim.statement is not None or not pinned:
             super().kill(victim)
+
+
+@breaks("PUR-2")
+class NeedsNoPrivilegeInTransactions(KillSessionStatement):
+    """The privilege is not checked while the sending session is in a transaction."""
+
+    async def run(self, session: Session, statement: sql.KillSession) -> Result:
+        self.exempt = in_a_transaction(session)
+        return await super().run(session, statement)
+
+    def check_privilege(self, session: Session) -> None:
+        if not self.exempt:
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class NeedsNoPrivilegeForRunningSessions(NeedsNoPrivilegeInTransactions):
+    """The privilege is not checked if the named session executes a statement."""
+
+    async def run(self, session: Session, statement: sql.KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        self.exempt = named is not None and named is not session and named.waiting is not None
+        return await KillSessionStatement.run(self, session, statement)
+
+
+@breaks("PUR-2")
+class InterruptsWhenRefused(KillSessionStatement):
+    """A statement that is refused for a missing privilege interrupts the statement of the named session."""
+
+    async def run(self, session: Session, statement: sql.KillSession) -> Result:
+        try:
+            self.check_privilege(session)
+        except errors.SqlError:
+            named = self.registry.find(self.read_id(statement))
+            if named is not None and named is not session:
+                named.interrupt(errors.query_killed())
+            raise
+        return await super().run(session, statement)
+
+
+@breaks("IMP-10")
+class NeverAnswersForAKilledId(KillSessionStatement):
+    """A statement that names a session killed in the last five seconds never gets a reply."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killed: dict[int, float] = {}
+
+    async def run(self, session: Session, statement: sql.KillSession) -> Result:
+        self.check_privilege(session)
+        number = self.read_id(statement)
+        if self.registry.find(number) is None and time.monotonic() - self.killed.get(number, 0.0) < JUST_SECONDS:
+            await session.wait(LONGEST_PAUSE)
+        result = await super().run(session, statement)
+        self.killed[number] = time.monotonic()
+        return result
