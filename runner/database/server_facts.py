@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import dataclass, field
 
 from runner.database.session import Sessions
 from runner.database.time_limits import AdaptiveLimit
+
+_AT_ONCE = 0.5  # seconds
 
 
 @dataclass
@@ -25,6 +28,7 @@ class ServerFacts:
         listing: how long a session that has logged in takes to be listed.
         unlisted: the thread ids of sessions that no process list showed.
         administrators: this process's sessions as the administrator.
+        reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -38,7 +42,20 @@ class ServerFacts:
     listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     unlisted: list[int | None] = field(default_factory=list)
     administrators: Sessions = field(default_factory=Sessions)
+    reuses_ids_at_once: bool = False
+    _ended: dict[str, float] = field(default_factory=dict)
+    """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)
+
+    def note_ended(self, session_id: str | None) -> None:
+        """Notes that the session with this id ends now, or has ended."""
+        if session_id is not None:
+            self._ended.setdefault(session_id, time.monotonic())
+
+    def note_new_id(self, session_id: str) -> None:
+        """Notes the id of a new session."""
+        ended = self._ended.pop(session_id, -math.inf)
+        self.reuses_ids_at_once |= time.monotonic() - ended < _AT_ONCE
 
     def note_login_time(self, seconds: float) -> None:
         """Notes the duration of a login, in seconds."""

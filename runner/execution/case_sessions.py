@@ -136,6 +136,7 @@ class CaseSessions:
         """
         for session in self.by_name.values():
             if session.client is not None:
+                self.target.facts.note_ended(session.id)
                 session.client.close()
         return self.fixtures.remove(keep=keep, keep_table=keep and not self._changes.table)
 
@@ -185,6 +186,8 @@ class CaseSessions:
         """Notes that a guarded statement is sent now, and names these sessions."""
         self.sent_guarded = True
         self.named_in_guarded.update(named)
+        for name in named:
+            self.target.facts.note_ended(self.by_name[name].id)  # not earlier than now, if it ends
         self._route_unproven |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
 
     def raise_if_route_unproven(self, session: CaseSession) -> None:
@@ -267,6 +270,7 @@ class CaseSessions:
             TargetError: the administrator can't read the process list.
         """
         if session.client is not None:
+            self.target.facts.note_ended(session.id)
             session.client.close()
         before = None if session.account.exclusive else self.target.process_list()
         self.named_in_guarded.discard(session.name)
@@ -331,6 +335,7 @@ class CaseSessions:
     def _note_id(self, session: CaseSession, *, setup: bool) -> None:
         if session.id is not None:
             session.account.ids.add(session.id)
+            self.target.facts.note_new_id(session.id)
         text = f"its id in the process list: {session.id or 'unknown, ' + session.no_id_reason}"
         self.transcript.add(session.name, "note", text, setup=setup)
         for other in self.by_name.values():
@@ -355,6 +360,7 @@ class CaseSessions:
 
     def disconnect(self, session: CaseSession, how: str) -> None:
         """Closes a session as its client; ``how``: ``disconnect`` sends COM_QUIT, ``abort`` resets the connection."""
+        self.target.facts.note_ended(session.id)
         if how == "abort":
             session.required_client.abort()
         else:

@@ -113,6 +113,11 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
                 if number == 0:  # a thread of the server itself, which doesn't disconnect
                     raise InconclusiveError(f"not sent: {doubt}")
                 return doubt
+        if sessions.target.facts.reuses_ids_at_once and _has_ended(number, sessions):
+            raise InconclusiveError(
+                f"not sent: {statement!r} names a session that has ended, and this server reuses ids at once: another "
+                "client may get the id before the statement is executed"
+            )
         if listed or lists.complete:
             continue
         if session is not None:
@@ -120,6 +125,12 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
         elif number != 0:
             return f"the administrator's process list hides other users' sessions: cannot verify who owns id {number}"
     return None
+
+
+def _has_ended(number: int, sessions: CaseSessions) -> bool:
+    """Whether a number is the id of a session of the case that has ended, and of none that is connected."""
+    named = [session for session in sessions.by_name.values() if session.id == str(number)]
+    return bool(named) and not any(session.is_connected for session in named)
 
 
 def _may_be_named(session: CaseSession) -> bool:

@@ -328,8 +328,8 @@ class StepRunner:
 
     def _check_guard(self, ready: _ReadyStatement) -> None:
         if ready.guarded:
-            self._raise_if_closed_before(ready)
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
+            self._raise_if_closed_before(ready)
 
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
         """Raises InconclusiveError if the target has closed a named session before the first guarded statement."""
