@@ -34,7 +34,7 @@ def said(proof: prove.Proof, suite: Suite) -> str:
 
 
 @pytest.mark.parametrize(("folder", "name"), names_of("defect"))
-def test_a_defect_is_caught_for_the_requirement_that_it_breaks(folder: str, name: str) -> None:
+def test_a_defect_is_detected_for_the_requirement_that_it_breaks(folder: str, name: str) -> None:
     proof = proofs(folder)[name]
     assert proof.holds(SUITES[folder]), said(proof, SUITES[folder])
 
@@ -46,7 +46,7 @@ def test_a_variant_conforms(folder: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("folder", "name"), names_of("environment"))
-def test_an_environment_that_keeps_cases_from_being_decided_makes_none_deviate(folder: str, name: str) -> None:
+def test_an_environment_makes_no_case_deviate(folder: str, name: str) -> None:
     proof = proofs(folder)[name]
     assert proof.holds(SUITES[folder]), said(proof, SUITES[folder])
 
@@ -57,7 +57,7 @@ def test_every_case_is_shown_to_fail_by_some_defect(folder: str) -> None:
 
 
 @pytest.mark.parametrize(("folder", "name"), [(each, name) for each in FOLDERS for name in SUITES[each].requirements])
-def test_every_requirement_that_binds_has_defects_of_its_own(folder: str, name: str) -> None:
+def test_every_requirement_has_as_many_defects_as_its_level_needs(folder: str, name: str) -> None:
     row = SUITES[folder].requirements[name]
     needed = {Level.MUST: 3, Level.SHOULD: 1, Level.OBSERVE: 0}[row.level]
     assert sum(server.breaks == row.id for server in SERVERS[folder]) >= needed

@@ -45,7 +45,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_is_checked_as_what_it_is_whatever_its_name(tmp_path: Path, kind: str) -> None:
+def test_the_kind_of_a_file_does_not_depend_on_its_name(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path, "file.yaml", KINDS[kind])
     code, screen = lint(path)
     assert (code, f"{path}: {kind}\n" in screen) == (0, True), screen
@@ -85,7 +85,7 @@ def test_all_problems_of_a_profile_are_shown(tmp_path: Path) -> None:
     assert (code, "2 problems" in screen, "did you mean 'serial'?" in screen) == (1, True, True), screen
 
 
-def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Path) -> None:
+def test_a_profile_is_checked_against_the_cases_named_with_it(tmp_path: Path) -> None:
     cases = tmp_path / "cases"
     cases.mkdir()
     shutil.copy(ROOT / "cases" / "requirements.yaml", cases)
@@ -100,13 +100,13 @@ def test_a_profile_is_held_against_the_cases_that_are_named_with_it(tmp_path: Pa
     assert (together[0], f"{cases}: 1 case file\n" in together[1]) == (0, True), together[1]
 
 
-def test_a_profile_can_be_checked_where_no_cases_are(tmp_path: Path) -> None:
+def test_a_profile_can_be_checked_in_a_folder_without_cases(tmp_path: Path) -> None:
     path = write(tmp_path, "mine.yaml", KINDS["profile"].replace("  syntax:", "  sytax:"))
     code, screen = lint(path.name, folder=tmp_path)
     assert (code, "mine.yaml:" in screen, "did you mean 'syntax'?" in screen) == (1, True, True), screen
 
 
-def test_a_path_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
+def test_a_nonexistent_path_is_bad_usage(tmp_path: Path) -> None:
     code, screen = lint(tmp_path / "none.yaml")
     assert (code, "no such file or folder" in screen) == (4, True), screen
 
@@ -151,7 +151,7 @@ CLAIM = "[{one: SELECT 1, reply: rows}]"
         (f", {{when: {{one: rows}}, steps: {CLAIM}, otherwise: {CLAIM}}}", True),
     ],
 )
-def test_a_case_that_may_claim_nothing_is_shown(tmp_path: Path, steps: str, *, claims: bool) -> None:
+def test_a_case_that_may_have_no_claim_is_reported(tmp_path: Path, steps: str, *, claims: bool) -> None:
     cases = tmp_path / "cases"
     cases.mkdir()
     shutil.copy(ROOT / "cases" / "requirements.yaml", cases)

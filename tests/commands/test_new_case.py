@@ -75,7 +75,7 @@ def test_the_first_case_of_a_folder_has_the_registers_example(folder: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["  - id: one", "- id: one", "    - id: one"])
-def test_it_is_indented_as_the_cases_before_it(folder: Path, text: str) -> None:
+def test_a_case_is_indented_like_the_existing_cases(folder: Path, text: str) -> None:
     rest = "requirement: SYN-2, title: t, sessions: {one: {}}, steps: [{one: SELECT 1, reply: rows}]"
     path = folder / "cases" / "more.yaml"
     path.write_text(f"format: 1\ncases:\n{text.replace('id: one', '{id: one, ')}{rest}}}\n", "utf-8")
@@ -115,19 +115,19 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("arguments", "what"), ERRORS.values(), ids=list(ERRORS))
-def test_what_can_not_be_written_is_bad_usage_with_advice(folder: Path, arguments: list[str], what: str) -> None:
+def test_a_case_that_cannot_be_written_is_bad_usage_with_advice(folder: Path, arguments: list[str], what: str) -> None:
     files = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     code, screen = runner(folder, "new-case", *arguments)
     assert (code, bool(re.search(what, screen))) == (4, True), screen
     assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == files
 
 
-def test_where_no_cases_are_a_file_has_to_be_named(tmp_path: Path) -> None:
+def test_without_a_folder_of_cases_a_file_has_to_be_named(tmp_path: Path) -> None:
     code, screen = runner(tmp_path, "new-case", "new", "--requirement", "SYN-2")
     assert (code, "there is no folder cases" in screen, f"or copy {REGISTER}" in screen) == (4, True, True), screen
 
 
-def test_a_file_that_goes_on_after_its_cases_stays_as_it_is(folder: Path) -> None:
+def test_a_file_with_a_key_after_its_cases_is_refused_and_not_changed(folder: Path) -> None:
     path = folder / "cases" / "more.yaml"
     rest = "{id: one, requirement: SYN-2, title: t, sessions: {one: {}}, steps: [{one: SELECT 1, reply: rows}]}"
     path.write_text(text := f"format: 1\ncases:\n  - {rest}\nabout: cases first\n", "utf-8")

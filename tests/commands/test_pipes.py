@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("command", [["simulate", "--list-defects"], ["explain", "PAR-3"]], ids=lambda words: words[0])
-def test_a_reader_that_has_seen_enough_gets_no_traceback(command: list[str]) -> None:
+def test_a_closed_output_is_exit_code_141_without_a_traceback(command: list[str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "runner", *command],
         cwd=ROOT,
@@ -29,7 +29,7 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(command: list[str]) -> 
         assert process.wait(2 * PATIENCE) == 141, "what shells say of a reader that left"
 
 
-def test_a_served_simulator_survives_a_client_that_left() -> None:
+def test_the_simulator_accepts_clients_after_sigpipe() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "runner", "simulate", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

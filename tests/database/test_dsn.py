@@ -26,19 +26,19 @@ printable = st.text(st.sampled_from(string.printable) | st.characters(exclude_ca
 
 
 @given(user=printable, password=printable, host=printable, port=st.integers(1, 65535))
-def test_percent_encoded_parts_come_out_as_they_went_in(user: str, password: str, host: str, port: int) -> None:
+def test_percent_encoded_parts_are_decoded(user: str, password: str, host: str, port: int) -> None:
     dsn = Dsn.parse(f"oceanbase://{encoded(user)}:{encoded(password)}@{encoded(host)}:{port}/")
     assert (dsn.user, dsn.password, dsn.host, dsn.port) == (user, password, host, port)
 
 
 @given(user=printable, password=printable | st.just(""), port=st.integers(1, 65535))
-def test_the_text_for_another_process_says_the_same_again(user: str, password: str, port: int) -> None:
+def test_the_text_for_another_process_is_parsed_to_the_same_dsn(user: str, password: str, port: int) -> None:
     dsn = Dsn("mysql", user, password, "db.example", port)
     assert Dsn.parse(dsn.text) == dsn
 
 
 @given(password=printable | st.just(""), socket=printable, host=st.sampled_from(["", "h", "::1"]))
-def test_the_text_for_another_process_leads_to_the_same_unix_socket(password: str, socket: str, host: str) -> None:
+def test_the_text_for_another_process_keeps_the_unix_socket(password: str, socket: str, host: str) -> None:
     dsn = Dsn("oceanbase", "sys@t", password, host, 1, socket)
     again = Dsn.parse(dsn.text)
     assert (again.user, again.password, again.unix_socket) == ("sys@t", password, socket)
@@ -66,7 +66,7 @@ def test_the_text_for_another_process_keeps_any_host(host: str) -> None:
 
 
 @given(user=printable.filter(lambda text: SECRET not in text), password=st.text(st.sampled_from(string.printable)))
-def test_the_password_is_in_nothing_that_is_printed(user: str, password: str) -> None:
+def test_the_password_is_in_no_printed_text(user: str, password: str) -> None:
     secret = SECRET + password
     dsn = Dsn("oceanbase", user, secret, "h", 1)
     for shown in (dsn.shown, str(dsn), repr(dsn), f"{dsn}"):
@@ -169,7 +169,7 @@ ILL = {
 
 
 @pytest.mark.parametrize(("text", "what"), ILL.items(), ids=[text[:60] for text in ILL])
-def test_what_is_no_dsn_is_refused_without_showing_the_password(text: str, what: str) -> None:
+def test_an_invalid_dsn_is_refused_without_showing_the_password(text: str, what: str) -> None:
     with pytest.raises(DsnError) as caught:
         Dsn.parse(text)
     assert what in str(caught.value)
@@ -177,7 +177,7 @@ def test_what_is_no_dsn_is_refused_without_showing_the_password(text: str, what:
 
 
 @given(text=st.text() | st.from_regex(r"oceanbase://[^\n]*", fullmatch=True))
-def test_any_text_is_a_dsn_or_is_refused_as_one(text: str) -> None:
+def test_any_text_is_a_valid_dsn_or_is_refused(text: str) -> None:
     try:
         dsn = Dsn.parse(text)
     except DsnError:
@@ -263,7 +263,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("content", "mode", "what"), BAD_FILES.values(), ids=list(BAD_FILES))
-def test_a_passfile_that_is_not_fit_is_refused(tmp_path: Path, content: bytes, mode: int, what: str) -> None:
+def test_an_invalid_passfile_is_refused(tmp_path: Path, content: bytes, mode: int, what: str) -> None:
     path = password_file(tmp_path, content, mode)
     with pytest.raises(DsnError) as caught:
         Dsn.parse(f"mysql://u@h/?passfile={encoded(str(path))}")
@@ -284,5 +284,5 @@ TEMPLATES = {"mysql://u:p@h:1/": "mysql://u:PASSWORD@h:1/", "mysql://u@h:1/": "m
 
 
 @pytest.mark.parametrize(("text", "template"), TEMPLATES.items())
-def test_what_is_to_be_typed_has_a_word_in_the_passwords_place(text: str, template: str) -> None:
+def test_the_template_has_a_word_in_place_of_the_password(text: str, template: str) -> None:
     assert Dsn.parse(text).template == template

@@ -28,14 +28,14 @@ def test_a_name_needs_no_quotes_anywhere_and_is_upper_case() -> None:
     assert re.fullmatch(r"KSC_[A-Z0-9]{11}_0001", Names().new())
 
 
-def test_no_name_is_given_twice_and_all_tell_their_maker() -> None:
+def test_names_are_unique_and_contain_the_mark_of_their_run() -> None:
     names = Names()
     made = [names.new() for _ in range(1000)]
     assert len(set(made)) == 1000
     assert all(name.startswith(PREFIX) and run_mark_of(name) == names.run_mark for name in made)
 
 
-def test_a_longer_name_begins_with_another_and_is_nobodys_else() -> None:
+def test_an_extended_name_begins_with_the_other_name_and_is_unique() -> None:
     names = Names()
     made = [names.new() for _ in range(500)]
     longer = [names.extended(name) for name in made]
@@ -60,7 +60,7 @@ def test_runs_of_one_process_make_different_names() -> None:
     assert len({Names().new() for _ in range(200)}) == 200
 
 
-def test_a_name_tells_when_it_was_made_however_old_its_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_contains_its_own_creation_time_not_that_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names()
     long_ago = int(time.time()) - 7200
     with monkeypatch.context() as earlier:
@@ -82,11 +82,11 @@ NOT_OURS = [
 
 
 @pytest.mark.parametrize("name", NOT_OURS)
-def test_who_was_not_made_by_the_suite_has_no_birth(name: str) -> None:
+def test_a_name_that_the_suite_did_not_create_has_no_creation_time(name: str) -> None:
     assert created_at(name) is None
 
 
-def test_a_password_is_taken_by_the_usual_rules_and_shown_to_nobody() -> None:
+def test_a_password_satisfies_common_rules_and_is_masked_in_texts() -> None:
     passwords = {new_password() for _ in range(200)}
     assert len(passwords) == 200
     for password in passwords:
@@ -97,7 +97,7 @@ def test_a_password_is_taken_by_the_usual_rules_and_shown_to_nobody() -> None:
         assert without_passwords(f'IDENTIFIED BY "{password}"') == 'IDENTIFIED BY "<password>"'
 
 
-def test_a_plain_password_needs_no_quotes_and_survives_folding_of_letters() -> None:
+def test_a_plain_password_has_only_lower_case_letters_and_digits() -> None:
     passwords = {new_plain_password() for _ in range(200)}
     assert len(passwords) == 200
     assert all(re.fullmatch(r"[a-z][a-z0-9]{15,29}", password) for password in passwords)

@@ -29,12 +29,12 @@ NO_PROXYS = {
 
 
 @pytest.mark.parametrize("columns", [ODPS, tuple(map(str.upper, ODPS))])
-def test_odps_list_is_recognised(columns: tuple[str, ...]) -> None:
+def test_odps_process_list_is_recognised(columns: tuple[str, ...]) -> None:
     assert is_odps(ProcessList.read(Rows(columns, ())))
 
 
 @pytest.mark.parametrize("columns", NO_PROXYS.values(), ids=list(NO_PROXYS))
-def test_a_servers_list_is_not_taken_for_odps(columns: tuple[str, ...]) -> None:
+def test_a_servers_process_list_is_not_recognised_as_odps(columns: tuple[str, ...]) -> None:
     assert not is_odps(ProcessList.read(Rows(columns, ())))
 
 
@@ -58,7 +58,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("code", "sqlstate", "user", "profile", "said"), REFUSALS.values(), ids=list(REFUSALS))
-def test_a_refused_login_is_answered_with_what_to_change(
+def test_a_refused_login_is_reported_with_advice(
     code: int, sqlstate: bytes, user: str, profile: str, said: str
 ) -> None:
     with serving(refusing(code, sqlstate, b"Access denied")) as dsn:

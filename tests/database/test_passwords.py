@@ -47,7 +47,9 @@ def asks_for(method: bytes, *, key: bool = False) -> tuple[Callable[[Peer], None
     return behave, said
 
 
-def test_a_password_that_needs_a_package_says_which_and_how_to_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_that_needs_a_missing_package_fails_with_its_name_and_an_alternative(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pymysql._auth._have_cryptography", False)  # it may be installed here
     behave, said = asks_for(b"caching_sha2_password", key=True)
     with serving(behave) as dsn:
@@ -58,7 +60,7 @@ def test_a_password_that_needs_a_package_says_which_and_how_to_do_without(monkey
 
 
 @pytest.mark.parametrize("method", [b"caching_sha2_password", b"mysql_clear_password"])
-def test_a_whole_password_goes_over_tls_without_a_package(
+def test_a_password_is_sent_over_tls_without_a_package(
     authority: Authority, method: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pymysql._auth._have_cryptography", False)
@@ -68,7 +70,7 @@ def test_a_whole_password_goes_over_tls_without_a_package(
     assert said == [SECRET + b"\0"]
 
 
-def test_a_password_is_not_sent_in_clear_text() -> None:
+def test_a_password_is_not_sent_in_clear_text_without_tls() -> None:
     behave, said = asks_for(b"mysql_clear_password")
     with serving(behave) as dsn:
         outcome = outcome_of_login(replace(dsn, password=SECRET.decode()))
@@ -85,12 +87,12 @@ def test_a_password_may_have_any_letters(authority: Authority) -> None:
     assert said == [word.encode() + b"\0"]
 
 
-def test_a_login_is_no_text_with_its_password() -> None:
+def test_the_text_of_a_login_does_not_contain_its_password() -> None:
     dsn = Dsn("mysql", "u", SECRET.decode(), "h", 1)
     assert SECRET.decode() not in repr(Login(dsn, "u", SECRET.decode(), 0))
 
 
-def test_a_whole_password_goes_over_a_unix_socket_without_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_sent_over_a_unix_socket_without_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pymysql._auth._have_cryptography", False)
     behave, said = asks_for(b"caching_sha2_password")
     with socket.socket(socket.AF_UNIX) as listener:

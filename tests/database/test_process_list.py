@@ -37,7 +37,7 @@ def test_a_session_is_found_in_a_list(answer: Rows) -> None:
     assert shown.columns == answer.columns
 
 
-def test_a_list_without_the_columns_says_nothing_and_breaks_nothing() -> None:
+def test_a_process_list_with_unknown_columns_has_rows_without_user_and_activity() -> None:
     (row,) = ProcessList.read(Rows(("X",), (("7",),))).rows
     assert (row.id, row.user, row.activity) == ("7", "", (None, None, None))
 
@@ -66,11 +66,11 @@ def test_a_user_is_found_by_its_whole_name_with_or_without_a_tenant(listed: str,
 
 
 @given(number=st.integers(0, 2**64), zeros=st.integers(0, 5), around=st.sampled_from(["", " ", "  "]))
-def test_an_id_is_the_same_however_a_number_is_written(number: int, zeros: int, around: str) -> None:
+def test_an_id_is_read_without_spaces_and_a_fraction_of_zeros(number: int, zeros: int, around: str) -> None:
     fraction = "." + "0" * zeros if zeros else ""
     assert normal_id(f"{around}{number}{fraction}{around}") == str(number)
 
 
 @pytest.mark.parametrize("text", ["1.5", "1e3", "abc", ""])
-def test_what_is_no_whole_number_stays_as_it_is(text: str) -> None:
+def test_an_id_that_is_no_whole_number_is_not_changed(text: str) -> None:
     assert normal_id(text) == text

@@ -62,7 +62,7 @@ def test_the_cases_drop_roles_and_users_as_the_runner_does(tmp_path: Path) -> No
     assert load_profile("oceanbase-oracle").spell("DROP USER A CASCADE") == "DROP USER A CASCADE"
 
 
-def test_a_spelling_of_the_profile_comes_before_the_runners_statement(tmp_path: Path) -> None:
+def test_a_spelling_of_the_profile_replaces_the_runners_statement(tmp_path: Path) -> None:
     text = OWN.replace("spellings:", 'spellings:\n  - {statement: "DROP USER {u} CASCADE", becomes: "REMOVE {u}"}')
     assert load_profile(str(own(tmp_path, text))).spell("DROP USER A CASCADE") == "REMOVE A"
 
@@ -72,7 +72,7 @@ def test_every_profile_of_the_suite_loads_under_its_name(name: str) -> None:
     assert load_profile(name).name == name
 
 
-def test_a_profile_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
+def test_a_profile_of_the_user_is_read_from_its_file(tmp_path: Path) -> None:
     profile = load_profile(str(own(tmp_path)))
     assert (profile.name, profile.title) == ("my-server", "my own server")
     assert profile.client_flag == 2**27 + 1
@@ -87,7 +87,9 @@ PRIVILEGES = [("ALTER SYSTEM", []), ("CREATE SESSION", ["GRANT CONNECT TO U"]), 
 
 
 @pytest.mark.parametrize(("privilege", "statements"), PRIVILEGES)
-def test_a_privilege_is_granted_as_the_profile_says(tmp_path: Path, privilege: str, statements: list[str]) -> None:
+def test_a_privilege_is_granted_with_the_statements_of_the_profile(
+    tmp_path: Path, privilege: str, statements: list[str]
+) -> None:
     assert load_profile(str(own(tmp_path))).grants(privilege, "U") == statements
 
 
@@ -106,11 +108,11 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize(("statement", "sent"), SPELLINGS.items())
-def test_a_statement_is_spelled_as_the_first_that_fits_it_whole(tmp_path: Path, statement: str, sent: str) -> None:
+def test_the_first_spelling_that_matches_the_whole_statement_is_used(tmp_path: Path, statement: str, sent: str) -> None:
     assert load_profile(str(own(tmp_path))).spell(statement) == sent
 
 
-def test_signs_with_a_meaning_in_expressions_are_signs_in_a_spelling() -> None:
+def test_special_characters_of_regular_expressions_are_literal_in_a_spelling() -> None:
     spelling = Spelling("a.b (c) {x} [d]*", "<{x}>")
     assert spelling.apply("a.b (c) 7 [d]*") == "<7>"
     assert spelling.apply("aXb (c) 7 [d]*") is None
@@ -126,13 +128,13 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("error", "classes"), ERRORS)
-def test_an_error_belongs_to_the_classes_of_which_all_parts_fit(
+def test_an_error_belongs_to_the_classes_whose_parts_all_match(
     tmp_path: Path, error: ServerError, classes: list[str]
 ) -> None:
     assert load_profile(str(own(tmp_path))).classes_of(error) == classes
 
 
-def test_a_pattern_of_nothing_fits_everything() -> None:
+def test_an_empty_pattern_matches_every_error() -> None:
     assert ErrorPattern(None, None, None).fits(ServerError(0, "", ""))
 
 
@@ -140,16 +142,16 @@ PASSING = [(ServerError(1396, "", ""), True), (ServerError(5, "", "Busy"), True)
 
 
 @pytest.mark.parametrize(("error", "passes"), PASSING)
-def test_a_profile_says_which_errors_pass(tmp_path: Path, error: ServerError, passes: bool) -> None:
+def test_a_profile_defines_which_errors_are_transient(tmp_path: Path, error: ServerError, passes: bool) -> None:
     assert load_profile(str(own(tmp_path))).is_transient(error) is passes
 
 
-def test_no_success_passes_away(tmp_path: Path) -> None:
+def test_a_success_is_not_transient(tmp_path: Path) -> None:
     assert not load_profile(str(own(tmp_path))).is_transient(Ok())
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_what_a_profile_sets_aside_is_there(name: str) -> None:
+def test_the_requirements_and_cases_that_a_profile_exempts_exist(name: str) -> None:
     cases = [case for path in case_files(CASES) for case in load_cases(path)]
     there = {name for case in cases for name in (case.id, case.name)}
     for exemption in load_profile(name).exemptions:
@@ -204,7 +206,7 @@ def test_an_unknown_profile_is_refused_with_the_known_ones(name: str, hint: str)
     assert hint in caught.value.hint
 
 
-def test_a_profile_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_nonexistent_profile_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="can't be read"):
         load_profile(str(tmp_path / "none.yaml"))
 
@@ -233,7 +235,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("text", "what"), [pytest.param(*row, id=name) for name, row in BROKEN.items()])
-def test_a_broken_profile_is_refused(tmp_path: Path, text: str, what: str) -> None:
+def test_an_invalid_profile_is_refused(tmp_path: Path, text: str, what: str) -> None:
     before, mark, after = text.partition("@@")
     assert mark, "the test names no place"
     path = own(tmp_path, before + after)
@@ -258,6 +260,6 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("text", FIELDS.values(), ids=list(FIELDS))
-def test_a_hole_that_the_runner_cannot_fill_is_found_when_the_profile_is_read(tmp_path: Path, text: str) -> None:
+def test_an_invalid_placeholder_is_refused_when_the_profile_is_read(tmp_path: Path, text: str) -> None:
     with pytest.raises(SourceError):
         load_profile(str(own(tmp_path, text)))

@@ -22,7 +22,7 @@ def write(folder: Path, text: str, name: str = "mine.yaml") -> str:
     return str(path)
 
 
-def test_what_is_not_stated_is_as_in_the_profile_that_is_extended(tmp_path: Path) -> None:
+def test_keys_that_are_not_stated_are_inherited(tmp_path: Path) -> None:
     mine, base = load_profile(write(tmp_path, MINE)), load_profile("mariadb")
     assert (mine.name, mine.title) == ("mine", "my server")
     own = {"name", "title", "document"}
@@ -56,7 +56,7 @@ def test_lists_other_than_spellings_are_replaced(tmp_path: Path) -> None:
     assert (mine.administrators, [pattern.code for pattern in mine.retry]) == (("BOSS",), [5])
 
 
-def test_a_problem_of_an_inherited_spelling_is_shown_where_it_stands(tmp_path: Path) -> None:
+def test_a_problem_of_an_inherited_spelling_is_shown_with_its_place_in_the_extended_file(tmp_path: Path) -> None:
     drop, unknown = (
         '{statement: "DROP USER {user} CASCADE", becomes: x}',
         '{statement: "NO CASE SENDS {it}", becomes: y}',
@@ -67,7 +67,7 @@ def test_a_problem_of_an_inherited_spelling_is_shown_where_it_stands(tmp_path: P
     assert (str(problem.place.path), "NO CASE SENDS" in problem.what) == (base, True)
 
 
-def test_what_the_extended_profile_lacks_is_added_to_or_removed(tmp_path: Path) -> None:
+def test_capabilities_that_a_profile_lacks_are_added_replaced_or_removed(tmp_path: Path) -> None:
     base = load_profile("mariadb").lacks
     mine = load_profile(write(tmp_path, f"{MINE}lacks: {{roles: no roles, serial: another reason, blocks: null}}\n"))
     assert mine.lacks == {
@@ -139,7 +139,7 @@ def test_a_profile_that_extends_wrongly_is_refused_with_its_place(
     assert (str(found[0].place), hint in found[0].hint) == (f"{path}:{place}", True), str(found[0])
 
 
-def test_a_circle_of_profiles_is_refused_where_it_closes(tmp_path: Path) -> None:
+def test_a_cycle_of_profiles_is_refused_at_the_place_that_closes_it(tmp_path: Path) -> None:
     mine = write(tmp_path, MINE.replace("mariadb", "other.yaml"))
     other = write(tmp_path, MINE.replace("mariadb", "mine.yaml"), "other.yaml")
     with pytest.raises(SourceError) as caught:

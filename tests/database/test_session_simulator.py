@@ -74,11 +74,11 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("statement", "outcome"), ANSWERS)
-def test_an_answer_is_a_value(session: Session, statement: str, outcome: Ok | Rows) -> None:
+def test_a_reply_is_a_value(session: Session, statement: str, outcome: Ok | Rows) -> None:
     assert session.execute(statement, PATIENCE) == outcome
 
 
-def test_an_error_is_a_value_and_the_session_goes_on(session: Session) -> None:
+def test_an_error_is_a_value_and_the_session_stays_usable(session: Session) -> None:
     outcome = session.execute("SELEC 1", PATIENCE)
     assert isinstance(outcome, ServerError)
     assert outcome.sqlstate
@@ -87,14 +87,14 @@ def test_an_error_is_a_value_and_the_session_goes_on(session: Session) -> None:
     assert session.check_connection() is None
 
 
-def test_a_prepared_statement_answers_like_a_plain_one(session: Session) -> None:
+def test_a_prepared_statement_has_the_same_kind_of_reply_as_a_plain_one(session: Session) -> None:
     assert session.execute("COMMIT", PATIENCE, prepared=True) == Ok()
     assert isinstance(session.execute("SELEC 1", PATIENCE, prepared=True), ServerError)
     assert isinstance(session.execute("ALTER SYSTEM KILL SESSION 'abc'", PATIENCE, prepared=True), ServerError)
     assert session.execute("COMMIT", PATIENCE) == Ok()
 
 
-def test_a_statement_can_be_sent_now_and_its_answer_taken_later(session: Session) -> None:
+def test_a_reply_can_be_received_later_than_its_statement_is_sent(session: Session) -> None:
     session.send("BEGIN DBMS_LOCK.SLEEP(0.2); END;")
     assert session.busy
     assert session.result(0.001) == NoReply(0.001)
@@ -106,20 +106,20 @@ def test_a_statement_can_be_sent_now_and_its_answer_taken_later(session: Session
     assert not session.has_reply
 
 
-def test_the_list_tells_the_sessions_own_id(session: Session, target: Target) -> None:
+def test_the_process_list_contains_the_id_of_the_session(session: Session, target: Target) -> None:
     own = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
     assert [row.user.upper() for row in own] == ["SYS"]
     assert own[0].id.isdigit()
 
 
-def test_a_session_that_another_one_ends_hears_it_without_asking(session: Session, target: Target) -> None:
+def test_a_killed_session_detects_its_end_without_sending_a_statement(session: Session, target: Target) -> None:
     (own,) = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
     assert target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'") == Ok()
     assert eventually(session.check_connection)
     assert isinstance(session.execute("COMMIT", PATIENCE), Lost)
 
 
-def test_a_running_statement_of_an_ended_session_comes_back(session: Session, target: Target) -> None:
+def test_the_running_statement_of_a_killed_session_fails(session: Session, target: Target) -> None:
     (own,) = [row for row in target.process_list(session).rows if row.get("host") == session.local_address]
     session.send("BEGIN DBMS_LOCK.SLEEP(3000); END;")
     assert target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'") == Ok()
@@ -127,12 +127,12 @@ def test_a_running_statement_of_an_ended_session_comes_back(session: Session, ta
     assert eventually(session.check_connection)
 
 
-def test_a_target_that_is_fine_is_found_fine(target: Target) -> None:
+def test_a_usable_target_passes_the_check(target: Target) -> None:
     target.check()
     assert not target.administrator_lost()
 
 
-def test_the_administrators_session_comes_back_when_it_was_ended(target: Target) -> None:
+def test_the_administrators_session_is_replaced_after_it_was_killed(target: Target) -> None:
     control = target.administrator_session
     (own,) = [row for row in target.process_list().rows if row.get("host") == control.local_address]
     target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'")
@@ -141,7 +141,7 @@ def test_the_administrators_session_comes_back_when_it_was_ended(target: Target)
     assert target.administrator_session is not control
 
 
-def test_the_administrators_session_comes_back_when_it_did_not_answer(dsn: Dsn, profile: Profile) -> None:
+def test_the_administrators_session_is_replaced_after_a_timeout(dsn: Dsn, profile: Profile) -> None:
     target = Target(dsn, profile, Limits(statement=PATIENCE, connect=PATIENCE, cleanup=0.05))
     stuck = target.administrator_session
     assert target.administer("BEGIN DBMS_LOCK.SLEEP(3000); END;") == NoReply(0.05)
@@ -157,7 +157,7 @@ def test_an_administrator_with_a_wrong_password_is_named_without_the_password(ds
     assert "s3cretWord" not in str(caught.value)
 
 
-def test_a_server_that_speaks_another_protocol_is_no_target(profile: Profile) -> None:
+def test_a_target_with_another_protocol_is_refused(profile: Profile) -> None:
     with serving(lambda peer: peer.socket.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")) as other:
         target = Target(other, profile, Limits())
         with pytest.raises(TargetError, match="can't log in"):
@@ -186,14 +186,14 @@ def test_query_attributes_are_named_where_the_server_offers_the_bit_that_the_pro
 
 
 @pytest.mark.parametrize("sqlstate", [b"HY000", b"08004"])
-def test_a_server_that_takes_tls_only_gets_the_options_for_it(profile: Profile, sqlstate: bytes) -> None:
+def test_the_error_of_a_server_that_requires_tls_names_the_options_for_tls(profile: Profile, sqlstate: bytes) -> None:
     with serving(refusing(3159, sqlstate, b"Connections using insecure transport are prohibited")) as dsn:
         target = Target(dsn, profile, Limits())
         with pytest.raises(TargetError, match=r"add \?ssl_ca=FILE, \?ssl_verify=ca or \?ssl_verify=none to the DSN"):
             target.check()
 
 
-def test_a_profile_that_does_not_fit_is_named(dsn: Dsn, profile: Profile) -> None:
+def test_a_profile_that_does_not_fit_the_target_is_named(dsn: Dsn, profile: Profile) -> None:
     other = dataclasses.replace(profile, sql={**profile.sql, "probe": ("SELECT nonsense FROM nowhere",)})
     target = Target(dsn, other, Limits())
     with pytest.raises(TargetError, match="check whether the profile 'oceanbase-oracle' fits"):
@@ -201,7 +201,7 @@ def test_a_profile_that_does_not_fit_is_named(dsn: Dsn, profile: Profile) -> Non
     target.close()
 
 
-def test_a_word_is_spelled_in_the_first_way_that_the_server_takes(dsn: Dsn, profile: Profile) -> None:
+def test_a_word_has_the_first_spelling_that_the_server_accepts(dsn: Dsn, profile: Profile) -> None:
     sleep = "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
     words = {"sleep": ("PAUSE {seconds}", sleep, "COMMIT"), "begin": ("ANYTHING",)}
     target = Target(dsn, dataclasses.replace(profile, words=words), Limits())
@@ -210,7 +210,7 @@ def test_a_word_is_spelled_in_the_first_way_that_the_server_takes(dsn: Dsn, prof
     target.close()
 
 
-def test_no_trial_of_a_word_sleeps_for_no_time(dsn: Dsn, profile: Profile) -> None:
+def test_a_word_is_not_tried_with_a_sleep_of_zero_seconds(dsn: Dsn, profile: Profile) -> None:
     """DBMS_LOCK.SLEEP(0) is an error on OceanBase: the word would be spelled in a worse way, or in none."""
     target = Target(dsn, profile, Limits())
     assert isinstance(target.administrator_session.execute("BEGIN DBMS_LOCK.SLEEP(0); END;", PATIENCE), ServerError)
@@ -218,8 +218,8 @@ def test_no_trial_of_a_word_sleeps_for_no_time(dsn: Dsn, profile: Profile) -> No
     target.close()
 
 
-@pytest.mark.parametrize("spellings", [("PAUSE", "WAIT"), ()], ids=["none is taken", "none is known"])
-def test_a_word_that_the_server_takes_in_no_way_is_named(
+@pytest.mark.parametrize("spellings", [("PAUSE", "WAIT"), ()], ids=["none is accepted", "none is known"])
+def test_a_word_that_the_server_accepts_in_no_spelling_is_named(
     dsn: Dsn, profile: Profile, spellings: tuple[str, ...]
 ) -> None:
     target = Target(dsn, dataclasses.replace(profile, words={"sleep": spellings}), Limits())
@@ -243,7 +243,7 @@ USERS = ["SYS@oracle", "SYS%40oracle", "sys%40oracle", "%22SYS%22%40oracle"]
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("host", ["[::1]", "[::1%1]", "[::1%251]", "%3A%3A1", "%3A%3A1%251"])
-def test_the_server_is_reached_over_ipv6_however_host_and_user_are_written(
+def test_the_server_is_reached_over_ipv6_with_every_spelling_of_host_and_user(
     over_ipv6: Dsn, user: str, host: str
 ) -> None:
     dsn = Dsn.parse(f"oceanbase://{user}:{over_ipv6.password}@{host}:{over_ipv6.port}")
@@ -263,7 +263,7 @@ def test_a_statement_is_prepared_and_executed_later(session: Session) -> None:
     assert session.result(PATIENCE) == Ok()
 
 
-def test_a_statement_that_is_none_is_refused_when_it_is_prepared(session: Session) -> None:
+def test_an_invalid_statement_is_refused_when_it_is_prepared(session: Session) -> None:
     refused = session.prepare("COMIT", PATIENCE)
     assert isinstance(refused, ServerError)
     assert refused.code == 900

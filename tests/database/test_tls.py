@@ -45,7 +45,7 @@ def let_in(peer: Peer) -> None:
 
 @pytest.mark.parametrize("verify", ["full", "ca", "none"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-def test_statements_are_answered_over_tls(authority: Authority, verify: str, version: ssl.TLSVersion) -> None:
+def test_statements_get_replies_over_tls(authority: Authority, verify: str, version: ssl.TLSVersion) -> None:
     spoken: list[str | None] = []
 
     def behave(peer: Peer) -> None:
@@ -81,7 +81,7 @@ def login_with(authority: Authority, tls: Tls, served: str = "server", days: int
         return outcome_of_login(replace(dsn, tls=tls))
 
 
-def test_a_certificate_for_another_name_is_refused_unless_names_are_left_aside(authority: Authority) -> None:
+def test_a_certificate_for_another_name_is_refused_unless_names_are_not_verified(authority: Authority) -> None:
     ca = str(authority.certificate)
     refused = login_with(authority, Tls(ca), "other-name")
     assert isinstance(refused, LoginAborted)
@@ -90,7 +90,7 @@ def test_a_certificate_for_another_name_is_refused_unless_names_are_left_aside(a
     assert login_with(authority, Tls(ca, verify="ca"), "other-name") == Ok()
 
 
-def test_a_certificate_of_another_authority_is_refused_unless_nothing_is_verified(
+def test_a_certificate_of_another_authority_is_refused_unless_verification_is_off(
     authority: Authority, other: Authority
 ) -> None:
     for tls in (Tls(str(other.certificate)), Tls(str(other.certificate), verify="ca"), Tls()):
@@ -107,7 +107,7 @@ def test_a_certificate_that_is_out_of_date_is_refused(authority: Authority) -> N
     assert "expired; renew it" in refused.why
 
 
-def test_a_server_that_wants_a_certificate_gets_it_or_the_user_hears_of_it(authority: Authority) -> None:
+def test_a_server_that_requires_a_certificate_receives_it_or_the_login_fails_with_advice(authority: Authority) -> None:
     mine = authority.sign("me")
     seen: list[object] = []
 
@@ -131,7 +131,7 @@ def test_a_server_that_wants_a_certificate_gets_it_or_the_user_hears_of_it(autho
     assert seen == [((("commonName", "me"),),)]
 
 
-def test_the_context_is_made_once(authority: Authority) -> None:
+def test_the_tls_context_of_equal_options_is_created_once(authority: Authority) -> None:
     ca = str(authority.certificate)
     assert tls_context(Tls(ca)) is tls_context(Tls(ca))
     assert tls_context(Tls(ca)) is not tls_context(Tls(ca, verify="ca"))
@@ -158,7 +158,7 @@ def test_a_zone_is_no_part_of_the_name_that_is_verified(authority: Authority) ->
 # Servers that don't received along
 
 
-def test_nothing_is_said_to_a_server_that_offers_no_tls(authority: Authority) -> None:
+def test_no_data_is_sent_to_a_server_without_tls_if_the_dsn_requires_tls(authority: Authority) -> None:
     plain: list[bytes] = []
 
     def behave(peer: Peer) -> None:
@@ -181,7 +181,7 @@ def alert(peer: Peer) -> None:
 
 
 BREAKS: dict[str, Callable[[Peer], None]] = {
-    "hangs up": lambda peer: peer.socket.close(),
+    "closes": lambda peer: peer.socket.close(),
     "resets": Peer.reset,
     "continues in plain text": plain_ok,
     "sends an alert": alert,
@@ -189,7 +189,7 @@ BREAKS: dict[str, Callable[[Peer], None]] = {
 
 
 @pytest.mark.parametrize("end", BREAKS.values(), ids=list(BREAKS))
-def test_a_server_that_breaks_off_tls_is_no_login(authority: Authority, end: Callable[[Peer], None]) -> None:
+def test_a_failed_tls_handshake_aborts_the_login(authority: Authority, end: Callable[[Peer], None]) -> None:
     data: list[bytes] = []
 
     def behave(peer: Peer) -> None:
@@ -205,7 +205,7 @@ def test_a_server_that_breaks_off_tls_is_no_login(authority: Authority, end: Cal
     assert len(data[0]) == 32  # the request for TLS, which names nobody
 
 
-def test_what_comes_before_tls_is_not_taken_for_what_comes_over_it(authority: Authority) -> None:
+def test_plain_text_before_tls_aborts_the_login(authority: Authority) -> None:
     def behave(peer: Peer) -> None:
         greeting = Peer(Recorder(), peer.tls)  # type: ignore[arg-type]  # it has all that a greeting needs
         greeting.greet()
@@ -229,7 +229,7 @@ class Recorder:
         self.plain += data
 
 
-def test_a_server_that_is_silent_during_the_handshake_is_given_up_at_the_limit(authority: Authority) -> None:
+def test_a_login_times_out_if_the_server_is_silent_during_the_tls_handshake(authority: Authority) -> None:
     over = threading.Event()
 
     def behave(peer: Peer) -> None:
@@ -267,7 +267,7 @@ def lines(authority: Authority) -> Iterator[tuple[Stream, ssl.SSLSocket]]:
             made[0].close()
 
 
-def test_session_tickets_are_no_answer(authority: Authority) -> None:
+def test_session_tickets_are_no_reply(authority: Authority) -> None:
     with lines(authority) as (stream, server):
         assert server.version() == "TLSv1.3"
         assert select.select([stream._socket], [], [], PATIENCE)[0]  # noqa: SLF001 - the wire itself is the question
@@ -279,7 +279,7 @@ def test_session_tickets_are_no_answer(authority: Authority) -> None:
         assert not stream.wait_for_data(0)
 
 
-def test_a_part_of_a_record_is_no_answer(authority: Authority) -> None:
+def test_an_incomplete_tls_record_is_no_reply(authority: Authority) -> None:
     with lines(authority) as (stream, server):
         server.sendall(bytes(range(200)) * 400)  # records of 16 KB, which received in pieces
         assert stream.read(80_000) == bytes(range(200)) * 400
@@ -290,7 +290,7 @@ def test_a_part_of_a_record_is_no_answer(authority: Authority) -> None:
         assert stream.ended is None
 
 
-def test_a_goodbye_of_tls_is_heard_as_a_close(authority: Authority) -> None:
+def test_a_close_notify_of_tls_is_detected_as_a_close(authority: Authority) -> None:
     with lines(authority) as (stream, server):
         server.settimeout(0.2)
         server.sendall(b"\x01\0\0\0x")
@@ -301,7 +301,7 @@ def test_a_goodbye_of_tls_is_heard_as_a_close(authority: Authority) -> None:
         assert stream.ended == "closed"
 
 
-def test_garbage_is_heard_as_the_end(authority: Authority) -> None:
+def test_invalid_data_in_place_of_a_tls_record_is_detected_as_a_reset(authority: Authority) -> None:
     with lines(authority) as (stream, server):
         with socket.socket(fileno=os.dup(server.fileno())) as raw:
             raw.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -318,9 +318,7 @@ def path_to(folder: Path, content: str) -> str:
     return str(path)
 
 
-def test_files_that_are_not_fit_are_named_with_what_to_do(
-    authority: Authority, other: Authority, tmp_path: Path
-) -> None:
+def test_unusable_files_are_named_with_the_reason(authority: Authority, other: Authority, tmp_path: Path) -> None:
     none, empty = str(tmp_path / "none.pem"), path_to(tmp_path, "")
     mine, ca = authority.sign("client"), str(authority.certificate)
     cert, key = str(mine.certificate), str(mine.key)

@@ -77,5 +77,5 @@ ERRORS = {
         for error in errors
     ],
 )
-def test_the_kind_of_an_error_is_told_by_code_sqlstate_or_words(kind: ErrorKind, error: ServerError) -> None:
+def test_the_kind_of_an_error_is_recognised_by_code_sqlstate_or_message(kind: ErrorKind, error: ServerError) -> None:
     assert error_kind_of(error) is kind

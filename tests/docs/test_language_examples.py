@@ -60,7 +60,7 @@ def test_every_complete_example_conforms_or_is_observed_as_it_states(run: SuiteR
 
 
 @pytest.mark.parametrize("text", COMPLETE, ids=itertools.count())
-def test_every_complete_example_claims_something(tmp_path: Path, text: str) -> None:
+def test_every_complete_example_has_a_claim(tmp_path: Path, text: str) -> None:
     shutil.copy(REGISTER, tmp_path)
     path = tmp_path / "example.yaml"
     path.write_text(text, "utf-8")

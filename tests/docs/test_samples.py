@@ -27,7 +27,7 @@ SCHEMA: dict[str, Any] = json.loads(
 
 
 @pytest.mark.parametrize("kind", ["defect", "variant", "environment"])
-def test_readme_and_changelog_count_what_the_simulator_knows(kind: str) -> None:
+def test_readme_and_changelog_have_the_numbers_of_defects_variants_and_environments(kind: str) -> None:
     number = len(json.loads(run_command("simulate", f"--list-{kind}s", "--json").out))
     for name in ("README.md", "CHANGELOG.md"):
         counted = re.findall(rf"(\d+)\s+(?:\w+\s+)?{kind}s\b", (ROOT / name).read_text(encoding="utf-8"))

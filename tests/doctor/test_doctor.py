@@ -55,7 +55,7 @@ def users(dsn: str) -> list[tuple[Any, ...]]:
     return administer(dsn, "SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
 
 
-def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
+def test_a_target_with_all_prerequisites_has_no_finding() -> None:
     with simulator("--admin-password", "s3cretWord") as dsn:
         done = doctor("--dsn", dsn)
         assert users(dsn) == []
@@ -67,7 +67,7 @@ def test_a_target_with_all_that_the_cases_need_lacks_nothing() -> None:
     assert "s3cretWord" not in done.out
 
 
-def test_the_findings_as_json_are_the_same() -> None:
+def test_the_json_output_contains_the_facts() -> None:
     with simulator() as dsn:
         facts = facts_of(doctor("--dsn", dsn, "--json"))
     assert facts["flavour"] == "OceanBase"
@@ -89,14 +89,14 @@ def test_the_findings_as_json_are_the_same() -> None:
         ("own-sessions-only", "sees_others", True),
     ],
 )
-def test_a_fact_is_what_the_target_shows(option: str, fact: str, value: object) -> None:
+def test_a_fact_describes_the_target(option: str, fact: str, value: object) -> None:
     with simulator("--variant", option) as dsn:
         facts = facts_of(doctor("--dsn", dsn, "--json"))
     assert facts[fact] == value
     assert facts["missing"] == []
 
 
-def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mends_it() -> None:
+def test_without_the_privilege_to_create_users_the_affected_cases_and_the_fix_are_reported() -> None:
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
@@ -110,7 +110,7 @@ def test_without_the_right_to_create_users_it_says_what_that_costs_and_what_mend
     assert f"\n{alone} of {len(CASES)} cases can be decided" in done.out
 
 
-def test_a_way_to_sleep_that_costs_a_core_is_reported() -> None:
+def test_a_sleep_that_uses_processor_time_is_reported() -> None:
     with simulator("--variant", "no-dbms-lock") as dsn:
         done = doctor("--dsn", dsn)
     assert done.code == 0, done.out
@@ -122,7 +122,7 @@ def test_a_way_to_sleep_that_costs_a_core_is_reported() -> None:
 ONLY_SYS = "the DSN's user POOR is not SYS"
 
 
-def test_each_advice_helps() -> None:
+def test_each_fix_is_effective() -> None:
     """What the doctor advises is done, until nothing but the administrator is missing."""
     with simulator("--like-oceanbase") as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
@@ -146,7 +146,7 @@ def test_each_advice_helps() -> None:
     }
 
 
-def test_what_the_administrator_alone_may_do_is_not_decided_with_another_user(tmp_path: Path) -> None:
+def test_cases_that_only_the_administrator_can_decide_are_inconclusive_with_another_user(tmp_path: Path) -> None:
     with simulator("--like-oceanbase") as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT DBA TO POOR", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
@@ -165,7 +165,7 @@ def test_what_the_administrator_alone_may_do_is_not_decided_with_another_user(tm
     assert run.code == 1
 
 
-def test_a_privilege_that_cannot_be_granted_costs_the_cases_that_grant_it() -> None:
+def test_a_privilege_that_cannot_be_granted_is_reported_with_the_affected_cases_and_a_fix() -> None:
     with simulator("--defect", "grant-fails") as dsn:
         facts = facts_of(doctor("--dsn", dsn, "--json"))
         assert users(dsn) == []
@@ -197,7 +197,7 @@ def test_the_wrong_profile_is_named_with_the_right_one() -> None:
         ((), "--dsn"),
     ],
 )
-def test_what_cannot_be_examined_is_exit_code_4_and_a_sentence(options: tuple[str, ...], said: str) -> None:
+def test_a_target_that_cannot_be_examined_is_exit_code_4_with_a_message(options: tuple[str, ...], said: str) -> None:
     done = doctor(*options)
     assert done.code == 4
     assert said in done.err
@@ -205,7 +205,7 @@ def test_what_cannot_be_examined_is_exit_code_4_and_a_sentence(options: tuple[st
     assert "s3cret" not in done.err
 
 
-def test_a_list_that_odp_makes_up_itself_is_recognised_and_the_remedies_are_named() -> None:
+def test_a_process_list_that_odp_creates_itself_is_recognised_and_the_remedies_are_named() -> None:
     with simulator("--environment", "odp-with-default-settings") as dsn:
         done = doctor("--dsn", dsn)
     assert done.code == 4
@@ -213,7 +213,7 @@ def test_a_list_that_odp_makes_up_itself_is_recognised_and_the_remedies_are_name
         assert remedy in done.err
 
 
-def test_through_odp_as_the_suite_needs_it_nothing_is_missing() -> None:
+def test_a_target_behind_odp_with_suitable_settings_has_no_finding() -> None:
     with simulator("--behind-proxy") as dsn:
         done = doctor("--dsn", dsn)
     assert done.code == 0, done.out
@@ -229,7 +229,7 @@ LOGINS = {
 
 
 @pytest.mark.parametrize(("user", "said"), LOGINS.values(), ids=list(LOGINS))
-def test_a_login_that_is_refused_is_answered_with_what_to_change(user: str, said: str) -> None:
+def test_a_refused_login_is_reported_with_advice(user: str, said: str) -> None:
     with simulator() as dsn:
         target = Dsn.parse(dsn)
         done = doctor("--dsn", f"oceanbase://{quote(user)}:{target.password}@{target.host}:{target.port}/")
@@ -245,7 +245,7 @@ def test_a_cluster_that_odp_does_not_know_is_named() -> None:
     assert "ODP knows no cluster of that name" in done.err
 
 
-def test_a_run_begins_with_the_short_form() -> None:
+def test_a_run_begins_with_the_short_form_of_the_findings() -> None:
     with simulator() as dsn:
         administer(dsn, "CREATE USER POOR IDENTIFIED BY p1", "GRANT CREATE SESSION TO POOR")
         target = Dsn.parse(dsn)
@@ -279,7 +279,7 @@ def administrator_of(server: MariaDB) -> Iterator[Callable[[str], object]]:
         yield cursor.execute
 
 
-def test_anonymous_users_are_named_where_they_take_a_new_users_place(mariadb: MariaDB) -> None:
+def test_anonymous_users_that_prevent_logins_of_new_users_are_reported(mariadb: MariaDB) -> None:
     anonymous = "''@'127.0.0.1'"
     with administrator_of(mariadb) as say:
         here = f"{mariadb.user}@'127.0.0.1'"  # the administrator is not to be taken for an anonymous user, too

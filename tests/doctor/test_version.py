@@ -24,7 +24,7 @@ from runner.doctor.facts import flavour_and_version
         ("", "", ("unknown", "")),
     ],
 )
-def test_a_server_is_known_by_what_it_says_of_itself(
+def test_flavour_and_version_are_read_from_handshake_and_product(
     handshake: str, product: str | None, expected: tuple[str, str]
 ) -> None:
     assert flavour_and_version(handshake, product) == expected

@@ -88,7 +88,7 @@ def test_a_prepared_statement_passes_the_guard_too(bench: Bench, prepared: str) 
         assert session.check_connection() is None
 
 
-def test_an_unused_number_is_nobodys_even_where_somebody_has_the_first_one(bench: Bench) -> None:
+def test_an_unused_number_is_never_the_id_of_a_foreign_session(bench: Bench) -> None:
     with somebody_else(bench.dsn) as (session, own):
         result = bench.run(
             f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '${{unused {own}}}'\n    reply: error",
@@ -100,7 +100,7 @@ def test_an_unused_number_is_nobodys_even_where_somebody_has_the_first_one(bench
         assert session.check_connection() is None
 
 
-def test_ones_own_sessions_pass_in_any_position(bench: Bench) -> None:
+def test_the_ids_of_own_sessions_pass_the_guard_in_any_position(bench: Bench) -> None:
     result = bench.run(
         "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}, ${stranger.id}'\n    reply: ok\nends: [victim]"
     )
@@ -115,7 +115,7 @@ def test_a_statement_without_the_guarded_word_may_hold_any_number(bench: Bench) 
         assert session.check_connection() is None
 
 
-def test_the_id_of_an_own_session_that_is_gone_is_free_to_be_named(bench: Bench) -> None:
+def test_the_id_of_a_killed_own_session_passes_the_guard(bench: Bench) -> None:
     result = bench.run(
         """\
 steps:
@@ -129,7 +129,7 @@ ends: [victim]"""
     assert result.verdict is Verdict.CONFORMS
 
 
-def test_a_session_that_left_is_no_obstacle(bench: Bench) -> None:
+def test_the_id_of_a_closed_foreign_session_passes_the_guard(bench: Bench) -> None:
     with somebody_else(bench.dsn) as (_, own):
         pass
     body = f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{own}'\n    reply: [error, ok]"
@@ -139,7 +139,7 @@ def test_a_session_that_left_is_no_obstacle(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("user", "verdict"), [("{user: administrator}", Verdict.INCONCLUSIVE), ("{}", Verdict.CONFORMS)]
 )
-def test_an_id_with_two_rows_may_be_somebody_elses_too_where_others_log_in_as_its_user(
+def test_an_id_with_two_rows_passes_the_guard_only_if_the_case_created_its_user(
     tmp_path: Path, user: str, verdict: Verdict
 ) -> None:
     with simulator("--defect", "lists-sessions-twice") as dsn:
@@ -151,7 +151,7 @@ def test_an_id_with_two_rows_may_be_somebody_elses_too_where_others_log_in_as_it
     assert len(sent(result)) == (verdict is Verdict.CONFORMS)
 
 
-def test_who_is_leaving_is_waited_for(bench: Bench) -> None:
+def test_the_guard_waits_for_a_foreign_session_that_closes(bench: Bench) -> None:
     with somebody_else(bench.dsn) as (session, own):
         leaving = threading.Timer(0.3, session.close)
         leaving.start()
@@ -161,7 +161,7 @@ def test_who_is_leaving_is_waited_for(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("run_mark", "verdict"), [("OURS0", Verdict.CONFORMS), ("OTHER", Verdict.INCONCLUSIVE)])
-def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(
+def test_a_session_of_a_user_that_this_run_created_is_no_foreign_session(
     bench: Bench, run_mark: str, verdict: Verdict
 ) -> None:
     user = Names(run_mark, itertools.count(1000)).new()
@@ -183,13 +183,13 @@ def test_a_session_of_a_user_that_this_run_has_made_is_nobody_elses(
 
 
 @pytest.mark.parametrize(
-    ("first", "verdict"), [("who looks", Verdict.CONFORMS), ("somebody else", Verdict.INCONCLUSIVE)]
+    ("first", "verdict"), [("the administrator", Verdict.CONFORMS), ("a foreign session", Verdict.INCONCLUSIVE)]
 )
-def test_the_session_that_looks_is_no_other_session_of_the_administrator(
+def test_the_session_that_reads_the_process_list_is_no_foreign_session(
     tmp_path: Path, first: str, verdict: Verdict
 ) -> None:
     with simulator("--variant", "small-ids") as dsn, contextlib.ExitStack() as stack:
-        if first == "somebody else":
+        if first == "a foreign session":
             assert stack.enter_context(somebody_else(dsn))[1] == "1"
         result = (
             Bench(tmp_path, dsn)
@@ -212,7 +212,7 @@ def test_the_session_that_looks_is_no_other_session_of_the_administrator(
         ("''", Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_thread_with_id_0_holds_back_only_what_may_be_read_as_0(
+def test_a_thread_with_id_0_blocks_only_statements_that_can_be_read_as_0(
     tmp_path: Path, argument: str, verdict: Verdict
 ) -> None:
     with simulator("--environment", "system-thread-zero") as dsn:

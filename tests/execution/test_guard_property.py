@@ -18,13 +18,13 @@ from tests.execution.guarded_texts import ANY_TEXT, IDS, accepted, check_stateme
 @example("KILL '00012345678901'")
 @example("KILL '-100000000000000000001'")
 @example("KILL '9007199254740993.4'")
-def test_whatever_a_server_reads_in_an_accepted_statement_the_guard_reads_too(statement: str) -> None:
+def test_the_guard_reads_every_number_that_a_server_reads_in_an_accepted_statement(statement: str) -> None:
     check_statement(statement)
 
 
 @settings(max_examples=800)
 @given(text=ANY_TEXT)
-def test_so_it_does_in_any_text_that_is_accepted(text: str) -> None:
+def test_the_guard_reads_every_number_that_a_server_reads_in_any_accepted_text(text: str) -> None:
     for statement in (f"ALTER SYSTEM KILL SESSION '{text}'", f"ALTER SYSTEM KILL SESSION {text}", text):
         check_statement(statement)
 
@@ -41,11 +41,11 @@ def test_most_statements_of_this_test_are_accepted() -> None:
     assert sum(taken) > 0.8 * len(taken)
 
 
-def test_the_statement_that_an_earlier_guard_let_pass_is_refused() -> None:
+def test_the_statement_that_an_earlier_guard_accepted_is_refused() -> None:
     assert not accepted("ALTER SYSTEM KILL SESSION '65537' '\u0661' '65537")
 
 
-def test_readers_tell_a_guard_that_misses_a_number() -> None:
+def test_readers_detect_a_guard_that_misses_a_number() -> None:
     """The test of this test: a statement that is refused holds numbers that ``readings`` is not made for."""
     assert missed("KILL '0x1F'")
     assert missed("KILL '12e3'")

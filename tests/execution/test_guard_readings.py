@@ -44,7 +44,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=list(WRITTEN))
 @given(number=ids)
-def test_an_id_is_read_however_it_is_written(written: str, number: int) -> None:
+def test_an_id_is_read_in_every_spelling(written: str, number: int) -> None:
     assert number in possible_ids("ALTER SYSTEM KILL SESSION " + written.format(n=number))
 
 
@@ -62,12 +62,16 @@ CHANGED = {
 
 @pytest.mark.parametrize(("written", "change"), CHANGED.values(), ids=list(CHANGED))
 @given(number=ids)
-def test_an_id_is_read_from_a_number_that_comes_to_it(written: str, change: Callable[[int], int], number: int) -> None:
+def test_an_id_is_read_from_a_number_that_is_converted_to_it(
+    written: str, change: Callable[[int], int], number: int
+) -> None:
     assert number in possible_ids("KILL SESSION " + written.format(change(number)))
 
 
 @given(before=blanks, sign=st.sampled_from(["", "+", "-"]), number=st.integers(0, 2**66), after=blanks)
-def test_what_oceanbase_casts_a_text_to_is_always_read(before: str, sign: str, number: int, after: str) -> None:
+def test_the_number_that_oceanbase_casts_a_text_to_is_always_read(
+    before: str, sign: str, number: int, after: str
+) -> None:
     """The simulator casts as the kernel does."""
     for text in (f"{sign}{number}", f"{number}.5", f"{number}abc", f"{number}+0", f"abc{number}"):
         cast = session_id(f"{before}{text}{after}")
@@ -99,7 +103,7 @@ def test_no_other_number_is_read(argument: str, numbers: set[int]) -> None:
 
 
 @pytest.mark.parametrize("argument", ["", "IMMEDIATE", "'abc'", "''", "' '", "'", "'*'", "','"])
-def test_where_no_number_is_zero_is_read(argument: str) -> None:
+def test_a_text_without_a_number_is_read_as_zero(argument: str) -> None:
     assert possible_ids(f"ALTER SYSTEM KILL SESSION {argument}") == {0}
 
 
@@ -126,7 +130,7 @@ def test_where_no_number_is_zero_is_read(argument: str) -> None:
         "'09'",
     ],
 )
-def test_zero_is_read_where_a_text_may_lack_a_number_or_holds_one_that_comes_to_it(argument: str) -> None:
+def test_zero_is_read_if_a_text_may_contain_no_number_or_one_that_is_converted_to_zero(argument: str) -> None:
     assert 0 in possible_ids(f"ALTER SYSTEM KILL SESSION {argument}")
 
 

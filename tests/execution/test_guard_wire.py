@@ -51,7 +51,7 @@ def foreign(tap: tuple[RecordingProxy, Dsn]) -> Iterator[dict[int, Session]]:
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
+def test_a_statement_that_a_server_can_read_as_a_foreign_id_is_never_sent(
     tap: tuple[RecordingProxy, Dsn], foreign: dict[int, Session], tmp_path: Path, data: st.DataObject
 ) -> None:
     wire, _ = tap
@@ -75,7 +75,7 @@ def test_what_some_server_reads_as_a_foreign_id_is_never_sent(
 @example("'65537' '\u0661' '65537")
 @example("(SELECT MAX(ID) FROM SESSIONS)")
 @example("USER app")
-def test_a_statement_that_a_profile_respells_in_no_allowed_shape_is_never_sent(
+def test_a_spelling_in_no_allowed_shape_is_never_sent(
     tap: tuple[RecordingProxy, Dsn], tmp_path: Path, text: str
 ) -> None:
     wire, _ = tap
@@ -92,7 +92,7 @@ def test_a_statement_that_a_profile_respells_in_no_allowed_shape_is_never_sent(
 
 @pytest.mark.parametrize("said", ["'${victim.id}'", "'${stranger.id}, ${victim.id}'", "'${victim.id + 4294967296}'"])
 @pytest.mark.parametrize("user", ["{user: administrator}", "{}"], ids=["administrators", "own-users"])
-def test_an_id_that_a_foreign_session_took_over_is_not_named(tmp_path: Path, said: str, user: str) -> None:
+def test_an_id_that_a_foreign_session_has_now_is_never_sent(tmp_path: Path, said: str, user: str) -> None:
     """Somebody else ends the victim, and a newcomer gets its id, before the case comes to its statement."""
     with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:
         wire = RecordingProxy(dsn)
@@ -126,7 +126,7 @@ EXECUTES = b"\x0a\0\0\0\x17"
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["still-there", "taken-over"])
-def test_what_was_prepared_is_not_executed_once_a_foreign_session_took_over_its_id(
+def test_a_prepared_statement_is_executed_unless_a_foreign_session_has_its_id_now(
     tmp_path: Path, *, taken: bool
 ) -> None:
     with simulator("--variant", "small-ids-reused") as dsn, contextlib.ExitStack() as stack:

@@ -21,7 +21,7 @@ MISLEADING = {
 
 
 @pytest.mark.parametrize("options", MISLEADING.values(), ids=list(MISLEADING))
-def test_ids_are_found_soon_although_signs_mislead(tmp_path: Path, options: list[str]) -> None:
+def test_ids_are_found_although_host_thread_id_or_rows_are_misleading(tmp_path: Path, options: list[str]) -> None:
     with simulator(*options) as dsn:
         result = Bench(tmp_path, dsn).settling_within(2).run(ENDS_ONE)
     assert result.verdict is Verdict.CONFORMS, (result.actual, result.reason)

@@ -85,7 +85,7 @@ def run(server: Dsn, folder: Path, kind: StepKind, answer: ReplyClass, times: in
 
 
 @pytest.mark.parametrize(("kind", "answer"), CELLS)
-def test_an_answer_that_comes_every_time_is_judged_by_the_table(
+def test_a_reply_received_every_time_has_the_verdict_of_the_table(
     server: Dsn, tmp_path: Path, kind: StepKind, answer: ReplyClass
 ) -> None:
     result = run(server, tmp_path, kind, answer, times=1000)
@@ -94,7 +94,7 @@ def test_an_answer_that_comes_every_time_is_judged_by_the_table(
 
 
 @pytest.mark.parametrize(("kind", "answer"), CELLS)
-def test_an_answer_that_comes_once_deviates_only_where_one_time_tells(
+def test_a_reply_received_once_deviates_only_if_the_table_judges_it_at_once(
     server: Dsn, tmp_path: Path, kind: StepKind, answer: ReplyClass
 ) -> None:
     result = run(server, tmp_path, kind, answer, times=1)
@@ -107,7 +107,7 @@ def test_an_answer_that_comes_once_deviates_only_where_one_time_tells(
 @pytest.mark.parametrize(
     "answer", [answer for kind, answer in BEFORE if kind is StepKind.CHECKS], ids=lambda each: each.name
 )
-def test_a_check_before_the_statement_under_test_is_undecided_without_a_usable_reply(
+def test_a_check_before_the_statement_under_test_is_inconclusive_without_a_usable_reply(
     server: Dsn, tmp_path: Path, answer: ReplyClass
 ) -> None:
     front = substituting_proxy.SubstitutingProxy(server, b"SELECT 7", ANSWERS[answer])
@@ -120,7 +120,7 @@ def test_a_check_before_the_statement_under_test_is_undecided_without_a_usable_r
 
 
 @pytest.mark.parametrize("answer", [ReplyClass.INTERRUPTED, ReplyClass.LOST], ids=lambda answer: answer.name)
-def test_a_session_that_prepares_and_is_hit_after_the_statement_under_test_deviates_if_it_comes_again(
+def test_a_preparing_session_that_ends_after_the_statement_under_test_deviates_if_it_happens_again(
     server: Dsn, tmp_path: Path, answer: ReplyClass
 ) -> None:
     front = substituting_proxy.SubstitutingProxy(server, b"SELECT 7", ANSWERS[answer])
@@ -131,7 +131,7 @@ def test_a_session_that_prepares_and_is_hit_after_the_statement_under_test_devia
 
 
 @pytest.mark.parametrize(("ends", "verdict"), [("[victim]", Verdict.DEVIATES), ("[]", Verdict.INCONCLUSIVE)])
-def test_a_login_refused_for_too_many_connections_counts_only_where_the_case_had_more_before(
+def test_a_login_refused_for_too_many_connections_deviates_only_if_the_case_had_more_connections_before(
     server: Dsn, tmp_path: Path, ends: str, verdict: Verdict
 ) -> None:
     sent = KILLS if ends == "[victim]" else KILLS.replace("${victim.id}", "abc").replace("ok", "error")

@@ -222,12 +222,12 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_profile_that_other_tests_change_is_right(tmp_path: Path, suite: Suite) -> None:
+def test_the_profile_that_other_tests_change_is_valid(tmp_path: Path, suite: Suite) -> None:
     check_profile(load_profile(str(write(tmp_path, PROFILE))), suite)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=[bad.name for bad in BAD])
-def test_a_name_that_nothing_knows_is_refused_with_its_place_and_a_hint(tmp_path: Path, suite: Suite, bad: Bad) -> None:
+def test_an_unknown_name_is_refused_with_its_place_and_a_hint(tmp_path: Path, suite: Suite, bad: Bad) -> None:
     before, mark, after = bad.text.partition("@@")
     assert mark, "the test names no place"
     path = write(tmp_path, before + after)
@@ -269,7 +269,9 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("old", "new"), ALLOWED.values(), ids=list(ALLOWED))
-def test_what_the_run_or_the_suites_own_cases_know_is_right(tmp_path: Path, suite: Suite, old: str, new: str) -> None:
+def test_names_of_the_run_or_of_the_suites_own_cases_are_valid(
+    tmp_path: Path, suite: Suite, old: str, new: str
+) -> None:
     assert PROFILE.count(old) == 1
     assert list(map(str, profile_problems(load_profile(str(write(tmp_path, PROFILE.replace(old, new)))), suite))) == []
 
@@ -293,7 +295,7 @@ def test_a_spelling_that_makes_statements_that_the_guard_rejects_is_refused_with
     assert any("the case text-that-is-no-id[star] is sent as 'KILL *'" in what for what in shown), shown
 
 
-def test_a_server_whose_kill_takes_a_number_only_lacks_one_capability(tmp_path: Path) -> None:
+def test_a_server_whose_kill_accepts_only_numbers_lacks_one_capability(tmp_path: Path) -> None:
     path = write(tmp_path, f"{KILL_OF_NUMBERS}lacks:\n  text-id: KILL takes a number only\n")
     profile = load_profile(str(path))
     assert list(map(str, profile_problems(profile, own_suite()))) == []
@@ -310,7 +312,7 @@ def test_all_problems_are_counted_where_only_the_first_is_shown(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_the_profiles_of_the_suite_are_right_for_its_own_cases_and_for_another_registers(
+def test_the_profiles_of_the_suite_are_valid_for_its_own_cases_and_for_another_register(
     suite: Suite, name: str
 ) -> None:
     assert list(map(str, profile_problems(load_profile(name), own_suite()))) == []

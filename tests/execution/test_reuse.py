@@ -75,7 +75,7 @@ def test_a_case_gets_the_users_and_the_table_of_an_earlier_one(tmp_path: Path) -
         assert any(text.startswith("CREATE USER") for text in texts[1])
 
 
-def test_a_case_that_changes_a_user_leaves_that_one_to_nobody(tmp_path: Path) -> None:
+def test_a_user_that_a_case_changed_is_not_used_again(tmp_path: Path) -> None:
     with trial(tmp_path) as cases:
         revoking = CASES["revoked-privilege-is-gone"]
         changing = cases.run(revoking)
@@ -87,7 +87,7 @@ def test_a_case_that_changes_a_user_leaves_that_one_to_nobody(tmp_path: Path) ->
         assert changed.isdisjoint(set().union(*map(users, later)))
 
 
-def test_what_a_deviating_case_had_is_not_used_again(tmp_path: Path) -> None:
+def test_the_users_of_a_deviating_case_are_not_used_again(tmp_path: Path) -> None:
     with trial(tmp_path, "--defect", "unknown-id-is-answered-ok") as cases:
         deviating = cases.run(own("IMP-1")[0])
         assert deviating.verdict is Verdict.DEVIATES
@@ -97,7 +97,7 @@ def test_what_a_deviating_case_had_is_not_used_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("defect", ["locks-the-user-out-after-five", "takes-the-users-privileges"])
-def test_what_a_server_does_to_users_decides_no_other_case(tmp_path: Path, defect: str) -> None:
+def test_verdicts_do_not_depend_on_changes_that_a_server_makes_to_reused_users(tmp_path: Path, defect: str) -> None:
     """One case alone would not notice it: five of its user's sessions are killed, or its privilege is revoked."""
     wanted = [case for case in own("PUR-1") if len(users_of(case)) > 1][:8]
     with trial(tmp_path, "--defect", defect) as cases:
@@ -112,7 +112,7 @@ def users_of(case: Case) -> list[str]:
     return [spec.name for spec in case.sessions if spec.same_user_as is None]
 
 
-def test_what_was_made_too_long_ago_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_and_tables_that_are_too_old_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with trial(tmp_path) as cases:
         first = cases.run(TABLE)
         monkeypatch.setattr(account_pool, "_LIFETIME", -1.0)
@@ -143,7 +143,7 @@ def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_i
     assert pool.lend(spec, a_list("SYS"), after) is None
 
 
-def test_a_case_with_a_table_gets_users_that_have_rights_to_the_same_one_and_others_get_users_without() -> None:
+def test_a_case_with_a_table_gets_users_with_rights_to_it_and_other_cases_get_users_without() -> None:
     spec = CASES[TABLE].sessions[0]
     pool = account_pool.AccountPool()
     made = [account_pool.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
@@ -158,7 +158,7 @@ def test_a_case_with_a_table_gets_users_that_have_rights_to_the_same_one_and_oth
     assert pool.lend(spec, a_list("SYS"), after, case_users=[]) is made[0]
 
 
-def test_what_can_not_be_removed_at_the_end_is_told_with_the_reply(tmp_path: Path) -> None:
+def test_users_that_cannot_be_removed_at_the_end_are_reported_with_the_reply(tmp_path: Path) -> None:
     oracle = load_profile("oceanbase-oracle")
     profile = replace(oracle, sql={**oracle.sql, "drop_user": ("DROP USER {user}X CASCADE",)})
     with simulator() as dsn:

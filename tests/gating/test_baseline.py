@@ -32,7 +32,7 @@ def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) 
     assert done.code == 0, done.screen
 
 
-def test_what_is_undecided_is_left_out_and_said(record: Path) -> None:
+def test_inconclusive_cases_are_omitted_and_counted(record: Path) -> None:
     done = run_command("baseline", "r.json", folder=record.parent)
     assert done.code == 0
     assert "2 inconclusive left out (--inconclusive lists them)" in done.screen
@@ -40,7 +40,7 @@ def test_what_is_undecided_is_left_out_and_said(record: Path) -> None:
     assert '- case: "must-deviates"' in done.screen
 
 
-def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
+def test_a_case_that_killed_an_unrelated_session_is_listed_with_a_warning(record: Path) -> None:
     run_command("baseline", "r.json", "--out", "known.yaml", folder=record.parent)
     entries = read_known_deviations(record.parent / "known.yaml", unfinished=True).entries
     assert [entry.subject for entry in entries if entry.safety] == ["should-harms"]
@@ -49,7 +49,7 @@ def test_harm_is_listed_as_such_with_a_question(record: Path) -> None:
     ]
 
 
-def test_a_file_is_not_overwritten_unless_that_is_said(record: Path) -> None:
+def test_a_file_is_not_overwritten_without_force(record: Path) -> None:
     folder = record.parent
     path = folder / "known.yaml"
     path.write_text("mine", encoding="utf-8")
@@ -70,14 +70,14 @@ def test_a_file_is_not_overwritten_unless_that_is_said(record: Path) -> None:
         (["r.json", "--update", "--out", "none.yaml"], "can't be read"),
     ],
 )
-def test_what_cannot_be_done_is_bad_usage(record: Path, options: list[str], said: str) -> None:
+def test_wrong_files_and_options_are_bad_usage(record: Path, options: list[str], said: str) -> None:
     done = run_command("baseline", *options, folder=record.parent)
     assert done.code == 4
     assert said in done.screen
     assert "Traceback" not in done.screen
 
 
-def test_an_update_keeps_what_is_true_drops_what_is_over_and_asks_where_something_changed(record: Path) -> None:
+def test_an_update_keeps_valid_entries_drops_stale_ones_and_asks_for_reasons_of_changed_ones(record: Path) -> None:
     folder = record.parent
     (folder / "known.yaml").write_text(
         """format: 1
@@ -107,7 +107,7 @@ deviations:
     assert str(entries["another version"].versions) == '{from: "99"}'
 
 
-def test_texts_of_servers_come_back_as_they_were(record: Path) -> None:
+def test_texts_of_servers_are_written_and_read_unchanged(record: Path) -> None:
     odd = "a \"b\" 'c' \\ # : {x}\ttab \u2028 \x7f \U0001f600 \x85 äöü " + "long " * 100
     data = read(record)
     for result in data["results"]:

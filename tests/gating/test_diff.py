@@ -50,7 +50,7 @@ def test_a_defect_is_a_regression_and_its_end_a_fix(records: dict[str, Path]) ->
     assert len(worse.screen.splitlines()) <= 40, "one screen"
 
 
-def test_another_error_is_another_failure_and_fails_nothing_unless_asked_for(records: dict[str, Path]) -> None:
+def test_another_error_is_a_change_and_fails_only_with_the_policy_for_changes(records: dict[str, Path]) -> None:
     done = diff(records["a-row-affected"], records["errs"], "--fail-on", "none")
     assert done.code == 0
     rows = [row for row in changes(records["a-row-affected"], records["errs"]) if row["kind"] == "changed"]
@@ -110,7 +110,7 @@ TURNS = {
 
 
 @pytest.mark.parametrize(("turn", "kind"), TURNS.items(), ids=str)
-def test_every_turn_of_a_verdict_has_its_kind(
+def test_every_change_of_a_verdict_has_its_kind(
     records: dict[str, Path], tmp_path: Path, turn: tuple[str, str], kind: str | None
 ) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
@@ -133,7 +133,7 @@ SAME_FAILURE = {
 
 
 @pytest.mark.parametrize(("was", "is_", "kind"), SAME_FAILURE.values(), ids=list(SAME_FAILURE))
-def test_a_failure_is_another_one_by_what_came_not_by_times(
+def test_a_failure_is_compared_by_its_result_without_times_and_generated_names(
     records: dict[str, Path], tmp_path: Path, was: dict[str, Any], is_: dict[str, Any], kind: str | None
 ) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
@@ -161,7 +161,7 @@ def test_a_failing_case_that_is_removed_is_no_fix_and_one_that_is_added_no_regre
     assert "the case files differ" in added.screen
 
 
-def test_a_requirements_new_level_is_said_once(records: dict[str, Path], tmp_path: Path) -> None:
+def test_a_requirements_new_level_is_reported_once(records: dict[str, Path], tmp_path: Path) -> None:
     def sharpen(data: dict[str, Any]) -> None:
         next(entry for entry in data["requirements"] if entry["id"] == "EXA-6")["level"] = "must"
         for result in data["results"]:
@@ -176,7 +176,7 @@ def test_a_requirements_new_level_is_said_once(records: dict[str, Path], tmp_pat
     assert "EXA-6: should -> must" in diff(records["sound"], new).screen
 
 
-def test_the_head_says_what_differs_of_the_runs(records: dict[str, Path], tmp_path: Path) -> None:
+def test_the_head_lists_the_differences_of_the_runs(records: dict[str, Path], tmp_path: Path) -> None:
     def other(data: dict[str, Any]) -> None:
         data["target"].update(name="Other 2.0", version="2.0", profile="mariadb")
         data["run"].update(suite="9.9", settle=7)
@@ -187,7 +187,7 @@ def test_the_head_says_what_differs_of_the_runs(records: dict[str, Path], tmp_pa
     assert "case files differ" not in screen
 
 
-def test_markdown_shows_what_servers_say_as_text(records: dict[str, Path], tmp_path: Path) -> None:
+def test_markdown_shows_texts_of_servers_as_plain_text(records: dict[str, Path], tmp_path: Path) -> None:
     evil = "| <img src=x> @everyone `a` **b** http://example.org #1"
     new = edited(records["sound"], tmp_path, lambda data: row(data, CASE).update(verdict="deviates", actual=evil))
     done = diff(records["sound"], new, "--format", "markdown")
@@ -207,7 +207,7 @@ def test_the_order_is_the_same_each_time(records: dict[str, Path]) -> None:
     ("content", "said"),
     [(None, "can't be read"), ("{}", "the number 'format' is missing"), ("cut off", "the run was cut off")],
 )
-def test_what_is_no_record_is_bad_usage(
+def test_an_invalid_record_is_bad_usage(
     records: dict[str, Path], tmp_path: Path, content: str | None, said: str
 ) -> None:
     bad = tmp_path / "bad.json"
@@ -225,7 +225,7 @@ def change(kind: Kind, level: Level) -> Change:
     return Change(kind, "case", "R", level, "conforms", "deviates")
 
 
-def test_the_default_policy_fails_on_what_binds_and_got_worse() -> None:
+def test_the_default_policy_fails_on_regressions_and_on_inconclusive_must_cases() -> None:
     policy = Policy.parse(DEFAULT_POLICY)
     failing = {(kind, level) for kind in Kind for level in Level if policy.fails(change(kind, level))}
     assert failing == {(Kind.REGRESSED, MUST), (Kind.REGRESSED, SHOULD), (Kind.INCONCLUSIVE, MUST)}
@@ -240,7 +240,7 @@ def test_each_kind_can_be_named(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("text", ["regresed", "", "regressed,", "regressed:mist", "regressed:"])
-def test_a_policy_that_names_nothing_is_refused(text: str) -> None:
+def test_an_invalid_policy_is_refused(text: str) -> None:
     with pytest.raises(PolicyError):
         Policy.parse(text)
 

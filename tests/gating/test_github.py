@@ -17,7 +17,7 @@ def annotated(screen: str, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
-def test_a_job_is_told_of_each_finding_at_its_line(few: Path, dsn: str, workers: tuple[str, ...]) -> None:
+def test_each_finding_is_annotated_at_its_line(few: Path, dsn: str, workers: tuple[str, ...]) -> None:
     write_list(few, "case: must-undecided, verdict: inconclusive, reason: a lack", "case: nobody, actual: x, reason: r")
     summary = few / "summary.md"
     summary.write_text("what was there\n", encoding="utf-8")
@@ -46,12 +46,12 @@ def test_a_job_is_told_of_each_finding_at_its_line(few: Path, dsn: str, workers:
     assert "127.0.0.1" not in text
 
 
-def test_elsewhere_nothing_of_it_is_said(few: Path, dsn: str) -> None:
+def test_outside_github_actions_there_are_no_annotations(few: Path, dsn: str) -> None:
     done = run_cases(few, dsn)
     assert not annotated(done.screen, "error") + annotated(done.screen, "warning")
 
 
-def test_a_summary_that_cannot_be_written_is_said_and_changes_nothing(few: Path, dsn: str) -> None:
+def test_a_summary_that_cannot_be_written_is_reported_and_does_not_fail_the_run(few: Path, dsn: str) -> None:
     done = run_cases(few, dsn, "-k", "must-conforms", GITHUB_STEP_SUMMARY=str(few / "no" / "folder.md"))
     assert done.code == 0
     assert "can't be written" in done.screen
@@ -71,13 +71,13 @@ def test_texts_cannot_end_an_annotation_or_begin_another(tmp_path: Path) -> None
     assert line.endswith("actual: 100%25 wrong%0A::error file=x::y%0D%0Az")
 
 
-def test_a_title_keeps_to_itself(tmp_path: Path) -> None:
+def test_special_characters_in_a_title_are_escaped(tmp_path: Path) -> None:
     odd = CaseResult("c[a,b:c%]", "c", "PUR-1", Level.MUST, "t", "cases/a.yaml:1", Verdict.DEVIATES, actual="x")
     (line,) = annotate([odd], [], strict=False, workspace=tmp_path)
     assert "title=PUR-1 (must) deviates%3A c[a%2Cb%3Ac%25]::t" in line
 
 
-def test_there_are_as_many_as_are_shown_and_the_last_says_how_many_more(tmp_path: Path) -> None:
+def test_at_most_ten_annotations_of_a_kind_are_written_and_the_last_counts_the_others(tmp_path: Path) -> None:
     many = [result(number) for number in range(1, 31)] + [result(number, Level.SHOULD) for number in range(1, 11)]
     lines = list(annotate(many, [], strict=False, workspace=tmp_path))
     assert [sum(line.startswith(f"::{kind} ") for line in lines) for kind in ("error", "warning")] == [10, 10]

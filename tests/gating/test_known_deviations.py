@@ -28,7 +28,7 @@ def one(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
-def test_what_is_known_is_said_and_stays_what_it_is(one: Path, dsn: str, workers: tuple[str, ...]) -> None:
+def test_a_known_deviation_is_reported_and_keeps_its_verdict(one: Path, dsn: str, workers: tuple[str, ...]) -> None:
     known = write_list(one, MUST + ", link: 'https://example.org/7', versions: {from: 5.7}")
     path = one / "r.json"
     done = run_cases(one, dsn, "--known-deviations", known.name, "--record", str(path), *workers)
@@ -114,7 +114,7 @@ LISTS: dict[str, tuple[list[str], int, list[str]]] = {
 
 
 @pytest.mark.parametrize(("entries", "code", "said"), LISTS.values(), ids=list(LISTS))
-def test_a_list_has_to_be_true(
+def test_a_list_has_to_match_the_run(
     all_verdicts: Path, tmp_path: Path, entries: list[str], code: int, said: list[str]
 ) -> None:
     known = read_known_deviations(write_list(tmp_path, *entries))
@@ -138,7 +138,7 @@ def test_a_list_has_to_be_true(
     assert (1 if listed_stale or any(result.fails(strict=False) for result in results) else 0) == code, told
 
 
-def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, dsn: str) -> None:
+def test_a_stale_entry_fails_a_run_without_other_failures(one: Path, dsn: str) -> None:
     other = f"case: must-conforms, versions: {{before: 5}}, {CAME}"
     write_list(one, MUST, other, "requirement: PUR-1, actual: OK, reason: r")
     record = one / "r.json"
@@ -151,7 +151,7 @@ def test_an_entry_for_nothing_fails_a_run_whose_cases_are_all_right(one: Path, d
     assert read(record)["run"]["exit_code"] == 1
 
 
-def test_a_broken_file_among_the_cases_is_said_before_the_run(one: Path, dsn: str) -> None:
+def test_an_invalid_case_file_is_reported_before_the_run(one: Path, dsn: str) -> None:
     write_list(one, MUST)
     (one / "cases" / "broken.yaml").write_text("format: [", encoding="utf-8")
     done = run_cases(one, dsn, "cases/few.yaml", "--known-deviations", "known.yaml")
@@ -161,7 +161,7 @@ def test_a_broken_file_among_the_cases_is_said_before_the_run(one: Path, dsn: st
     assert "INTERNALERROR" not in done.screen
 
 
-def test_with_workers_a_list_that_is_not_true_fails_too(one: Path, dsn: str) -> None:
+def test_with_workers_a_list_that_does_not_match_the_run_fails_too(one: Path, dsn: str) -> None:
     write_list(one, MUST, f"case: no-such, {CAME}", f"case: must-conforms, {CAME}")
     done = run_cases(one, dsn, "--known-deviations", "known.yaml", "-n", "2")
     assert done.code == 1
@@ -176,7 +176,7 @@ def test_entries_of_cases_that_were_not_run_are_not_judged(one: Path, dsn: str) 
     assert done.code == 0, done.screen
 
 
-def test_the_list_does_not_hide_what_is_not_listed(one: Path, dsn: str) -> None:
+def test_the_list_does_not_hide_unlisted_deviations(one: Path, dsn: str) -> None:
     write_list(one)
     assert run_cases(one, dsn, "--known-deviations", "known.yaml").code == 1
 
@@ -221,7 +221,7 @@ def test_a_list_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path, ro
     assert "known.yaml:" in str(refused.value)
 
 
-def test_a_bad_list_is_bad_usage_before_any_case_runs(one: Path, dsn: str) -> None:
+def test_an_invalid_list_is_bad_usage_before_any_case_runs(one: Path, dsn: str) -> None:
     write_list(one, "case: a, actual: b, reason: TODO")
     done = run_cases(one, dsn, "--known-deviations", "known.yaml")
     assert done.code == 4
@@ -247,7 +247,7 @@ def test_a_version_is_the_servers_own_number(text: str, number: str | None) -> N
     assert number_of(text) == (None if number is None else parts_of(number))
 
 
-def test_ranges_hold_their_first_and_not_their_last_version() -> None:
+def test_ranges_include_their_first_and_not_their_last_version() -> None:
     versions = Versions(parts_of("4.2"), parts_of("4.10"))
     inside = ["4.2", "4.2.0.0", "4.2.1", "4.9.9", "4.9"]
     outside = ["4.1.99", "4.10", "4.10.0", "4.10.1", "5"]

@@ -65,7 +65,9 @@ EVERY = list(itertools.product(Standing, Verdict, Level, (False, True), (False, 
 
 
 @pytest.mark.parametrize(("standing", "verdict", "level", "safety", "strict"), EVERY)
-def test_every_combination(standing: Standing, verdict: Verdict, level: Level, safety: bool, strict: bool) -> None:
+def test_every_combination_fails_as_the_table_states(
+    standing: Standing, verdict: Verdict, level: Level, safety: bool, strict: bool
+) -> None:
     binding = Level.MUST if safety else level
     expected = {"1": True, "s": strict, ".": False}[table()[standing.value, verdict.value, binding.value]]
     assert fails(verdict, binding, standing, strict=strict) is expected
@@ -74,7 +76,7 @@ def test_every_combination(standing: Standing, verdict: Verdict, level: Level, s
     assert result.fails(strict=strict) is expected
 
 
-def test_the_table_leaves_nothing_out() -> None:
+def test_the_table_is_complete() -> None:
     assert len(table()) == len(Standing) * len(Verdict) * len(Level)
 
 
@@ -134,7 +136,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize(("entries", "strict", "failing"), RUNS.values(), ids=list(RUNS))
-def test_results_fail_for_what_the_table_says(
+def test_results_fail_as_the_table_states(
     all_verdicts: Path, tmp_path: Path, entries: dict[str, str], strict: bool, failing: set[str]
 ) -> None:
     known = read_known_deviations(write_list(tmp_path, *entries.values())).in_force("5.7.25")
@@ -156,7 +158,7 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize(("entries", "strict", "failing"), PROCESSES.values(), ids=list(PROCESSES))
-def test_runs_fail_for_what_the_table_says(
+def test_runs_fail_as_the_table_states(
     few: Path, dsn: str, entries: dict[str, str], strict: bool, failing: set[str]
 ) -> None:
     known = write_list(few, *entries.values())

@@ -35,9 +35,9 @@ def simulator() -> Iterator[Dsn]:
 @pytest.mark.parametrize("case", ["user-logs-in-again", "running-session-ends"])
 @pytest.mark.parametrize("lasts", [0.3, INFINITE], ids=["a moment", "for good"])
 @pytest.mark.parametrize(
-    "fault", ["goes silent", "cuts all connections", "answers statements with garbage", "hangs in mid-packet"]
+    "fault", ["sends no more data", "cuts all connections", "replies with invalid data", "hangs in mid-packet"]
 )
-def test_no_case_deviates_because_the_target_is_in_trouble(simulator: Dsn, fault: str, lasts: float, case: str) -> None:
+def test_no_case_deviates_because_of_a_fault_of_the_target(simulator: Dsn, fault: str, lasts: float, case: str) -> None:
     def perform(moment: int) -> tuple[CaseResult, float]:
         start = time.monotonic()
         with FaultyProxy(simulator, FAULTS[fault], answers=moment, lasts=lasts).standing() as proxy:

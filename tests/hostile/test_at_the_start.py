@@ -21,14 +21,14 @@ SENTENCES = {
     "hangs in the handshake": "no handshake within 1 s; the port accepts connections, but sends no MySQL handshake",
     "hangs in mid-packet": "no handshake within 1 s",
     "hangs after OK": "SELECT 1 FROM DUAL: no reply within 1 s; the server may be overloaded or stuck",
-    "goes silent": "no handshake within 1 s",
-    "answers garbage": "an unreadable reply .*; the reply is not MySQL protocol",
-    "answers statements with garbage": "SELECT 1 FROM DUAL: an unreadable reply",
+    "sends no more data": "no handshake within 1 s",
+    "sends invalid data": "an unreadable reply .*; the reply is not MySQL protocol",
+    "replies with invalid data": "SELECT 1 FROM DUAL: an unreadable reply",
     "has no connection left": "turned away: error 1040 .*; the server accepts no more clients",
-    "resets at each answer": "no (handshake|TCP connection) .*reset",
-    "dribbles": "no handshake within 1 s",
-    "answers with rows without end": "SELECT 1 FROM DUAL: (an unreadable reply|no reply within 1 s)",
-    "answers with a huge error": "SELECT 1: error 1064 .*; check whether the profile",
+    "resets at each reply": "no (handshake|TCP connection) .*reset",
+    "sends a byte a second": "no handshake within 1 s",
+    "replies with endless rows": "SELECT 1 FROM DUAL: (an unreadable reply|no reply within 1 s)",
+    "replies with a huge error": "SELECT 1: error 1064 .*; check whether the profile",
 }
 
 
@@ -40,7 +40,7 @@ def simulator() -> Iterator[Dsn]:
 
 
 @pytest.mark.parametrize(("name", "sentence"), SENTENCES.items(), ids=list(SENTENCES))
-def test_a_target_that_can_not_be_used_is_told_by_how_far_it_went(simulator: Dsn, name: str, sentence: str) -> None:
+def test_the_message_for_an_unusable_target_states_which_step_failed(simulator: Dsn, name: str, sentence: str) -> None:
     start = time.monotonic()
     with FaultyProxy(simulator, FAULTS[name], after=0).standing() as proxy:
         check(Dsn.parse(proxy.dsn), sentence)
@@ -57,13 +57,13 @@ def check(dsn: Dsn, sentence: str) -> None:
         target.close()
 
 
-def test_nobody_who_listens_is_said_to_be_no_connection(simulator: Dsn) -> None:
+def test_a_closed_port_is_reported_as_no_tcp_connection(simulator: Dsn) -> None:
     with FaultyProxy(simulator, Fault()).standing() as proxy:
         dsn = Dsn.parse(proxy.dsn)
     check(dsn, "no TCP connection .Connection refused.; check that the server is running, and its address")
 
 
-def test_a_wrong_password_is_said_to_be_one(simulator: Dsn) -> None:
+def test_a_wrong_password_is_reported_with_advice(simulator: Dsn) -> None:
     with FaultyProxy(simulator, Fault()).standing() as proxy:
         wrong = Dsn.parse(proxy.dsn.replace(simulator.password, "wrong"))
         check(wrong, "can't log in: error .*; check the DSN's user and password")

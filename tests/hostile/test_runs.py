@@ -21,7 +21,7 @@ GUARD = 400.0  # seconds: no slow machine needs them; such a run takes one to tw
 WORKING = 800  # connections that such a target serves, of some 2000 that a run opens; the first cases open most
 NOT_RUN = "not run: the target is unusable since"
 RUNS = {
-    "goes silent": ("goes silent", ()),
+    "sends no more data": ("sends no more data", ()),
     "hangs after OK, four workers": ("hangs after OK", ("-n", "4")),
     "disappears": ("disappears", ()),
     "has no connection left": ("has no connection left", ("-n", "4")),
@@ -38,7 +38,7 @@ def hostile(fault: str, record: Path, *options: str, after: int = WORKING) -> Su
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(tmp_path: Path, name: str) -> None:
+def test_the_cases_after_a_failure_of_the_target_are_inconclusive_in_bounded_time(tmp_path: Path, name: str) -> None:
     fault, options = RUNS[name]
     run = hostile(fault, tmp_path / "record.json", *options)
     assert run.code == 1
@@ -53,7 +53,7 @@ def test_a_target_that_fails_in_the_middle_is_undecided_in_bounded_time(tmp_path
     assert len(run.screen.splitlines()) < 400  # and not a text for each case that was not run
 
 
-def test_observing_on_a_target_that_is_gone_is_no_success(tmp_path: Path) -> None:
+def test_observations_on_a_target_that_disappears_fail_the_run(tmp_path: Path) -> None:
     run = hostile("disappears", tmp_path / "record.json", "-m", "observe", after=60)
     assert run.code == 1
     assert NOT_RUN in run.screen
@@ -84,7 +84,7 @@ class Restarted:
         self._simulator.stop()
 
 
-def test_a_server_that_restarts_gets_its_fair_chance_for_the_cases_that_are_left(tmp_path: Path) -> None:
+def test_the_remaining_cases_are_decided_after_a_restart_of_the_server(tmp_path: Path) -> None:
     server, over = Restarted(), threading.Event()
     thread = threading.Thread(target=server.restart_after, args=(120, over))
     thread.start()

@@ -58,7 +58,7 @@ DERIVED = {
 
 
 @pytest.mark.parametrize(("steps", "expected"), DERIVED.values(), ids=list(DERIVED))
-def test_what_a_case_needs_follows_from_its_steps(tmp_path: Path, steps: str, expected: tuple[str, ...]) -> None:
+def test_the_needs_of_a_case_follow_from_its_steps(tmp_path: Path, steps: str, expected: tuple[str, ...]) -> None:
     assert needs(tmp_path, "steps:\n" + indented(steps, 2)) == [expected]
 
 
@@ -102,6 +102,6 @@ def test_a_lacking_capability_is_the_reason_of_exactly_the_cases_that_need_it(na
             assert reason == f"needs {lacking[0]} ({text}): {profile.lacks[lacking[0]]}"
 
 
-def test_fewer_than_ten_cases_are_set_aside_by_their_ids() -> None:
+def test_profiles_exempt_fewer_than_ten_cases_and_requirements_by_id() -> None:
     exemptions = [exemption for name in profile_names() for exemption in load_profile(name).exemptions]
     assert sum(len(each.cases) + len(each.requirements) for each in exemptions) < 10

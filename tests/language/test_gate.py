@@ -38,7 +38,7 @@ def test_every_file_loads_and_has_cases(path: Path) -> None:
     assert load_cases(path)
 
 
-def test_the_register_numbers_what_the_page_requires_no_more_and_no_less() -> None:
+def test_the_register_contains_exactly_the_requirements_of_the_specification() -> None:
     register = find_register(CASES / "any.yaml")
     assert {name: requirement.level for name, requirement in register.requirements.items()} == LEVELS
 
@@ -62,7 +62,7 @@ def kills(case: Case) -> list[Send]:
     ]
 
 
-def test_the_privilege_is_tried_by_who_has_it_and_by_who_has_not() -> None:
+def test_the_privilege_is_tested_with_users_that_have_it_and_users_that_do_not() -> None:
     cases = [case for case in all_cases() if case.requirement.id == "PUR-2"]
     granted = [case for case in cases if case.ends]
     refused = [case for case in cases if not case.ends]
@@ -77,26 +77,26 @@ def test_the_privilege_is_tried_by_who_has_it_and_by_who_has_not() -> None:
         assert kinds, case.name
 
 
-def test_a_case_that_claims_something_claims_a_reply_or_an_end() -> None:
+def test_a_case_with_a_claim_claims_a_reply_or_an_end() -> None:
     claiming = [case for case in all_cases() if case.requirement.level is not Level.OBSERVE]
     assert [
         case.name for case in claiming if not case.ends and not any(getattr(s, "reply", ()) for s in flat(case.steps))
     ] == []
 
 
-def test_what_a_case_says_ends_is_what_a_statement_of_it_names() -> None:
+def test_a_case_claims_the_end_only_of_sessions_that_its_statements_name() -> None:
     for case in all_cases():
         named: set[str] = set().union(*(step.statement.sessions_named_by_id() for step in kills(case)))
         assert case.ends <= named, case.name
 
 
-def test_nothing_that_is_observed_ends_a_session_that_no_statement_names() -> None:
+def test_no_known_outcome_ends_a_session_that_no_statement_names() -> None:
     for case in all_cases():
         holes = [hole for step in kills(case) for hole in step.statement.holes if not hole.unused]
         assert case.may_end <= {hole.session for hole in holes}, case.name
 
 
-def test_no_title_has_a_hole_left_in_it() -> None:
+def test_no_title_contains_a_placeholder() -> None:
     assert [case.name for case in all_cases() if "${" in case.title] == []
 
 
@@ -109,7 +109,7 @@ def test_every_profile_spells_every_word_and_knows_every_error_class(profile: st
 
 
 @pytest.mark.parametrize("profile", profile_names())
-def test_what_a_profile_exempts_exists(profile: str) -> None:
+def test_the_requirements_and_cases_that_a_profile_exempts_exist(profile: str) -> None:
     cases = all_cases()
     names = {case.id for case in cases} | {case.name for case in cases}
     for exemption in load_profile(profile).exemptions:
@@ -124,5 +124,5 @@ def test_no_profile_exempts_the_purpose_of_the_statement() -> None:
         assert [case for case in ending if profile.exemption_reason("PUR-1", case.id, case.name) is None]
 
 
-def test_the_default_profile_exempts_nothing() -> None:
+def test_the_default_profile_exempts_no_case() -> None:
     assert load_profile("oceanbase-oracle").exemptions == ()

@@ -35,7 +35,7 @@ def test_a_byte_order_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path:
     assert {case.id for case in load_cases(path)} == {"first-case", "second-case"}
 
 
-def test_a_case_becomes_a_value_with_everything_that_the_file_says(tmp_path: Path) -> None:
+def test_a_case_contains_all_values_of_the_file(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         """\
@@ -109,14 +109,14 @@ SESSIONS = [
 
 
 @pytest.mark.parametrize(("said", "meant"), SESSIONS, ids=[said for said, _ in SESSIONS])
-def test_a_session_is_read_as_said(tmp_path: Path, said: str, meant: SessionSpec) -> None:
+def test_a_session_is_read_as_written(tmp_path: Path, said: str, meant: SessionSpec) -> None:
     sessions = f"{{first: {{}}, mate: {{user: first}}, sys: {{user: administrator}}, s: {said}}}"
     case = load_one(tmp_path, "requirement: MUS-1\nsteps:\n  - first: SELECT 1", sessions)
     assert case.sessions[-1] == meant
     assert [spec.name for spec in case.sessions] == ["first", "mate", "sys", "s"]
 
 
-def test_file_level_sessions_serve_the_cases_that_name_none(tmp_path: Path) -> None:
+def test_file_level_sessions_apply_to_cases_without_sessions(tmp_path: Path) -> None:
     text = one_case("requirement: MUS-1\nsteps:\n  - killer: SELECT 1") + indented(
         "- {id: b, requirement: MUS-1, title: t, sessions: {alone: {}}, steps: [{alone: SELECT 1}]}", 2
     )
@@ -156,7 +156,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize(("said", "meant"), STEPS, ids=[said for said, _ in STEPS])
-def test_a_step_is_read_as_said(tmp_path: Path, said: str, meant: Send | Receive | Wait | Connect) -> None:
+def test_a_step_is_read_as_written(tmp_path: Path, said: str, meant: Send | Receive | Wait | Connect) -> None:
     step = load_step(tmp_path, said)
     assert vars(step) | {"place": HERE} == vars(meant)
     assert type(step) is type(meant)
@@ -164,7 +164,7 @@ def test_a_step_is_read_as_said(tmp_path: Path, said: str, meant: Send | Receive
 
 
 @pytest.mark.parametrize(("reply", "meant"), [("", ()), (", reply: error", (Expect("error"),))])
-def test_an_await_is_read_as_said(tmp_path: Path, reply: str, meant: tuple[Expect, ...]) -> None:
+def test_a_receive_step_is_read_as_written(tmp_path: Path, reply: str, meant: tuple[Expect, ...]) -> None:
     steps = f"steps:\n  - {{victim: SELECT 1, reply: later}}\n  - {{receive: victim{reply}}}"
     step = load_one(tmp_path, f"requirement: MUS-1\n{steps}").steps[1]
     assert vars(step) | {"place": HERE} == vars(Receive("victim", meant, HERE))
@@ -203,7 +203,7 @@ REPLIES = [
 
 
 @pytest.mark.parametrize(("said", "meant"), REPLIES, ids=[said for said, _ in REPLIES])
-def test_a_reply_is_read_as_said(tmp_path: Path, said: str, meant: tuple[Expect, ...]) -> None:
+def test_a_reply_is_read_as_written(tmp_path: Path, said: str, meant: tuple[Expect, ...]) -> None:
     step = load_step(tmp_path, f"- killer: SELECT 1\n  reply: {said}")
     assert isinstance(step, Send)
     assert step.reply == meant
@@ -232,7 +232,7 @@ HOLES = [
 
 
 @pytest.mark.parametrize(("said", "meant"), HOLES, ids=[said for said, _ in HOLES])
-def test_a_hole_is_read_as_said(tmp_path: Path, said: str, meant: Hole) -> None:
+def test_a_placeholder_is_read_as_written(tmp_path: Path, said: str, meant: Hole) -> None:
     step = load_step(tmp_path, f"- killer: a {said} b")
     assert isinstance(step, Send)
     assert step.statement.pieces == ("a ", meant, " b")
@@ -251,14 +251,14 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("statement", "named"), NAMED, ids=[said for said, _ in NAMED])
-def test_only_a_session_whose_very_id_a_statement_holds_is_named(
+def test_only_a_session_whose_unchanged_id_a_statement_contains_is_named(
     tmp_path: Path, statement: str, named: set[str]
 ) -> None:
     case = load_one(tmp_path, f'requirement: MUS-1\nsteps:\n  - killer: "{statement}"')
     assert case.may_be_killed == named
 
 
-def test_what_may_end_is_what_ends_or_any_outcome_ends(tmp_path: Path) -> None:
+def test_sessions_that_may_end_are_those_of_ends_and_of_any_outcome(tmp_path: Path) -> None:
     body = "steps:\n  - killer: SELECT 1\n    reply: observed\n"
     claims = load_one(tmp_path, "requirement: MUS-1\nends: [victim]\n" + body.replace("observed", "ok"))
     observes = load_one(
@@ -355,7 +355,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("said", "meant"), OUTCOMES, ids=[said for said, _ in OUTCOMES])
-def test_an_outcome_is_read_as_said(tmp_path: Path, said: str, meant: KnownOutcome) -> None:
+def test_an_outcome_is_read_as_written(tmp_path: Path, said: str, meant: KnownOutcome) -> None:
     body = f"requirement: OBS-1\nrepeat: 7\nsteps:\n  - killer: x\n    reply: observed\nobserve:\n  seen: {said}"
     case = load_one(tmp_path, body)
     assert case.outcomes == (meant,)
@@ -367,7 +367,7 @@ TEXTS += ["2020-01-01", "True", "FALSE", "Null", "NULL", "+1", "-0", "=", "<<", 
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_yaml_1_1_takes_for_something_else_stays_as_it_is_written(tmp_path: Path, text: str) -> None:
+def test_text_that_yaml_1_1_would_convert_is_kept_as_written(tmp_path: Path, text: str) -> None:
     body = f"requirement: MUS-1\nparameters: {{how: [{text}]}}\nsteps:\n  - killer: SELECT ${{how}}"
     case = load_one(tmp_path, body)
     step = case.steps[0]
@@ -379,14 +379,14 @@ def test_what_yaml_1_1_takes_for_something_else_stays_as_it_is_written(tmp_path:
 @pytest.mark.parametrize(
     "text", [text for text in TEXTS if text not in {"12345678901234567890", "on", "off", "yes", "no"}]
 )
-def test_what_yaml_1_1_takes_for_something_else_is_a_good_statement(tmp_path: Path, text: str) -> None:
+def test_text_that_yaml_1_1_would_convert_is_a_valid_statement(tmp_path: Path, text: str) -> None:
     step = load_step(tmp_path, f"- killer: {text}")
     assert isinstance(step, Send)
     assert step.statement.text == text
 
 
 @pytest.mark.parametrize("name", ["on", "off", "yes", "no", "y", "n"])
-def test_a_session_may_have_a_name_that_yaml_1_1_takes_for_a_truth_value(tmp_path: Path, name: str) -> None:
+def test_a_session_can_have_a_name_that_yaml_1_1_would_convert_to_a_boolean(tmp_path: Path, name: str) -> None:
     case = load_one(tmp_path, f"requirement: MUS-1\nsteps:\n  - {name}: SELECT 1\nends: [{name}]", f"{{{name}: {{}}}}")
     assert case.ends == {name}
 
@@ -400,7 +400,9 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("content", ENCODINGS.values(), ids=list(ENCODINGS))
-def test_a_file_loads_however_an_editor_saves_it(tmp_path: Path, content: bytes) -> None:
+def test_a_file_loads_with_a_byte_order_mark_windows_line_ends_or_unicode_letters(
+    tmp_path: Path, content: bytes
+) -> None:
     assert [case.id for case in load_cases(write(tmp_path, content))] == ["first-case", "second-case", "second-case"]
 
 
@@ -455,7 +457,7 @@ def test_steps_can_be_repeated(tmp_path: Path) -> None:
     assert (connect.session, say.session) == ("victim", "victim")
 
 
-def test_what_is_repeated_names_sessions_as_other_steps_do(tmp_path: Path) -> None:
+def test_repeated_steps_name_sessions_like_other_steps(tmp_path: Path) -> None:
     body = "requirement: MUS-1\nsteps:\n  - repeat: 2\n    steps:\n      - killer: KILL '${victim.id}'"
     assert load_one(tmp_path, body).may_be_killed == {"victim"}
 
@@ -478,7 +480,7 @@ def test_a_user_is_created_by_a_step(tmp_path: Path) -> None:
     assert step.session == "victim"
 
 
-def test_a_users_name_can_begin_like_anothers(tmp_path: Path) -> None:
+def test_a_user_name_can_extend_the_name_of_another_user(tmp_path: Path) -> None:
     body = "requirement: MUS-1\nsteps:\n  - killer: SELECT 1"
     case = load_one(tmp_path, body, "{killer: {}, other: {name_extends: killer}}")
     assert [spec.name_extends for spec in case.sessions] == [None, "killer"]

@@ -31,7 +31,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "what"), BAD.values(), ids=list(BAD))
-def test_what_can_hold_no_comment_is_refused_with_its_place(tmp_path: Path, text: str, what: str) -> None:
+def test_an_invalid_file_is_refused_with_its_place(tmp_path: Path, text: str, what: str) -> None:
     content, line, column = placed(text)
     path = write(tmp_path, content)
     with pytest.raises(SourceError) as caught:
@@ -39,7 +39,7 @@ def test_what_can_hold_no_comment_is_refused_with_its_place(tmp_path: Path, text
     assert (caught.value.place, what in caught.value.what) == (Place(path, line, column), True), str(caught.value)
 
 
-def test_an_unclosed_quote_is_named_where_it_opens(tmp_path: Path) -> None:
+def test_an_unclosed_quote_is_reported_at_its_beginning(tmp_path: Path) -> None:
     before, _, after = one_case("requirement: MUS-1\nsteps:\n  - killer: @@'SELECT 1").partition("@@")
     with pytest.raises(SourceError) as caught:
         load_cases(write(tmp_path, before + after))
@@ -53,14 +53,14 @@ def test_a_number_of_any_length_is_a_problem_of_the_file(tmp_path: Path) -> None
     assert caught.value.place.line == VALID[: VALID.index("repeat: 2")].count("\n") + 1
 
 
-def test_a_newer_format_is_named_before_what_is_new_in_it(tmp_path: Path) -> None:
+def test_a_newer_format_is_reported_before_its_unknown_keys(tmp_path: Path) -> None:
     newer = VALID.replace("format: 1", "format: 2").replace("about:", "summary:")
     with pytest.raises(SourceError) as caught:
         load_cases(write(tmp_path, newer))
     assert "unknown format 2" in caught.value.what
 
 
-def test_an_id_in_two_files_is_named_at_its_second_use_with_the_first(tmp_path: Path) -> None:
+def test_an_id_in_two_files_is_reported_at_its_second_use_with_the_first(tmp_path: Path) -> None:
     first, second = write(tmp_path, VALID, "one.yaml"), write(tmp_path, VALID, "two.yaml")
     cases = [*load_cases(first), *load_cases(second)]
     with pytest.raises(SourceError) as caught:
@@ -69,11 +69,11 @@ def test_an_id_in_two_files_is_named_at_its_second_use_with_the_first(tmp_path: 
     assert str(Place(first, 7, 5)) in caught.value.what
 
 
-def test_the_ids_of_one_file_are_no_duplicates_of_themselves(tmp_path: Path) -> None:
+def test_the_ids_of_one_file_are_no_duplicates(tmp_path: Path) -> None:
     refuse_duplicates(load_cases(write(tmp_path, VALID)))
 
 
-def test_a_file_that_is_not_there_is_a_problem_with_advice(tmp_path: Path) -> None:
+def test_a_nonexistent_file_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"missing\.yaml:1:1: can't be read: No such file"):
         load_cases(tmp_path / "missing.yaml")
 
@@ -92,7 +92,7 @@ BYTES = {
 
 
 @pytest.mark.parametrize("content", BYTES.values(), ids=list(BYTES))
-def test_what_is_not_utf_8_is_refused_with_the_position_of_the_byte(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_utf_8_is_refused_with_the_position_of_the_byte(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(SourceError, match=r"is not UTF-8 text \(byte [0-9]+\)\n +hint: save the file as UTF-8"):
         load_cases(write(tmp_path, content))
 
@@ -115,7 +115,7 @@ REGISTERS = {
 
 
 @pytest.mark.parametrize(("text", "what"), REGISTERS.values(), ids=list(REGISTERS))
-def test_a_bad_register_is_refused_at_its_place(tmp_path: Path, text: str, what: str) -> None:
+def test_an_invalid_register_is_refused_at_its_place(tmp_path: Path, text: str, what: str) -> None:
     before, _, after = text.partition("@@")
     path = write(tmp_path, VALID, register=before + after)
     with pytest.raises(SourceError) as caught:

@@ -138,7 +138,7 @@ def test_a_statement_in_one_of_the_allowed_shapes_is_accepted(statement: str) ->
     assert shape_problem(statement, OURS) is None
 
 
-def test_the_registers_words_and_the_profiles_are_the_only_ones() -> None:
+def test_only_words_of_the_register_and_of_the_profile_are_accepted() -> None:
     assert shape_problem("KILL app '12'", OPEN) is None
     assert shape_problem("KILL app '12'", OURS, {"APP"}) is None
     found = shape_problem("KILL sesssion '12'", OURS)
@@ -246,7 +246,7 @@ def load(folder: Path, statement: str, register: str = REGISTER + "harmless: [SE
         "EXECUTE p USING @id",
     ],
 )
-def test_a_statement_that_would_go_around_the_guard_is_refused(tmp_path: Path, statement: str) -> None:
+def test_a_statement_that_would_bypass_the_guard_is_refused(tmp_path: Path, statement: str) -> None:
     with pytest.raises(
         SourceError, match=r"in a statement that can kill sessions|in one of the|unknown whether"
     ) as caught:
@@ -268,11 +268,11 @@ def test_a_statement_that_would_go_around_the_guard_is_refused(tmp_path: Path, s
         "${sleep}",
     ],
 )
-def test_one_that_passes_the_guard_or_ends_nothing_is_accepted(tmp_path: Path, statement: str) -> None:
+def test_a_statement_that_passes_the_guard_or_ends_no_session_is_accepted(tmp_path: Path, statement: str) -> None:
     load(tmp_path, statement)
 
 
-def test_without_a_list_of_harmless_ones_nothing_is_asked(tmp_path: Path) -> None:
+def test_without_a_list_of_harmless_statements_any_unguarded_statement_is_accepted(tmp_path: Path) -> None:
     load(tmp_path, "SHUTDOWN", REGISTER)
 
 

@@ -61,7 +61,7 @@ def test_pairs_are_the_same_every_time_and_fewer_than_the_product() -> None:
     assert len(combinations([7, 5, 2], "pairs")) == 35
 
 
-def test_a_state_is_put_where_do_names_it(tmp_path: Path) -> None:
+def test_the_steps_of_a_state_are_inserted_where_do_names_the_state(tmp_path: Path) -> None:
     found = load(tmp_path, STATES)
     assert list(found) == ["the-first-idle", "the-first-busy", "the-second-idle", "the-second-busy"]
     assert [type(step) for step in found["the-second-idle"]] == [Send, Disconnect]
@@ -87,11 +87,11 @@ def test_a_step_of_a_state_has_the_place_where_the_state_is_written(tmp_path: Pa
     assert "wait: {nobody" in caught.value.place.path.read_text("utf-8").splitlines()[caught.value.place.line - 1]
 
 
-def test_combine_takes_fewer_combinations(tmp_path: Path) -> None:
+def test_combine_reduces_the_combinations(tmp_path: Path) -> None:
     assert list(load(tmp_path, STATES + "combine: values\n")) == ["the-first-idle", "the-second-busy"]
 
 
-def test_a_case_reads_unread_replies_and_clients_that_leave(tmp_path: Path) -> None:
+def test_a_case_can_have_unread_replies_and_clients_that_disconnect(tmp_path: Path) -> None:
     body = "requirement: MUS-1\nsteps:\n  - victim: SELECT 1\n    reply: unread\n  - disconnect: killer\n"
     said, left = load_one(tmp_path, body).steps
     assert isinstance(said, Send)

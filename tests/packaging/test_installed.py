@@ -96,7 +96,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(base / "env", folder)
 
 
-def test_the_suite_runs_in_any_folder_and_its_record_becomes_pages(installed: Installed) -> None:
+def test_the_suite_runs_in_any_folder_and_its_record_can_be_published(installed: Installed) -> None:
     done = installed.command("run", "-n", "2", "--requirement", "SYN-1", "--requirement", "PAR-2", "--record", "r.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
@@ -110,7 +110,7 @@ def test_the_suite_runs_in_any_folder_and_its_record_becomes_pages(installed: In
     assert f"suite {VERSION}" in (installed.folder / "site" / "report.md").read_text("utf-8")
 
 
-def test_a_case_is_named_as_the_screen_shows_it(installed: Installed) -> None:
+def test_a_case_can_be_chosen_by_the_name_on_the_screen(installed: Installed) -> None:
     done = installed.command("explain", "SYN-1")
     assert (done.returncode, "  cases/forms.yaml::serial-form\n" in done.stdout) == (0, True), done.stdout
     done = installed.command("run", "cases/forms.yaml::serial-form", "-q")
@@ -130,7 +130,7 @@ def test_the_second_suite_is_named_by_its_folder_everywhere(installed: Installed
     assert result["place"].startswith("kill/cases/query.yaml:")
 
 
-def test_the_doctor_examines_the_simulator_which_takes_a_free_port(installed: Installed) -> None:
+def test_the_doctor_examines_the_simulator_on_a_free_port(installed: Installed) -> None:
     with installed.simulator() as dsn:
         done = installed.command("doctor", "--dsn", dsn)
     found = re.search(r"(\d+) of (\d+) cases can be decided: nothing is missing", done.stdout)
@@ -148,7 +148,7 @@ def test_lint_checks_the_cases_and_profiles_that_were_installed(installed: Insta
     ), done.stderr
 
 
-def test_accounts_are_prepared_for_them(installed: Installed) -> None:
+def test_accounts_are_prepared_for_the_installed_cases(installed: Installed) -> None:
     done = installed.command("accounts")
     assert done.returncode == 0, done.stderr
     assert "CREATE USER" in done.stdout
@@ -160,7 +160,9 @@ def test_a_defect_is_proved(installed: Installed) -> None:
     assert (done.returncode, "0 fail" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
-def test_where_no_package_is_called_like_ours_python_m_does_the_same(installed: Installed, tmp_path: Path) -> None:
+def test_python_m_does_the_same_in_a_folder_without_a_package_of_the_same_name(
+    installed: Installed, tmp_path: Path
+) -> None:
     python = str(installed.environment / "bin" / "python")
     done = _done([python, "-m", "runner", "explain", "SYN-1"], tmp_path)
     assert (done.returncode, done.stdout) == (0, installed.command("explain", "SYN-1").stdout)
@@ -182,7 +184,7 @@ def without_cases(installed: Installed) -> Iterator[Installed]:
 
 
 @pytest.mark.parametrize("arguments", NEED_CASES, ids=lambda words: words[0])
-def test_where_no_cases_are_every_command_that_needs_some_has_exit_code_4(
+def test_without_cases_every_command_that_needs_cases_is_exit_code_4(
     without_cases: Installed, arguments: list[str]
 ) -> None:
     done = without_cases.command(*arguments)

@@ -116,7 +116,7 @@ def results(record: Path) -> list[dict[str, Any]]:
 # What runs, and what it leaves alone
 
 
-def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp_path: Path) -> None:
+def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server, tmp_path: Path) -> None:
     server.prepare(workers=2)
     before, record = server.users(), tmp_path / "record.json"
     done = run_pytest("cases", "-q", "-n", "2", *server.options, "--send-withheld", "--record", str(record))
@@ -152,14 +152,14 @@ def test_prepared_accounts_decide_all_that_needs_no_new_user(server: Server, tmp
     }
 
 
-def test_what_needs_nothing_else_is_exit_code_0(server: Server) -> None:
+def test_cases_that_need_only_prepared_accounts_are_exit_code_0(server: Server) -> None:
     server.prepare()
     done = run_pytest("cases/reserved.yaml", "-q", "--requirement", "PAR-3", *server.options)
     assert done.code == 0, done.screen
     assert "PAR-3  conforms 12" in done.screen
 
 
-def test_a_dsns_user_that_may_create_tables_makes_those_that_cases_need(server: Server) -> None:
+def test_a_dsns_user_that_may_create_tables_creates_those_that_cases_need(server: Server) -> None:
     server.prepare(watches=(*WATCHES, "CREATE TABLE"))
     done = run_pytest("cases/consequences.yaml", "-q", "--requirement", "IMP-5", *server.options)
     assert done.code == 0, done.screen
@@ -168,7 +168,7 @@ def test_a_dsns_user_that_may_create_tables_makes_those_that_cases_need(server: 
     assert server.administer("SELECT TABLE_NAME FROM DBA_TABLES WHERE OWNER = 'WATCHER'") == []
 
 
-def test_an_administrator_that_the_file_vouches_for_acts_in_cases(server: Server) -> None:
+def test_the_administrator_is_used_in_cases_if_the_file_permits_it(server: Server) -> None:
     server.prepare(watches=(*WATCHES, "ALTER SYSTEM"))
     server.edit("administrator: false", "administrator: true")
     done = run_pytest("cases", "-q", "-k", "administrators", *server.options)
@@ -197,7 +197,7 @@ def test_a_defect_deviates_with_prepared_accounts_too(server: Server, requiremen
 
 
 @pytest.mark.parametrize("server", [("--defect", "locks-the-user-out")], indirect=True)
-def test_an_account_that_a_case_locked_out_makes_later_cases_undecided(server: Server, tmp_path: Path) -> None:
+def test_an_account_that_a_case_locked_out_makes_later_cases_inconclusive(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL + "\nparameters: {which: [first, second, third]}\nnote: ${which}")
     record = tmp_path / "record.json"
@@ -209,7 +209,7 @@ def test_an_account_that_a_case_locked_out_makes_later_cases_undecided(server: S
 # What an account may not be
 
 
-def test_an_account_that_somebody_else_uses_is_left_alone(server: Server, tmp_path: Path) -> None:
+def test_an_account_with_foreign_sessions_is_not_used(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL)
     users = server.holders()
@@ -228,7 +228,7 @@ def test_an_account_that_somebody_else_uses_is_left_alone(server: Server, tmp_pa
     assert run_pytest(*own(tmp_path), *server.options).code == 0
 
 
-def test_a_session_that_is_still_winding_down_is_waited_for(server: Server, tmp_path: Path) -> None:
+def test_a_run_waits_until_other_sessions_of_its_accounts_are_closed(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL)
     record = tmp_path / "record.json"
@@ -244,7 +244,7 @@ def test_a_session_that_is_still_winding_down_is_waited_for(server: Server, tmp_
     assert [row["verdict"] for row in results(record)] == ["conforms"]
 
 
-def test_of_two_accounts_the_one_that_nobody_uses_is_taken(server: Server, tmp_path: Path) -> None:
+def test_of_two_accounts_the_one_without_foreign_sessions_is_used(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, KILL)
     with server.connect(*server.holders()[0]) as stranger:
@@ -252,7 +252,7 @@ def test_of_two_accounts_the_one_that_nobody_uses_is_taken(server: Server, tmp_p
         stranger.ping(reconnect=False)
 
 
-def test_grants_that_no_account_has_are_undecided(server: Server, tmp_path: Path) -> None:
+def test_a_case_with_grants_that_no_account_has_is_inconclusive(server: Server, tmp_path: Path) -> None:
     server.prepare()
     server.edit(r"^.*ALTER SYSTEM\].*\n", "")
     write_case(tmp_path, KILL)
@@ -261,7 +261,7 @@ def test_grants_that_no_account_has_are_undecided(server: Server, tmp_path: Path
     assert "needs a prepared account with ALTER SYSTEM; the accounts file has none" in done.screen
 
 
-def test_more_accounts_at_a_time_than_there_are_is_undecided(server: Server, tmp_path: Path) -> None:
+def test_a_case_that_needs_more_accounts_than_exist_is_inconclusive(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(
         tmp_path, KILL + "\nsessions: {killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, a: {}, b: {}, c: {}}"
@@ -271,7 +271,7 @@ def test_more_accounts_at_a_time_than_there_are_is_undecided(server: Server, tmp
     assert "needs more accounts without a privilege at a time than the 2 that the accounts file has" in done.screen
 
 
-def test_a_case_that_says_a_password_is_not_run(server: Server, tmp_path: Path) -> None:
+def test_a_case_that_sends_a_password_is_not_run(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, "steps:\n  - killer: SELECT '${killer.password}' FROM DUAL\n    reply: rows")
     done = run_pytest(*own(tmp_path), *server.options)
@@ -280,7 +280,7 @@ def test_a_case_that_says_a_password_is_not_run(server: Server, tmp_path: Path) 
     assert not any(password in done.screen for password in server.passwords)
 
 
-def test_workers_share_no_account_and_a_crashed_workers_share_goes_to_the_next_one() -> None:
+def test_workers_share_no_account_and_the_next_worker_gets_the_accounts_of_a_crashed_one() -> None:
     grants = frozenset({"ALTER SYSTEM"})
     made = [PreparedAccount(f"U{number}", "p", grants if number % 2 else frozenset()) for number in range(8)]
     shares = Shares(PreparedAccounts(tuple(made)), 2)
@@ -304,7 +304,7 @@ def test_too_few_accounts_for_the_workers_is_exit_code_4(server: Server) -> None
     assert done.shows_no_internals()
 
 
-def test_a_file_that_others_can_read_is_exit_code_4(server: Server) -> None:
+def test_a_file_that_other_users_can_read_is_exit_code_4(server: Server) -> None:
     server.prepare()
     server.file.chmod(0o640)
     done = run_pytest("cases", "-q", *server.options)
@@ -335,7 +335,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("body", "said"), BROKEN.values(), ids=list(BROKEN))
-def test_a_broken_file_is_exit_code_4_with_its_place_and_without_what_it_says(
+def test_an_invalid_file_is_exit_code_4_with_its_place_and_without_its_content(
     tmp_path: Path, body: str, said: str
 ) -> None:
     path = tmp_path / "mine.yaml"
@@ -405,7 +405,7 @@ def test_the_command_writes_a_file_for_its_owner_alone_and_never_over_another(tm
     assert path.read_text(encoding="utf-8") == written
 
 
-def test_dropping_removes_what_was_prepared(server: Server) -> None:
+def test_drop_removes_the_prepared_accounts(server: Server) -> None:
     before = server.users()
     server.prepare(workers=2)
     assert len(server.users()) == len(before) + 11
@@ -416,7 +416,7 @@ def test_dropping_removes_what_was_prepared(server: Server) -> None:
     assert server.users() == sorted([*before, "WATCHER"])
 
 
-def test_the_sql_is_spelled_as_the_profile_says(tmp_path: Path) -> None:
+def test_the_sql_has_the_spellings_of_the_profile(tmp_path: Path) -> None:
     printed = run_command("accounts", "--profile", "seekdb", "--out", str(tmp_path / "mine.yaml"))
     assert printed.code == 0
     assert re.search(r"^CREATE USER KSC_USER_1 IDENTIFIED BY '[\w#]+';$", printed.screen, re.MULTILINE)
@@ -424,7 +424,7 @@ def test_the_sql_is_spelled_as_the_profile_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "two", "1000"])
-def test_a_number_of_workers_that_makes_no_sense_is_exit_code_4(number: str, tmp_path: Path) -> None:
+def test_an_invalid_number_of_workers_is_exit_code_4(number: str, tmp_path: Path) -> None:
     done = run_command("accounts", "--workers", number, "--out", str(tmp_path / "mine.yaml"))
     assert done.code == 4
     assert "is not a number of workers" in done.screen

@@ -25,12 +25,12 @@ def check(run: WholeRun, said: int, tolerance: float) -> None:
     assert abs(run.definitions / said - 1) < tolerance, f"a run sends {run.definitions}: write that number there"
 
 
-def test_the_page_says_how_many_statements_create_grant_revoke_and_drop(
+def test_the_documented_number_of_create_grant_revoke_and_drop_statements_is_that_of_a_run(
     said: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     run, _ = by_one_process(tmp_path_factory)
     check(run, said[0], 0.3)  # how many users cases need at the same time differs from run to run
 
 
-def test_the_page_says_how_many_with_one_case_at_a_time(said: tuple[int, int], tmp_path: Path) -> None:
+def test_the_documented_number_is_that_of_a_run_with_one_case_at_a_time(said: tuple[int, int], tmp_path: Path) -> None:
     check(counted(tmp_path / "record.json", "--in-flight", "1"), said[1], 0.05)

@@ -68,7 +68,7 @@ def users(dsn: Dsn) -> tuple[tuple[str | None, ...], ...]:
     return rows(dsn, "SELECT USERNAME FROM ALL_USERS WHERE USERNAME LIKE 'KSC_%'")
 
 
-def test_cases_wait_side_by_side_and_are_reported_in_order_with_their_own_durations(tmp_path: Path) -> None:
+def test_cases_wait_at_the_same_time_and_are_reported_in_order_with_their_own_durations(tmp_path: Path) -> None:
     write_cases(tmp_path, quick=ENDS, long=f"{ENDS}\nwatch: 2", other=f"{ENDS}\nwatch: 2", last=ENDS)
     junit = tmp_path / "junit.xml"
     done = run_pytest(*own(tmp_path), "-v", "--in-flight", "16", "--durations=0", f"--junitxml={junit}")
@@ -126,7 +126,7 @@ def test_no_other_case_runs_beside_one_that_runs_alone(tmp_path: Path, simulator
     assert max(halves[: halves.index(most) // 2]) <= 2, "two users, of one case, as long as cases ran alone"
 
 
-def test_what_a_crash_does_to_other_cases_is_not_blamed_on_them(tmp_path: Path) -> None:
+def test_only_the_case_that_crashes_the_server_deviates(tmp_path: Path) -> None:
     simulator = SimulatorProcess("--defect", "crashes-at-a-kill-of-the-own-session")
     own_end = (
         "steps:\n  - victim: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: [ok, interrupted, connection-lost]"
@@ -147,7 +147,7 @@ def test_what_a_crash_does_to_other_cases_is_not_blamed_on_them(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("defect", ["ends-the-next", "ends-everyone"])
-def test_a_session_that_a_neighbour_ended_is_blamed_on_the_neighbour(tmp_path: Path, defect: str) -> None:
+def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: Path, defect: str) -> None:
     simulator = SimulatorProcess("--defect", defect)
     harmless = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows\nwatch: 2"
     write_cases(tmp_path, harmless=harmless, harmful=ENDS, other=harmless)
@@ -195,7 +195,7 @@ def test_a_server_with_few_connections_gets_fewer_cases_at_a_time(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", ["0", "65", "many"])
-def test_a_number_of_cases_that_is_none_is_refused(number: str) -> None:
+def test_an_invalid_number_of_cases_in_flight_is_refused(number: str) -> None:
     done = run_pytest("cases/forms.yaml", "--in-flight", number)
     assert done.code == 4
     assert "is no number of cases from 1 to 64" in done.screen

@@ -17,7 +17,7 @@ SERVERS = {
 }
 
 
-def test_by_default_the_simulator_does_what_the_page_shows(tmp_path: Path) -> None:
+def test_by_default_the_simulator_behaves_as_the_specification_shows(tmp_path: Path) -> None:
     run = run_suite(tmp_path / "record.json", "--strict", "--requirement", "EXA-5", "--requirement", "EXA-7")
     observed = {row["requirement"]: set(row["observed"]) for row in run.results(level="observe")}
     assert observed == {"EXA-5": {"it sees it"}, "EXA-7": {"OK, then the connection closes"}}

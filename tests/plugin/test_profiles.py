@@ -65,7 +65,7 @@ def says_sleep(case: Case) -> bool:
     return any(hole.word == "sleep" for statement in statements for hole in statement.holes)
 
 
-def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path) -> None:
+def test_the_doctor_counts_the_cases_affected_by_undefined_classes_and_words(tmp_path: Path) -> None:
     cases = [case for path in case_files(ROOT / "cases") for case in load_cases(path)]
     (tmp_path / "mine.yaml").write_text(
         cut(cut(TEXT, "  syntax:\n", "  unknown-name:\n"), "  sleep:\n", "\n# Error"), "utf-8"
@@ -88,7 +88,7 @@ def test_the_doctor_counts_what_undefined_classes_and_words_cost(tmp_path: Path)
         assert f"fix: add {section}: {{{name}: …}} to the profile" in done.screen
 
 
-def test_a_run_with_an_undefined_class_is_undecided_and_accuses_nobody(tmp_path: Path) -> None:
+def test_a_run_with_an_undefined_class_is_inconclusive_without_a_deviation(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(cut(TEXT, "  syntax:\n", "  unknown-name:\n"), "utf-8")
     simulator = SimulatorProcess()
     try:

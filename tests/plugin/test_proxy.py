@@ -40,7 +40,7 @@ def test_every_case_is_decided_as_on_the_server_itself(
 
 
 @pytest.mark.parametrize("in_flight", ["1", "8"])
-def test_an_ok_without_effect_is_not_blamed_on_the_server_where_ids_are_not_tied_to_connections(
+def test_an_ok_without_effect_is_inconclusive_where_ids_are_not_tied_to_connections(
     tmp_path: Path, start: Start, in_flight: str
 ) -> None:
     """The statement may have reached another server; then no further one is sent, as the id may be somebody else's."""
@@ -63,7 +63,7 @@ DEFECTS = {
 
 
 @pytest.mark.parametrize(("defect", "requirement"), DEFECTS.items(), ids=list(DEFECTS))
-def test_a_defect_is_caught_for_its_requirement(tmp_path: Path, start: Start, defect: str, requirement: str) -> None:
+def test_a_defect_is_detected_for_its_requirement(tmp_path: Path, start: Start, defect: str, requirement: str) -> None:
     options = ["--requirement", requirement, "--settle", "1", "--statement-limit", "2", "--maxfail", "3"]
     run = run_suite(tmp_path / "record.json", *options, "--dsn", start(*PLAIN, "--defect", defect))
     assert run.code == 1, run.screen
@@ -74,7 +74,7 @@ def test_a_defect_is_caught_for_its_requirement(tmp_path: Path, start: Start, de
 # ODP with its default settings
 
 
-def test_where_odp_makes_up_the_list_a_run_stops_before_any_verdict_and_names_the_remedies(
+def test_where_odp_creates_the_process_list_a_run_stops_before_any_verdict_and_names_the_remedies(
     tmp_path: Path, start: Start
 ) -> None:
     run = run_suite(tmp_path / "record.json", "--dsn", start(*LISTS_ITSELF))
@@ -84,7 +84,7 @@ def test_where_odp_makes_up_the_list_a_run_stops_before_any_verdict_and_names_th
         assert remedy in run.screen
 
 
-def test_a_run_that_goes_on_anyway_accuses_nobody_and_sends_no_statement_that_ends_sessions(
+def test_a_run_with_anyway_has_no_deviation_and_sends_no_statement_that_kills_sessions(
     tmp_path: Path, start: Start
 ) -> None:
     run = run_suite(tmp_path / "record.json", "--anyway", "--strict", "-n", "2", "--dsn", start(*LISTS_ITSELF))

@@ -179,7 +179,7 @@ def test_the_doctor_examines_for_the_cases_of_all_registers_that_are_named(setup
     assert (shown.code, "cancel-own" in shown.screen) == (0, True), shown.screen
 
 
-def test_a_requirement_that_means_two_things_is_refused_with_both_places(tmp_path: Path) -> None:
+def test_a_requirement_with_two_meanings_is_refused_with_both_places(tmp_path: Path) -> None:
     write_other(tmp_path / "one")
     write_other(
         tmp_path / "two", CASES.replace("id: cancel", "id: stop"), REGISTER.replace("an id that", "a number that")
@@ -192,7 +192,7 @@ def test_a_requirement_that_means_two_things_is_refused_with_both_places(tmp_pat
     assert run_command("lint", *paths).code == 1
 
 
-def test_a_requirement_that_means_the_same_in_both_is_one_requirement(setup: Setup) -> None:
+def test_a_requirement_with_the_same_meaning_in_both_is_one_requirement(setup: Setup) -> None:
     write_other(setup.folder / "again", CASES.replace("id: cancel", "id: stop").replace("FOREIGN", setup.foreign))
     record = setup.record("other", "again", options=("--requirement", "CAN-1"))
     assert [(row["name"], row["verdict"]) for row in record["results"]] == [

@@ -41,9 +41,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record
 
 
-def test_workers_come_to_the_same_verdicts_as_one_process(
-    alone: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_workers_have_the_same_verdicts_as_one_process(alone: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     run, record = by_workers(tmp_path_factory)
     assert run.code == 0, run.screen
     assert results(record) == results(alone)
@@ -61,7 +59,7 @@ def test_a_finding_of_a_worker_is_shown_like_one_of_a_single_process(tmp_path: P
     assert done.shows_no_internals()
 
 
-def test_a_bad_dsn_is_said_once_and_not_by_every_worker() -> None:
+def test_an_invalid_dsn_is_reported_once_and_not_by_every_worker() -> None:
     done = run_pytest("cases/forms.yaml", "-n", "2", "--dsn", "oceanbase://SYS:s3cretWord@127.0.0.1:port/")
     assert done.code == 4
     assert done.screen.count("--dsn: the DSN's port") == 1
@@ -100,7 +98,7 @@ def test_a_case_is_chosen_by_its_file_and_name(tmp_path: Path) -> None:
     assert list(results(record)) == ["plain-form"]
 
 
-def test_what_chooses_nothing_is_exit_code_5_and_no_conformance() -> None:
+def test_a_selection_of_no_cases_is_exit_code_5_and_no_conformance() -> None:
     done = run_pytest("cases/forms.yaml", "-k", "no_such_case")
     assert done.code == 5
     assert "conforms" not in done.screen
@@ -222,7 +220,7 @@ def children(parent: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
-def test_a_run_whose_leftovers_cannot_be_removed_runs_all_the_same(tmp_path: Path, simulator: Dsn) -> None:
+def test_a_run_succeeds_if_leftovers_cannot_be_listed(tmp_path: Path, simulator: Dsn) -> None:
     profile = (ROOT / "runner/profiles/oceanbase-oracle.yaml").read_text(encoding="utf-8")
     own_profile = tmp_path / "own.yaml"
     own_profile.write_text(profile.replace("SELECT USERNAME FROM", "SELEC USERNAME FROM"), encoding="utf-8")
@@ -241,7 +239,7 @@ def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulat
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
-def test_a_long_run_says_now_and_then_how_far_it_is(tmp_path: Path, workers: tuple[str, ...]) -> None:
+def test_a_long_run_reports_its_progress(tmp_path: Path, workers: tuple[str, ...]) -> None:
     steps = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows"
     write_case(tmp_path, f"{steps}\nparameters: {{who: [a, b, c, d, e, f]}}\nnote: ${{who}}")
     (tmp_path / "often.py").write_text("from runner.plugin import progress\nprogress.EVERY = 0.0\n", encoding="utf-8")

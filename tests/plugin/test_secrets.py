@@ -76,7 +76,7 @@ def written(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
-def test_a_failing_run_shows_it_nowhere(given: Given, workers: list[str], tmp_path: Path) -> None:
+def test_a_failing_run_does_not_show_the_password(given: Given, workers: list[str], tmp_path: Path) -> None:
     write_case(tmp_path, DEVIATES)
     out = tmp_path / "out"
     out.mkdir()
@@ -88,13 +88,13 @@ def test_a_failing_run_shows_it_nowhere(given: Given, workers: list[str], tmp_pa
     assert_hidden(done.screen, *written(out))
 
 
-def test_the_list_of_cases_does_not_show_it(given: Given) -> None:
+def test_the_list_of_cases_does_not_show_the_password(given: Given) -> None:
     done = run_given(given, "cases/forms.yaml", "--collect-only", "-v")
     assert done.code == 0
     assert_hidden(done.screen)
 
 
-def test_a_target_that_is_gone_does_not_show_it(given: Given, target: Dsn) -> None:
+def test_an_unreachable_target_does_not_show_the_password(given: Given, target: Dsn) -> None:
     here, gone = f":{target.port}/", ":1/"
     moved = Given(
         [option.replace(here, gone) for option in given.options],
@@ -124,7 +124,7 @@ threading.Thread.start = start
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGE.values(), ids=list(SABOTAGE))
-def test_what_breaks_a_login_does_not_show_it(target: Dsn, sabotage: str, tmp_path: Path) -> None:
+def test_a_crash_during_a_login_does_not_show_the_password(target: Dsn, sabotage: str, tmp_path: Path) -> None:
     (tmp_path / "saboteur.py").write_text(sabotage)
     options = ["-p", "saboteur", "--requirement", "SYN-2", "-l", "--full-trace", "-vv", "--dsn", target.text]
     done = subprocess.run(  # a start, as only that reads PYTHONPATH
@@ -142,7 +142,7 @@ def test_what_breaks_a_login_does_not_show_it(target: Dsn, sabotage: str, tmp_pa
     assert_hidden(done.stdout)
 
 
-def test_no_process_that_a_run_starts_carries_it(given: Given) -> None:
+def test_no_process_that_a_run_starts_shows_the_password(given: Given) -> None:
     arguments = ["cases/ending.yaml", "-k", "idle", "-n", "2", "-q"]
     process = subprocess.Popen(
         pytest_command(*arguments, *given.options),
@@ -188,14 +188,14 @@ def descendants(ancestor: int) -> list[str]:
 # Which of them counts, and what is said of it
 
 
-def test_the_environments_target_is_named_with_where_it_is_from(target: Dsn) -> None:
+def test_the_environments_target_is_named_with_its_source(target: Dsn) -> None:
     done = run_given(Given(environment={"KSC_DSN": target.text}), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 0
     assert f"target from KSC_DSN: {target.shown}, profile" in done.screen
     assert "embedded" not in done.screen
 
 
-def test_the_command_lines_target_comes_before_the_environments(target: Dsn) -> None:
+def test_the_command_lines_target_overrides_the_environments(target: Dsn) -> None:
     given = Given(["--dsn", target.text], {"KSC_DSN": "oceanbase://SYS@127.0.0.1:1/"})
     done = run_given(given, "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 0
@@ -203,7 +203,7 @@ def test_the_command_lines_target_comes_before_the_environments(target: Dsn) -> 
 
 
 @pytest.mark.parametrize("text", ["", f"SYS:{SECRET}@127.0.0.1", f"oceanbase://SYS:{SECRET}@h/?passfile=/nowhere"])
-def test_what_is_no_dsn_in_the_environment_is_exit_code_4(text: str) -> None:
+def test_an_invalid_dsn_in_the_environment_is_exit_code_4(text: str) -> None:
     done = run_given(Given(environment={"KSC_DSN": text}), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
     assert "KSC_DSN: the DSN " in done.screen
@@ -238,7 +238,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("option", "said"), BAD.items(), ids=list(BAD))
-def test_a_bad_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, said: str) -> None:
+def test_an_invalid_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, said: str) -> None:
     done = run_given(Given(["--dsn", f"{target.shown}?{option}"]), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
     assert "--dsn: the DSN" in done.screen
@@ -246,7 +246,7 @@ def test_a_bad_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, said: 
     assert done.shows_no_internals()
 
 
-def test_a_server_without_tls_where_it_is_asked_for_is_exit_code_4(target: Dsn) -> None:
+def test_a_server_without_tls_is_exit_code_4_if_the_dsn_requires_tls(target: Dsn) -> None:
     done = run_given(Given(["--dsn", f"{target.text}?ssl_verify=none"]), "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 4
     assert "can't be used: the administrator 'SYS@oracle' can't log in: the DSN requires TLS" in done.screen

@@ -59,7 +59,7 @@ def test_the_suites_own_registers_are_found_the_first_statements_first() -> None
     assert own_folders() == (ROOT / "cases", KILL)
 
 
-def test_a_folder_of_the_users_own_in_a_checkout_is_none_of_them(tmp_path: Path) -> None:
+def test_a_folder_of_the_user_in_a_checkout_is_no_register_of_the_suite(tmp_path: Path) -> None:
     for name in ("runner", "cases", "kill"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(tmp_path / "cases", tmp_path / "mine" / "cases")
@@ -127,7 +127,7 @@ def test_a_foreign_id_is_never_sent_in_any_form_of_the_second_statement(setup: S
         "KILL QUERY ALL",
     ],
 )
-def test_what_selects_sessions_by_more_than_an_id_is_no_statement_of_a_case(statement: str) -> None:
+def test_a_statement_that_selects_sessions_by_more_than_an_id_is_refused(statement: str) -> None:
     assert shape_problem(statement, read_register(KILL / "requirements.yaml").vocabulary) is not None
 
 

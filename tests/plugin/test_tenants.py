@@ -25,13 +25,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
         simulator.stop()
 
 
-def test_what_binds_is_decided_where_passwords_have_rules_and_others_define(run: SuiteRun) -> None:
+def test_required_cases_are_decided_with_password_rules_and_definitions_by_foreign_sessions(run: SuiteRun) -> None:
     assert run.code == 0, run.screen
     undecided = {row["name"] for row in run.record["results"] if row["verdict"] != "conforms"}
     assert undecided <= OF_THE_PAGE
 
 
-def test_the_pages_password_is_not_the_servers_fault(run: SuiteRun) -> None:
+def test_cases_with_the_password_of_the_specification_are_inconclusive(run: SuiteRun) -> None:
     for name in OF_THE_PAGE:
         row = run.result(name)
         assert (row["level"], row["verdict"]) == ("should", "inconclusive")

@@ -35,7 +35,7 @@ def test_one_requirement_on_the_embedded_simulator_is_exit_code_0() -> None:
     assert done.shows_no_internals()
 
 
-def test_a_target_of_ones_own_is_named_without_its_password(dsn: Dsn) -> None:
+def test_the_target_of_the_dsn_is_named_without_its_password(dsn: Dsn) -> None:
     done = run_pytest("cases/forms.yaml", "--requirement", "SYN-2", "--requirement", "SYN-1", "--dsn", dsn.text)
     assert done.code == 0
     assert dsn.shown in done.screen
@@ -65,7 +65,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=list(MALFORMED))
-def test_what_is_no_dsn_is_exit_code_4_and_its_password_is_not_on_the_screen(text: str) -> None:
+def test_an_invalid_dsn_is_exit_code_4_and_its_password_is_not_on_the_screen(text: str) -> None:
     done = run_pytest("cases/forms.yaml", "--requirement", "SYN-2", "--dsn", text)
     assert done.code == 4, done.screen
     assert "--dsn: the DSN" in done.screen
@@ -73,7 +73,7 @@ def test_what_is_no_dsn_is_exit_code_4_and_its_password_is_not_on_the_screen(tex
     assert done.shows_no_internals()
 
 
-def test_nobody_at_the_address_is_exit_code_4_with_the_address_and_the_reason() -> None:
+def test_a_refused_connection_is_exit_code_4_with_the_address_and_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     done = run_pytest(
@@ -86,7 +86,7 @@ def test_nobody_at_the_address_is_exit_code_4_with_the_address_and_the_reason() 
     assert done.shows_no_internals()
 
 
-def test_a_wrong_password_is_exit_code_4_with_the_servers_word(dsn: Dsn) -> None:
+def test_a_wrong_password_is_exit_code_4_with_the_servers_error(dsn: Dsn) -> None:
     done = run_pytest(
         "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", f"oceanbase://SYS@oracle:{SECRET}@{dsn.host}:{dsn.port}/"
     )
@@ -96,7 +96,7 @@ def test_a_wrong_password_is_exit_code_4_with_the_servers_word(dsn: Dsn) -> None
     assert done.shows_no_internals()
 
 
-def test_a_user_that_the_server_does_not_know_is_exit_code_4(dsn: Dsn) -> None:
+def test_an_unknown_user_is_exit_code_4(dsn: Dsn) -> None:
     done = run_pytest(
         "cases/forms.yaml",
         "--requirement",
@@ -125,7 +125,7 @@ BAD_OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "said"), BAD_OPTIONS, ids=[" ".join(options) for options, _ in BAD_OPTIONS])
-def test_a_bad_option_is_exit_code_4_and_says_why(options: list[str], said: str) -> None:
+def test_an_invalid_option_is_exit_code_4_with_the_reason(options: list[str], said: str) -> None:
     done = run_pytest("cases/forms.yaml", *options)
     assert done.code == 4, done.screen
     assert said in done.screen
@@ -157,7 +157,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("body", "said"), BROKEN.values(), ids=list(BROKEN))
-def test_a_broken_case_file_is_exit_code_4_with_file_line_and_advice(tmp_path: Path, body: str, said: str) -> None:
+def test_an_invalid_case_file_is_exit_code_4_with_file_line_and_advice(tmp_path: Path, body: str, said: str) -> None:
     path = write_case(tmp_path, body)
     write_case(tmp_path, ENDS, case_id="good")
     done = run_pytest(*own(tmp_path))
@@ -167,7 +167,7 @@ def test_a_broken_case_file_is_exit_code_4_with_file_line_and_advice(tmp_path: P
     assert done.shows_no_internals()
 
 
-def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
+def test_all_invalid_files_are_named_at_once(tmp_path: Path) -> None:
     paths = [write_case(tmp_path, ENDS.replace("ends:", "end:"), case_id=name) for name in ("one", "two")]
     done = run_pytest(*own(tmp_path))
     assert done.code == 4
@@ -193,7 +193,7 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "dependencies: []\n"], ids=["no register", "another tool's"])
-def test_yaml_of_other_projects_is_not_collected_though_its_folder_is_called_cases(
+def test_yaml_files_of_other_projects_in_a_folder_named_cases_are_not_collected(
     tmp_path: Path, text: str | None
 ) -> None:
     path = write_case(tmp_path, ENDS)
@@ -208,7 +208,7 @@ def test_yaml_of_other_projects_is_not_collected_though_its_folder_is_called_cas
     assert done.shows_no_internals()
 
 
-def test_a_profile_that_names_what_the_runner_cannot_fill_in_is_no_stack_on_the_screen(tmp_path: Path) -> None:
+def test_a_profile_with_an_unknown_placeholder_is_exit_code_4_without_a_traceback(tmp_path: Path) -> None:
     write_case(tmp_path, ENDS)
     profile = tmp_path / "own.yaml"
     text = (ROOT / "runner" / "profiles" / "oceanbase-oracle.yaml").read_text(encoding="utf-8")
@@ -220,7 +220,7 @@ def test_a_profile_that_names_what_the_runner_cannot_fill_in_is_no_stack_on_the_
     assert done.shows_no_internals()
 
 
-def test_a_profile_of_ones_own_is_used(tmp_path: Path) -> None:
+def test_a_profile_of_the_user_is_used(tmp_path: Path) -> None:
     write_case(tmp_path, ENDS)
     profile = tmp_path / "own.yaml"
     text = (ROOT / "runner" / "profiles" / "oceanbase-oracle.yaml").read_text(encoding="utf-8")
@@ -232,7 +232,7 @@ def test_a_profile_of_ones_own_is_used(tmp_path: Path) -> None:
     assert "the server under my desk: conforms" in done.screen
 
 
-def test_a_profile_without_the_bit_of_oracle_mode_is_refused_by_an_oracle_tenant_with_the_right_profile() -> None:
+def test_a_profile_without_the_oracle_mode_bit_is_exit_code_4_on_an_oracle_tenant_with_the_right_profile() -> None:
     done = run_pytest("cases/forms.yaml", "--profile", "mysql")
     assert done.code == 4
     assert "the tenant is in Oracle mode, and the profile is not for it: use --profile oceanbase-oracle" in done.screen

@@ -23,7 +23,7 @@ HARMFUL = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 42949672
 OBSERVING = f"steps:\n  - killer: {KILL}\n    reply: observed\nobserve:\n  an error: {{reply: error, ends: [victim]}}"
 
 
-def test_a_deviating_case_shows_all_that_one_needs_and_nothing_of_the_suite(tmp_path: Path) -> None:
+def test_a_deviating_case_shows_its_evidence_and_no_internals_of_the_suite(tmp_path: Path) -> None:
     path = write_case(tmp_path, WRONG)
     done = run_pytest(*own(tmp_path))
     assert done.code == 1
@@ -62,7 +62,7 @@ def test_the_command_that_is_shown_runs_the_case_again(tmp_path: Path, where: st
     assert "1 failed" in again.screen
 
 
-def test_an_undecided_case_says_why(tmp_path: Path) -> None:
+def test_an_inconclusive_case_shows_its_reason(tmp_path: Path) -> None:
     write_case(tmp_path, UNDECIDED)
     done = run_pytest(*own(tmp_path))
     assert done.code == 1
@@ -92,7 +92,7 @@ def test_the_level_decides_about_the_exit_code(
     assert strict.shows_no_internals()
 
 
-def test_what_should_and_does_not_is_said_although_it_fails_nothing(tmp_path: Path) -> None:
+def test_a_deviating_should_case_is_reported_and_does_not_fail_the_run(tmp_path: Path) -> None:
     write_case(tmp_path, WRONG, "EXA-6")
     write_case(tmp_path, GOOD, "SYN-2", "good")
     done = run_pytest(*own(tmp_path))

@@ -59,6 +59,6 @@ def test_immediate_without_an_id_may_be_an_unknown_name(tmp_path: Path) -> None:
         ("KILL 123", False),
     ],
 )
-def test_what_is_withheld(statement: str, *, withheld: bool) -> None:
+def test_only_a_kill_with_a_bare_number_is_withheld(statement: str, *, withheld: bool) -> None:
     assert (load_profile("oceanbase-oracle").withholds(statement) is not None) is withheld
     assert all(load_profile(name).withholds(statement) is None for name in ("mariadb", "seekdb"))

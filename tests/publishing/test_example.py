@@ -58,19 +58,19 @@ def test_the_command_records_the_simulator_one_with_defects_and_two_real_servers
     assert sorted(verdicts.values()) == ["conforms"] * 2 + ["not applicable" if profiled else "conforms"] * 2
 
 
-def test_the_command_makes_their_pages(made: Path) -> None:
+def test_the_command_creates_the_pages_of_the_records(made: Path) -> None:
     pages = {path.suffix: 0 for path in (made / "site").iterdir()}
     for path in (made / "site").iterdir():
         pages[path.suffix] += 1
     assert pages == {".html": 1 + len(TARGETS), ".svg": len(TARGETS), ".md": 1}
 
 
-def test_the_small_record_has_the_verdicts_that_its_command_gives_today(tmp_path: Path) -> None:
+def test_the_small_record_has_the_same_verdicts_as_a_new_run(tmp_path: Path) -> None:
     make_small(tmp_path / SMALL)
     assert differing(read(KEPT / SMALL), read(tmp_path / SMALL)) == [], AGAIN
 
 
-def test_its_lines_are_events_so_that_changes_can_be_read() -> None:
+def test_each_event_of_the_small_record_is_a_line() -> None:
     lines = (KEPT / SMALL).read_text(encoding="utf-8").splitlines()
     events = [event for row in read(KEPT / SMALL)["results"] for event in row["transcript"]]
     found = [json.loads(line.strip().rstrip(",")) for line in lines if line.strip().startswith('{"at_ms"')]
@@ -83,7 +83,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return publish([KEPT / SMALL], tmp_path_factory.mktemp("small") / "site")
 
 
-def test_the_small_record_makes_pages_with_each_of_its_cases(small: Site) -> None:
+def test_the_pages_of_the_small_record_contain_each_of_its_cases(small: Site) -> None:
     assert small.code == 0, small.screen
     page = small.text("simulator-with-three-defects.html")
     names = [row["name"] for row in read(KEPT / SMALL)["results"]]

@@ -26,7 +26,9 @@ def test_a_report_has_a_matrix_a_summary_and_a_page_and_a_badge_per_target(site:
     assert re.search(r"Defects <1>: does not conform: \d+ required cases failed", site.screen)
 
 
-def test_counts_are_the_records_and_percentages_are_of_what_was_decided(site: Site, records: dict[str, Path]) -> None:
+def test_counts_are_those_of_the_record_and_percentages_are_of_the_decided_cases(
+    site: Site, records: dict[str, Path]
+) -> None:
     results = json.loads(records["defects"].read_text(encoding="utf-8"))["results"]
     verdicts = Counter(row["verdict"] for row in results if row["level"] == "must")
     conforming, decided = verdicts["conforms"], verdicts["conforms"] + verdicts["deviates"]
@@ -36,7 +38,7 @@ def test_counts_are_the_records_and_percentages_are_of_what_was_decided(site: Si
     assert f"✓ {conforming} of {decided} decided ({share})" in site.text("report.md")
 
 
-def test_all_but_all_is_not_called_100_percent(record: Document, tmp_path: Path) -> None:
+def test_a_percentage_below_100_is_not_rounded_to_100(record: Document, tmp_path: Path) -> None:
     conforming = [row for row in record["results"] if row["level"] == "must" and row["verdict"] == "conforms"]
     template = min(conforming, key=lambda row: len(row["transcript"]))
     record["results"] = [{**template, "name": f"case-{number}"} for number in range(3000)]
@@ -46,7 +48,7 @@ def test_all_but_all_is_not_called_100_percent(record: Document, tmp_path: Path)
     assert "2999 of 3000 decided conform (99.9 %)" in (done.folder / "index.html").read_text(encoding="utf-8")
 
 
-def test_nothing_decided_has_no_percentage(record: Document, tmp_path: Path) -> None:
+def test_a_record_without_decided_cases_has_no_percentage(record: Document, tmp_path: Path) -> None:
     for row in record["results"]:
         row |= {"verdict": "inconclusive", "reason": "the user can't be created"}
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
@@ -58,7 +60,7 @@ def test_nothing_decided_has_no_percentage(record: Document, tmp_path: Path) -> 
     assert "undecided" in done.text("honest-1.svg")
 
 
-def test_the_badge_says_what_the_exit_code_rests_on(site: Site, records: dict[str, Path]) -> None:
+def test_the_badge_counts_the_deviations_that_fail_the_run(site: Site, records: dict[str, Path]) -> None:
     results = json.loads(records["defects"].read_text(encoding="utf-8"))["results"]
     deviating = sum(row["verdict"] == "deviates" and (row["safety"] or row["level"] == "must") for row in results)
     badges = {name: ET.fromstring(site.text(f"{name}.svg")) for name in ("honest-1", "defects-1")}  # noqa: S314 - ours
@@ -66,7 +68,7 @@ def test_the_badge_says_what_the_exit_code_rests_on(site: Site, records: dict[st
     assert badges["defects-1"].get("aria-label") == f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate"
 
 
-def test_a_page_says_what_was_run_when_and_on_what(site: Site, honest: Document) -> None:
+def test_a_page_names_the_run_its_time_and_its_target(site: Site, honest: Document) -> None:
     page = site.text("honest-1.html")
     run, target = honest["run"], honest["target"]
     for fact in (run["cases_digest"], run["machine"], target["version"], target["profile"], target["route"], "no TLS"):
@@ -87,14 +89,14 @@ def test_every_case_has_its_transcript_and_its_statements_without_scripts(site: 
     assert "CREATE USER &lt;user of killer&gt; IDENTIFIED BY &#34;&lt;password&gt;&#34;" in body
 
 
-def test_every_link_of_the_matrix_leads_to_a_case(site: Site) -> None:
+def test_every_link_of_the_matrix_refers_to_a_case(site: Site) -> None:
     links = re.findall(r'href="([\w-]+\.html)#([^"]+)"', site.text("index.html"))
     ids = {name: set(re.findall(r'id="([^"]+)"', site.text(name))) for name in {name for name, _ in links}}
     assert len(links) > 2 * ALL_CASES
     assert [link for link in links if link[1] not in ids[link[0]]] == []
 
 
-def test_observations_stand_side_by_side_with_how_often(site: Site) -> None:
+def test_observations_are_listed_by_target(site: Site) -> None:
     page = site.text("index.html")
     row = re.search(
         r"(?s)<tbody[^>]*>(?:(?!</tbody>).)*?serial-with-immediate</bdi></code> <span class=\"tag\">.*?</tbody>", page
@@ -113,7 +115,7 @@ def test_the_same_records_give_the_same_bytes(site: Site, records: dict[str, Pat
         assert (again.folder / name).read_bytes() == (site.folder / name).read_bytes(), name
 
 
-def test_two_runs_of_one_target_are_told_apart(record: Document, tmp_path: Path) -> None:
+def test_two_runs_of_one_target_have_different_names(record: Document, tmp_path: Path) -> None:
     later = copy.deepcopy(record)
     later["run"]["started"] = "2031-01-02T03:04:05.000+00:00"
     files = [write(tmp_path / f"{number}.json", document) for number, document in enumerate((record, later, later))]
@@ -126,7 +128,7 @@ def test_two_runs_of_one_target_are_told_apart(record: Document, tmp_path: Path)
     assert len(same.names()) == 2 + 2 * 2
 
 
-def test_records_of_different_cases_are_refused_or_said_to_be_mixed(
+def test_records_of_different_cases_are_refused_or_marked_as_mixed(
     record: Document, records: dict[str, Path], tmp_path: Path
 ) -> None:
     record["run"]["cases_digest"] = "sha256:other"
@@ -144,7 +146,7 @@ def test_records_of_different_cases_are_refused_or_said_to_be_mixed(
     assert "Mixed cases" in mixed.text("report.md")
 
 
-def test_deselected_cases_are_said_wherever_the_verdict_is(record: Document, tmp_path: Path) -> None:
+def test_deselected_cases_are_counted_beside_every_verdict(record: Document, tmp_path: Path) -> None:
     record["results"] = record["results"][:20]
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     assert f"20 of {ALL_CASES} cases" in done.text("honest-1.svg")
@@ -170,9 +172,7 @@ def _twice(record: Document) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_cut_off, _unknown_requirement, _other_level, _twice])
-def test_a_record_that_decides_nothing_or_contradicts_itself_is_refused(
-    spoil: Any, record: Document, tmp_path: Path
-) -> None:
+def test_an_incomplete_or_contradictory_record_is_refused(spoil: Any, record: Document, tmp_path: Path) -> None:
     spoil(record)
     done = publish([write(tmp_path / "spoilt.json", record)], tmp_path / "out")
     assert done.code == 4
@@ -225,16 +225,14 @@ def test_markdown_has_a_row_per_requirement_and_every_deviation(site: Site, reco
         ("Ü" * 500, "u" * 60),
     ],
 )
-def test_file_names_are_safe_whatever_a_target_is_called(
-    name: str, slug: str, record: Document, tmp_path: Path
-) -> None:
+def test_file_names_are_safe_for_any_name_of_a_target(name: str, slug: str, record: Document, tmp_path: Path) -> None:
     record["target"]["name"] = name
     record["results"] = record["results"][:20]  # the names don't depend on them
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     assert done.names() == {"index.html", "report.md", f"{slug}.html", f"{slug}.svg"}
 
 
-def test_long_messages_are_cut_and_say_so(record: Document, tmp_path: Path) -> None:
+def test_long_messages_are_cut_with_a_notice(record: Document, tmp_path: Path) -> None:
     short = len(publish([write(tmp_path / "short.json", record)], tmp_path / "short").text("honest-1.html"))
     row = record["results"][0]
     row |= {"verdict": "deviates", "expected": "peace", "actual": "noise " * 2_000_000}
@@ -247,7 +245,7 @@ def test_long_messages_are_cut_and_say_so(record: Document, tmp_path: Path) -> N
     assert len(done.text("report.md")) < 100_000
 
 
-def test_control_characters_and_turned_writing_are_shown_as_escapes(record: Document, tmp_path: Path) -> None:
+def test_control_characters_and_bidirectional_overrides_are_shown_as_escapes(record: Document, tmp_path: Path) -> None:
     record["target"]["version"] = "5.7\u202e\x1b[31m\x00"
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
     for name in done.names():

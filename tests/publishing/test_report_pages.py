@@ -44,14 +44,14 @@ def status(browser: webdriver.Chrome) -> str:
     return browser.find_element(By.CSS_SELECTOR, "[role=status]").text
 
 
-def test_a_page_loads_nothing_and_nothing_in_it_is_refused(page: str, chromium: webdriver.Chrome) -> None:
+def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page)
     assert requests(chromium) == [page]
     assert complaints(chromium) == []
     assert ask(chromium, "document.documentElement.classList.contains('js')")
 
 
-def test_the_search_finds_cases_by_their_words_and_says_how_many(site: Site, chromium: webdriver.Chrome) -> None:
+def test_the_search_finds_cases_by_their_words_and_shows_their_number(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
     assert status(chromium) == f"All {ALL_CASES} cases shown."
     chromium.find_element(By.ID, "q").send_keys("rolled-back UPDATE")
@@ -123,7 +123,7 @@ def test_a_link_to_a_case_of_the_matrix_unfolds_its_requirement(
     assert eventually(lambda: ask(chromium, "document.activeElement.className") == "toggle")
 
 
-def test_a_cell_of_the_matrix_leads_to_the_evidence(site: Site, chromium: webdriver.Chrome) -> None:
+def test_a_cell_of_the_matrix_opens_the_evidence(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address())
     chromium.find_element(By.CSS_SELECTOR, ".toggle").click()
     chromium.find_element(By.CSS_SELECTOR, ".k td:nth-child(3) a").click()
@@ -131,7 +131,7 @@ def test_a_cell_of_the_matrix_leads_to_the_evidence(site: Site, chromium: webdri
     assert eventually(lambda: shown(chromium, ".evidence") == 1)
 
 
-def test_a_deep_link_is_stronger_than_a_filter(site: Site, chromium: webdriver.Chrome) -> None:
+def test_a_deep_link_overrides_a_filter(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
     chromium.find_element(By.ID, "q").send_keys("SYN-1")
     assert eventually(lambda: shown(chromium, ".case") < 20)
@@ -139,7 +139,9 @@ def test_a_deep_link_is_stronger_than_a_filter(site: Site, chromium: webdriver.C
     assert eventually(lambda: shown(chromium, ".evidence") == 1)
 
 
-def test_the_timeline_has_a_lane_a_session_arrows_a_death_and_times(site: Site, chromium: webdriver.Chrome) -> None:
+def test_the_timeline_has_a_lane_per_session_arrows_the_end_of_the_victim_and_times(
+    site: Site, chromium: webdriver.Chrome
+) -> None:
     look(chromium, f"{site.address('honest-1.html')}#case={quote(ROLLED_BACK)}")
     assert eventually(lambda: shown(chromium, ".case[open] svg.tl") == 1)
     names = ask(chromium, "[...document.querySelectorAll('.tl .name')].map((e) => e.textContent)")
@@ -209,7 +211,7 @@ def test_a_verdict_is_never_a_colour_alone(site: Site, chromium: webdriver.Chrom
         assert words[kind.split()[1]] in text, (kind, text)
 
 
-def test_who_goes_by_tab_sees_where_one_is(page: str, chromium: webdriver.Chrome) -> None:
+def test_the_focus_is_visible_with_keyboard_navigation(page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page)
     stops = set()
     for _ in range(25):
@@ -234,7 +236,7 @@ def test_a_narrow_window_does_not_scroll_sideways(name: str, site: Site, chromiu
     assert ask(chromium, "document.documentElement.scrollWidth") <= 360
 
 
-def test_on_paper_the_controls_go_and_deviations_are_open(site: Site, chromium: webdriver.Chrome) -> None:
+def test_in_print_the_controls_are_hidden_and_deviations_are_open(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("defects-1.html"))
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     ask(chromium, "dispatchEvent(new Event('beforeprint'))")
@@ -287,7 +289,7 @@ def hostile(honest: Document, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return done
 
 
-def test_what_a_hostile_target_says_is_text(hostile: Site, chromium: webdriver.Chrome) -> None:
+def test_texts_of_a_hostile_target_are_shown_as_text(hostile: Site, chromium: webdriver.Chrome) -> None:
     for name in sorted(hostile.names()):
         if not name.endswith((".html", ".svg")):
             continue
@@ -313,7 +315,7 @@ def test_a_hostile_target_puts_no_markup_into_markdown(hostile: Site) -> None:
     assert "\u202e" not in text
 
 
-def test_markup_that_slipped_through_would_still_not_run(
+def test_the_content_security_policy_blocks_injected_markup(
     site: Site, tmp_path: Path, chromium: webdriver.Chrome
 ) -> None:
     """The policy names the page's own script and style; it is the second wall."""
@@ -327,7 +329,7 @@ def test_markup_that_slipped_through_would_still_not_run(
     assert any("Content Security Policy" in complaint for complaint in complaints(chromium))
 
 
-def test_without_scripts_all_is_there_to_read(site: Site, chromium: webdriver.Chrome) -> None:
+def test_without_scripts_all_cases_are_readable(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address(), scripts=False)
     assert shown(chromium, ".k") == ALL_CASES
     assert shown(chromium, ".controls") == 0

@@ -75,21 +75,21 @@ def test_only_known_differences_deviate(name: str, kill_run: SuiteRun) -> None:
     assert kill_run.code == bool(DEVIATIONS[name])
 
 
-def test_where_the_manual_is_silent_the_outcome_is_recorded(name: str, kill_run: SuiteRun) -> None:
+def test_outcomes_that_the_manual_does_not_state_are_recorded(name: str, kill_run: SuiteRun) -> None:
     found = {row["name"]: max(row["observed"], key=row["observed"].get) for row in kill_run.results(verdict="observed")}
     assert found == OBSERVED[name], kill_run.screen
 
 
-def test_only_a_check_of_users_is_set_aside_and_only_where_there_is_none(name: str, kill_run: SuiteRun) -> None:
+def test_only_the_check_of_users_is_not_applicable_and_only_on_seekdb(name: str, kill_run: SuiteRun) -> None:
     aside = {row["requirement"] for row in kill_run.results(verdict="not applicable")}
     assert aside == ({"WHO-2"} if name == "seekdb" else set())
 
 
-def test_the_statement_is_sent_as_the_cases_have_it(kill_run: SuiteRun) -> None:
+def test_the_statement_is_sent_without_another_spelling(kill_run: SuiteRun) -> None:
     assert "KILL QUERY <id of victim>" in said(kill_run, "session-goes-on")
     assert [row["name"] for row in kill_run.record["results"] if row.get("respelled")] == []
 
 
 @pytest.mark.usefixtures("kill_run")
-def test_nothing_is_left_behind(server: MariaDB | SeekDB, before: Contents) -> None:
+def test_the_runs_leave_the_server_unchanged(server: MariaDB | SeekDB, before: Contents) -> None:
     assert settled(server, before) == before

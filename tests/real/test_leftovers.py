@@ -201,7 +201,7 @@ def test_a_killed_run_and_one_sweep_leave_the_server_as_it_was(place: Place, tri
     removed.extend(line for line in swept.out.splitlines() if line.startswith("removed: "))
 
 
-def test_there_was_something_to_remove() -> None:
+def test_the_sweeps_removed_leftovers() -> None:
     print(Counter(" ".join(line.split()[1:2]) for line in removed))  # noqa: T201
     assert removed or not KILLS
 
@@ -209,7 +209,7 @@ def test_there_was_something_to_remove() -> None:
 LOOKALIKES = ["KSCX_TREASURER", "KSC_BACKUP", "KSC_BACKUP_OWNER_1", "KSC_000000AAAAA_1", "KSC_"]
 
 
-def test_who_merely_resembles_ours_survives_every_sweep(place: Place) -> None:
+def test_objects_with_similar_names_are_not_removed_by_a_sweep(place: Place) -> None:
     before = place.state_at_rest()
     foreign = [*LOOKALIKES, name(-HOUR), name(-HOUR, number=2), name(9 * HOUR).removeprefix("KSC_").join(("KSCX_", ""))]
     for user in foreign:
@@ -235,7 +235,7 @@ def test_who_merely_resembles_ours_survives_every_sweep(place: Place) -> None:
     assert eventually(lambda: place.state() == before)
 
 
-def test_old_sessions_go_with_their_locks_users_tables_and_roles(place: Place) -> None:
+def test_old_sessions_are_removed_with_their_locks_users_tables_and_roles(place: Place) -> None:
     before = place.state_at_rest()
     holder, waiter, sleeper, table, role = (name(3 * HOUR, number=number) for number in range(1, 6))
     for user in (holder, waiter, sleeper):
@@ -265,7 +265,7 @@ def test_old_sessions_go_with_their_locks_users_tables_and_roles(place: Place) -
     assert "0 removed" in again.out
 
 
-def test_a_living_run_keeps_its_users_however_long_it_takes(place: Place) -> None:
+def test_the_users_of_a_run_in_progress_are_not_removed(place: Place) -> None:
     before = place.state_at_rest()
     connected, young, silent = name(HOUR, "LIVES"), name(300, "YOUNG"), name(HOUR, "ENDED")
     for user in (connected, young, silent):
@@ -281,7 +281,7 @@ def test_a_living_run_keeps_its_users_however_long_it_takes(place: Place) -> Non
     assert eventually(lambda: place.state() == before)
 
 
-def test_without_a_look_at_others_sessions_only_age_tells(place: Place) -> None:
+def test_if_no_foreign_session_is_visible_only_the_age_decides(place: Place) -> None:
     silent, old = name(HOUR, "ENDED"), name(3 * HOUR, "ENDED")
     for user in (silent, old):
         place.make_user(user)
@@ -291,7 +291,7 @@ def test_without_a_look_at_others_sessions_only_age_tells(place: Place) -> None:
     assert place.sweep("--older-than", "60").code == 0
 
 
-def test_a_run_removes_what_an_earlier_one_left_and_says_so_in_one_line(place: Place) -> None:
+def test_a_run_removes_leftovers_of_an_earlier_run_and_reports_them_in_one_line(place: Place) -> None:
     before = place.state_at_rest()
     old, young = name(3 * HOUR), name(60, "YOUNG")
     for user in (old, young):

@@ -78,7 +78,7 @@ def four_workers(server: MariaDB, one_by_one: SuiteRun, tmp_path_factory: pytest
 
 
 @pytest.mark.parametrize("victim", CONFORMS)
-def test_sessions_end_as_the_page_says(one_by_one: SuiteRun, victim: str) -> None:
+def test_sessions_end_as_the_specification_states(one_by_one: SuiteRun, victim: str) -> None:
     found = {name: one_by_one.result(name) for name in CONFORMS[victim]}
     assert {name: row["verdict"] for name, row in found.items()} == dict.fromkeys(found, "conforms"), one_by_one.screen
 
@@ -133,14 +133,14 @@ def test_another_users_session_needs_the_privilege(one_by_one: SuiteRun) -> None
         assert one_by_one.result(name)["verdict"] == "conforms"
 
 
-def test_privileges_count_from_the_next_login_on(one_by_one: SuiteRun) -> None:
+def test_privileges_take_effect_at_the_next_login(one_by_one: SuiteRun) -> None:
     granted = one_by_one.result("granted-while-connected[other-user]")["observed"]
     revoked = one_by_one.result("revoked-while-connected[other-user]")["observed"]
     assert granted == {"it can kill sessions of its own user only": 1}
     assert revoked == {"it has the privilege": 1}
 
 
-def test_what_mariadb_does_otherwise_deviates_and_nothing_else(one_by_one: SuiteRun) -> None:
+def test_only_the_known_differences_of_mariadb_deviate(one_by_one: SuiteRun) -> None:
     deviating = {row["name"]: row["actual"] for row in one_by_one.results(verdict="deviates")}
     assert set(deviating) == set(DEVIATIONS)
     for name, actual in deviating.items():
@@ -149,29 +149,29 @@ def test_what_mariadb_does_otherwise_deviates_and_nothing_else(one_by_one: Suite
     assert "DEVIATES PUR-2 (must)" in one_by_one.screen
 
 
-def test_no_session_ends_that_was_not_named(one_by_one: SuiteRun) -> None:
+def test_no_unrelated_session_ends(one_by_one: SuiteRun) -> None:
     assert [row["name"] for row in one_by_one.record["results"] if row["safety"]] == []
 
 
-def test_every_case_is_decided_observed_or_set_aside_with_its_reason(one_by_one: SuiteRun) -> None:
+def test_no_case_is_inconclusive_and_reasons_of_not_applicable_cases_are_shown(one_by_one: SuiteRun) -> None:
     assert set(verdicts(one_by_one).values()) == {"conforms", "deviates", "observed", "not applicable"}
     for row in one_by_one.results(verdict="not applicable"):
         assert row["reason"] in one_by_one.screen
 
 
-def test_a_requirement_is_set_aside_only_where_the_server_lacks_what_it_is_about(one_by_one: SuiteRun) -> None:
+def test_only_requirements_about_features_that_the_server_lacks_are_not_applicable(one_by_one: SuiteRun) -> None:
     met = {row["requirement"] for row in one_by_one.record["results"] if row["verdict"] != "not applicable"}
     aside = {row["requirement"] for row in one_by_one.record["results"]} - met
     syntax = {*(f"SYN-{number}" for number in range(1, 10)), "PAR-3", "PAR-4"}
     assert aside == syntax | {"EXA-1", "EXA-2", "EXA-3", "EXA-4"}
 
 
-def test_four_workers_come_to_the_same_verdicts(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
+def test_four_workers_have_the_same_verdicts(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
     assert differing(four_workers.record, one_by_one.record) == []
     assert four_workers.code == 1
 
 
-def test_two_runs_have_the_same_texts_of_what_deviates(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
+def test_two_runs_have_the_same_texts_of_deviations(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
     texts = [
         {row["name"]: row["actual"] for row in run.results(verdict="deviates")} for run in (one_by_one, four_workers)
     ]
@@ -196,5 +196,5 @@ def test_an_idle_timeout_of_two_seconds_changes_no_verdict(one_by_one: SuiteRun,
 
 
 @pytest.mark.usefixtures("one_by_one", "four_workers")
-def test_nothing_is_left_behind(server: MariaDB, before: Contents) -> None:
+def test_the_runs_leave_the_server_unchanged(server: MariaDB, before: Contents) -> None:
     assert settled(server, before) == before

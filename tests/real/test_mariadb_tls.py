@@ -39,7 +39,7 @@ def encrypted_dsn(server: MariaDB, authority: Authority, more: str = "") -> Dsn:
     return Dsn.parse(f"{server.dsn()}?ssl_ca={authority.certificate}{more}")
 
 
-def test_mariadb_says_that_the_session_is_encrypted(mariadb: MariaDB, authority: Authority) -> None:
+def test_mariadb_reports_that_the_session_is_encrypted(mariadb: MariaDB, authority: Authority) -> None:
     session = client(encrypted_dsn(mariadb, authority))
     assert session.open(PATIENCE) == Ok()
     answer = session.execute("SHOW STATUS LIKE 'Ssl_cipher'", PATIENCE)
@@ -55,7 +55,7 @@ def test_mariadb_says_that_the_session_is_encrypted(mariadb: MariaDB, authority:
     session.close()
 
 
-def test_mariadb_lets_a_user_in_by_certificate(mariadb: MariaDB, authority: Authority) -> None:
+def test_a_user_logs_in_to_mariadb_with_a_certificate(mariadb: MariaDB, authority: Authority) -> None:
     admin = client(encrypted_dsn(mariadb, authority))
     assert admin.open(PATIENCE) == Ok()
     assert admin.execute("CREATE USER certified IDENTIFIED BY 'p' REQUIRE X509", PATIENCE) == Ok()

@@ -36,7 +36,7 @@ def doctor(server: MySQL, *options: str) -> SuiteRun:
     return run_command("doctor", "--dsn", server.dsn(), *options)
 
 
-def test_the_doctor_knows_it_and_misses_nothing(server: MySQL) -> None:
+def test_the_doctor_recognises_mysql_and_finds_nothing_missing(server: MySQL) -> None:
     done = doctor(server, "--profile", "mysql")
     assert done.code == 0, done.screen
     assert "server      MySQL " in done.out
@@ -50,13 +50,13 @@ def test_the_wrong_profile_is_named_before_anything_is_sent(server: MySQL) -> No
     assert "For MySQL use --profile mysql" in done.err
 
 
-def test_it_deviates_only_in_who_may_end_whom(run: SuiteRun) -> None:
+def test_only_the_privilege_to_kill_sessions_deviates(run: SuiteRun) -> None:
     assert run.code == 1, run.screen
     assert {row["requirement"] for row in run.results(verdict="deviates")} == NO_PRIVILEGE_NEEDED, run.screen
     assert run.results(verdict="inconclusive") == [], run.screen
 
 
-def test_its_own_statement_kill_conforms(server: MySQL, tmp_path: Path) -> None:
+def test_the_statement_kill_of_mysql_conforms(server: MySQL, tmp_path: Path) -> None:
     options = ("--dsn", server.dsn(), "--profile", "mysql", "--strict")
     run = run_suite(tmp_path / "record.json", *options, cases=ROOT / "kill")
     assert run.code == 0, run.screen

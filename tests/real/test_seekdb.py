@@ -65,12 +65,12 @@ def test_behaviour_cases_conform_on_the_real_kernel(own_profile: SuiteRun) -> No
 
 
 @pytest.mark.parametrize("victim", CONFORMS)
-def test_sessions_end_as_the_page_says(own_profile: SuiteRun, victim: str) -> None:
+def test_sessions_end_as_the_specification_states(own_profile: SuiteRun, victim: str) -> None:
     found = {name: own_profile.result(name) for name in CONFORMS[victim]}
     assert {name: row["verdict"] for name, row in found.items()} == dict.fromkeys(found, "conforms"), own_profile.screen
 
 
-def test_a_session_that_waits_for_a_lock_is_ended_or_lingers_and_nobody_else_ends(own_profile: SuiteRun) -> None:
+def test_a_session_that_waits_for_a_lock_is_killed_or_stays_and_no_other_session_ends(own_profile: SuiteRun) -> None:
     waiting = own_profile.result("lock-waiting-victim")
     # The kernel looks after a waiter from time to time: measured were 15 ms to 9.4 s until one that was ended is gone.
     assert list(waiting["observed"]) in (["it is killed within the settle time"], ["it stays in the process list"])
@@ -82,12 +82,12 @@ def test_the_list_shows_that_a_statement_runs_before_its_session_is_ended(own_pr
     assert seen_by_the_list(own_profile, name)
 
 
-def test_four_workers_come_to_the_same_verdicts(own_profile: SuiteRun, four_workers: SuiteRun) -> None:
+def test_four_workers_have_the_same_verdicts(own_profile: SuiteRun, four_workers: SuiteRun) -> None:
     assert differing(four_workers.record, own_profile.record) == []
     assert four_workers.code == 1
 
 
-def test_what_does_not_apply_is_said_with_its_reason(own_profile: SuiteRun) -> None:
+def test_the_reasons_of_not_applicable_cases_are_shown(own_profile: SuiteRun) -> None:
     aside = own_profile.results(verdict="not applicable")
     assert aside
     for row in aside:
@@ -117,7 +117,7 @@ def test_the_oracle_mode_statement_is_reported_as_unknown(oracle_profile: SuiteR
     assert "DEVIATES SYN-2 (must) administrators-own-session: error 1064 (42000)" in oracle_profile.screen
 
 
-def test_what_could_not_be_prepared_is_inconclusive_not_a_deviation(oracle_profile: SuiteRun) -> None:
+def test_a_case_that_could_not_be_prepared_is_inconclusive_and_no_deviation(oracle_profile: SuiteRun) -> None:
     deviating = {row["name"] for row in oracle_profile.results(verdict="deviates")}
     assert deviating == {
         "administrators-own-session",
@@ -130,5 +130,5 @@ def test_what_could_not_be_prepared_is_inconclusive_not_a_deviation(oracle_profi
 
 
 @pytest.mark.usefixtures("own_profile", "four_workers", "oracle_profile")
-def test_nothing_is_left_behind(server: SeekDB, before: Contents) -> None:
+def test_the_runs_leave_the_server_unchanged(server: SeekDB, before: Contents) -> None:
     assert settled(server, before) == before

@@ -44,7 +44,7 @@ def shown(text: str, *events: Event) -> str:
         ("error 1 (HY000): 4294967326 is too large", "error 1 (HY000): <number 1> is too large"),
     ],
 )  # fmt: skip
-def test_ids_are_replaced_by_their_place(text: str, expected: str) -> None:
+def test_ids_are_replaced_by_placeholders(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
@@ -56,7 +56,7 @@ def test_ids_are_replaced_by_their_place(text: str, expected: str) -> None:
         (SUM, "Unknown thread id: 65566", "Unknown thread id: <id of victim + 65536>"),
     ],
 )
-def test_a_number_that_was_sent_is_called_as_the_case_calls_it(event: Event, text: str, expected: str) -> None:
+def test_a_sent_number_is_replaced_by_its_description_in_the_case(event: Event, text: str, expected: str) -> None:
     assert shown(f"error 1094 (HY000): {text}", event) == f"error 1094 (HY000): {expected}"
 
 

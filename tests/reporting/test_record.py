@@ -70,7 +70,7 @@ def test_identical_runs_give_identical_records_but_for_times_with_workers_and_wi
     assert json.dumps(one) == json.dumps(other), "the order counts, too"
 
 
-def test_no_password_of_anybody_is_in_a_record(dsn: str, tmp_path: Path) -> None:
+def test_no_password_is_in_a_record(dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     assert run_suite(file, "--dsn", dsn, "--requirement", "EXA-1", "--requirement", "PUR-2").code == 0
     text = file.read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def test_the_host_is_recorded_on_request_and_a_name_if_it_is_given(dsn: str, tmp
     assert read_record(told).target.host == f"127.0.0.1:{port[1]}/"
 
 
-def test_what_others_do_on_the_server_is_not_in_a_record(dsn: str, tmp_path: Path) -> None:
+def test_the_activity_of_other_runs_is_not_in_a_record(dsn: str, tmp_path: Path) -> None:
     foreign = start_pytest("cases", "--dsn", dsn, "-q")
     try:
         file = tmp_path / "r.json"
@@ -149,7 +149,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_record_is_refused_with_a_sentence(name: str, tmp_path: Path) -> None:
+def test_an_invalid_record_is_refused_with_a_message(name: str, tmp_path: Path) -> None:
     text, said = REFUSED[name]
     file = tmp_path / "r.json"
     file.write_text(text, encoding="utf-8")
@@ -173,7 +173,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_record(tmp_path / "none.json")
 
 
-def test_a_user_that_could_not_be_made_has_no_name_of_this_run_in_a_record(tmp_path: Path) -> None:
+def test_a_user_that_could_not_be_created_has_a_placeholder_in_a_record(tmp_path: Path) -> None:
     simulator = SimulatorProcess("--defect", "create-user-fails")
     file = tmp_path / "r.json"
     try:

@@ -118,7 +118,7 @@ def test_a_quoted_text_that_is_the_same_in_all_stays() -> None:
     assert NEAR.format("'KILL'") in line
 
 
-def test_apostrophes_quote_nothing() -> None:
+def test_apostrophes_are_no_quotes() -> None:
     texts = [f"the user's list {word} the others' sessions" for word in ("hides", "shows")]
     results = [result(number, Level.MUST, Verdict.DEVIATES, text) for number, text in enumerate(texts)]
     assert len(list(finding_lines(results, 200))) == 2

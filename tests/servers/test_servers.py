@@ -72,7 +72,7 @@ def directory_of(group: int) -> Path:
 
 
 @both
-def test_a_server_answers_its_dsn_and_is_gone_after_the_block(start: Start) -> None:
+def test_a_server_accepts_its_dsn_and_is_gone_after_the_block(start: Start) -> None:
     with start() as server:
         dsn, group, directory = server.dsn(), server.pid, directory_of(server.pid)
         assert directory.is_dir()
@@ -157,20 +157,20 @@ def _listening(name: str) -> list[str]:
     return [line for line in lines if line.split()[3] == "0A"]
 
 
-def test_two_servers_of_a_kind_live_side_by_side() -> None:
+def test_two_servers_of_a_kind_can_run_at_the_same_time() -> None:
     with start_mariadb() as one, start_mariadb() as other:
         assert one.port != other.port
         for server in (one, other):
             connect(server.dsn()).close()
 
 
-def test_a_missing_mariadb_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_mariadb_is_an_error_with_the_packages_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
     with pytest.raises(ServerError, match="apt-get install mariadb-server-core mariadb-client-core"), start_mariadb():
         pass
 
 
-def test_a_server_that_does_not_come_up_is_an_error_with_its_log(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_is_an_error_with_its_log(tmp_path: Path) -> None:
     def login() -> None:
         raise OSError("nobody there")
 

@@ -50,7 +50,7 @@ def simulator_with_defects(*names: str) -> Iterator[Simulator]:
         assert stop_simulator(simulator) == ""
 
 
-def test_the_list_names_each_defect_once_with_what_it_breaks() -> None:
+def test_the_list_names_each_defect_once_with_its_requirement() -> None:
     lines = run_command("simulate", "--list-defects").out.splitlines()
     assert [tuple(line.split("  ")) for line in lines] == [
         (name, defect.breaks, defect.text) for name, defect in DEFECTS.items()

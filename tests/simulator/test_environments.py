@@ -124,7 +124,7 @@ def test_a_kill_on_the_other_node_ends_the_session_with_the_same_id() -> None:
         assert is_usable(mate)
 
 
-def test_a_balancer_with_its_own_greeting() -> None:
+def test_a_balancer_with_its_own_handshake() -> None:
     with environment("two-nodes-with-own-greeting") as sim:
         clients = [sim.connect() for _ in range(3)]
         assert [session_id(client) for client in clients] == [1, 2, 3]
@@ -178,7 +178,7 @@ def test_a_client_of_a_splitter_loses_its_connection_with_one_of_its_sessions() 
 
 
 @pytest.mark.parametrize(("name", "reads"), [("reader", True), ("writer", False)])
-def test_a_splitter_that_sends_the_greeting_of_one_server(name: str, reads: bool) -> None:
+def test_a_splitter_that_sends_the_handshake_of_one_server(name: str, reads: bool) -> None:
     with environment(f"splitter-greeting-of-the-{name}") as sim:
         client = sim.connect()
         if not reads:
@@ -236,7 +236,7 @@ def test_shared_sessions_of_two_nodes() -> None:
         assert ids(first, FOREIGN) != ids(first, FOREIGN)
 
 
-def test_statements_go_to_two_servers_in_turn() -> None:
+def test_statements_are_sent_to_two_servers_in_turn() -> None:
     with environment("statements-in-turn", []) as sim:
         client = sim.connect()
         kill_one_foreign_session(client)

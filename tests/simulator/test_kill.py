@@ -281,7 +281,7 @@ def test_a_dropped_users_session_stays_until_it_is_killed(sim: Simulator) -> Non
     assert is_disconnected(orphan)
 
 
-def test_it_works_inside_a_block(sim: Simulator) -> None:
+def test_the_statement_is_executed_inside_a_block(sim: Simulator) -> None:
     admin, victim = sim.connect(), sim.connect()
     inner = kill_statement(victim, ", 5").replace("'", "''")
     run(admin, f"BEGIN EXECUTE IMMEDIATE '{inner}'; END;")

@@ -92,7 +92,7 @@ def test_a_user_needs_create_session(sim: Simulator) -> None:
     assert refused(sim, "OUTSIDER", "pw")[1].startswith("Access denied")
 
 
-def test_the_greeting_contains_the_sessions_id(sim: Simulator) -> None:
+def test_the_handshake_contains_the_sessions_id(sim: Simulator) -> None:
     connection = sim.connect()
     assert session_id(connection) > 3221487616
     asked = "SELECT USERENV('SID'), USERENV('SESSIONID'), SYS_CONTEXT('USERENV', 'SID') FROM DUAL"

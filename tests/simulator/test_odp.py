@@ -76,7 +76,7 @@ def test_a_missing_or_wrong_tenant_and_a_wrong_cluster_are_refused(
     assert caught.value.args[0] == refused
 
 
-def test_the_greeting_has_odps_version(either: Simulator) -> None:
+def test_the_handshake_contains_odps_version(either: Simulator) -> None:
     assert either.connect().get_server_info() == "5.6.25"  # type: ignore[no-untyped-call]  # the stubs leave it untyped
 
 

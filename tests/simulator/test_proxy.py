@@ -131,7 +131,7 @@ def test_a_refused_login_is_forwarded_and_closed(sim: Simulator) -> None:
         sim.connect(client_flag=0)
 
 
-def test_a_client_may_send_data_before_the_greeting(sim: Simulator) -> None:
+def test_a_client_may_send_data_before_the_handshake(sim: Simulator) -> None:
     sim.process.send_signal(signal.SIGSTOP)  # all data has been received after that
     with socket.create_connection(("127.0.0.1", sim.port)) as client:
         send_statement(client, "SELECT 1 FROM DUAL")

@@ -165,7 +165,7 @@ def test_mysql_error_numbers() -> None:
         assert error_code(sim.connect_new(), kill_statement(admin)) == 1227
 
 
-def test_foreign_traffic_goes_on() -> None:
+def test_foreign_sessions_connect_continuously() -> None:
     with simulator_with_variants("foreign-traffic", "small-ids") as sim:
         admin = sim.connect()
         seen: set[str] = set()

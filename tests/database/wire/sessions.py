@@ -1,4 +1,4 @@
-"""Sessions with small servers that do as they are told."""
+"""Sessions with small servers whose behaviour a test defines."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ KILLED = ServerError(1927, "70100", "Connection was killed")
 
 @contextlib.contextmanager
 def connected(behave: Callable[[Peer], None]) -> Iterator[Session]:
-    """A session that has logged in to a server that then does as told."""
+    """A session that has logged in to a server, which then calls ``behave``."""
 
-    def let_in(peer: Peer) -> None:
+    def log_in_and_behave(peer: Peer) -> None:
         peer.log_in()
         behave(peer)
 
-    with serving(let_in) as dsn:
+    with serving(log_in_and_behave) as dsn:
         session = client(dsn)
         try:
             assert session.open(PATIENCE) == Ok()
@@ -39,14 +39,14 @@ def connected(behave: Callable[[Peer], None]) -> Iterator[Session]:
             session.close()
 
 
-def answering(peer: Peer) -> None:
-    """Answers every statement with OK until the client leaves."""
+def reply_with_ok(peer: Peer) -> None:
+    """Replies to every statement with OK until the client closes the connection."""
     while peer.hear() not in {b"", b"\x01"}:
         peer.ok(1)
 
 
 class Idle:
-    """A server that answers one statement, and does the rest when the client has taken the answer."""
+    """A server that replies to one statement, and does the rest after the client has received the reply."""
 
     def __init__(self, *then: Callable[[Peer], object]) -> None:
         self._then = then
@@ -66,7 +66,7 @@ class Idle:
 
 @contextlib.contextmanager
 def idle(*then: Callable[[Peer], object]) -> Iterator[tuple[Session, Idle]]:
-    """A session that has had an answer, and its server."""
+    """A session that has received a reply, and its server."""
     server = Idle(*then)
     with connected(server) as session:
         assert session.execute("SELECT 1", PATIENCE) == Ok()
@@ -78,7 +78,7 @@ def close(_: Peer) -> None:
     """Closes the connection: it is closed when the last step is done."""
 
 
-def complain(peer: Peer) -> None:
+def send_error(peer: Peer) -> None:
     peer.send(0, ERROR)
 
 

@@ -40,7 +40,7 @@ def test_a_session_that_ends_only_at_its_next_statement_deviates(tmp_path: Path)
     assert result.endings == ()
 
 
-def test_a_session_that_is_marked_and_refuses_statements_deviates(tmp_path: Path) -> None:
+def test_a_killed_session_that_stays_connected_and_refuses_statements_deviates(tmp_path: Path) -> None:
     defect = ("--defect", "refuses-statements-of-killed-idle-sessions")
     result = run(tmp_path, ENDS, *defect, limits=settling_within(0.5))
     assert result.verdict is Verdict.DEVIATES
@@ -48,7 +48,7 @@ def test_a_session_that_is_marked_and_refuses_statements_deviates(tmp_path: Path
 
 
 @pytest.mark.parametrize("variant", ["closes-on-next-request", "error-on-next-request"])
-def test_a_close_that_is_seen_only_after_a_statement_has_no_duration(tmp_path: Path, variant: str) -> None:
+def test_a_close_that_is_detected_only_after_a_statement_has_no_duration(tmp_path: Path, variant: str) -> None:
     result = run(tmp_path, ENDS, "--variant", variant)
     assert result.verdict is Verdict.CONFORMS, result.actual
     (ending,) = result.endings
@@ -64,7 +64,7 @@ def test_a_crash_after_each_statement_deviates_and_leaves_nothing(tmp_path: Path
     assert "right after the statement the target was unusable" in result.actual
 
 
-def test_a_crash_that_does_not_come_again_is_inconclusive(tmp_path: Path) -> None:
+def test_a_crash_that_does_not_happen_again_is_inconclusive(tmp_path: Path) -> None:
     result = run(tmp_path, ENDS, "--environment", "crashes-at-the-first-kill")
     assert (result.verdict, result.safety) == (Verdict.INCONCLUSIVE, False), result.actual
     assert "but not when the case was repeated (conforms" in result.reason
@@ -77,6 +77,6 @@ def test_a_session_that_an_idle_timeout_ends_is_inconclusive(tmp_path: Path) -> 
     assert len(sent(result)) == 1
 
 
-def test_sessions_that_have_to_go_on_are_kept_active(tmp_path: Path) -> None:
+def test_sessions_that_have_to_stay_connected_are_kept_active(tmp_path: Path) -> None:
     result = run(tmp_path, KEEPS, "--variant", "closes-idle-sessions")
     assert result.verdict is Verdict.CONFORMS, (result.actual, result.reason)

@@ -46,9 +46,7 @@ PREPARING = {
 
 
 @pytest.mark.parametrize(("body", "sessions"), PREPARING.values(), ids=list(PREPARING))
-def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
-    bench: Bench, body: str, sessions: str
-) -> None:
+def test_a_failed_preparation_is_retried_if_the_profile_lists_the_error(bench: Bench, body: str, sessions: str) -> None:
     assert bench.run(body, sessions=sessions).verdict is Verdict.INCONCLUSIVE
     passing = (ErrorPattern(1919, None, None),)
     patient = dataclasses.replace(
@@ -75,7 +73,7 @@ def test_what_others_are_in_the_way_of_is_tried_again_where_the_profile_says_so(
     ],
     ids=["dropped by a step", "never created"],
 )
-def test_a_role_that_is_not_there_is_not_left_behind_where_roles_cant_be_listed(bench: Bench, steps: str) -> None:
+def test_a_nonexistent_role_causes_no_warning_if_roles_cannot_be_listed(bench: Bench, steps: str) -> None:
     profile = load_profile("oceanbase-oracle")
     sql = {purpose: statements for purpose, statements in profile.sql.items() if purpose != "list_roles"}
     blind = dataclasses.replace(bench, profile=dataclasses.replace(profile, sql=sql))
@@ -86,7 +84,7 @@ def test_a_role_that_is_not_there_is_not_left_behind_where_roles_cant_be_listed(
     assert (result.verdict, result.warnings) == (Verdict.CONFORMS, ())
 
 
-def test_what_is_in_the_way_for_good_is_inconclusive(bench: Bench) -> None:
+def test_a_preparation_that_keeps_failing_is_inconclusive(bench: Bench) -> None:
     body, sessions = PREPARING["by the runner"]
     impatient = dataclasses.replace(
         bench,
@@ -128,7 +126,7 @@ INTERFERENCE: dict[str, Callable[[dict[str, str | None]], bool]] = {
 
 
 @pytest.mark.parametrize("chosen", INTERFERENCE.values(), ids=list(INTERFERENCE))
-def test_an_end_before_the_statement_under_test_was_sent_is_the_environments(
+def test_an_end_before_the_statement_under_test_was_sent_is_inconclusive(
     bench: Bench, chosen: Callable[[dict[str, str | None]], bool]
 ) -> None:
     over = threading.Event()
@@ -145,7 +143,7 @@ def test_an_end_before_the_statement_under_test_was_sent_is_the_environments(
 LESSER = Dsn("oceanbase", "LESSER@oracle", "pLesser", "127.0.0.1", 0)
 
 
-def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_dropped_at_first_is_dropped_later(tmp_path: Path) -> None:
     oracle = load_profile("oceanbase-oracle")
     everybodys = ("SELECT TABLE_NAME FROM DBA_TABLES WHERE TABLE_NAME LIKE '{prefix}%'",)
     profile = dataclasses.replace(oracle, sql={**oracle.sql, "table_name": ("SYS.{name}",), "list_tables": everybodys})
@@ -179,7 +177,7 @@ def test_a_table_that_cannot_be_dropped_at_once_is_dropped_when_it_can_be(tmp_pa
         assert own_tables() == ()
 
 
-def test_a_server_that_is_not_there_makes_a_case_inconclusive(tmp_path: Path) -> None:
+def test_an_unreachable_server_makes_a_case_inconclusive(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     result = Bench(tmp_path, Dsn("oceanbase", "SYS", "", "127.0.0.1", port)).run(f"steps:\n  - killer: {KILL}")
@@ -187,7 +185,7 @@ def test_a_server_that_is_not_there_makes_a_case_inconclusive(tmp_path: Path) ->
     assert "can't log in" in result.reason
 
 
-def test_a_server_that_ends_in_the_middle_is_no_crash_of_the_runner(tmp_path: Path) -> None:
+def test_a_server_that_ends_during_a_case_does_not_crash_the_runner(tmp_path: Path) -> None:
     with simulator() as dsn:
         bench = Bench(tmp_path, dsn, Limits(connect=PATIENCE, statement=PATIENCE, settle=0.3, cleanup=PATIENCE))
         results: list[CaseResult] = []

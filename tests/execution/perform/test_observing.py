@@ -32,7 +32,7 @@ def test_an_observation_is_not_repeated_again_when_its_time_is_over(bench: Bench
     assert (hurried.observed, len(hurried.endings)) == ({"it ends": 3}, 3), "three times in any case"
 
 
-def test_a_case_that_says_less_than_three_times_is_not_run_more_often(bench: Bench) -> None:
+def test_a_case_with_fewer_than_three_repetitions_is_not_repeated_more_often(bench: Bench) -> None:
     result = repeating_for(0.001, bench).run(REPEATED.replace("9", "2"), "OBS-4")
     assert result.observed == {"it ends": 2}
 
@@ -44,7 +44,7 @@ def test_a_server_that_needs_seconds_to_end_a_session_is_measured_three_times(tm
     assert all(end.row_ms is not None and end.row_ms > 2900 for end in result.endings)
 
 
-def test_an_observation_in_which_another_session_ends_deviates_and_binds_like_a_must(bench: Bench) -> None:
+def test_an_observation_in_which_another_session_ends_deviates_and_fails_the_run_like_a_must(bench: Bench) -> None:
     body = """\
 steps:
   - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}'
@@ -57,7 +57,7 @@ observe:
     assert result.fails(strict=False)
 
 
-def test_an_observation_without_an_answer_says_so(bench: Bench) -> None:
+def test_an_observation_without_a_reply_is_recorded_as_such(bench: Bench) -> None:
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
     result = slow.run("steps:\n  - killer: ${sleep}\n    reply: observed\nobserve:\n  answered: {reply: rows}", "OBS-1")
     assert (result.verdict, result.observed) == (Verdict.OBSERVED, {"no reply within 0.3 s": 1})

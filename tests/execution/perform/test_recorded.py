@@ -24,7 +24,7 @@ OTHERWISE = {
 
 
 @pytest.mark.parametrize("variant", OTHERWISE)
-def test_what_was_prepared_beforehand_and_the_view_of_sessions_are_recorded(variant: str, tmp_path: Path) -> None:
+def test_statements_prepared_beforehand_and_the_view_of_sessions_are_recorded(variant: str, tmp_path: Path) -> None:
     with simulator(*(["--variant", variant] if variant else [])) as dsn:
         shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
         options = ["--requirement", "OBS-6", "--requirement", "OBS-10", "--dsn", shown]
@@ -35,7 +35,7 @@ def test_what_was_prepared_beforehand_and_the_view_of_sessions_are_recorded(vari
 
 
 @pytest.mark.parametrize("environment", ["no-roles", "no-roles-and-no-list-of-them"])
-def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(environment: str, tmp_path: Path) -> None:
+def test_only_cases_with_roles_are_inconclusive_on_a_server_without_roles(environment: str, tmp_path: Path) -> None:
     with simulator("--environment", environment) as dsn:
         shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
         run = run_suite(tmp_path / "record.json", "--requirement", "PUR-2", "--dsn", shown)
@@ -48,7 +48,7 @@ def test_a_server_without_roles_leaves_their_cases_undecided_and_no_other(enviro
     assert not any(row["warnings"] for row in run.results()), "no role is said to be left that never was"
 
 
-def test_twenty_sessions_end_where_damage_that_adds_up_is_looked_for(tmp_path: Path) -> None:
+def test_cases_of_accumulation_send_at_least_twenty_kill_statements(tmp_path: Path) -> None:
     run = run_suite(tmp_path / "record.json", "-k", "twent")
     assert run.code == 0, run.screen
     rows = [row for row in run.results() if row["place"].startswith("cases/accumulation.yaml")]

@@ -40,7 +40,7 @@ ANY = [f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]", NAMES_NOBOD
 
 
 @pytest.mark.parametrize("body", ANY, ids=["conforms", "deviates"])
-def test_a_result_survives_the_way_from_worker_to_controller(bench: Bench, body: str) -> None:
+def test_a_result_is_the_same_after_conversion_to_json_and_back(bench: Bench, body: str) -> None:
     result = bench.run(body)
     assert CaseResult.from_dict(json.loads(json.dumps(result.as_dict()))) == result
 
@@ -61,7 +61,7 @@ BINDING = [
 
 
 @pytest.mark.parametrize(("verdict", "level", "safety", "fails", "strictly"), BINDING)
-def test_a_result_fails_the_run_by_level_verdict_and_harm(
+def test_level_verdict_and_safety_decide_whether_a_result_fails_the_run(
     verdict: Verdict, level: Level, safety: bool, fails: bool, strictly: bool
 ) -> None:
     result = CaseResult("n", "i", "PUR-1", level, "t", "p:1", verdict, safety=safety)

@@ -19,20 +19,20 @@ ENDS_IT = f"  - killer: {KILL}\n    reply: success\nends: [victim]"
 LEAVES = "steps:\n  - {how}: victim\n  - killer: " + KILL + "\n    reply: [success, error]\nends: [victim]"
 
 CONFORMING = {
-    "its client says goodbye": LEAVES.replace("{how}", "disconnect"),
+    "its client disconnects": LEAVES.replace("{how}", "disconnect"),
     "its client is killed": LEAVES.replace("{how}", "abort"),
     "its client is killed in the middle of a statement": "steps:\n  - victim: ${sleep}\n    reply: later\n"
     "  - wait: {victim: running}\n" + LEAVES.replace("steps:\n", "").replace("{how}", "abort"),
     "its client reads no more than the beginning": UNREAD + ENDS_IT,
-    "an answer that was left is read later": "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: unread\n"
+    "an unread reply is received later": "steps:\n  - victim: SELECT 1 FROM DUAL\n    reply: unread\n"
     "  - receive: victim\n    reply: {rows: {values: [[1]]}}",
-    "nobody asks after a session whose client has left": "steps:\n  - disconnect: stranger\n" + ENDS_IT,
+    "an unrelated client disconnects": "steps:\n  - disconnect: stranger\n" + ENDS_IT,
     "the same rows": "steps:\n  - killer: SELECT 1 FROM DUAL\n  - victim: SELECT 1 FROM DUAL\n    reply: same-rows",
 }
 
 
 @pytest.mark.parametrize("body", CONFORMING.values(), ids=list(CONFORMING))
-def test_a_case_of_such_a_session_conforms(bench: Bench, body: str) -> None:
+def test_a_case_with_disconnected_or_unread_sessions_conforms(bench: Bench, body: str) -> None:
     result = bench.run(body)
     assert (result.verdict, result.actual, result.reason, result.warnings) == (Verdict.CONFORMS, "", "", ())
 
@@ -60,7 +60,7 @@ DEFECTS = {
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_server_that_does_not_end_such_a_session_deviates(tmp_path: Path, defect: str) -> None:
+def test_a_server_with_a_defect_of_disconnected_or_unread_sessions_deviates(tmp_path: Path, defect: str) -> None:
     body, actual = DEFECTS[defect]
     with simulator("--defect", defect) as dsn:
         result = Bench(tmp_path, dsn, Limits(settle=1, statement=1)).run(body)
@@ -102,10 +102,10 @@ def test_a_state_that_a_server_does_not_have_is_not_applicable(bench: Bench, ste
 
 UNDECIDED = {
     "not of a state": "table: [[1, 0]]\nsteps:\n  - victim: SELECT nothing FROM ${table}\n" + ENDS_IT,
-    "for want of a privilege": state("- victim: CREATE ROLE ${role}"),
+    "because of a missing privilege": state("- victim: CREATE ROLE ${role}"),
 }
 
 
 @pytest.mark.parametrize("body", UNDECIDED.values(), ids=list(UNDECIDED))
-def test_another_refusal_leaves_a_case_undecided(bench: Bench, body: str) -> None:
+def test_an_error_other_than_an_unsupported_state_is_inconclusive(bench: Bench, body: str) -> None:
     assert bench.run(body).verdict is Verdict.INCONCLUSIVE

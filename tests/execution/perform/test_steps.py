@@ -60,7 +60,7 @@ steps:
     assert result.verdict is Verdict.CONFORMS, result
 
 
-def test_what_was_prepared_is_executed_later(bench: Bench) -> None:
+def test_a_prepared_statement_is_executed_later(bench: Bench) -> None:
     result = bench.run(f"{PREPARES}  - execute: killer\n    reply: ok\nends: [victim]")
     assert result.verdict is Verdict.CONFORMS, result
     assert [ending.session for ending in result.endings] == ["victim"]
@@ -69,13 +69,13 @@ def test_what_was_prepared_is_executed_later(bench: Bench) -> None:
     ]
 
 
-def test_what_is_only_prepared_ends_nothing(bench: Bench) -> None:
+def test_a_statement_that_is_only_prepared_ends_no_session(bench: Bench) -> None:
     result = bench.run(f"{PREPARES}    reply: ok")
     assert result.verdict is Verdict.CONFORMS, result
     assert sent(result) == []
 
 
-def test_what_can_not_be_prepared_is_answered_with_that_error_when_it_is_executed(bench: Bench) -> None:
+def test_the_error_of_a_failed_preparation_is_the_reply_when_the_statement_is_executed(bench: Bench) -> None:
     body = """\
 steps:
   - killer: ALTER SYSTEM KILL SESSION '${victim.id}' NOW
@@ -88,7 +88,7 @@ steps:
     assert sent(result) == [], "nothing is executed"
 
 
-def test_a_step_that_prepares_and_claims_nothing_has_to_succeed(bench: Bench) -> None:
+def test_a_preparation_without_a_claim_has_to_succeed(bench: Bench) -> None:
     body = """\
 steps:
   - killer: ALTER SYSTEM KILL SESSION '${victim.id}' NOW
@@ -100,7 +100,7 @@ steps:
     assert result.reason.startswith("preparation failed: killer: ALTER SYSTEM KILL SESSION")
 
 
-def test_what_was_prepared_is_executed_when_its_victim_has_left(bench: Bench) -> None:
+def test_a_prepared_statement_is_executed_after_its_victim_was_killed(bench: Bench) -> None:
     between = f"  - sys: {KILL}\n  - wait: {{victim: gone}}\n"
     body = f"{PREPARES}{between}  - execute: killer\n    reply: unknown-session\nends: [victim]"
     result = bench.run(body, sessions=ALSO_LATER)
@@ -120,13 +120,13 @@ steps:
     assert result.verdict is Verdict.CONFORMS, result
 
 
-def test_a_user_that_is_there_can_not_be_created_which_decides_nothing(bench: Bench) -> None:
+def test_creating_an_existing_user_is_inconclusive(bench: Bench) -> None:
     result = bench.run("steps:\n  - create: victim", sessions="{killer: {}, victim: {}}")
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reason.startswith("preparation failed: CREATE USER")
 
 
-def test_a_users_name_begins_with_anothers(bench: Bench) -> None:
+def test_a_user_name_begins_with_the_name_of_another_user(bench: Bench) -> None:
     body = "steps:\n  - longer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {longer: {}}}}"
     result = bench.run(body, sessions="{shorter: {}, longer: {name_extends: shorter}}")
     assert result.verdict is Verdict.CONFORMS, result

@@ -32,7 +32,7 @@ UNDECIDED = [
 
 
 @pytest.mark.parametrize(("reply", "missing"), UNDECIDED)
-def test_an_error_that_only_an_undefined_class_could_be_is_inconclusive(bench: Bench, reply: str, missing: str) -> None:
+def test_an_error_that_may_belong_to_an_undefined_class_is_inconclusive(bench: Bench, reply: str, missing: str) -> None:
     result = without(bench, missing).run(step(BROKEN, reply))
     assert result.verdict is Verdict.INCONCLUSIVE, result.actual
     remedy = (
@@ -42,7 +42,7 @@ def test_an_error_that_only_an_undefined_class_could_be_is_inconclusive(bench: B
     assert remedy in result.reason
 
 
-def test_a_login_that_is_refused_is_judged_likewise(bench: Bench) -> None:
+def test_a_refused_login_is_inconclusive_without_the_class(bench: Bench) -> None:
     body = "steps:\n  - connect: victim\n    as: NOBODY_AT_ALL\n    reply: login-refused"
     sessions = "{killer: {}, victim: {connect: false}}"
     assert bench.run(body, sessions=sessions).verdict is Verdict.CONFORMS
@@ -60,7 +60,7 @@ DECIDED = [
 
 
 @pytest.mark.parametrize(("statement", "reply", "missing", "verdict"), DECIDED)
-def test_what_is_clear_without_the_class_is_decided(
+def test_a_verdict_that_does_not_depend_on_the_undefined_class_is_decided(
     bench: Bench, statement: str, reply: str, missing: str, verdict: Verdict
 ) -> None:
     assert without(bench, missing).run(step(statement, reply)).verdict is verdict
@@ -71,7 +71,7 @@ def test_an_empty_list_defines_a_class_that_no_error_belongs_to(bench: Bench) ->
     assert (result.verdict, "error 900" in result.actual) == (Verdict.DEVIATES, True)
 
 
-def test_whether_a_bystander_was_interrupted_cannot_be_told_without_the_class(bench: Bench) -> None:
+def test_the_interruption_of_another_session_is_inconclusive_without_the_class(bench: Bench) -> None:
     body = f"steps:\n  - stranger: SELECT FROM\n    reply: later\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
     assert bench.run(body).verdict is Verdict.CONFORMS
     result = without(bench, "interrupted").run(body)
@@ -81,7 +81,7 @@ def test_whether_a_bystander_was_interrupted_cannot_be_told_without_the_class(be
     ), result.actual
 
 
-def test_a_session_that_was_lost_besides_is_a_deviation_all_the_same(bench: Bench) -> None:
+def test_a_lost_session_deviates_also_without_the_class(bench: Bench) -> None:
     body = f"steps:\n  - killer: {KILL}\n    reply: ok\n  - killer: {BROKEN}\n    reply: syntax"
     result = without(bench, "syntax").run(body)
     assert (result.verdict, "lost: victim" in result.actual) == (Verdict.DEVIATES, True)

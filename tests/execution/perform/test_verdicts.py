@@ -13,7 +13,7 @@ from runner.execution.verdict import Verdict
 from tests.execution.case_bench import KILL, Bench, sent, simulator, somebody_else
 
 
-def test_a_login_in_the_middle_is_judged_like_a_statement(bench: Bench) -> None:
+def test_a_login_in_a_step_is_judged_like_a_statement(bench: Bench) -> None:
     late = "late: {connect: false}, again: {user: late, connect: false}"
     sessions = f"{{sys: {{user: administrator}}, {late}, no_one: {{create: false}}}}"
     body = """\
@@ -28,7 +28,7 @@ steps:
     assert bench.run(body, sessions=sessions).verdict is Verdict.CONFORMS
 
 
-def test_a_row_that_claims_a_session_that_does_not_answer_any_more_deviates(bench: Bench) -> None:
+def test_a_claim_of_a_row_for_a_killed_session_deviates(bench: Bench) -> None:
     body = f"""\
 steps:
   - killer: {KILL}
@@ -40,27 +40,27 @@ ends: [victim]"""
     assert bench.run(body).verdict is Verdict.DEVIATES
 
 
-def test_a_statement_without_an_answer_deviates_at_the_limit(bench: Bench) -> None:
+def test_a_statement_without_a_reply_deviates_after_the_timeout(bench: Bench) -> None:
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
     result = slow.run("steps:\n  - killer: ${sleep}\n    reply: rows")
     assert (result.verdict, result.actual) == (Verdict.DEVIATES, "no reply within 0.3 s")
 
 
 @pytest.mark.parametrize(("hole", "number"), [("${unused 70000 / 10}", "7000"), ("${victim.id / 1000000000}", "3")])
-def test_a_number_built_by_division_is_what_is_sent(bench: Bench, hole: str, number: str) -> None:
+def test_a_number_calculated_by_division_is_sent(bench: Bench, hole: str, number: str) -> None:
     result = bench.run(f"steps:\n  - killer: ALTER SYSTEM KILL SESSION '{hole}'\n    reply: error")
     assert (result.verdict, sent(result)) == (Verdict.CONFORMS, [f"ALTER SYSTEM KILL SESSION '{number}'"])
 
 
 @pytest.mark.parametrize(("times", "verdict"), [("", Verdict.DEVIATES), ("settle_factor: 10\n", Verdict.CONFORMS)])
-def test_a_case_may_give_its_sessions_several_settle_times(tmp_path: Path, times: str, verdict: Verdict) -> None:
+def test_a_case_can_multiply_the_settle_time(tmp_path: Path, times: str, verdict: Verdict) -> None:
     with simulator("--variant", "slow-end") as dsn:  # connection after 2 seconds, row after 3
         bench = Bench(tmp_path, dsn).settling_within(1.5)
         result = bench.run(f"{times}steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
     assert result.verdict is verdict, result
 
 
-def test_a_row_that_comes_back_while_the_case_watches_deviates(tmp_path: Path) -> None:
+def test_a_row_that_reappears_during_the_watch_deviates(tmp_path: Path) -> None:
     with simulator("--defect", "row-comes-back") as dsn:
         bench = Bench(tmp_path, dsn).settling_within(0.3)
         result = bench.run(f"watch: 4\nsteps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
@@ -70,7 +70,7 @@ def test_a_row_that_comes_back_while_the_case_watches_deviates(tmp_path: Path) -
 LISTED = "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {INFO: null}}}}"
 
 
-def test_a_list_that_lags_is_asked_again_before_it_is_judged(tmp_path: Path) -> None:
+def test_a_process_list_that_lags_is_requested_again_before_it_is_judged(tmp_path: Path) -> None:
     with simulator("--variant", "list-lags") as dsn:
         bench = Bench(tmp_path, dsn)
         results = [bench.run(LISTED) for _ in range(3)]
@@ -79,7 +79,7 @@ def test_a_list_that_lags_is_asked_again_before_it_is_judged(tmp_path: Path) -> 
     assert any("the process list may lag" in note for note in notes)
 
 
-def test_a_list_that_never_shows_what_is_claimed_deviates_by_its_last_answer(bench: Bench) -> None:
+def test_a_process_list_that_never_matches_the_claim_deviates_with_its_last_reply(bench: Bench) -> None:
     result = bench.settling_within(0.3).run(LISTED.replace("null", "something else"))
     assert result.verdict is Verdict.DEVIATES
     assert len(sent(result)) == 1  # the transcript is no list of lists
@@ -88,7 +88,7 @@ def test_a_list_that_never_shows_what_is_claimed_deviates_by_its_last_answer(ben
     assert heard[-1] in result.actual
 
 
-def test_a_word_that_the_target_has_in_no_spelling_is_inconclusive(bench: Bench) -> None:
+def test_a_word_that_the_target_accepts_in_no_spelling_is_inconclusive(bench: Bench) -> None:
     profile = load_profile("oceanbase-oracle")
     mute = dataclasses.replace(bench, profile=dataclasses.replace(profile, words={"sleep": ("SNOOZE", "NAP")}))
     result = mute.run("steps:\n  - killer: ${sleep}\n    reply: rows")
@@ -104,7 +104,7 @@ def test_an_exempt_case_is_not_run(bench: Bench) -> None:
     assert result.transcript == ()
 
 
-def test_a_case_that_needs_what_the_profile_lacks_is_not_run(bench: Bench) -> None:
+def test_a_case_that_needs_a_capability_that_the_profile_lacks_is_not_run(bench: Bench) -> None:
     profile = dataclasses.replace(load_profile("oceanbase-oracle"), lacks={"serial": "no such thing here"})
     lacking = dataclasses.replace(bench, profile=profile)
     result = lacking.run("steps:\n  - killer: ALTER SYSTEM KILL SESSION '${killer.id}, 1'\n    reply: ok")
@@ -115,7 +115,7 @@ def test_a_case_that_needs_what_the_profile_lacks_is_not_run(bench: Bench) -> No
     assert other.verdict is Verdict.CONFORMS
 
 
-def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Bench) -> None:
+def test_the_guard_checks_the_spelling_of_the_profile(bench: Bench) -> None:
     with somebody_else(bench.dsn) as (session, own):
         profile = dataclasses.replace(
             load_profile("oceanbase-oracle"),
@@ -134,7 +134,7 @@ def test_a_spelling_of_the_profile_is_what_is_sent_and_what_is_guarded(bench: Be
         assert session.check_connection() is None
 
 
-def test_values_of_rows_may_hold_what_only_the_run_knows(bench: Bench) -> None:
+def test_claimed_values_of_rows_can_contain_placeholders(bench: Bench) -> None:
     body = "steps:\n  - killer: SELECT '${victim.user}' FROM DUAL\n    reply: {rows: {values: [['${victim.user}']]}}"
     assert bench.run(body).verdict is Verdict.CONFORMS
 

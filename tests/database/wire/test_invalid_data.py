@@ -1,4 +1,4 @@
-"""What a session makes of a server that does not speak the protocol, or without measure."""
+"""A server that sends invalid, unrequested or endless data."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ from tests.database.wire.sessions import connected, idle
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.protocol_server import Peer, client, serving
 
-GARBAGE: dict[str, Callable[[Peer], object]] = {
+INVALID_DATA: dict[str, Callable[[Peer], object]] = {
     "a wrong packet number": lambda peer: peer.ok(9),
     "a packet that is number one again": lambda peer: peer.ok(0),
-    "an answer of another protocol": lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "a reply of another protocol": lambda peer: peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "an empty packet": lambda peer: peer.send(1, b""),
     "a column that is none": lambda peer: peer.socket.sendall(b"\x01\0\0\x01\x01\x02\0\0\x02\xfc\xff"),
 }
 
 
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
-def test_garbage_is_neither_an_answer_nor_the_end_of_the_session(garbage: Callable[[Peer], object]) -> None:
+@pytest.mark.parametrize("send_invalid_data", INVALID_DATA.values(), ids=list(INVALID_DATA))
+def test_invalid_data_is_neither_a_reply_nor_the_end_of_the_session(
+    send_invalid_data: Callable[[Peer], object],
+) -> None:
     go = threading.Event()
 
     def behave(peer: Peer) -> None:
         peer.hear()
-        garbage(peer)
+        send_invalid_data(peer)
         go.wait(PATIENCE)
 
     with connected(behave) as session:
         outcome = session.execute("SELECT 1", PATIENCE)
         assert isinstance(outcome, Unreadable), outcome
         assert session.check_connection() is None
-        assert session.execute("SELECT 1", PATIENCE) == outcome  # no answer can be told from another any more
+        assert session.execute("SELECT 1", PATIENCE) == outcome  # replies can't be assigned to statements any more
         go.set()
         assert eventually(session.check_connection)
         assert session.connection_end == ConnectionEnd("closed", None)
 
 
 @pytest.mark.parametrize("row", [b"\x011", b"\xfd\x00\x00\x10" + bytes(2**20)], ids=["small rows", "large rows"])
-def test_a_result_set_without_end_is_given_up_before_it_fills_the_memory(row: bytes) -> None:
+def test_an_endless_result_set_is_rejected_after_64_mb(row: bytes) -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(1, b"\x01")
@@ -63,19 +65,19 @@ def test_a_result_set_without_end_is_given_up_before_it_fills_the_memory(row: by
         assert outcome == Unreadable("more than 64 MB")
 
 
-def test_a_server_that_talks_without_end_and_unasked_keeps_nobody_listening() -> None:
-    def babble(peer: Peer) -> None:
+def test_endless_unrequested_data_does_not_block_a_session() -> None:
+    def send_endless_data(peer: Peer) -> None:
         while True:
             peer.socket.sendall(bytes(65536))
 
-    with idle(babble) as (session, server):
+    with idle(send_endless_data) as (session, server):
         server.proceed()
         for _ in range(50):
             assert session.check_connection() is None
         assert isinstance(session.execute("SELECT 1", PATIENCE), Unreadable)
 
 
-def test_an_error_message_without_measure_is_cut() -> None:
+def test_a_very_long_error_message_is_cut() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(1, b"\xff\x28\x04#42000" + b"x" * 10_000_000)
@@ -89,7 +91,7 @@ def test_an_error_message_without_measure_is_cut() -> None:
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=60))
-def test_whatever_bytes_answer_a_statement_the_outcome_is_a_value(data: bytes) -> None:
+def test_any_bytes_as_a_reply_result_in_an_outcome(data: bytes) -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.socket.sendall(data)
@@ -100,7 +102,7 @@ def test_whatever_bytes_answer_a_statement_the_outcome_is_a_value(data: bytes) -
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=120))
-def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> None:
+def test_any_bytes_in_place_of_a_handshake_make_the_login_fail(data: bytes) -> None:
     with serving(lambda peer: peer.socket.sendall(data)) as dsn:
         session = client(dsn)
         outcome = session.open(PATIENCE)
@@ -110,7 +112,7 @@ def test_whatever_bytes_greet_a_client_the_outcome_is_a_value(data: bytes) -> No
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(min_size=1, max_size=60))
-def test_whatever_bytes_come_unasked_the_end_is_heard(data: bytes) -> None:
+def test_a_close_is_detected_after_any_unrequested_bytes(data: bytes) -> None:
     with idle(lambda peer: peer.socket.sendall(data)) as (session, server):
         server.proceed()
         assert eventually(session.check_connection)

@@ -1,4 +1,4 @@
-"""How a session hears that its connection ended: at rest, or in the middle of a statement."""
+"""How a session detects the end of its connection: while it is idle, or during a statement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from runner.database.outcome import Lost, Ok, ServerError
 from runner.database.row_counter import RowCounter
 from runner.database.session import ConnectionEnd
-from tests.database.wire.sessions import KILLED, RESULT_SET, answering, arrived, close, complain, connected, idle
+from tests.database.wire.sessions import KILLED, RESULT_SET, arrived, close, connected, idle, reply_with_ok, send_error
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.protocol_server import ERROR, Peer
 
 
-def test_a_silent_close_is_heard_without_asking() -> None:
+def test_a_close_without_an_error_packet_is_detected_without_a_statement() -> None:
     with idle(close) as (session, server):
         server.proceed()
         assert eventually(session.check_connection)
@@ -24,7 +24,7 @@ def test_a_silent_close_is_heard_without_asking() -> None:
         assert str(session.connection_end) == "closed, nothing sent"
 
 
-def test_a_reset_is_heard_as_a_reset() -> None:
+def test_a_reset_is_detected_as_a_reset() -> None:
     with idle(Peer.reset) as (session, server):
         server.proceed()
         assert eventually(session.check_connection)
@@ -32,8 +32,8 @@ def test_a_reset_is_heard_as_a_reset() -> None:
 
 
 @pytest.mark.parametrize(("end", "manner"), [(close, "closed"), (Peer.reset, "reset")], ids=["close", "reset"])
-def test_an_error_packet_before_the_end_belongs_to_the_end(end: Callable[[Peer], None], manner: str) -> None:
-    with idle(complain, end) as (session, server):
+def test_an_error_packet_before_the_end_is_reported_with_the_end(end: Callable[[Peer], None], manner: str) -> None:
+    with idle(send_error, end) as (session, server):
         server.proceed()
         assert eventually(lambda: arrived(session))
         assert session.check_connection() is None
@@ -43,14 +43,14 @@ def test_an_error_packet_before_the_end_belongs_to_the_end(end: Callable[[Peer],
         assert session.connection_end.kind == "error"
 
 
-def test_an_error_packet_and_the_close_at_once_are_both_heard() -> None:
-    with idle(complain) as (session, server):
+def test_an_error_packet_and_an_immediate_close_are_both_detected() -> None:
+    with idle(send_error) as (session, server):
         server.proceed()
         assert eventually(session.check_connection)
         assert session.connection_end == ConnectionEnd("closed", KILLED)
 
 
-def test_an_error_packet_right_behind_an_answer_is_heard() -> None:
+def test_an_error_packet_directly_after_a_reply_is_received() -> None:
     ok, error = b"\x07\0\0\x01" + b"\0\0\0\x02\0\0\0", len(ERROR).to_bytes(3, "little") + b"\0" + ERROR
 
     def behave(peer: Peer) -> None:
@@ -63,7 +63,7 @@ def test_an_error_packet_right_behind_an_answer_is_heard() -> None:
         assert session.connection_end == ConnectionEnd("closed", KILLED)
 
 
-def test_an_error_packet_that_comes_in_pieces_is_heard_whole() -> None:
+def test_an_error_packet_in_pieces_is_received_completely() -> None:
     whole = len(ERROR).to_bytes(3, "little") + b"\0" + ERROR
     with idle(lambda peer: peer.socket.sendall(whole[:10]), lambda peer: peer.socket.sendall(whole[10:])) as (
         session,
@@ -77,8 +77,8 @@ def test_an_error_packet_that_comes_in_pieces_is_heard_whole() -> None:
         assert session.connection_end == ConnectionEnd("closed", KILLED)
 
 
-def test_after_an_error_packet_that_nobody_asked_for_the_session_works_on() -> None:
-    with idle(complain, answering) as (session, server):
+def test_a_session_stays_usable_after_an_unrequested_error_packet() -> None:
+    with idle(send_error, reply_with_ok) as (session, server):
         server.proceed()
         server.proceed(1)
         assert eventually(lambda: arrived(session))
@@ -88,15 +88,15 @@ def test_after_an_error_packet_that_nobody_asked_for_the_session_works_on() -> N
         assert session.check_connection() is None
 
 
-def test_an_error_packet_that_nobody_asked_for_nor_listened_to_is_not_taken_for_an_answer() -> None:
-    with idle(complain, answering) as (session, server):
+def test_an_unrequested_error_packet_is_not_read_as_the_reply_to_the_next_statement() -> None:
+    with idle(send_error, reply_with_ok) as (session, server):
         server.proceed()
         server.proceed(1)
         assert eventually(lambda: arrived(session))
         assert session.execute("SELECT 2", PATIENCE) == Ok()
 
 
-def test_an_error_that_answered_an_earlier_statement_is_not_the_last_word_of_a_later_silent_close() -> None:
+def test_an_error_reply_to_an_earlier_statement_is_not_the_last_error_before_a_close() -> None:
     go = threading.Event()
 
     def behave(peer: Peer) -> None:
@@ -114,7 +114,7 @@ def test_an_error_that_answered_an_earlier_statement_is_not_the_last_word_of_a_l
         assert session.connection_end == ConnectionEnd("closed", None)
 
 
-def test_a_statement_on_a_connection_that_is_gone_comes_back_as_lost() -> None:
+def test_a_statement_on_a_closed_connection_is_lost() -> None:
     with idle(close) as (session, server):
         server.proceed()
         assert eventually(session.check_connection)
@@ -123,7 +123,7 @@ def test_a_statement_on_a_connection_that_is_gone_comes_back_as_lost() -> None:
 
 
 ENDS: dict[str, tuple[Callable[[Peer], object], str]] = {
-    "a silent close": (lambda peer: None, "closed"),  # noqa: ARG005 - the name says whose turn it is
+    "a close without an error": (lambda peer: None, "closed"),  # noqa: ARG005 - the name says whose turn it is
     "a reset": (lambda peer: peer.reset(), "reset"),
     "half a packet": (lambda peer: peer.socket.sendall(b"\x20\x00\x00\x01\x00\x00"), "closed"),
     "half a header": (lambda peer: peer.socket.sendall(b"\x20\x00"), "closed"),
@@ -132,7 +132,7 @@ ENDS: dict[str, tuple[Callable[[Peer], object], str]] = {
 
 
 @pytest.mark.parametrize(("end", "manner"), ENDS.values(), ids=list(ENDS))
-def test_an_end_in_the_middle_of_a_statement_is_lost(end: Callable[[Peer], object], manner: str) -> None:
+def test_the_connection_is_lost_if_it_ends_during_a_statement(end: Callable[[Peer], object], manner: str) -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         end(peer)
@@ -173,7 +173,7 @@ def test_rows_and_an_error_before_the_end_are_both_shown() -> None:
     assert str(ConnectionEnd("reset", KILLED)) == f"reset after {KILLED}"
 
 
-def test_rows_of_an_earlier_result_are_not_those_before_the_end() -> None:
+def test_rows_of_an_earlier_result_are_not_counted() -> None:
     counter = RowCounter()
     for payload in (*ROWS, b"\xfe\0\0\x0a\0", *RESULT_SET, b"\1z", ERROR):
         for byte in len(payload).to_bytes(3, "little") + b"\0" + payload:
@@ -181,7 +181,7 @@ def test_rows_of_an_earlier_result_are_not_those_before_the_end() -> None:
     assert counter.rows == 1
 
 
-def test_the_last_word_of_a_server_that_shuts_down_is_no_garbage() -> None:
+def test_an_error_packet_with_number_0_before_a_close_is_the_last_error_and_no_invalid_data() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(0, ERROR)
@@ -191,7 +191,7 @@ def test_the_last_word_of_a_server_that_shuts_down_is_no_garbage() -> None:
         assert session.connection_end == ConnectionEnd("closed", KILLED)
 
 
-def test_an_error_as_the_answer_before_the_close_is_the_answer_and_the_last_word() -> None:
+def test_an_error_reply_before_the_close_is_the_reply_and_the_last_error() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(1, ERROR)
@@ -202,7 +202,7 @@ def test_an_error_as_the_answer_before_the_close_is_the_answer_and_the_last_word
         assert session.connection_end == ConnectionEnd("closed", KILLED)
 
 
-def test_an_error_stays_the_last_word_of_a_server_that_leaves_the_next_statement_unanswered() -> None:
+def test_an_error_reply_stays_the_last_error_if_the_next_statement_gets_no_reply() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(1, ERROR)
@@ -215,7 +215,7 @@ def test_an_error_stays_the_last_word_of_a_server_that_leaves_the_next_statement
 
 
 @pytest.mark.parametrize("first", [1, 4, 6], ids=["half a header", "a header", "half a packet"])
-def test_an_answer_that_comes_in_pieces_is_heard_while_nobody_takes_it(first: int) -> None:
+def test_a_reply_in_pieces_is_received_before_its_result_is_requested(first: int) -> None:
     whole = len(ERROR).to_bytes(3, "little") + b"\1" + ERROR
     go = threading.Event()
 
@@ -237,7 +237,7 @@ def test_an_answer_that_comes_in_pieces_is_heard_while_nobody_takes_it(first: in
         assert session.result(PATIENCE) == KILLED
 
 
-def test_the_end_of_a_statement_in_flight_is_heard_while_nobody_takes_the_answer() -> None:
+def test_the_end_during_a_statement_is_detected_before_its_result_is_requested() -> None:
     go = threading.Event()
 
     def behave(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""Logins, refused ones too, and answers as they come from the wire."""
+"""Logins, refused ones too, and replies as they are received."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
-from tests.database.wire.sessions import answering, connected
+from tests.database.wire.sessions import connected, reply_with_ok
 from tests.support.eventually import PATIENCE
 from tests.support.protocol_server import Peer, client, outcome_of_login, serving
 
@@ -29,7 +29,7 @@ def test_a_refused_login_is_an_error_with_its_code() -> None:
         session.close()
 
 
-def test_a_server_that_turns_clients_away_in_its_greeting_has_refused_nobodys_login() -> None:
+def test_an_error_in_place_of_the_handshake_is_no_refused_login() -> None:
     with serving(lambda peer: peer.send(0, b"\xff" + (1040).to_bytes(2, "little") + b"#08004Too many")) as dsn:
         session = client(dsn)
         outcome = session.open(PATIENCE)
@@ -37,8 +37,8 @@ def test_a_server_that_turns_clients_away_in_its_greeting_has_refused_nobodys_lo
     assert str(outcome) == "no handshake (turned away: error 1040 (08004): Too many)"
 
 
-def first_statement_answered_with(*errors: bytes | None) -> Callable[[Peer], None]:
-    """Answers the first statements of logins with these, for None by closing the connection; later ones with OK."""
+def first_statement_replied_with(*errors: bytes | None) -> Callable[[Peer], None]:
+    """Replies to the first statements of logins with these, for None closes the connection; to later ones with OK."""
     left = list(errors)
 
     def behave(peer: Peer) -> None:
@@ -68,13 +68,13 @@ def refusal(code: int, sqlstate: str, message: str) -> bytes:
         refusal(1231, "42000", "Variable 'character_set_client' can't be set to the value of 'utf8mb4'"),
     ],
 )
-def test_a_server_that_does_not_know_the_first_statement_of_a_login_is_logged_in_to(error: bytes) -> None:
-    with serving(first_statement_answered_with(error)) as dsn:
+def test_a_login_succeeds_although_the_server_does_not_support_its_first_statement(error: bytes) -> None:
+    with serving(first_statement_replied_with(error)) as dsn:
         assert outcome_of_login(dsn) == Ok()
 
 
 @pytest.mark.parametrize(
-    ("answer", "shown"),
+    ("reply", "shown"),
     [
         (
             refusal(1317, "70100", "Query execution was interrupted"),
@@ -87,12 +87,14 @@ def test_a_server_that_does_not_know_the_first_statement_of_a_login_is_logged_in
         (None, "no answer to the login's SET NAMES utf8mb4 (closed)"),
     ],
 )
-def test_any_other_end_of_the_first_statement_is_an_end_of_the_login(answer: bytes | None, shown: str) -> None:
-    with serving(first_statement_answered_with(answer)) as dsn:
+def test_a_login_whose_first_statement_is_killed_or_lost_is_repeated_unless_once(
+    reply: bytes | None, shown: str
+) -> None:
+    with serving(first_statement_replied_with(reply)) as dsn:
         session = client(dsn)
         assert str(session.open(PATIENCE, once=True)) == shown
         session.close()
-    with serving(first_statement_answered_with(answer)) as dsn:
+    with serving(first_statement_replied_with(reply)) as dsn:
         session = client(dsn)
         assert session.open(PATIENCE) == Ok()
         assert str(session.broken_off) == shown
@@ -100,7 +102,7 @@ def test_any_other_end_of_the_first_statement_is_an_end_of_the_login(answer: byt
 
 
 @pytest.mark.parametrize("version", [b"v0.4.0-MatrixOne", b"OceanBase_4.2.1.8", b"", b"8", b"\xff\x01%s"])
-def test_a_servers_version_is_any_text(version: bytes) -> None:
+def test_the_version_of_a_server_can_be_any_text(version: bytes) -> None:
     with serving(lambda peer: log_in(peer, version)) as dsn:
         session = client(dsn)
         assert session.open(PATIENCE) == Ok()
@@ -115,7 +117,7 @@ def log_in(peer: Peer, version: bytes) -> None:
     peer.hear()
 
 
-def test_nobody_at_the_address_is_lost_with_the_reason() -> None:
+def test_a_refused_tcp_connection_is_lost_with_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     session = client(Dsn("mysql", "root", "", "127.0.0.1", port))
@@ -125,7 +127,7 @@ def test_nobody_at_the_address_is_lost_with_the_reason() -> None:
     session.close()
 
 
-def test_a_name_that_leads_nowhere_is_lost() -> None:
+def test_a_connection_to_an_unknown_host_is_lost() -> None:
     session = client(Dsn("mysql", "root", "", "no such host.invalid", 1))
     assert isinstance(session.open(PATIENCE), Lost)
     session.close()
@@ -143,7 +145,7 @@ def test_a_unix_socket_is_used_instead_of_the_host(tmp_path: Path) -> None:
                 sock.settimeout(PATIENCE)
                 peer = Peer(sock)
                 peer.log_in()
-                answering(peer)
+                reply_with_ok(peer)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -156,13 +158,13 @@ def test_a_unix_socket_is_used_instead_of_the_host(tmp_path: Path) -> None:
         assert not thread.is_alive()
 
 
-def test_a_unix_socket_that_is_not_there_is_lost(tmp_path: Path) -> None:
+def test_a_connection_to_a_nonexistent_unix_socket_is_lost(tmp_path: Path) -> None:
     session = client(Dsn("mysql", "root", "", "", 1, str(tmp_path / "none")))
     assert isinstance(session.open(PATIENCE), Lost)
     session.close()
 
 
-def test_an_ok_has_the_servers_counts() -> None:
+def test_an_ok_contains_the_counts_of_the_server() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.ok(1, affected=3, warnings=2)
@@ -171,7 +173,7 @@ def test_an_ok_has_the_servers_counts() -> None:
         assert session.execute("UPDATE", PATIENCE) == Ok(3, 2)
 
 
-def test_the_statement_goes_out_as_it_is() -> None:
+def test_a_statement_is_sent_unchanged() -> None:
     seen: list[bytes] = []
 
     def behave(peer: Peer) -> None:
@@ -184,7 +186,7 @@ def test_the_statement_goes_out_as_it_is() -> None:
     assert seen == [b"\x03" + statement.encode()]
 
 
-def test_values_of_every_type_come_as_text_and_null_as_none() -> None:
+def test_values_of_every_type_are_received_as_text_and_null_as_none() -> None:
     def column(name: bytes, kind: int) -> bytes:
         texts = b"\x03def\0\0\0" + bytes([len(name)]) + name + b"\0"
         return texts + b"\x0c" + b"\x2d\0" + b"\x20\0\0\0" + bytes([kind]) + b"\0\0\0\0\0"
@@ -205,7 +207,7 @@ def test_values_of_every_type_come_as_text_and_null_as_none() -> None:
         )
 
 
-def test_of_several_answers_to_one_text_the_last_one_counts() -> None:
+def test_the_last_of_several_replies_to_one_text_is_the_result() -> None:
     def behave(peer: Peer) -> None:
         peer.hear()
         peer.send(1, bytes([0, 5, 0]) + (2 | 8).to_bytes(2, "little") + bytes(2))  # OK, and more to come
@@ -222,7 +224,7 @@ def test_of_several_answers_to_one_text_the_last_one_counts() -> None:
         assert session.execute("SELECT 1", PATIENCE) == Ok()
 
 
-def test_a_server_that_does_not_answer_a_preparation_is_heard_no_more() -> None:
+def test_a_session_is_busy_after_a_preparation_timed_out() -> None:
     released = threading.Event()
 
     def behave(peer: Peer) -> None:

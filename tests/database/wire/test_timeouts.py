@@ -1,4 +1,4 @@
-"""A server that says nothing keeps no session waiting, nor does a session that leaves."""
+"""Timeouts of a session whose server sends nothing or an incomplete reply, and how a session closes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 
 from runner.database.outcome import Lost, NoReply, Ok, Rows
 from runner.database.session import Session
-from tests.database.wire.sessions import RESULT_SET, answering, connected
+from tests.database.wire.sessions import RESULT_SET, connected, reply_with_ok
 from tests.support.eventually import PATIENCE
 from tests.support.protocol_server import Peer, client, serving
 
 
-@pytest.mark.parametrize("how", ["accepts", "greets", "half a greeting"])
-def test_a_server_that_does_not_let_in_is_given_up_at_the_limit(how: str) -> None:
+@pytest.mark.parametrize("how", ["accepts", "sends a handshake", "sends half a handshake"])
+def test_a_login_that_the_server_does_not_complete_times_out(how: str) -> None:
     over = threading.Event()
 
     def behave(peer: Peer) -> None:
-        if how == "greets":
+        if how == "sends a handshake":
             peer.greet()
-        if how == "half a greeting":
+        if how == "sends half a handshake":
             peer.socket.sendall(b"\x4a\x00\x00\x00\x0a5.7")
         over.wait(PATIENCE)
 
@@ -36,18 +36,18 @@ def test_a_server_that_does_not_let_in_is_given_up_at_the_limit(how: str) -> Non
         over.set()
 
 
-@pytest.mark.parametrize("answer", [b"", b"\x20\x00\x00\x01\x00\x00"], ids=["nothing", "half a packet"])
-def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_later(answer: bytes) -> None:
+@pytest.mark.parametrize("reply", [b"", b"\x20\x00\x00\x01\x00\x00"], ids=["nothing", "half a packet"])
+def test_a_statement_without_a_reply_times_out_and_its_reply_can_be_received_later(reply: bytes) -> None:
     go = threading.Event()
 
     def behave(peer: Peer) -> None:
         peer.hear()
-        peer.socket.sendall(answer)
+        peer.socket.sendall(reply)
         go.wait(PATIENCE)
-        peer.socket.sendall(b"\x07\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00"[len(answer) :])
-        if answer:
+        peer.socket.sendall(b"\x07\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00"[len(reply) :])
+        if reply:
             peer.socket.sendall(bytes(0x20 - 2))
-        answering(peer)
+        reply_with_ok(peer)
 
     with connected(behave) as session:
         start = time.monotonic()
@@ -61,7 +61,7 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_limit_and_may_answer_l
 
 
 @pytest.mark.parametrize("longest", [PATIENCE, 0.3], ids=["complete", "without end"])
-def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever(
+def test_a_reply_that_is_incomplete_at_the_timeout_is_received_up_to_a_second_limit(
     monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
     monkeypatch.setattr("runner.database.stream._LONGEST_PAUSE", PATIENCE)
@@ -92,7 +92,7 @@ def test_a_reply_that_is_being_received_at_the_limit_is_read_on_but_not_for_ever
         assert time.monotonic() - start >= 0.5
 
 
-def test_closing_waits_for_nobody() -> None:
+def test_close_does_not_wait_for_a_running_statement() -> None:
     over = threading.Event()
 
     def behave(peer: Peer) -> None:
@@ -107,14 +107,14 @@ def test_closing_waits_for_nobody() -> None:
         over.set()
 
 
-def test_a_crash_of_the_client_is_a_close_without_goodbye_and_close_says_goodbye() -> None:
-    said: list[bytes] = []
+def test_abandon_closes_without_com_quit_and_close_sends_com_quit() -> None:
+    received: list[bytes] = []
     for leave in (Session.abandon, Session.close):
         done = threading.Event()
 
         def behave(peer: Peer, done: threading.Event = done) -> None:
             peer.log_in()
-            said.append(peer.hear())
+            received.append(peer.hear())
             done.set()
 
         with serving(behave) as dsn:
@@ -122,4 +122,4 @@ def test_a_crash_of_the_client_is_a_close_without_goodbye_and_close_says_goodbye
             session.open(PATIENCE)
             leave(session)
             assert done.wait(PATIENCE)
-    assert said == [b"", b"\x01"]
+    assert received == [b"", b"\x01"]
