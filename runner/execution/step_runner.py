@@ -45,6 +45,7 @@ from runner.language.model import (
 _UNRELATED_ERRORS: Claim = (Expect("privilege"), Expect("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
+_BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
@@ -479,5 +480,8 @@ class StepRunner:
                 self._sessions.transcript.add(session.name, "note", note, since=since)
                 return
         self._timeouts.state_limit.note(time.monotonic() - start)
+        fills = Poll(_BUFFERS_FILL if session.required_client.held else 0.0)
+        while fills.again():
+            self._liveness.keep_active()
         waited = f"waited until the process list shows it {step.state}"
         self._sessions.transcript.add(session.name, "note", waited, since=since)
