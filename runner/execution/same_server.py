@@ -99,9 +99,10 @@ def named_on_other_server(
 
 
 def raise_if_moved(session: CaseSession, sessions: CaseSessions) -> None:
-    """Checks whether a session without a row still replies because a proxy has moved its connection.
+    """Checks whether the connection of a session leads to another session of the server, or to another server.
 
-    Then the server may have killed the session, and the connection leads to another session of the server.
+    A killed session without a row may still reply because a proxy has moved its connection. A proxy that sends
+    statements to its servers in turn may have sent a statement to another server than the process lists before it.
 
     Raises:
         InconclusiveError: its id has changed; no further guarded statement is sent.

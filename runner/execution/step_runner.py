@@ -18,7 +18,7 @@ from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import ReplyClass, StepKind, reply_class
 from runner.execution.liveness import Liveness
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
-from runner.execution.same_server import other_server
+from runner.execution.same_server import other_server, raise_if_moved
 from runner.execution.statement_text import Renderer
 from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
 from runner.language.model import (
@@ -191,6 +191,7 @@ class StepRunner:
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._liveness.note_guarded_reply()
+            self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
         if step.keep is not None:
@@ -331,6 +332,12 @@ class StepRunner:
         if ready.guarded:
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
             self._raise_if_closed_before(ready)
+
+    def _raise_if_refused_elsewhere(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
+        """Raises InconclusiveError if another server than the one of the process lists may have refused a statement."""
+        contradicts = isinstance(reply, ServerError) and bool(claim) and not self.matcher.fits(reply, claim)
+        if contradicts and ready.session.id is not None and ready.session.is_connected:
+            raise_if_moved(ready.session, self._sessions)
 
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
         """Raises InconclusiveError if the target has closed a named session before the first guarded statement."""

@@ -336,7 +336,7 @@ def test_without_scripts_all_cases_are_readable(site: Site, chromium: webdriver.
     look(chromium, site.address("honest-1.html"), scripts=False)
     chromium.find_element(By.CSS_SELECTOR, ".case summary").click()
     text = chromium.find_element(By.CSS_SELECTOR, ".case[open] .evidence").text
-    assert "→ ALTER SYSTEM KILL SESSION '<id of one>'" in text
+    assert "→ ALTER SYSTEM KILL SESSION '<id of victims_1>'" in text
     assert "connection closed" in text
 
 
