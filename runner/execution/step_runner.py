@@ -191,7 +191,7 @@ class StepRunner:
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._liveness.note_guarded_reply()
-            self._raise_if_refused_elsewhere(ready, reply, step.reply)
+        self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
         if step.keep is not None:
@@ -334,8 +334,10 @@ class StepRunner:
             self._raise_if_closed_before(ready)
 
     def _raise_if_refused_elsewhere(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
-        """Raises InconclusiveError if another server than the one of the process lists may have refused a statement."""
-        contradicts = isinstance(reply, ServerError) and bool(claim) and not self.matcher.fits(reply, claim)
+        """Raises InconclusiveError if another server than that of the process lists may have refused a guarded statement."""
+        contradicts = (
+            ready.guarded and isinstance(reply, ServerError) and bool(claim) and not self.matcher.fits(reply, claim)
+        )
         if contradicts and ready.session.id is not None and ready.session.is_connected:
             raise_if_moved(ready.session, self._sessions)
 
@@ -377,6 +379,7 @@ class StepRunner:
             reply = self._receive(ready.session, since, self._timeouts.statement)
             if ready.guarded:
                 self._liveness.note_guarded_reply()
+            self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
     def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
@@ -406,7 +409,9 @@ class StepRunner:
         # The statement in flight of a session that may end has to be finished within the settle time.
         limit = self._liveness.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
-        reply = self._retry(self._in_flight[session.name], reply, step.reply)
+        ready = self._in_flight[session.name]
+        reply = self._retry(ready, reply, step.reply)
+        self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self.judge.compare(
             session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
         )
