@@ -334,7 +334,7 @@ class StepRunner:
             self._raise_if_closed_before(ready)
 
     def _raise_if_refused_elsewhere(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
-        """Raises InconclusiveError if another server than that of the process lists may have refused a guarded statement."""
+        """Raises InconclusiveError if a server other than that of the process lists may have refused a statement."""
         contradicts = (
             ready.guarded and isinstance(reply, ServerError) and bool(claim) and not self.matcher.fits(reply, claim)
         )
