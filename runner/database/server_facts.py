@@ -52,10 +52,15 @@ class ServerFacts:
         if session_id is not None:
             self._ended.setdefault(session_id, time.monotonic())
 
-    def note_new_id(self, session_id: str) -> None:
-        """Notes the id of a new session."""
+    def note_new_id(self, session_id: str, running_since: float) -> None:
+        """Notes the id of a new session.
+
+        Args:
+            session_id: the id.
+            running_since: the time since when the server is known to run; a server that restarts numbers sessions anew.
+        """
         ended = self._ended.pop(session_id, -math.inf)
-        self.reuses_ids_at_once |= time.monotonic() - ended < _AT_ONCE
+        self.reuses_ids_at_once |= ended > max(running_since, time.monotonic() - _AT_ONCE)
 
     def note_login_time(self, seconds: float) -> None:
         """Notes the duration of a login, in seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 
@@ -59,6 +60,8 @@ class Target:
         """Whether the administrator's last login or statement got no reply within its time limit."""
         self._offered = 0
         """The capability bits of the greeting at the administrator's last login."""
+        self._opened = math.inf
+        """The time of the login of the administrator's session."""
         self._lost: Session | None = None
         self._lost_idle = 0.0
         self.administrator_losses = 0
@@ -109,8 +112,17 @@ class Target:
                 session.abandon()
                 raise TargetError(f"the administrator {self.dsn.user!r} can't log in: {outcome}", outcome)
             self.facts.slowest = max(self.facts.slowest, time.monotonic() - start)
-            self._session = session
+            self._session, self._opened = session, time.monotonic()
         return self._session
+
+    @property
+    def running_since(self) -> float:
+        """The time (monotonic) of the login of the administrator's session; infinite if that is not connected.
+
+        Since then, the server has not restarted.
+        """
+        connected = self._session is not None and self._session.check_connection() is None
+        return self._opened if connected else math.inf
 
     @property
     def short_limit(self) -> float:

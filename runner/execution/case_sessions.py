@@ -335,7 +335,7 @@ class CaseSessions:
     def _note_id(self, session: CaseSession, *, setup: bool) -> None:
         if session.id is not None:
             session.account.ids.add(session.id)
-            self.target.facts.note_new_id(session.id)
+            self.target.facts.note_new_id(session.id, self.target.running_since)
         text = f"its id in the process list: {session.id or 'unknown, ' + session.no_id_reason}"
         self.transcript.add(session.name, "note", text, setup=setup)
         for other in self.by_name.values():
