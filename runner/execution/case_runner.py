@@ -26,6 +26,7 @@ from runner.execution.verdict import CaseResult, DeviationError, Ending, Inconcl
 from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
+_MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
 _IMMEDIATE = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 
 
@@ -65,8 +66,24 @@ class CaseRunner:
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
         result = self._repeat(case, lambda: self._run_alone(case, deviated=deviated, again=before is not None))
+        if before is not None and deviated and not (before.lost or before.unusable or result.failed):
+            result = self._repeat_until_it_deviates(case, before, result)
         self._losses = self._target.losses
         return result
+
+    def _repeat_until_it_deviates(self, case: Case, before: Attempt, result: CaseResult) -> CaseResult:
+        """Repeats a case alone that deviated among other cases only: the server may deviate at random.
+
+        Users of earlier cases explain the deviations of a few cases; after these, cases get new users.
+        """
+        for _ in range(_MORE_RUNS):
+            again = self._run_alone(case, deviated=True, again=True)
+            if again.failed:
+                return again
+        if before.reused and self._shared.pool.reuse_allowed:
+            self._shared.pool.note_damaged()
+            return result
+        return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
     def run_among_others(self, case: Case) -> Attempt:
         """Runs a case while other threads run other cases, which may have caused its result."""
@@ -91,7 +108,12 @@ class CaseRunner:
         if not unusable:
             result = replace(result, warnings=(*result.warnings, *self._retry_cleanup()))
         return Attempt(
-            result, doubtful=True, lost=run_result.lost or lost_in_setup, full=run_result.full, unusable=unusable
+            result,
+            doubtful=True,
+            lost=run_result.lost or lost_in_setup,
+            full=run_result.full,
+            unusable=unusable,
+            reused=run_result.reused,
         )
 
     def close_administrator(self) -> None:
@@ -303,6 +325,7 @@ class Attempt:
             whose login was retried.
         full: whether the server accepted no more connections.
         unusable: whether the target was unusable afterwards.
+        reused: whether it used users or a table of earlier cases.
     """
 
     result: CaseResult
@@ -310,6 +333,7 @@ class Attempt:
     lost: bool = False
     full: bool = False
     unusable: bool = False
+    reused: bool = False
 
 
 @dataclass

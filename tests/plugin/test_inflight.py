@@ -162,6 +162,23 @@ def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: P
     assert found["harmless"] == found["other"] == "conforms", done.screen
 
 
+def test_a_deviation_among_other_cases_that_does_not_recur_alone_is_inconclusive(tmp_path: Path) -> None:
+    """The twentieth of 21 kills does nothing; the kills of the repetitions are the next twelve."""
+    simulator = SimulatorProcess("--defect", "every-twentieth-kill-does-nothing")
+    kill = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victims.id}'\n    reply: ok\nends: [victims]\nwatch: 2"
+    several = "sessions: {killer: {grants: [ALTER SYSTEM]}, victims: {user: killer, count: 3}}"
+    write_case(tmp_path, f"{several}\n{kill}\nparameters: {{who: [a, b, c, d, e, f, g]}}\nnote: ${{who}}")
+    record = tmp_path / "record.json"
+    try:
+        done = run_pytest(*own(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record))
+    finally:
+        simulator.stop()
+    assert done.code == 1, done.screen
+    assert sorted(verdicts(record).values()) == ["conforms"] * 6 + ["inconclusive"], done.screen
+    (reason,) = (row["reason"] for row in results(record) if row["verdict"] == "inconclusive")
+    assert "replies to statements, but not in 4 runs of the case alone" in reason
+
+
 def test_the_verdicts_do_not_depend_on_how_many_cases_are_in_flight(tmp_path: Path) -> None:
     found = []
     for number in ("1", "16", "64"):

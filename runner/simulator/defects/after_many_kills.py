@@ -132,6 +132,22 @@ class KillsDoNothingFromTheSeventhOn(KillsDoNothingFromTheTwentiethOn):
 
 
 @breaks("PUR-1")
+class EveryTwentiethKillDoesNothing(KillSessionStatement):
+    """Every twentieth kill, of all clients together, replies OK, and the named session stays usable."""
+
+    every = 20
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.kills = 0
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        self.kills += 1
+        if self.kills % self.every:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
 class FifthKillAtATimeDoesNothing(KillSessionStatement):
     """While four sessions are being killed, another statement replies OK, and the named session stays usable."""
 
