@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.accounts.accounts_file import Grants, PreparedAccounts, described, grants_of
+from runner.database.administrator import TargetError
 from runner.database.outcome import succeeded
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.language.model import ADMINISTRATOR, Case, Create, Send, flat
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.database.administrator import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, load_profile
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.profile_problems import check_profile
 from runner.language.suite import Suite

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.passwords import without_passwords
 from runner.database.process_list import LAG, ProcessList
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.doctor import prerequisites
 from runner.doctor.facts import Facts, Missing, flavour_and_version
@@ -67,7 +68,7 @@ class Examination:
         """
         target = self.target
         times = [self._login_ms() for _ in range(_LOGINS)]
-        handshake = target.administrator_session.handshake
+        handshake = target.administrator.session.handshake
         product = self._product()
         self._check_profile()
         self._notes += [f"{', '.join(names)}: {why}" for why, names in self.prerequisites.withheld.items()]
@@ -102,7 +103,7 @@ class Examination:
         )
 
     def _login_ms(self) -> float:
-        session, start = Session(self.target.administrator), time.monotonic()
+        session, start = Session(self.target.administrator.login), time.monotonic()
         session.open(self.target.limits.connect)
         took = (time.monotonic() - start) * 1000
         session.close()
@@ -212,11 +213,11 @@ class Examination:
 
     def _as_administrator(self) -> _Findings:
         before = self.target.process_list()
-        session = Session(self.target.administrator)
+        session = Session(self.target.administrator.login)
         try:
             if not self._open(session):
                 return _Findings()
-            return self._findings(session, self.target.dsn.account, before, self.target.administrator, None)
+            return self._findings(session, self.target.dsn.account, before, self.target.administrator.login, None)
         finally:
             session.close()
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import Ok, succeeded
 from runner.database.process_list import LAG, ProcessList, Row
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.session_ids import read_own_process_list
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runner.accounts.prepared_accounts import not_with_prepared_accounts
+from runner.database.administrator import TargetError
 from runner.database.passwords import without_passwords
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.unrelated_errors import refused_by_connection_limit
 from runner.execution.account_pool import AccountPool
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
@@ -68,7 +69,7 @@ class CaseRunner:
         result = self._repeat(case, lambda: self._run_alone(case, deviated=deviated, again=before is not None))
         if before is not None and deviated and not (before.lost or before.unusable or result.failed):
             result = self._repeat_until_it_deviates(case, before, result)
-        self._losses = self._target.losses
+        self._losses = self._target.administrator.losses
         return result
 
     def _repeat_until_it_deviates(self, case: Case, before: Attempt, result: CaseResult) -> CaseResult:
@@ -100,8 +101,8 @@ class CaseRunner:
             return run_result.result
 
         result = self._repeat(case, once)
-        lost_in_setup = self._target.losses > losses or (run_result is not None and run_result.broken_off)
-        self._losses = self._target.losses
+        lost_in_setup = self._target.administrator.losses > losses or (run_result is not None and run_result.broken_off)
+        self._losses = self._target.administrator.losses
         if run_result is None or not run_result.failed:
             return Attempt(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)

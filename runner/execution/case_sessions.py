@@ -6,10 +6,11 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
 from runner.execution.account_pool import Account, AccountPool
@@ -93,7 +94,8 @@ class CaseSessions:
         self.named_in_guarded: set[str] = set()
         self._route_unproven = False
         """Whether a guarded statement was sent on a connection with different ids in handshake and process list."""
-        self._administrator_losses = target.administrator_losses
+        self._replacements = target.administrator.replacements
+        """How often the administrator's session had been replaced when the case was prepared."""
         self._logged_in_clients: list[Session] = []
         self.full = False
         self.broken_off = False
@@ -106,13 +108,13 @@ class CaseSessions:
         Raises:
             InconclusiveError: the target refused a statement or a login.
         """
-        self.target.find_probe(self.target.administrator_session)
+        self.target.find_probe(self.target.administrator.session)
         for spec in self.case.sessions:
             self.by_name[spec.name] = CaseSession(spec, self._account(spec))
         if self.case.table is not None:
             self.fixtures.make_table(self.case.table, [session.account for session in self.by_name.values()])
         self._connect_all([session for session in self.by_name.values() if session.spec.connect])
-        self._administrator_losses = self.target.administrator_losses
+        self._replacements = self.target.administrator.replacements
 
     def _account(self, spec: SessionSpec) -> Account:
         if spec.same_user_as == ADMINISTRATOR:
@@ -310,7 +312,7 @@ class CaseSessions:
     def _login(self, session: CaseSession, login_name: str | None = None) -> Login:
         account = session.account
         if account.administrator:
-            return self.target.administrator
+            return self.target.administrator.login
         return self.target.login(login_name or account.user, account.password)
 
     def _after_login(
@@ -335,7 +337,7 @@ class CaseSessions:
     def _note_id(self, session: CaseSession, *, setup: bool) -> None:
         if session.id is not None:
             session.account.ids.add(session.id)
-            self.target.facts.note_new_id(session.id, self.target.running_since)
+            self.target.facts.note_new_id(session.id, self.target.administrator.connected_since)
         text = f"its id in the process list: {session.id or 'unknown, ' + session.no_id_reason}"
         self.transcript.add(session.name, "note", text, setup=setup)
         for other in self.by_name.values():
@@ -434,7 +436,7 @@ class CaseSessions:
 
     def administrator_lost(self) -> bool:
         """Whether the server has closed the administrator's session since the case was prepared."""
-        return self.target.administrator_lost() or self.target.administrator_losses > self._administrator_losses
+        return self.target.administrator.losses > self._replacements
 
 
 def _require(session: CaseSession, outcome: Outcome) -> None:

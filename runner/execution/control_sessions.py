@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 
 _SHORTEST_WATCH = 5.0  # seconds for which an active control session is watched at least
@@ -91,7 +92,7 @@ class IdleTimeout:
             session.close()
 
     def _open(self, login: Login) -> Session:
-        for each in (login, self.target.administrator):
+        for each in (login, self.target.administrator.login):
             session = Session(each)
             outcome = session.open(self.target.limits.connect)
             if succeeded(outcome):
@@ -102,13 +103,13 @@ class IdleTimeout:
 
 def loses_active_session(target: Target, seconds: float) -> bool:
     """Watches a control session that is kept active, for twice ``seconds``, at least 5; returns whether it was lost."""
-    session = Session(target.administrator)
+    session = Session(target.administrator.login)
     try:
         poll = Poll(max(_SHORTEST_WATCH, seconds * _WATCH_FACTOR))
         lost = not succeeded(session.open(target.limits.connect))
         while not lost and poll.again():
             if session.idle > KEEP_ACTIVE_AFTER:
-                session.execute(target.probe, target.short_limit)
+                session.execute(target.probe, target.administrator.short_limit)
             lost = session.check_connection() is not None
         return lost
     finally:

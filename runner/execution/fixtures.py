@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 from runner.execution.account_pool import Account, AccountPool, Table

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from runner.database.administrator import TargetError
 from runner.database.naming import run_mark_of
 from runner.database.process_list import ProcessList, Row
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
@@ -162,7 +163,7 @@ def _is_administrators_session(rows: Collection[Row], target: Target) -> bool:
 
     If ids are small, ``'00018'`` read as an octal number is 1, which may be that session.
     """
-    found = find_id(target, target.administrator_session, target.dsn.account, (), ProcessList((), ()))
+    found = find_id(target, target.administrator.session, target.dsn.account, (), ProcessList((), ()))
     return [row.id for row in rows] == [found.id]
 
 

@@ -433,11 +433,13 @@ class Liveness:
         """Raises InconclusiveError if an idle timeout may have closed all lost sessions; opens a session to check."""
         times = dict(idle)
         if control:
-            times["the administrator's session"] = self.sessions.target.lost_idle
+            times["the administrator's session"] = self.sessions.target.administrator.idle_when_lost
         closed = all(session.client is not None and session.client.connection_end is not None for session in lost)
         if not closed or min(times.values()) < _LATE:
             return
-        timeout = self.idle_timeout.find(min(times.values()), self.sessions.target.administrator, _keep_none_active)
+        timeout = self.idle_timeout.find(
+            min(times.values()), self.sessions.target.administrator.login, _keep_none_active
+        )
         if timeout is not None:
             raise InconclusiveError(_also_ended(" and ".join(times), min(times.values()), timeout, "10 s"))
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from runner.database.administrator import TargetError
 from runner.database.process_list import ProcessList, Row
-from runner.database.target import TargetError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.session_ids import OwnProcessList, read_own_process_list
 from runner.execution.verdict import InconclusiveError

@@ -14,10 +14,11 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from runner.database.administrator import TargetError
 from runner.database.outcome import Rows, ServerError
 from runner.database.process_list import ProcessList, Row
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
 
 _MOST_UNLISTED = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.administrator import TargetError
 from runner.database.session import Session
-from runner.database.target import TargetError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.unused_ids import unused_id
 from runner.execution.verdict import InconclusiveError
@@ -90,7 +90,7 @@ class Renderer:
         if word == "role":
             return self._sessions.fixtures.role
         try:
-            spelled = self._sessions.target.word(word, client or self._sessions.target.administrator_session)
+            spelled = self._sessions.target.word(word, client or self._sessions.target.administrator.session)
         except TargetError as error:
             raise InconclusiveError(str(error)) from error
         return spelled.format(seconds=LONG)

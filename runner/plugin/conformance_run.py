@@ -14,10 +14,11 @@ import pytest
 
 from runner.accounts.accounts_file import PreparedAccounts
 from runner.accounts.prepared_accounts import Shares, check_accounts
+from runner.database.administrator import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError
 from runner.database.leftovers import KINDS, find, remove_earlier, remove_own
 from runner.database.naming import Names, new_run_mark
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits, Poll
 from runner.database.tls import tls_context
 from runner.doctor.examination import Examination

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from runner.database.administrator import TargetError
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
 from runner.database.profile import Profile, load_profile
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.protocol_server import Peer, serving
@@ -129,23 +130,23 @@ def test_the_running_statement_of_a_killed_session_fails(session: Session, targe
 
 def test_a_usable_target_passes_the_check(target: Target) -> None:
     target.check()
-    assert not target.administrator_lost()
+    assert not target.administrator.is_lost()
 
 
 def test_the_administrators_session_is_replaced_after_it_was_killed(target: Target) -> None:
-    control = target.administrator_session
+    control = target.administrator.session
     (own,) = [row for row in target.process_list().rows if row.get("host") == control.local_address]
     target.administer(f"ALTER SYSTEM KILL SESSION '{own.id}'")
-    assert eventually(target.administrator_lost)
+    assert eventually(target.administrator.is_lost)
     assert target.administer("COMMIT") == Ok()
-    assert target.administrator_session is not control
+    assert target.administrator.session is not control
 
 
 def test_the_administrators_session_is_replaced_after_a_timeout(dsn: Dsn, profile: Profile) -> None:
     target = Target(dsn, profile, Limits(statement=PATIENCE, connect=PATIENCE, cleanup=0.05))
-    stuck = target.administrator_session
+    stuck = target.administrator.session
     assert target.administer("BEGIN DBMS_LOCK.SLEEP(3000); END;") == NoReply(0.05)
-    assert target.administrator_session is not stuck
+    assert target.administrator.session is not stuck
     target.close()
 
 
@@ -205,16 +206,16 @@ def test_a_word_has_the_first_spelling_that_the_server_accepts(dsn: Dsn, profile
     sleep = "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
     words = {"sleep": ("PAUSE {seconds}", sleep, "COMMIT"), "begin": ("ANYTHING",)}
     target = Target(dsn, dataclasses.replace(profile, words=words), Limits())
-    assert target.word("sleep", target.administrator_session) == sleep
-    assert target.word("begin", target.administrator_session) == "ANYTHING"
+    assert target.word("sleep", target.administrator.session) == sleep
+    assert target.word("begin", target.administrator.session) == "ANYTHING"
     target.close()
 
 
 def test_a_word_is_not_tried_with_a_sleep_of_zero_seconds(dsn: Dsn, profile: Profile) -> None:
     """DBMS_LOCK.SLEEP(0) is an error on OceanBase: the word would be spelled in a worse way, or in none."""
     target = Target(dsn, profile, Limits())
-    assert isinstance(target.administrator_session.execute("BEGIN DBMS_LOCK.SLEEP(0); END;", PATIENCE), ServerError)
-    assert target.word("sleep", target.administrator_session) == "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
+    assert isinstance(target.administrator.session.execute("BEGIN DBMS_LOCK.SLEEP(0); END;", PATIENCE), ServerError)
+    assert target.word("sleep", target.administrator.session) == "BEGIN DBMS_LOCK.SLEEP({seconds}); END;"
     target.close()
 
 
@@ -224,7 +225,7 @@ def test_a_word_that_the_server_accepts_in_no_spelling_is_named(
 ) -> None:
     target = Target(dsn, dataclasses.replace(profile, words={"sleep": spellings}), Limits())
     with pytest.raises(TargetError, match="doesn't support the word 'sleep'"):
-        target.word("sleep", target.administrator_session)
+        target.word("sleep", target.administrator.session)
     target.close()
 
 
