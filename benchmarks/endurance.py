@@ -23,8 +23,8 @@ from runner.database.dsn import Dsn
 from runner.database.profile import load_profile
 from runner.database.target import Target
 from runner.database.time_limits import Limits
+from runner.execution.case_result import Verdict
 from runner.execution.case_runner import CaseRunner
-from runner.execution.verdict import Verdict
 from runner.language.case_files import load_cases
 from runner.language.model import Case
 from tests.support.paths import ROOT

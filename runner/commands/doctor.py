@@ -1,4 +1,4 @@
-"""``doctor``: examines a target: facts about it, missing prerequisites, the affected cases, and the fixes."""
+"""``doctor``: examines a target: findings about it, missing prerequisites, the affected cases, and the fixes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from runner.commands.cases_option import suite_named
 from runner.commands.target_options import add_target_arguments, target_of
 from runner.doctor.examination import Examination
-from runner.doctor.facts_text import full_lines
+from runner.doctor.findings_text import full_lines
 from runner.doctor.prerequisites import Prerequisites
 from runner.execution.applicability import SEND_WITHHELD
 
@@ -30,9 +30,9 @@ def run(options: argparse.Namespace) -> int:
     with target_of(options, suite) as target:
         profile = target.profile.sending_all() if options.send_withheld else target.profile
         needs = Prerequisites.on(profile, suite.cases)
-        facts = Examination(target, needs).examine()
+        findings = Examination(target, needs).examine()
     if options.json:
-        print(json.dumps(facts.as_dict(), indent=1))
+        print(json.dumps(findings.as_dict(), indent=1))
     else:
-        print("\n".join(full_lines(facts, len(needs.cases))))
-    return 1 if facts.missing else 0
+        print("\n".join(full_lines(findings, len(needs.cases))))
+    return 1 if findings.missing else 0

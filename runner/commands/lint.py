@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from runner.accounts.accounts_file import read_accounts
+from runner.accounts.prepared_accounts import read_accounts
 from runner.commands import USAGE_ERROR
 from runner.commands.cases_option import folder_of_cases, named_path, suite_named
 from runner.database.profile import load_profile
 from runner.database.profile_files import profile_names
-from runner.execution.profile_problems import profile_problems
+from runner.execution.profile_check import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
 from runner.language.case_files import case_files, load_cases, refuse_duplicates
 from runner.language.case_folders import REGISTER_NAME

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from runner.commands.target_options import add_target_arguments, target_of
-from runner.database.leftovers import OLDER_THAN, SuiteObject, find, remove
+from runner.database.leftovers import OLDER_THAN, SuiteObject, find_suite_objects, remove
 from runner.database.target import Target
 
 HELP = "remove the users, roles, tables and sessions that killed runs left on a server"
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _sweep(target: Target, older_than: float, *, dry: bool) -> int:
     now = time.time()
-    findings = find(target)
+    findings = find_suite_objects(target)
     left, staying = findings.leftovers(now, older_than)
     troubles = {} if dry else remove(target, left, _RETRY + _RETRY_EACH * len(left))
     for each, why in staying.items():

@@ -41,7 +41,7 @@ class SuiteObject:
 
 
 @dataclass(frozen=True)
-class Findings:
+class SuiteObjects:
     """The objects with a name of the suite.
 
     Attributes:
@@ -76,7 +76,7 @@ class Findings:
         return left, staying
 
 
-def find(target: Target, kinds: Collection[str] = KINDS) -> Findings:
+def find_suite_objects(target: Target, kinds: Collection[str] = KINDS) -> SuiteObjects:
     """Lists what has a name of the suite.
 
     Raises:
@@ -98,7 +98,7 @@ def find(target: Target, kinds: Collection[str] = KINDS) -> Findings:
             else:
                 unlisted.append(f"{kind}s can't be listed: {statement}: {reply}")
     ours = [each for each in objects if created_at(each.name) and not _is(each.name, target.dsn.account)]
-    return Findings(tuple(ours), tuple(unlisted), shows_others)
+    return SuiteObjects(tuple(ours), tuple(unlisted), shows_others)
 
 
 def remove(target: Target, objects: Iterable[SuiteObject], seconds: float) -> dict[SuiteObject, str]:
@@ -118,7 +118,7 @@ def remove(target: Target, objects: Iterable[SuiteObject], seconds: float) -> di
             if poll.left:
                 troubles[each] = _remove(target, each)
         # The list decides, not the replies: an error may follow the effect, and an OK precede it.
-        listed = set(find(target, {each.kind for each in there}).objects)
+        listed = set(find_suite_objects(target, {each.kind for each in there}).objects)
         there = [each for each in there if each in listed]
         if not poll.again():
             break
@@ -131,7 +131,8 @@ def remove_own(target: Target, run_marks: Collection[str], seconds: float) -> di
     Raises:
         TargetError: as ``remove``.
     """
-    return remove(target, [each for each in find(target).objects if run_mark_of(each.name) in run_marks], seconds)
+    own = [each for each in find_suite_objects(target).objects if run_mark_of(each.name) in run_marks]
+    return remove(target, own, seconds)
 
 
 def remove_earlier(target: Target, now: float, seconds: float) -> list[SuiteObject]:
@@ -140,9 +141,9 @@ def remove_earlier(target: Target, now: float, seconds: float) -> list[SuiteObje
     Raises:
         TargetError: as ``remove``.
     """
-    if not find(target, {"user"}).objects:
+    if not find_suite_objects(target, {"user"}).objects:
         return []
-    left, _ = find(target).leftovers(now)
+    left, _ = find_suite_objects(target).leftovers(now)
     still_there = remove(target, left, seconds)
     return [each for each in left if each not in still_there]
 

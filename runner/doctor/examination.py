@@ -18,15 +18,15 @@ from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.doctor import prerequisites
-from runner.doctor.facts import Facts, Missing, flavour_and_version
+from runner.doctor.findings import Findings, Missing, flavour_and_version
 from runner.doctor.fixes import fix_for
 from runner.doctor.prerequisites import Prerequisites
 from runner.doctor.route_examination import IdentifiedSession, RouteExamination
-from runner.execution.account_pool import Account
+from runner.execution.case_result import InconclusiveError
+from runner.execution.fixture_pool import Account
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import InconclusiveError
 from runner.language.model import SessionSpec
 
 _Made = TypeVar("_Made")
@@ -36,7 +36,7 @@ _TLS_BIT = 11
 
 
 @dataclass
-class _Findings:
+class _SessionFindings:
     """The findings in one session, of the examination's user or of the administrator; None: not known."""
 
     handshake_id_is_session_id: bool | None = None
@@ -60,7 +60,7 @@ class Examination:
     _missing: dict[str, Missing] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
-    def examine(self) -> Facts:
+    def examine(self) -> Findings:
         """Examines the target.
 
         Raises:
@@ -82,7 +82,7 @@ class Examination:
             self._missing["clear"] = Missing(
                 f"users or tables of the examination can't be removed: {'; '.join(left)}", (), ""
             )
-        return Facts(
+        return Findings(
             target=target.dsn.shown,
             profile=target.profile.name,
             handshake_version=handshake.version,
@@ -130,7 +130,7 @@ class Examination:
 
     # With a user of the examination
 
-    def _with_own_user(self, fixtures: Fixtures) -> _Findings | None:
+    def _with_own_user(self, fixtures: Fixtures) -> _SessionFindings | None:
         account = self._try(
             prerequisites.USERS, "users can't be created", lambda: fixtures.provide_account(SessionSpec("doctor"))
         )
@@ -147,17 +147,17 @@ class Examination:
                 return None
             for name in self._words():
                 if not _is_idle(session):
-                    return _Findings()  # it hangs, or was closed
+                    return _SessionFindings()  # it hangs, or was closed
                 self._try_word(name, session)
             if not _is_idle(session):
-                return _Findings()
+                return _SessionFindings()
         finally:
             session.close()
         # A new session: a proxy that splits reads from writes may route one with an open transaction differently.
         session = Session(login)
         try:
             if not self._open(session):
-                return _Findings()
+                return _SessionFindings()
             return self._findings(session, account.user, None, login, fixtures.table)
         finally:
             session.close()
@@ -211,12 +211,12 @@ class Examination:
 
     # With one session
 
-    def _as_administrator(self) -> _Findings:
+    def _as_administrator(self) -> _SessionFindings:
         before = self.target.process_list()
         session = Session(self.target.administrator.login)
         try:
             if not self._open(session):
-                return _Findings()
+                return _SessionFindings()
             return self._findings(session, self.target.dsn.account, before, self.target.administrator.login, None)
         finally:
             session.close()
@@ -226,10 +226,10 @@ class Examination:
 
     def _findings(
         self, session: Session, user: str, before: ProcessList | None, login: Login, table: str | None
-    ) -> _Findings:
+    ) -> _SessionFindings:
         found = find_id(self.target, session, user, (), before)
         if found.id is None:
-            return _Findings()
+            return _SessionFindings()
         sees_others = self._administrator_sees(found.id, user) if before is None else None
         if sees_others is False:
             self._note_missing(
@@ -238,7 +238,7 @@ class Examination:
         own = self.target.process_list(session).with_id(found.id)
         host = own[0].get("host") if own else None
         self._examine_route(found.id, user, before is not None, login, table, complete=sees_others is not False)
-        return _Findings(
+        return _SessionFindings(
             handshake_id_is_session_id=session.handshake_id_is(found.id),
             host_is_client=None if session.local_address is None else host == session.local_address,
             sees_others=sees_others,

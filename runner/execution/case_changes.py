@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.accounts.prepared_accounts import CHANGES_USERS
+from runner.accounts.accounts_check import CHANGES_USERS
 from runner.language.model import Case, Create, Send, flat
 
 

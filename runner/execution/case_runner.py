@@ -7,23 +7,30 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from runner.accounts.prepared_accounts import not_with_prepared_accounts
+from runner.accounts.accounts_check import not_with_prepared_accounts
 from runner.database.administrator import TargetError
 from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.unrelated_errors import refused_by_connection_limit
-from runner.execution.account_pool import AccountPool
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.applicability import not_applicable
+from runner.execution.case_result import (
+    CaseResult,
+    DeviationError,
+    Ending,
+    InconclusiveError,
+    NotApplicableError,
+    Verdict,
+)
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.control_sessions import IdleTimeout, loses_active_session
+from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
+from runner.execution.idle_timeout import IdleTimeout, loses_active_session
 from runner.execution.liveness import Liveness
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import CaseResult, DeviationError, Ending, InconclusiveError, NotApplicableError, Verdict
 from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
@@ -40,7 +47,7 @@ class CaseRunner:
         shared: the state that the case runners of several threads share.
     """
 
-    def __init__(self, target: Target, pool: AccountPool | None = None, shared: _SharedState | None = None) -> None:
+    def __init__(self, target: Target, pool: FixturePool | None = None, shared: _SharedState | None = None) -> None:
         self._target = target
         self._shared = shared or _SharedState.new(target, pool)
         self._outages_noticed = 0
@@ -82,7 +89,7 @@ class CaseRunner:
             if again.failed:
                 return again
         if before.reused and self._shared.pool.reuse_allowed:
-            self._shared.pool.note_damaged()
+            self._shared.pool.note_changed_users()
             return result
         return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
@@ -209,7 +216,7 @@ class CaseRunner:
         third = second if second.failed else self._run(case, fresh=True)
         if third.failed:
             return replace(third, result=self._compare(first, second, was_out=False)), False
-        self._shared.pool.note_damaged()
+        self._shared.pool.note_changed_users()
         return third, False
 
     def _clean_up_after(self, result: CaseResult, *, wait: bool) -> CaseResult:
@@ -348,13 +355,13 @@ class _SharedState:
     timeouts: AdaptiveTimeouts
     idle_timeout: IdleTimeout
     outage: Outage
-    pool: AccountPool
+    pool: FixturePool
     crashes: bool = False
 
     @classmethod
-    def new(cls, target: Target, pool: AccountPool | None) -> _SharedState:
+    def new(cls, target: Target, pool: FixturePool | None) -> _SharedState:
         """The state before the first case."""
-        return cls(AdaptiveTimeouts(target.limits), IdleTimeout(target), Outage(target.limits), pool or AccountPool())
+        return cls(AdaptiveTimeouts(target.limits), IdleTimeout(target), Outage(target.limits), pool or FixturePool())
 
 
 @dataclass(frozen=True)

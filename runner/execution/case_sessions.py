@@ -13,12 +13,12 @@ from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
-from runner.execution.account_pool import Account, AccountPool
 from runner.execution.case_changes import CaseChanges
+from runner.execution.case_result import InconclusiveError
+from runner.execution.fixture_pool import Account, FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id, id_by_address
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
 
 _QUICK = 0.02  # seconds: faster logins are not worth a thread
@@ -82,7 +82,7 @@ class CaseSessions:
     """
 
     def __init__(
-        self, case: Case, target: Target, transcript: Transcript, pool: AccountPool | None = None, *, fresh: bool = True
+        self, case: Case, target: Target, transcript: Transcript, pool: FixturePool | None = None, *, fresh: bool = True
     ) -> None:
         self.case = case
         self._changes = CaseChanges.of(case)

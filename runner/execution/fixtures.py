@@ -14,9 +14,9 @@ from runner.database.session import Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
-from runner.execution.account_pool import Account, AccountPool, Table
+from runner.execution.case_result import InconclusiveError
+from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import InconclusiveError
 from runner.language.model import ADMINISTRATOR, SessionSpec
 
 
@@ -39,14 +39,14 @@ class Fixtures:
         self,
         target: Target,
         transcript: Transcript,
-        pool: AccountPool | None = None,
+        pool: FixturePool | None = None,
         *,
         fresh: bool = True,
         has_table: bool = False,
     ) -> None:
         self._target = target
         self._transcript = transcript
-        self._pool = pool or AccountPool()
+        self._pool = pool or FixturePool()
         self._reuses = not fresh and self._pool.reuse_allowed
         self._has_table = has_table
         self._accounts: list[Account] = []

@@ -18,6 +18,7 @@ from runner.database.naming import run_mark_of
 from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target
 from runner.database.time_limits import Poll
+from runner.execution.case_result import InconclusiveError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
 from runner.execution.same_server import (
@@ -27,8 +28,7 @@ from runner.execution.same_server import (
     sender_on_other_server,
 )
 from runner.execution.session_ids import find_id
-from runner.execution.verdict import InconclusiveError
-from runner.language.guarded_syntax import shape_problem
+from runner.language.guarded_statements import shape_problem
 from runner.language.model import Vocabulary
 
 _DISCONNECTING = 2.0  # seconds after which the row of a disconnecting client is gone

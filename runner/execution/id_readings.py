@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Collection
 
-from runner.language.guarded_syntax import texts_of_ids
+from runner.language.guarded_statements import texts_of_ids
 
 UNSIGNED_BITS = (32, 64)
 SIGNED_BITS = (31, 63)

@@ -17,10 +17,10 @@ from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreada
 from runner.database.session import Session
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.case_result import DeviationError, Ending, InconclusiveError
 from runner.execution.case_sessions import CaseSession, CaseSessions
-from runner.execution.control_sessions import IdleTimeout
+from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.same_server import raise_if_moved
-from runner.execution.verdict import DeviationError, Ending, InconclusiveError
 
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
 _PROBE_LIMIT = 1.0  # seconds for the reply of a session that should be ended

@@ -5,10 +5,10 @@ from __future__ import annotations
 from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.case_result import DeviationError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher
 from runner.execution.liveness import Liveness
-from runner.execution.verdict import DeviationError
 from runner.language.model import KnownOutcome
 
 _ROW_WAIT = 0.1  # seconds for the row, if the connection is gone only at the deadline

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from runner.database.outcome import NoReply, Outcome, Rows, ServerError
+from runner.execution.case_result import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import Judgement, StepKind, judge
 from runner.execution.reply_class import ReplyClass, reply_class
-from runner.execution.verdict import DeviationError, InconclusiveError
 from runner.language.model import OBSERVED, SUCCESS, Claim, Expect
 
 _SUCCEEDS: Claim = (SUCCESS,)

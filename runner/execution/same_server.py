@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
 from runner.database.process_list import ProcessList, Row
+from runner.execution.case_result import InconclusiveError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.session_ids import OwnProcessList, read_own_process_list
-from runner.execution.verdict import InconclusiveError
 
 _LISTS = 2  # process lists to read on a connection that may lead to several servers
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
 from runner.database.session import Session
+from runner.execution.case_result import InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.unused_ids import unused_id
-from runner.execution.verdict import InconclusiveError
 from runner.language.template import Hole, Template
 
 LONG = 30

@@ -13,6 +13,7 @@ from runner.database.time_limits import Poll
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.applicability import is_guarded, statements_under_test
+from runner.execution.case_result import DeviationError, InconclusiveError, NotApplicableError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import StepKind
@@ -21,7 +22,6 @@ from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import other_server, raise_if_moved
 from runner.execution.statement_text import Renderer
-from runner.execution.verdict import DeviationError, InconclusiveError, NotApplicableError
 from runner.language.model import (
     ADMINISTRATOR,
     OBSERVED,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.gating.known_deviations import FORMAT, UNFINISHED, KnownDeviation, KnownDeviations, entry_for
 from runner.language.problems import Place
 from runner.reporting.record import Record

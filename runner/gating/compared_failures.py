@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 
 _NAME = re.compile(r"\bKSC_\w+")
 _DURATION = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)? ?(?:ms|s|seconds?|milliseconds?)\b")

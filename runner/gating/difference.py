@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.gating.compared_failures import failure_of, outcome_of, without_times
 from runner.language.model import Level
 from runner.reporting.record import Record

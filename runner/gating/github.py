@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.gating.compared_failures import outcome_of
 from runner.gating.known_deviations import StaleEntry
 from runner.language.model import Level

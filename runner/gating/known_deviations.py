@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.execution.verdict import CaseResult, Listing, Standing, Verdict
+from runner.execution.case_result import CaseResult, Listing, Standing, Verdict
 from runner.gating.compared_failures import without_times
 from runner.gating.version_ranges import Versions, number_of, parts_of
 from runner.language.model import Case

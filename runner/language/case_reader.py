@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.language.capabilities import derived_capabilities
 from runner.language.case_folders import REGISTER_NAME
-from runner.language.guarded_syntax import shape_problem
+from runner.language.guarded_statements import shape_problem
 from runner.language.model import (
     ADMINISTRATOR,
     OBSERVED,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.plugin.collection import CaseItem
-from runner.reporting.record_parts import file_and_line
+from runner.reporting.joined_records import file_and_line
 
 _KEY = pytest.StashKey["Results"]()
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}

@@ -35,8 +35,8 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import Attempt, CaseRunner
-from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Case, Pause, Repeat, Step, When
 
 _ENOUGH = 3  # confirmations of the same text, after which it is not confirmed again

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.language.case_files import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError

@@ -12,22 +12,22 @@ from typing import Any
 
 import pytest
 
-from runner.accounts.accounts_file import PreparedAccounts
-from runner.accounts.prepared_accounts import Shares, check_accounts
+from runner.accounts.accounts_check import Shares, check_accounts
+from runner.accounts.prepared_accounts import PreparedAccounts
 from runner.database.administrator import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError
-from runner.database.leftovers import KINDS, find, remove_earlier, remove_own
+from runner.database.leftovers import KINDS, find_suite_objects, remove_earlier, remove_own
 from runner.database.naming import Names, new_run_mark
 from runner.database.target import Target
 from runner.database.time_limits import Limits, Poll
 from runner.database.tls import tls_context
 from runner.doctor.examination import Examination
-from runner.doctor.facts import Facts
-from runner.doctor.facts_text import short_lines
+from runner.doctor.findings import Findings
+from runner.doctor.findings_text import short_lines
 from runner.doctor.prerequisites import Prerequisites
-from runner.execution.account_pool import AccountPool
+from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
-from runner.execution.verdict import CaseResult
+from runner.execution.fixture_pool import FixturePool
 from runner.gating.known_deviations import KnownDeviation, KnownDeviations, StaleEntry, with_listing
 from runner.language.model import Case
 from runner.language.suite import Suite
@@ -58,7 +58,7 @@ class Run:
         cases: the cases in flight, if cases are run in threads.
         connection_room: the number of cases at a time for which the server accepted connections, if less than wanted.
         checked: whether the target was reached and can be used; in the controller only.
-        facts: the result of the examination; in the controller only.
+        findings: the result of the examination; in the controller only.
         all_removed: whether the process list and the other lists showed no leftover after the run.
         left: users and other objects that were kept for later cases and could not be removed, with the reply.
         swept: what was removed before the run, as text for the header.
@@ -88,7 +88,7 @@ class Run:
         self.cases: CasesInFlight | None = None
         self.connection_room: int | None = None
         self.checked = False
-        self.facts: Facts | None = None
+        self.findings: Findings | None = None
         self._version = worker_input.get("conformance_version", "")
         self._prerequisites = Prerequisites(())
         self._known_in_force: tuple[KnownDeviation, ...] | None = None
@@ -137,8 +137,8 @@ class Run:
     @property
     def target_name(self) -> str:
         """The name of the target in records and summaries, without host and user."""
-        facts = self.facts
-        return self.options.target_name or (f"{facts.flavour} {facts.version}" if facts else "")
+        findings = self.findings
+        return self.options.target_name or (f"{findings.flavour} {findings.version}" if findings else "")
 
     @property
     def rerun_options(self) -> str:
@@ -201,10 +201,10 @@ class Run:
             elif self._simulator is None:
                 self._sweep_earlier(target)
             self._prerequisites = Prerequisites.on(self.options.profile, cases)
-            self.facts = Examination(target, self._prerequisites, creates=self._accounts is None).examine()
-            self._version = self.facts.version
+            self.findings = Examination(target, self._prerequisites, creates=self._accounts is None).examine()
+            self._version = self.findings.version
             self._stopped = target.stopped
-            if not self.facts.handshake_id_is_session_id:
+            if not self.findings.handshake_id_is_session_id:
                 self.in_flight = 1  # behind a proxy: after a statement without effect, no other may be sent
         except TargetError as error:
             raise pytest.UsageError(f"the target {dsn.shown} can't be used: {error}") from error
@@ -215,12 +215,12 @@ class Run:
     @property
     def header(self) -> list[str]:
         """The target and the findings of the examination, in a few lines; empty before the examination."""
-        if self.facts is None:
+        if self.findings is None:
             return []
         target = f"target from {DSN_VARIABLE}" if self.options.source == DSN_VARIABLE else "target"
         return [
             f"{target}: {self.shown_target}, profile {self.options.profile.name}",
-            *short_lines(self.facts, len(self._prerequisites.cases)),
+            *short_lines(self.findings, len(self._prerequisites.cases)),
             *(["cases run one at a time: the session ids can't be tied to the connections"] if self.reduced else []),
             *([f"known deviations: {self._counted(self.options.known)}"] if self.options.known else []),
             *([f"leftovers of an earlier run removed: {self.swept}"] if self.swept else []),
@@ -257,7 +257,7 @@ class Run:
     @property
     def _sees_others(self) -> bool:
         """Whether the administrator's process list showed other users' sessions in the examination."""
-        return self._controller_sees_others if self.facts is None else self.facts.sees_others is True
+        return self._controller_sees_others if self.findings is None else self.findings.sees_others is True
 
     def _prepared_case_runner(self) -> CaseRunner:
         """The case runner of this process; created for the first case."""
@@ -266,7 +266,7 @@ class Run:
             self._target = Target(self.dsn, self.options.profile, self.limits, self._names)
             self._target.facts.sees_others = self._sees_others
             self._target.stop_guarded_statements(self._stopped)
-            self._case_runner = CaseRunner(self._target, AccountPool(self._accounts))
+            self._case_runner = CaseRunner(self._target, FixturePool(self._accounts))
         return self._case_runner
 
     def result(self, name: str, case: Case, ahead: Iterable[tuple[str, Case]]) -> CaseResult:
@@ -298,9 +298,8 @@ class Run:
         while target.find_trouble() is not None and poll.again():
             pass
         lists_all = all(f"list_{kind}s" in self.options.profile.sql for kind in KINDS if kind != "session")
-        self.all_removed = (
-            not remove_own(target, self._run_marks, _CLEANUP_AFTER) and lists_all and not find(target).unlisted
-        )
+        removed = not remove_own(target, self._run_marks, _CLEANUP_AFTER)
+        self.all_removed = removed and lists_all and not find_suite_objects(target).unlisted
 
     def close(self) -> None:
         """Removes the leftovers, closes the sessions, and stops the embedded simulator."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.language.case_folders import default_cases, resolved
 
-PLUGIN = "runner.plugin.run_command"
+PLUGIN = "runner.plugin.run_hooks"
 
 
 def pytest_arguments(given: Sequence[str]) -> list[str]:

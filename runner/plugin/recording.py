@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.verdict import CaseResult
+from runner.execution.case_result import CaseResult
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordedTarget, suite_version
@@ -30,21 +30,21 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
     """
     run = Run.of(config)
     path = run.options.record_path
-    if path is None or run.facts is None:
+    if path is None or run.findings is None:
         return
-    facts, suite = run.facts, suite_of_run(tuple(files))
+    findings, suite = run.findings, suite_of_run(tuple(files))
     recorded = {result.name for result in results}
     Record(
         target=RecordedTarget(
             name=run.target_name,
-            flavour=facts.flavour,
-            version=facts.version,
-            product=facts.product,
+            flavour=findings.flavour,
+            version=findings.version,
+            product=findings.product,
             profile=run.options.profile.name,
             title=run.options.profile.title,
-            route=facts.route,
-            tls=facts.tls,
-            host=facts.target.rpartition("@")[2] if run.options.record_host else None,
+            route=findings.route,
+            tls=findings.tls,
+            host=findings.target.rpartition("@")[2] if run.options.record_host else None,
         ),
         run=RecordedRun(
             suite=suite_version(),
@@ -61,7 +61,7 @@ def write(config: pytest.Config, files: Sequence[Path], results: Sequence[CaseRe
             complete=exit_code is not None,
             exit_code=exit_code,
         ),
-        missing=tuple(RecordedMissing(item.what, item.cases, item.fix) for item in facts.missing),
+        missing=tuple(RecordedMissing(item.what, item.cases, item.fix) for item in findings.missing),
         specifications=suite.specifications,
         requirements=suite.requirements,
         results=tuple(results),

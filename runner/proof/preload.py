@@ -15,7 +15,7 @@ _PLUGINS = (
     "xdist.plugin",
     "xdist.looponfail",
     "runner.plugin.hooks",
-    "runner.plugin.run_command",
+    "runner.plugin.run_hooks",
 )
 _LOADED_BY_PLUGINS_LATER = (
     "encodings.idna",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.execution.applicability import SEND_WITHHELD
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.language.model import Level
 from runner.language.suite import Suite
 from runner.proof.forked_processes import ForkedSimulator, ForkedSuite

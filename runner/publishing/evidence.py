@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.execution.transcript import Event
-from runner.execution.verdict import CaseResult, Ending, Verdict
 from runner.publishing import wording
 from runner.reporting import escaping
 from runner.reporting.conclusion import plural

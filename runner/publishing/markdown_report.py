@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.publishing import wording
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.observations import observations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.language.model import Level, Requirement
 from runner.publishing.reported_targets import ReportedTarget
 from runner.reporting import escaping

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.execution.verdict import CaseResult, Ending, Verdict
+from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.language.model import Level
 from runner.publishing.reported_targets import ReportedTarget
 from runner.reporting import escaping

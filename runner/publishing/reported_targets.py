@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.execution.verdict import CaseResult
+from runner.execution.case_result import CaseResult
 from runner.language.model import Specification
 from runner.publishing import wording
 from runner.publishing.wording import Score
 from runner.reporting import escaping
 from runner.reporting.conclusion import Headline, RunResults
+from runner.reporting.joined_records import read_run
 from runner.reporting.record import Record, RecordError
-from runner.reporting.record_parts import read_run
 from runner.reporting.terminal_summary import Tally, tally
 
 _TITLE = 80

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.language.model import Level, Specification
 from runner.reporting.conclusion import Headline, RunResults
 from runner.reporting.record import Record

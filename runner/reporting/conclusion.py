@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.execution.verdict import CaseResult, Standing, Verdict, fails
+from runner.execution.case_result import CaseResult, Standing, Verdict, fails
 from runner.language.model import Level
 
 LEVEL_MEANINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.execution.verdict import Ending
+from runner.execution.case_result import Ending
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runner.database.outcome import shorten
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.transcript import Event
-from runner.execution.verdict import CaseResult, Verdict
 
 _LINE = 150
 _TRANSCRIPT = (

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from runner.execution.case_result import CaseResult
 from runner.execution.transcript import Event
-from runner.execution.verdict import CaseResult
 
 _EXAMPLE = re.compile(r"(?<=that no session has), such as [0-9]+")
 _HOLE = re.compile(r"<(?:id of [^<>]+|a number that no session has(?:, such as [0-9]+)?)>")

@@ -17,7 +17,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
-from runner.execution.verdict import CaseResult
+from runner.execution.case_result import CaseResult
 from runner.language.model import Level, Requirement, Specification
 from runner.reporting.placeholders import with_placeholders
 

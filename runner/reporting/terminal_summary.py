@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.database.outcome import shorten
-from runner.execution.verdict import CaseResult, Standing, Verdict
+from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.language.model import Level, Requirement
 from runner.reporting.conclusion import LEVEL_MEANINGS, plural
 from runner.reporting.ending_times import Ends

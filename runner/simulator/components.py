@@ -12,13 +12,13 @@ from typing import Any
 from runner.simulator.accounts import Accounts
 from runner.simulator.background import BackgroundTask
 from runner.simulator.connection import Connection
-from runner.simulator.dispatcher import Dispatcher
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.listener import Listener
 from runner.simulator.privileges import Privileges
+from runner.simulator.router import Dispatcher
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.settings import Settings

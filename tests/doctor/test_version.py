@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.doctor.facts import flavour_and_version
+from runner.doctor.findings import flavour_and_version
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from runner.database.profile import Profile, load_profile
 from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Limits
+from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
-from runner.execution.verdict import CaseResult
 from runner.language.case_files import load_cases
 from tests.support import simulator_process
 from tests.support.eventually import PATIENCE

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.execution.id_readings import possible_ids
-from runner.language.guarded_syntax import shape_problem
+from runner.language.guarded_statements import shape_problem
 from runner.language.model import Vocabulary
 
 VOCABULARY = Vocabulary({}, {}, "KILL")

@@ -14,7 +14,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
 from runner.database.outcome import Ok, Rows
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import Bench, sent, simulator, somebody_else
 from tests.support.eventually import PATIENCE, eventually
 

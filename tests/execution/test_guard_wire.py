@@ -19,12 +19,12 @@ from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.case_result import InconclusiveError, Verdict
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.control_sessions import IdleTimeout
+from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.liveness import Liveness
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
-from runner.execution.verdict import InconclusiveError, Verdict
 from runner.language.case_files import load_cases
 from runner.language.register import find_register
 from tests.execution.case_bench import LIMITS, Bench, sent, simulator, somebody_else

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.gating.github import annotate
 from runner.language.model import Level
 from tests.gating.few_cases import run_cases, write_list

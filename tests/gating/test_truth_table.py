@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Listing, Standing, Verdict, fails
+from runner.execution.case_result import CaseResult, Listing, Standing, Verdict, fails
 from runner.gating.known_deviations import read_known_deviations, with_listing
 from runner.language.model import Level
 from runner.reporting.record import read_record

@@ -12,8 +12,8 @@ from runner.database.dsn import Dsn
 from runner.database.profile import load_profile
 from runner.database.target import Target
 from runner.database.time_limits import Limits
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
-from runner.execution.verdict import CaseResult, Verdict
 from runner.language.case_files import cached_cases
 from tests.support.faulty_proxy import FAULTS, INFINITE, FaultyProxy
 from tests.support.paths import ROOT

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runner.database.profile import Profile, load_profile
 from runner.database.profile_files import profile_names
 from runner.language.case_files import case_files, load_cases
-from runner.language.guarded_syntax import shape_problem
+from runner.language.guarded_statements import shape_problem
 from runner.language.model import Case, Send, Vocabulary
 from runner.language.problems import SourceError
 from runner.language.register import find_register

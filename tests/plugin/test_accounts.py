@@ -15,11 +15,11 @@ from typing import Any
 import pymysql
 import pytest
 
-from runner.accounts.accounts_file import PreparedAccount, PreparedAccounts
-from runner.accounts.prepared_accounts import Shares
+from runner.accounts.accounts_check import Shares
+from runner.accounts.prepared_accounts import PreparedAccount, PreparedAccounts
 from runner.database.dsn import Dsn
 from runner.database.naming import created_at
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.eventually import eventually
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_command, run_pytest

@@ -16,7 +16,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import Rows
 from runner.database.session import Login, Session
-from tests.plugin.own_cases import SESSIONS, own, write_case
+from tests.plugin.written_cases import SESSIONS, own, write_case
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
 from tests.support.servers.mariadb import start_mariadb

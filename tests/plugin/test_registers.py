@@ -15,7 +15,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows
 from runner.database.session import Login, Session
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.eventually import PATIENCE
 from tests.support.recording_proxy import RecordingProxy
 from tests.support.simulator_process import SimulatorProcess

@@ -17,7 +17,7 @@ from runner.database.dsn import Dsn
 from runner.database.outcome import Rows
 from runner.database.session import Login, Session
 from runner.execution.statement_text import LONG
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess

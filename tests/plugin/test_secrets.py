@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from runner.database.dsn import Dsn
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import LIMIT, SuiteRun, environment, pytest_command, run_pytest

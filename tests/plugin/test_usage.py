@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.dsn import Dsn
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_command, run_pytest

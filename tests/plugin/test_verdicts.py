@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.plugin.own_cases import own, write_case
+from tests.plugin.written_cases import own, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import run_pytest, run_suite

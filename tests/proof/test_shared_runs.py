@@ -9,7 +9,7 @@ import pytest
 from runner.language.suite import Suite, suite_in
 from runner.proof.prove import prove
 from runner.proof.simulated_servers import SimulatedServer, combined, simulated_servers
-from tests.plugin.own_cases import write_case
+from tests.plugin.written_cases import write_case
 from tests.support.paths import CASES
 
 SMALL_IDS = SimulatedServer("small-ids", "", "variant", changes=frozenset({"ids"}))

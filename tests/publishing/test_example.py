@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.publishing.example import KEPT, SMALL, make_small
+from tests.support.compared_verdicts import differing
 from tests.support.paths import ROOT
 from tests.support.reports import Site, publish
-from tests.support.verdicts import differing
 
 AGAIN = "make it again: ./toxw -e example -- --keep"
 FEW = ("--requirement", "SYN-2", "--requirement", "PAR-2", "-n", "1")

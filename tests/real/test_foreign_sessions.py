@@ -22,11 +22,11 @@ import pytest
 from pymysql.constants import CLIENT
 
 from runner.database.dsn import Dsn
+from tests.support.compared_verdicts import withheld
 from tests.support.eventually import PATIENCE
 from tests.support.servers import start_mariadb, start_seekdb
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import SuiteRun, run_suite
-from tests.support.verdicts import withheld
 
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "2"))
 ORACLE_MODE = 1 << 27

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.real.real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
+from tests.support.compared_verdicts import differing
 from tests.support.servers import MariaDB, start_mariadb
 from tests.support.suite_run import SuiteRun, run_suite
-from tests.support.verdicts import differing
 
 OWN_SESSION_ENDED = r"OK, 0 rows affected; lost: (mate|second) \(closed, nothing sent\)"
 ITSELF_ENDED = r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \((closed|reset) after error 1927.*\)"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.real.real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled
+from tests.support.compared_verdicts import differing
 from tests.support.servers import SeekDB, start_seekdb
 from tests.support.suite_run import SuiteRun, run_suite
-from tests.support.verdicts import differing
 
 DECIDED = set(
     "PUR-1 PUR-2 PAR-1 PAR-2 IMP-7 IMP-10 EXA-6 IMP-1 IMP-2 IMP-5 IMP-6 IMP-8 IMP-11".split()  # noqa: SIM905 - reads better

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.execution.verdict import Ending
+from runner.execution.case_result import Ending
 from runner.reporting.ending_times import Durations, Ends, percentile
 
 HUNDRED = [float(number) for number in range(1, 101)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.transcript import Event
-from runner.execution.verdict import CaseResult, Verdict
 from runner.language.model import Level
 from runner.reporting.placeholders import with_placeholders
 

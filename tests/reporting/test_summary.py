@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Ending, Listing, Standing, Verdict
+from runner.execution.case_result import CaseResult, Ending, Listing, Standing, Verdict
 from runner.language.model import Level
 from runner.reporting.conclusion import RunResults
 from runner.reporting.terminal_summary import finding_lines, observation_lines

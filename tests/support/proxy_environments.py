@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runner.simulator.components import Components
-from runner.simulator.dispatcher import Dispatcher
 from runner.simulator.environments import ENVIRONMENTS
+from runner.simulator.router import Dispatcher
 
 
 def routes() -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.cluster import Cluster, Node, ProxyAsHost, ProxyGreetingIds, second_server
+from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost, ProxyGreetingIds, second_server
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream

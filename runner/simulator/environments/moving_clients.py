@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.cluster import Cluster, Node, ProxyAsHost
 from runner.simulator.environments.splitter import SplitConnection, Splitter
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, proxy_of
+from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session

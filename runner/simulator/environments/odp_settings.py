@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
-from runner.simulator.environments.cluster import ProxyAsHost
+from runner.simulator.environments.two_servers import ProxyAsHost
 from runner.simulator.odp import OdpGreetingIds, OdpListConnection, OdpListener
 
 

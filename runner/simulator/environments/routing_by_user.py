@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.cluster import Cluster, Node, ProxyAsHost
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, proxy_of
+from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.handshake import Login

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from runner.simulator.connection import Connection
-from runner.simulator.environments.cluster import Node, ProxyGreetingIds
+from runner.simulator.environments.two_servers import Node, ProxyGreetingIds
 from runner.simulator.execute.instance import Instance
 from runner.simulator.sessions import Registry, Session, SessionIds
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runner.simulator.accounts import Accounts
+from runner.simulator.crash import Process
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privileges import Privileges
-from runner.simulator.process import Process
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.time_limits import Limits
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from tests.execution.case_bench import KILL, Bench, sent, simulator
 from tests.support.eventually import PATIENCE
 

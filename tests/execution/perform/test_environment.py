@@ -15,7 +15,7 @@ from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows
 from runner.database.profile import ErrorPattern, load_profile
 from runner.database.time_limits import Limits
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from tests.execution.case_bench import (
     KILL,
     SESSIONS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from runner.language.model import Level
 from tests.execution.case_bench import KILL, Bench, simulator
 from tests.support.eventually import PATIENCE

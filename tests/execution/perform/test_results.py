@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runner.execution.verdict import CaseResult, Verdict
+from runner.execution.case_result import CaseResult, Verdict
 from runner.language.model import Level
 from tests.execution.case_bench import KILL, Bench
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.time_limits import Limits
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import KILL, Bench, simulator
 
 ROWS = "table: [" + ", ".join(f"[{number}, 1000000000]" for number in range(1, 9)) + "]\n"

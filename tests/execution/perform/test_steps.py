@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import KILL, Bench, sent
 
 ALSO_LATER = "{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from runner.database.profile import ErrorPattern, load_profile
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import KILL, Bench
 
 BROKEN = "ALTER SYSTEM KILL SESSION"  # a statement under test that is answered with a syntax error

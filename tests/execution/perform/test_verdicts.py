@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.profile import Exemption, load_profile
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import KILL, Bench, sent, simulator, somebody_else
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from runner.execution.verdict import CaseResult
+from runner.execution.case_result import CaseResult
 from runner.reporting.conclusion import plural
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordError, read_record
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.verdict import Verdict
+from runner.execution.case_result import Verdict
 from tests.execution.case_bench import Bench, simulator
 
 ENDS_ONE = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: ok\nends: [victim]"

@@ -16,7 +16,7 @@ from typing import Any
 from runner.database.profile import Profile, Spelling
 from runner.execution.applicability import exempted, is_guarded
 from runner.language.case_folders import shown_path
-from runner.language.guarded_syntax import ShapeProblem, shape_problem
+from runner.language.guarded_statements import ShapeProblem, shape_problem
 from runner.language.model import Case, Send, flat
 from runner.language.problems import Place, SourceError, did_you_mean
 from runner.language.suite import Suite, own_suite

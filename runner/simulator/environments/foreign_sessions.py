@@ -8,10 +8,10 @@ from collections import deque
 from runner.simulator import errors
 from runner.simulator.accounts import User
 from runner.simulator.connection import Connection
-from runner.simulator.dispatcher import Dispatcher
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream
+from runner.simulator.router import Dispatcher
 from runner.simulator.sessions import Session
 
 FOREIGN_USER = "SHOP"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.language.case_folders import own_folders
-from runner.language.guarded_syntax import shape_problem
+from runner.language.guarded_statements import shape_problem
 from runner.language.register import read_register
 from runner.language.suite import suite_in
 from tests.plugin.test_registers import Setup, setup  # noqa: F401 - the fixture

@@ -15,10 +15,10 @@ from runner.database.outcome import Rows
 from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
-from runner.execution import account_pool
+from runner.execution import fixture_pool
 from runner.execution.case_changes import CaseChanges
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
-from runner.execution.verdict import CaseResult, Verdict
 from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
 from tests.execution.case_bench import LIMITS, Bench, simulator
@@ -115,7 +115,7 @@ def users_of(case: Case) -> list[str]:
 def test_users_and_tables_that_are_too_old_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with trial(tmp_path) as cases:
         first = cases.run(TABLE)
-        monkeypatch.setattr(account_pool, "_LIFETIME", -1.0)
+        monkeypatch.setattr(fixture_pool, "_LIFETIME", -1.0)
         second = cases.run(TABLE)
         assert users(first).isdisjoint(users(second))
         assert first.identifiers["table"] != second.identifiers["table"]
@@ -131,7 +131,7 @@ def a_list(*users_shown: str) -> ProcessList:
 
 def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_it() -> None:
     spec = CASES[TABLE].sessions[0]
-    pool, account = account_pool.AccountPool(), account_pool.Account("KSC_T6G000AAAAA_0001", "unused")
+    pool, account = fixture_pool.FixturePool(), fixture_pool.Account("KSC_T6G000AAAAA_0001", "unused")
     before = time.monotonic()
     assert not pool.has_unused(spec)
     pool.take_back(spec, account)
@@ -145,13 +145,13 @@ def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_i
 
 def test_a_case_with_a_table_gets_users_with_rights_to_it_and_other_cases_get_users_without() -> None:
     spec = CASES[TABLE].sessions[0]
-    pool = account_pool.AccountPool()
-    made = [account_pool.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
+    pool = fixture_pool.FixturePool()
+    made = [fixture_pool.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
     for account in made:
         pool.take_back(spec, account)
     elsewhere, here, mate, free = (account.user for account in made)
-    pool.take_back_table(account_pool.Table("T1", "T1", {elsewhere}))
-    pool.take_back_table(account_pool.Table("T2", "T2", {here, mate}))
+    pool.take_back_table(fixture_pool.Table("T1", "T1", {elsewhere}))
+    pool.take_back_table(fixture_pool.Table("T2", "T2", {here, mate}))
     after = time.monotonic() + 1
     assert pool.lend(spec, a_list("SYS"), after, case_users=[mate]) is made[1]
     assert pool.lend(spec, a_list("SYS"), after, case_users=None) is made[3], free

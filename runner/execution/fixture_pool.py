@@ -8,12 +8,12 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.accounts.accounts_file import Grants, PreparedAccounts, described, grants_of
+from runner.accounts.prepared_accounts import Grants, PreparedAccounts, described, grants_of
 from runner.database.naming import created_at
 from runner.database.process_list import ProcessList
 from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.execution.verdict import InconclusiveError
+from runner.execution.case_result import InconclusiveError
 from runner.language.model import SessionSpec
 
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
@@ -56,7 +56,7 @@ class Table:
     users: set[str] = field(default_factory=set)
 
 
-class AccountPool:
+class FixturePool:
     """The accounts of one process. Each is lent to one case at a time, and only while it has no session.
 
     Without prepared accounts, users that a case has created and not changed are lent to later cases: creating a user
@@ -202,7 +202,7 @@ class AccountPool:
         """Notes whether an inconclusive case had the same verdict with new users."""
         self._same_again = self._same_again + 1 if same else 0
 
-    def note_damaged(self) -> None:
+    def note_changed_users(self) -> None:
         """Notes that a case deviated with users of earlier cases, and not with new ones."""
         self._damaged += 1
 

@@ -23,13 +23,13 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The facts about a target.
+class Findings:
+    """The findings about a target.
 
     Attributes:
         handshake_version: the version in its handshake.
         product: the product name that it returns, if it returns one.
-        flavour: the family of servers, derived from both.
+        flavour: the flavour of servers, derived from both.
         version: its own version, derived from both.
         tls: the cipher of the administrator's connection, or None for plain text.
         offers_tls: whether the handshake offers TLS.
@@ -76,7 +76,7 @@ class Facts:
         return "direct or through a proxy"
 
     def as_dict(self) -> dict[str, Any]:
-        """The facts for JSON."""
+        """The findings for JSON."""
         return asdict(self) | {"route": self.route}
 
 
@@ -85,8 +85,8 @@ _ODPS_VERSION = "5.6.25"
 
 
 @dataclass(frozen=True)
-class Family:
-    """A family of servers.
+class Flavour:
+    """A kind of server.
 
     Attributes:
         name: its name in messages.
@@ -100,23 +100,23 @@ class Family:
     version: str
 
 
-_FAMILIES = (
-    Family("seekdb", "seekdb", r"seekdb \(r([0-9]+(?:\.[0-9]+)+)\)"),
-    Family("OceanBase", "oceanbase", r"oceanbase(?:_ce)?[ _-]v?([0-9]+(?:\.[0-9]+)+)"),
-    Family("MariaDB", "mariadb", r"^(?:5\.5\.5-)?([0-9]\S*)"),
-    Family("MySQL", "mysql", r"^([0-9]\S*)"),
+_FLAVOURS = (
+    Flavour("seekdb", "seekdb", r"seekdb \(r([0-9]+(?:\.[0-9]+)+)\)"),
+    Flavour("OceanBase", "oceanbase", r"oceanbase(?:_ce)?[ _-]v?([0-9]+(?:\.[0-9]+)+)"),
+    Flavour("MariaDB", "mariadb", r"^(?:5\.5\.5-)?([0-9]\S*)"),
+    Flavour("MySQL", "mysql", r"^([0-9]\S*)"),
 )
 
 
 def flavour_and_version(handshake: str, product: str | None) -> tuple[str, str]:
-    """The family and the own version of a server, from its handshake and product name.
+    """The flavour and the own version of a server, from its handshake and product name.
 
     Returns:
-        ``unknown`` and the handshake's version if no family is recognized.
+        ``unknown`` and the handshake's version if no flavour is recognized.
     """
     text = f"{handshake} {product or ''}"
-    for family in _FAMILIES:
-        if family.mark in text.casefold():
-            own = re.search(family.version, text, re.IGNORECASE)
-            return family.name, own[1] if own else handshake
+    for flavour in _FLAVOURS:
+        if flavour.mark in text.casefold():
+            own = re.search(flavour.version, text, re.IGNORECASE)
+            return flavour.name, own[1] if own else handshake
     return "unknown", handshake
