@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.commands import USAGE_ERROR
-from runner.commands.target_options import UnusableTargetError
+from runner.commands.shared_options import UnusableTargetError
 from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 

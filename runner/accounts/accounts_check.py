@@ -1,4 +1,4 @@
-"""The cases that can run with prepared accounts, the number of accounts that they need, and each worker's share."""
+"""Whether prepared accounts suffice: the cases that can run, the accounts that these need, and each worker's share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of the prepared accounts, and its content."""
+"""Prepared accounts: the values, and the file from which they are read and to which they are written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.message_text import did_you_mean
+from runner.language.problems import Place, SourceError
 from runner.language.schemas import read_document
 
 FORMAT = 1

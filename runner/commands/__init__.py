@@ -1,3 +1,3 @@
-"""The commands, one module each, with ``HELP``, ``add_arguments`` and ``run``, which returns the exit code."""
+"""The commands, one module each, with ``HELP``, ``add_arguments`` and ``run``; ``run`` itself has pytest's options."""
 
 USAGE_ERROR = 4

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from runner.commands.cases_option import suite_named
-from runner.commands.target_options import add_target_arguments, target_of
+from runner.commands.shared_options import add_target_arguments, suite_named, target_of
 from runner.doctor.examination import Examination
 from runner.doctor.findings_text import full_lines
 from runner.doctor.prerequisites import Prerequisites

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from runner.commands import USAGE_ERROR
-from runner.commands.cases_option import add_cases_argument, suite_named
+from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.language.case_folders import own_folders, shown_path
+from runner.language.message_text import did_you_mean
 from runner.language.model import (
     Case,
     Check,
@@ -26,7 +27,6 @@ from runner.language.model import (
     Wait,
     When,
 )
-from runner.language.problems import did_you_mean
 from runner.language.suite import suite_in
 
 HELP = "show a requirement and the cases that decide it, or one case step by step"

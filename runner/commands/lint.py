@@ -9,19 +9,19 @@ from pathlib import Path
 
 from runner.accounts.prepared_accounts import read_accounts
 from runner.commands import USAGE_ERROR
-from runner.commands.cases_option import folder_of_cases, named_path, suite_named
+from runner.commands.shared_options import folder_of_cases, named_path, suite_named
 from runner.database.profile import load_profile
 from runner.database.profile_files import profile_names
 from runner.execution.profile_check import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
 from runner.language.case_files import case_files, load_cases, refuse_duplicates
 from runner.language.case_folders import REGISTER_NAME
-from runner.language.file_kinds import Kind, file_kind_of
+from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register
+from runner.language.schemas import FileKind, file_kind_of
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
-from runner.reporting.conclusion import plural
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Checks the files: 1 if one of them has a problem."""
     paths: Sequence[Path] = options.paths or [folder_of_cases()]
     files: list[Path] = []
-    others = [(Kind.PROFILE, name) for name in profile_names()] if not options.paths else []
+    others = [(FileKind.PROFILE, name) for name in profile_names()] if not options.paths else []
     for path in paths:
         found = case_files(path) if path.is_dir() else [path] if path.exists() else []
         if not found:
@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
             hint = f"cases are YAML files in or below a folder with their register, {REGISTER_NAME}"
             print(f"{path}: {missing}\n    hint: {hint}", file=sys.stderr)
             return USAGE_ERROR
-        kind = Kind.CASES if path.is_dir() else file_kind_of(path)
-        if kind is Kind.CASES:
+        kind = FileKind.CASES if path.is_dir() else file_kind_of(path)
+        if kind is FileKind.CASES:
             files += found
         else:
             others.append((kind, str(path)))
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     problems = sorted((one for problem in problems for one in problem.all), key=lambda problem: problem.place)
     for problem in problems:
         print(problem)
-    profiles = sum(kind is Kind.PROFILE for kind, _ in others)
+    profiles = sum(kind is FileKind.PROFILE for kind, _ in others)
     counts = ((len(files), "case file"), (len(cases), "case"), (profiles, "profile"), (len(problems), "problem"))
     print(", ".join(plural(number, word) for number, word in counts))
     return 1 if problems else 0
@@ -99,7 +99,7 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     return cases, problems
 
 
-def _problems(kind: Kind, name: str, suite: Suite) -> list[SourceError]:
+def _problems(kind: FileKind, name: str, suite: Suite) -> list[SourceError]:
     """The problems of a file that is not a case file."""
     try:
         return _CHECKS[kind](name, suite)
@@ -117,9 +117,9 @@ def _accounts(name: str, suite: Suite) -> list[SourceError]:
     return []
 
 
-_CHECKS: Mapping[Kind, Callable[[str, Suite], list[SourceError]]] = {
-    Kind.REGISTER: _register,
-    Kind.PROFILE: lambda name, suite: profile_problems(load_profile(name), suite),
-    Kind.KNOWN_DEVIATIONS: lambda name, suite: unknown_names(read_known_deviations(Path(name)), suite.cases),
-    Kind.ACCOUNTS: _accounts,
+_CHECKS: Mapping[FileKind, Callable[[str, Suite], list[SourceError]]] = {
+    FileKind.REGISTER: _register,
+    FileKind.PROFILE: lambda name, suite: profile_problems(load_profile(name), suite),
+    FileKind.KNOWN_DEVIATIONS: lambda name, suite: unknown_names(read_known_deviations(Path(name)), suite.cases),
+    FileKind.ACCOUNTS: _accounts,
 }

@@ -7,8 +7,8 @@ import os
 import sys
 
 from runner.commands import USAGE_ERROR
-from runner.commands.cases_option import add_cases_argument, suite_named
-from runner.language.problems import did_you_mean
+from runner.commands.shared_options import add_cases_argument, suite_named
+from runner.language.message_text import did_you_mean
 from runner.proof import prove
 from runner.proof.forked_processes import ROOT
 from runner.proof.simulated_servers import simulated_servers

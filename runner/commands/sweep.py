@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from runner.commands.target_options import add_target_arguments, target_of
+from runner.commands.shared_options import add_target_arguments, target_of
 from runner.database.leftovers import OLDER_THAN, SuiteObject, find_suite_objects, remove
 from runner.database.target import Target
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from runner.database.time_limits import LONGEST_LIMIT
-from runner.language.problems import did_you_mean
+from runner.language.message_text import did_you_mean
 
 OPTIONS = ("unix_socket", "passfile", "connect_timeout", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify")
 VERIFY = ("full", "ca", "none")

@@ -169,7 +169,7 @@ def _end(target: Target, session: SuiteObject) -> str:
     rows = target.process_list().with_id(session.id)
     if [_account(row) for row in rows] != [session.name]:
         return ""
-    if target.stopped or not target.reads_own_server():
+    if target.stop_reason or not target.lists_own_thread_id():
         return (
             "not killed: the process list doesn't show the connection's own id, and may be the list of another server"
         )

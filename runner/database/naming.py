@@ -14,14 +14,14 @@ PREFIX = "KSC_"
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SECONDS = 6  # base-36 digits that hold a Unix time until 2038
-_MAKER = 5
-_SHAPE = re.compile(rf"{PREFIX}([0-9A-Z]{{{_SECONDS}}})([0-9A-Z]{{{_MAKER}}})_[0-9]+")
+_MARK_DIGITS = 5
+_SHAPE = re.compile(rf"{PREFIX}([0-9A-Z]{{{_SECONDS}}})([0-9A-Z]{{{_MARK_DIGITS}}})_[0-9]+")
 _FIRST = 1_735_689_600  # 2025-01-01: the suite is not older, so an earlier time is some other word
 
 
 def new_run_mark() -> str:
     """A random mark (one of 36^5) of one process of a run, for processes that create names in the same second."""
-    return _base36(secrets.randbelow(36**_MAKER)).rjust(_MAKER, "0")
+    return _base36(secrets.randbelow(36**_MARK_DIGITS)).rjust(_MARK_DIGITS, "0")
 
 
 @dataclass(frozen=True)

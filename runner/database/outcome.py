@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SHOWN_LENGTH = 300
+from runner.language.message_text import shorten
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,3 @@ def succeeded(outcome: Outcome) -> bool:
 def has_reply(outcome: Outcome) -> bool:
     """Whether the server replied; a missing reply may be a problem of the network."""
     return isinstance(outcome, Ok | Rows | ServerError)
-
-
-def printable(text: str, kept: str = "") -> str:
-    """The text with its control characters escaped, except those in ``kept``."""
-    escaped = (each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in text)
-    return "".join(escaped)
-
-
-def shorten(text: str, length: int = _SHOWN_LENGTH) -> str:
-    """The text as one line of at most ``length`` characters, with its control characters escaped."""
-    line = printable(text)
-    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""Reads the reply to SHOW PROCESSLIST, without assumptions about types, extra columns or words."""
+"""Reads the reply to SHOW PROCESSLIST without assumptions about types, columns or words; recognizes ODP's list."""
 
 from __future__ import annotations
 
@@ -81,3 +81,11 @@ def normal_id(text: str) -> str:
     text = text.strip()
     whole, dot, fraction = text.partition(".")
     return whole if dot and not fraction.strip("0") else text
+
+
+_ODPS_COLUMNS = {"trans_count", "svr_session_count"}
+
+
+def is_odps(shown: ProcessList) -> bool:
+    """Whether a process list is ODP's own and no server's: no server's has these columns, whatever its version."""
+    return {column.casefold() for column in shown.columns} >= _ODPS_COLUMNS

@@ -12,7 +12,7 @@ from typing import Any
 from runner.database.outcome import Outcome, ServerError
 from runner.database.profile_files import open_profile
 from runner.language.guarded_statements import called_routine
-from runner.language.problems import did_you_mean
+from runner.language.message_text import did_you_mean
 from runner.language.yaml_file import Document, KeyPath
 
 _HOLES = {

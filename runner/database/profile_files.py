@@ -8,7 +8,8 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from runner.language.problems import Place, SourceError, did_you_mean, gathered
+from runner.language.message_text import did_you_mean
+from runner.language.problems import Place, SourceError, gathered
 from runner.language.schemas import misfits
 from runner.language.yaml_file import Document, KeyPath, parse_document
 

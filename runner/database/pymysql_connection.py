@@ -204,7 +204,7 @@ class _Upgrade:
         return stream
 
 
-def outcome_of(  # noqa: PLR0911 - a way out for each way in which it can end
+def outcome_of_call(  # noqa: PLR0911 - a way out for each way in which it can end
     work: Callable[[], Outcome], limit: float
 ) -> Outcome:
     """Runs a call; its exception becomes an Outcome. ``limit``: the time limit in seconds that the call itself has."""

@@ -1,4 +1,4 @@
-"""Facts that a run finds out about the server, such as its speed; the threads of a process share them."""
+"""What the threads of a process have found out about the server, such as its speed, and share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from runner.database.session import Sessions
+from runner.database.session import SessionReferences
 from runner.database.time_limits import AdaptiveLimit
 
 _AT_ONCE = 0.5  # seconds
@@ -20,13 +20,13 @@ class ServerFacts:
     Attributes:
         shows_client_addresses: whether HOST in the process list shows the addresses of clients, as far as known.
         sees_others: whether the administrator's list was seen to show other users' sessions.
-        stopped: why no further guarded statement is sent to it; empty while they are sent.
+        stop_reason: why no further guarded statement is sent to it; empty while they are sent.
         probe: the first of the profile's ``probe`` statements that the server supports; None before it was found.
         slowest: the seconds of the administrator's slowest reply.
-        login: the duration of a login in seconds, as measured last; infinite before the first.
+        login_seconds: the duration of a login in seconds, as measured last; infinite before the first.
         spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
-        listing: how long a session that has logged in takes to be listed.
-        unlisted: the thread ids of sessions that no process list showed.
+        listing_limit: how long a session that has logged in takes to be listed.
+        unlisted_thread_ids: the thread ids of sessions that no process list showed.
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
@@ -34,14 +34,14 @@ class ServerFacts:
 
     shows_client_addresses: bool
     sees_others: bool = False
-    stopped: str = ""
+    stop_reason: str = ""
     probe: str | None = None
     slowest: float = 0.0
-    login: float = math.inf
+    login_seconds: float = math.inf
     spelled: dict[str, str] = field(default_factory=dict)
-    listing: AdaptiveLimit = field(default_factory=AdaptiveLimit)
-    unlisted: list[int | None] = field(default_factory=list)
-    administrators: Sessions = field(default_factory=Sessions)
+    listing_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
+    unlisted_thread_ids: list[int | None] = field(default_factory=list)
+    administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
@@ -64,7 +64,7 @@ class ServerFacts:
 
     def note_login_time(self, seconds: float) -> None:
         """Notes the duration of a login, in seconds."""
-        self.login = seconds
+        self.login_seconds = seconds
 
     def note_client_addresses(self, *, listed: bool) -> None:
         """Notes whether HOST in the process list shows the addresses of the clients."""

@@ -21,7 +21,7 @@ from pymysql.constants import COMMAND
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
-from runner.database.pymysql_connection import Connection, outcome_of
+from runner.database.pymysql_connection import Connection, outcome_of_call
 from runner.database.stream import Stream
 from runner.database.unrelated_errors import is_connection_limit
 
@@ -75,7 +75,7 @@ class ConnectionEnd:
         return self.manner + (f" after {' and '.join(sent)}" if sent else ", nothing sent")
 
 
-class Sessions:
+class SessionReferences:
     """Weak references to the sessions of one kind that the threads of a process hold."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Session:
         return outcome
 
     def _opened(self, limit: float) -> Outcome:
-        outcome = outcome_of(lambda: self._connect(limit), limit)
+        outcome = outcome_of_call(lambda: self._connect(limit), limit)
         self._used = time.monotonic()
         return outcome if isinstance(outcome, Ok) else self._not_open(outcome, limit)
 
@@ -230,7 +230,7 @@ class Session:
         if self._unreadable is not None:
             self._reply = self._unreadable
             return
-        sent = outcome_of(send, limit)
+        sent = outcome_of_call(send, limit)
         self._reply = None if isinstance(sent, Ok) else sent
 
     def send_held(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
@@ -293,7 +293,7 @@ class Session:
                 return False
             stream.mark()
             packet_number = self._connection.next_packet_number
-            reply = self._unreadable_if_open(outcome_of(self._in_flight, limit))
+            reply = self._unreadable_if_open(outcome_of_call(self._in_flight, limit))
             if isinstance(reply, NoReply):  # only a part is received
                 stream.rewind()
                 self._connection.resume_reading(stream, packet_number)

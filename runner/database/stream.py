@@ -10,9 +10,9 @@ import ssl
 import struct
 import time
 
-from runner.database.encryption import Encryption
 from runner.database.outcome import ServerError
 from runner.database.row_counter import RowCounter
+from runner.database.tls import TlsBytes
 
 _HEADER = 4  # bytes: length and sequence number of a packet
 _ERROR = 0xFF
@@ -55,7 +55,7 @@ class Stream:
         self._unrequested = bytearray()
         self._unrequested_rows = RowCounter()
         self._failure: OSError = ConnectionResetError()
-        self._encryption: Encryption | None = None
+        self._encryption: TlsBytes | None = None
 
     @classmethod
     def to_host(cls, host: str, port: int, limit: float) -> Stream:
@@ -102,7 +102,7 @@ class Stream:
         """
         if self._received:  # received before TLS, from anyone: must not be read as encrypted data
             raise ssl.SSLError(0, "the server continued in plain text")
-        encryption, received = Encryption(context, host), b""
+        encryption, received = TlsBytes(context, host), b""
         try:
             while not encryption.shake_hands(received):
                 self.sendall(encryption.outgoing())
@@ -222,7 +222,7 @@ class Stream:
                 return True
             limit = until - time.monotonic()  # a record of TLS itself, no data
 
-    def _decrypted(self, encryption: Encryption, received: bytes) -> bytes:
+    def _decrypted(self, encryption: TlsBytes, received: bytes) -> bytes:
         plain = encryption.incoming(received)
         if encryption.failure is not None:
             self.ended, self._failure = "reset", encryption.failure

@@ -7,19 +7,12 @@ from collections.abc import Collection
 from runner.database.administrator import Administrator, TargetError
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
-from runner.database.outcome import (
-    LoginAborted,
-    Outcome,
-    Rows,
-    ServerError,
-    has_reply,
-    succeeded,
-)
-from runner.database.process_list import ProcessList, Row
+from runner.database.outcome import LoginAborted, Outcome, Rows, ServerError, has_reply, succeeded
+from runner.database.process_list import ProcessList, Row, is_odps
 from runner.database.profile import Profile
 from runner.database.server_facts import ServerFacts
 from runner.database.session import Login, Session
-from runner.database.target_advice import ODPS_LIST, advice, is_odps
+from runner.database.target_advice import ODPS_LIST, advice
 from runner.database.time_limits import Limits, Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
@@ -48,13 +41,13 @@ class Target:
         return Target(self.dsn, self.profile, self.limits, self.names, self.facts)
 
     @property
-    def stopped(self) -> str:
+    def stop_reason(self) -> str:
         """Why no further guarded statement is sent to this server; empty while they are sent."""
-        return self.facts.stopped
+        return self.facts.stop_reason
 
     def stop_guarded_statements(self, reason: str) -> None:
         """Prevents further guarded statements to this server, by all threads; ``reason`` is part of the results."""
-        self.facts.stopped = reason
+        self.facts.stop_reason = reason
 
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
@@ -167,7 +160,7 @@ class Target:
             raise TargetError(f"{statement}: {outcome}", outcome)
         return ProcessList.read(outcome)
 
-    def reads_own_server(self) -> bool:
+    def lists_own_thread_id(self) -> bool:
         """Whether the administrator's process list shows its own session under its thread id: both are on one server.
 
         Raises:
@@ -176,7 +169,7 @@ class Target:
         shown = self.process_list()
         return any(self.administrator.session.handshake_id_is(row.id) for row in shown.of_user(self.dsn.account))
 
-    def is_own(self, rows: Collection[Row]) -> bool:
+    def are_administrators_rows(self, rows: Collection[Row]) -> bool:
         """Whether each row belongs to an administrator's session of this process: same thread id and client address."""
         return all(
             any(session.handshake_id_is(row.id) and row.get("host") == session.local_address for session in sessions)

@@ -6,10 +6,8 @@ import re
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, Unreadable
-from runner.database.process_list import ProcessList
 from runner.database.profile import Profile
 
-_ODPS_COLUMNS = {"trans_count", "svr_session_count"}
 _ACCESS_DENIED = 1045
 _NOT_INVITED = 1227
 _NO_SUCH_CLUSTER = 4669
@@ -37,11 +35,6 @@ ODPS_LIST = (
     "or newer)"
 )
 """What is wrong where the list is ODP's, and the two ways out."""
-
-
-def is_odps(shown: ProcessList) -> bool:
-    """Whether a process list is ODP's own and no server's: no server's has these columns, whatever its version."""
-    return {column.casefold() for column in shown.columns} >= _ODPS_COLUMNS
 
 
 def _needs_oracle_client(error: ServerError) -> bool:

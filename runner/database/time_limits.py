@@ -1,4 +1,4 @@
-"""The time limits of a run (login, statement, settle), polling until a deadline, and limits that adapt."""
+"""The time limits of a run, waiting until one of them is over, and limits that adapt to the server."""
 
 from __future__ import annotations
 

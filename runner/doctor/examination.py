@@ -274,8 +274,8 @@ class Examination:
 
     def _stop(self, trouble: str) -> None:
         """Stops all guarded statements to this target; an earlier reason takes precedence."""
-        self.target.stop_guarded_statements(self.target.stopped or trouble)
-        self._note_missing(prerequisites.ROUTE, self.target.stopped)
+        self.target.stop_guarded_statements(self.target.stop_reason or trouble)
+        self._note_missing(prerequisites.ROUTE, self.target.stop_reason)
 
     def _administrator_sees(self, number: str, user: str) -> bool:
         """Whether the administrator's process list shows a session; waits 2 seconds at most, because it may lag."""

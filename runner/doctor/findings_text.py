@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.database.outcome import shorten
 from runner.database.profile_files import profile_names
 from runner.doctor.findings import Findings, Missing
+from runner.language.message_text import shorten
 
 _NAMED = 3
 

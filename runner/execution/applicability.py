@@ -1,10 +1,9 @@
-"""Whether a case applies to the server of a profile, and which of its statements are withheld or guarded there."""
+"""Whether a case applies to the server of a profile, and which of its statements are withheld there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from runner.database.profile import Profile
+from runner.language.guarded_statements import statements_under_test
 from runner.language.model import Case, Send, Vocabulary, flat
 from runner.language.template import Template
 
@@ -43,35 +42,6 @@ def withheld(case: Case, profile: Profile) -> str | None:
         if isinstance(step, Send) and (because := profile.withholds(profile.spell(step.statement.literal))) is not None:
             return f"not sent without {SEND_WITHHELD}: {because}"
     return None
-
-
-def is_guarded(template: Template, statement: str, spelled: str, vocabulary: Vocabulary) -> bool:
-    """Whether the guard has to check a statement before it is sent.
-
-    Args:
-        template: the statement in the case; every statement with an id is guarded, however it is spelled.
-        statement: the template with its values.
-        spelled: the statement as the profile spells it; the reader has checked only the statement in the case.
-        vocabulary: of the register.
-    """
-    return (
-        template.contains_ids
-        or any(map(vocabulary.guards, (statement, spelled)))
-        or (spelled != statement and not vocabulary.is_harmless(spelled))
-    )
-
-
-def statements_under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Template]:
-    """The statements of a case that are guarded, or that its requirement is about."""
-    for step in flat(case.steps):
-        if isinstance(step, Send):
-            statement = step.statement
-            if (
-                statement.contains_ids
-                or vocabulary.guards(statement.literal)
-                or case.requirement.is_about(statement.text)
-            ):
-                yield statement
 
 
 def _by_hand(statement: Template) -> str:

@@ -1,4 +1,4 @@
-"""The verdicts and results of cases, and the rule for the exit code of a run."""
+"""The result of a case: its verdict and evidence; and the rule for the exit code of a run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fails(verdict: Verdict, binding: Level, standing: Standing, *, strict: bool)
 
 
 @dataclass(frozen=True)
-class Listing:
+class ListedEntry:
     """An entry of the known deviations that is about a result.
 
     Attributes:
@@ -63,7 +63,7 @@ class Listing:
     note: str = ""
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Listing:
+    def from_dict(cls, data: dict[str, Any]) -> ListedEntry:
         """Reads the listing that ``CaseResult.as_dict`` has written."""
         return cls(**{**data, "standing": Standing(data["standing"])})
 
@@ -75,15 +75,15 @@ class DeviationError(Exception):
         expected: the text of the claim.
         actual: the text of the result.
         safety: whether an unrelated session was lost, which fails the run at every level.
-        missing: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
+        no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
     """
 
-    def __init__(self, expected: str, actual: str, *, safety: bool = False, missing: bool = False) -> None:
+    def __init__(self, expected: str, actual: str, *, safety: bool = False, no_reply_or_lost: bool = False) -> None:
         super().__init__(expected, actual)
         self.expected = expected
         self.actual = actual
         self.safety = safety
-        self.missing = missing
+        self.no_reply_or_lost = no_reply_or_lost
 
 
 class InconclusiveError(Exception):
@@ -153,12 +153,27 @@ class CaseResult:
     identifiers: dict[str, str] = field(default_factory=dict)
     respelled: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
-    listing: Listing | None = None
+    listing: ListedEntry | None = None
 
     @property
     def failed(self) -> bool:
         """Whether it deviates or is inconclusive."""
         return self.verdict.failed
+
+    @property
+    def outcome_text(self) -> str:
+        """The outcome in one line: the actual result, the observation, or the reason of an inconclusive case."""
+        if self.verdict is Verdict.DEVIATES:
+            return self.actual
+        if self.verdict is Verdict.OBSERVED:
+            return ", ".join(sorted(self.observed))
+        return self.reason
+
+    @property
+    def file_and_line(self) -> tuple[str, int]:
+        """The file and the line of the case: results are shown in this order."""
+        file, _, line = self.place.rpartition(":")
+        return file, int(line) if line.isdecimal() else 0
 
     @property
     def binding(self) -> Level:
@@ -197,6 +212,6 @@ class CaseResult:
                 "endings": tuple(Ending(**row) for row in data["endings"]),
                 "transcript": tuple(Event(**row) for row in data["transcript"]),
                 "warnings": tuple(data["warnings"]),
-                "listing": Listing.from_dict(data["listing"]) if data.get("listing") else None,
+                "listing": ListedEntry.from_dict(data["listing"]) if data.get("listing") else None,
             }
         )

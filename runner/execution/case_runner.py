@@ -35,7 +35,7 @@ from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
-_IMMEDIATE = 1.0  # seconds after a guarded statement within which a loss is attributed to it
+_RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 
 
 class CaseRunner:
@@ -60,7 +60,7 @@ class CaseRunner:
         """A case runner for another thread, with its own session of the administrator."""
         return CaseRunner(self._target.for_another_thread(), shared=self._shared)
 
-    def run(self, case: Case, before: Attempt | None = None) -> CaseResult:
+    def run(self, case: Case, before: ResultAmongOthers | None = None) -> CaseResult:
         """Runs a case alone, with all repetitions. No behaviour of the target raises an exception.
 
         While the target is unusable, no case is started.
@@ -79,7 +79,7 @@ class CaseRunner:
         self._losses = self._target.administrator.losses
         return result
 
-    def _repeat_until_it_deviates(self, case: Case, before: Attempt, result: CaseResult) -> CaseResult:
+    def _repeat_until_it_deviates(self, case: Case, before: ResultAmongOthers, result: CaseResult) -> CaseResult:
         """Repeats a case alone that deviated among other cases only: the server may deviate at random.
 
         Users of earlier cases explain the deviations of a few cases; after these, cases get new users.
@@ -93,10 +93,10 @@ class CaseRunner:
             return result
         return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
-    def run_among_others(self, case: Case) -> Attempt:
+    def run_among_others(self, case: Case) -> ResultAmongOthers:
         """Runs a case while other threads run other cases, which may have caused its result."""
         if (result := self._result_without_run(case)) is not None:
-            return Attempt(result)
+            return ResultAmongOthers(result)
         self._shared.idle_timeout.set_one_case_at_a_time(alone=False)
         run_result: _RunResult | None = None
         losses = self._losses
@@ -111,11 +111,11 @@ class CaseRunner:
         lost_in_setup = self._target.administrator.losses > losses or (run_result is not None and run_result.broken_off)
         self._losses = self._target.administrator.losses
         if run_result is None or not run_result.failed:
-            return Attempt(result, doubtful=lost_in_setup, lost=lost_in_setup)
+            return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
         if not unusable:
             result = replace(result, warnings=(*result.warnings, *self._retry_cleanup()))
-        return Attempt(
+        return ResultAmongOthers(
             result,
             doubtful=True,
             lost=run_result.lost or lost_in_setup,
@@ -140,7 +140,7 @@ class CaseRunner:
         return [without_passwords(line) for line in left]
 
     @staticmethod
-    def unexplained_loss(before: Attempt, alone: CaseResult) -> CaseResult:
+    def unexplained_loss(before: ResultAmongOthers, alone: CaseResult) -> CaseResult:
         """The result of a case that lost a session among other cases, if neither it nor one of those loses one alone.
 
         Then the environment or a combination of cases is the cause, and the case is inconclusive.
@@ -161,8 +161,8 @@ class CaseRunner:
         because = not_with_prepared_accounts(case, administrator=pool.administrator) if pool.prepared else None
         if because is not None:
             return replace(_blank(case), verdict=Verdict.INCONCLUSIVE, reason=because)
-        if self._target.stopped and case.needs_ids:
-            return replace(_blank(case), reason=f"not run: {self._target.stopped}")
+        if self._target.stop_reason and case.needs_ids:
+            return replace(_blank(case), reason=f"not run: {self._target.stop_reason}")
         return None
 
     def _repeat(self, case: Case, once: Callable[[], CaseResult]) -> CaseResult:
@@ -236,9 +236,9 @@ class CaseRunner:
             deviated: whether it has deviated among other cases.
         """
         unusable = self._outage.check_unusable(self._target)
-        if not unusable and (not first.missing or (deviated and not first.administrator_lost)):
+        if not unusable and (not first.no_reply_or_lost or (deviated and not first.administrator_lost)):
             return first.result
-        if unusable and first.immediate and self._shared.crashes:
+        if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
         if not self._outage.wait_until_usable(self._target):
             return _inconclusive(first.result, f"but {self._outage.reason}", unreached=True)
@@ -255,13 +255,13 @@ class CaseRunner:
         deviates = second.result.verdict is Verdict.DEVIATES
         out = second.failed and self._outage.check_unusable(self._target)
         if deviates and not out:
-            anyway = second.administrator_lost and not second.immediate
+            anyway = second.administrator_lost and not second.right_after_statement
             if anyway and loses_active_session(self._target, second.seconds):
                 return _inconclusive(
                     second.result, "but a connection is also lost without the statement here", unreached=True
                 )
             return second.result
-        if deviates and was_out and first.immediate and second.immediate:
+        if deviates and was_out and first.right_after_statement and second.right_after_statement:
             self._shared.crashes = True
             return self._crash(second)
         if deviates:
@@ -301,7 +301,7 @@ class CaseRunner:
         if self._outages_noticed != self._outage.count:
             self._outages_noticed = self._outage.count
             self._target.close()
-        run = _Run(case, self._target, self._shared, fresh=fresh)
+        run = _CaseRun(case, self._target, self._shared, fresh=fresh)
         run_result = run.run()
         if not run.sessions.fixtures.unreachable:
             return run_result
@@ -323,7 +323,7 @@ def _inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResul
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ResultAmongOthers:
     """The result of a case that ran among others.
 
     Attributes:
@@ -370,8 +370,8 @@ class _RunResult:
 
     Attributes:
         result: the result.
-        missing: whether it deviates by a missing reply or a lost connection.
-        immediate: whether it deviated within a second after a guarded statement.
+        no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the last guarded statement to the deviation.
         administrator_lost: whether the administrator's session, which no statement names, was lost, too.
         lost: whether a session was lost that has to stay usable.
@@ -381,8 +381,8 @@ class _RunResult:
     """
 
     result: CaseResult
-    missing: bool
-    immediate: bool
+    no_reply_or_lost: bool
+    right_after_statement: bool
     seconds: float
     administrator_lost: bool
     lost: bool
@@ -396,7 +396,7 @@ class _RunResult:
         return self.result.failed
 
 
-class _Run:
+class _CaseRun:
     """One run of one case."""
 
     def __init__(self, case: Case, target: Target, shared: _SharedState, *, fresh: bool) -> None:
@@ -409,16 +409,16 @@ class _Run:
 
     def run(self) -> _RunResult:
         """Runs the case, determines its verdict, and cleans up in any case."""
-        result, missing, immediate, seconds, administrator_lost = _blank(self._case), False, False, 0.0, False
-        lost = full = False
+        result, seconds = _blank(self._case), 0.0
+        no_reply_or_lost = right_after_statement = administrator_lost = lost = full = False
         try:
             self.sessions.raise_if_run_ends()
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
-            missing = error.missing
+            no_reply_or_lost = error.no_reply_or_lost
             seconds, administrator_lost = self._liveness.elapsed, self.sessions.administrator_lost()
-            immediate = self.sessions.sent_guarded and seconds < _IMMEDIATE
+            right_after_statement = self.sessions.sent_guarded and seconds < _RIGHT_AFTER
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
             )
@@ -444,8 +444,17 @@ class _Run:
             respelled=dict(self._step_runner.respelled),
         )
         full |= self.sessions.full
-        reused, broken_off = self.sessions.fixtures.reused, self.sessions.broken_off
-        return _RunResult(result, missing, immediate, seconds, administrator_lost, lost, full, reused, broken_off)
+        return _RunResult(
+            result,
+            no_reply_or_lost=no_reply_or_lost,
+            right_after_statement=right_after_statement,
+            seconds=seconds,
+            administrator_lost=administrator_lost,
+            lost=lost,
+            full=full,
+            reused=self.sessions.fixtures.reused,
+            broken_off=self.sessions.broken_off,
+        )
 
     def _judge(self, blank: CaseResult) -> CaseResult:
         try:
@@ -481,7 +490,7 @@ class _Run:
                     f"{error.expected}; {loss.expected}",
                     "; ".join(each.actual for each in worse_first),
                     safety=error.safety or loss.safety,
-                    missing=True,
+                    no_reply_or_lost=True,
                 ) from error
         except InconclusiveError:
             if not self.sessions.sent_guarded:

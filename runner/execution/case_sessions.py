@@ -7,18 +7,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
-from runner.database.outcome import Lost, Outcome, Rows, ServerError, shorten, succeeded
+from runner.database.outcome import Lost, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
-from runner.execution.case_changes import CaseChanges
 from runner.execution.case_result import InconclusiveError
-from runner.execution.fixture_pool import Account, FixturePool
+from runner.execution.fixture_pool import Account, CaseChanges, FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id, id_by_address
 from runner.execution.transcript import Transcript
+from runner.language.message_text import shorten
 from runner.language.model import ADMINISTRATOR, Case, SessionSpec
 
 _QUICK = 0.02  # seconds: faster logins are not worth a thread
@@ -208,7 +208,7 @@ class CaseSessions:
             "behind a proxy whose connections have other ids than the process list: the statement may have reached "
             "another server than the one that shows the list. Use the address of one server in the DSN"
         )
-        raise InconclusiveError(self.target.stopped)
+        raise InconclusiveError(self.target.stop_reason)
 
     # Logins
 
@@ -226,7 +226,7 @@ class CaseSessions:
     def _connect_together(self, sessions: list[CaseSession]) -> None:
         start, since = time.monotonic(), self.transcript.now_ms()
         limit = self.target.limits.connect
-        quick = self.target.facts.login < _QUICK
+        quick = self.target.facts.login_seconds < _QUICK
         for session in sessions:
             session.client = Session(self._login(session))
             if not quick:
@@ -358,7 +358,7 @@ class CaseSessions:
                     "a proxy shares server sessions among connections, or connections lead to different servers. Name "
                     "one server, or a proxy without connection sharing, in the DSN"
                 )
-                raise InconclusiveError(f"{one.name} and {other.name}: {self.target.stopped}")
+                raise InconclusiveError(f"{one.name} and {other.name}: {self.target.stop_reason}")
 
     def disconnect(self, session: CaseSession, how: str) -> None:
         """Closes a session as its client; ``how``: ``disconnect`` sends COM_QUIT, ``abort`` resets the connection."""

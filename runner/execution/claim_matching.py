@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
-from runner.database.process_list import ProcessList
+from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import Profile
-from runner.database.target_advice import ODPS_LIST, is_odps
+from runner.database.target_advice import ODPS_LIST
 from runner.language.model import Claim, Expect, ListedSession
 from runner.language.template import Template
 

@@ -1,4 +1,4 @@
-"""Lends users to cases: prepared accounts, or users and tables of earlier cases, which need not be created again."""
+"""Lends users and tables to cases: prepared accounts, or users and tables of earlier cases that didn't change them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from runner.accounts.accounts_check import CHANGES_USERS
 from runner.accounts.prepared_accounts import Grants, PreparedAccounts, described, grants_of
 from runner.database.naming import created_at
 from runner.database.process_list import ProcessList
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.case_result import InconclusiveError
-from runner.language.model import SessionSpec
+from runner.language.model import Case, Create, Send, SessionSpec, flat
 
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
 _LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
@@ -236,3 +237,28 @@ class FixturePool:
 
 def _ids(account: Account, process_list: ProcessList) -> set[str]:
     return {row.id for row in process_list.of_user(account.user)}
+
+
+@dataclass(frozen=True)
+class CaseChanges:
+    """The users and the table that a case may change.
+
+    Attributes:
+        users: the sessions whose users are named in a GRANT, REVOKE, DROP or the like.
+        table: whether such a statement names the table.
+    """
+
+    users: frozenset[str]
+    table: bool
+
+    @classmethod
+    def of(cls, case: Case) -> CaseChanges:
+        """The changes of a case; all users, if such a statement names none."""
+        statements = [step.statement for step in flat(case.steps) if isinstance(step, Send)]
+        holes = [tuple(each.holes) for each in statements if CHANGES_USERS.search(each.text)]
+        names = {step.session for step in flat(case.steps) if isinstance(step, Create)}
+        names |= {hole.session for found in holes for hole in found if hole.session is not None}
+        if any(all(hole.session is None and hole.word != "role" for hole in found) for found in holes):
+            names = {spec.name for spec in case.sessions}
+        names |= {spec.same_user_as for spec in case.sessions if spec.name in names and spec.same_user_as is not None}
+        return cls(frozenset(names), any(hole.word == "table" for found in holes for hole in found))

@@ -54,8 +54,8 @@ def check(
             not the suite's own; it has none of the allowed shapes; or another server may run it than the one whose
             process list was read.
     """
-    if sessions.target.stopped:
-        raise InconclusiveError(f"not sent: {sessions.target.stopped}")
+    if sessions.target.stop_reason:
+        raise InconclusiveError(f"not sent: {sessions.target.stop_reason}")
     profile = sessions.target.profile
     found = shape_problem(statement, vocabulary, profile.spelled_words, profile.spelled_routines)
     if found is not None:
@@ -107,7 +107,7 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
             run_mark = sessions.target.names.run_mark
             if rows and not (
                 _are_own_rows(rows, session, process_list, run_mark)
-                or sessions.target.is_own(rows)
+                or sessions.target.are_administrators_rows(rows)
                 or _is_administrators_session(rows, sessions.target)
             ):
                 doubt = f"{statement!r} could be read as naming session {number}, which is not a session of this case"

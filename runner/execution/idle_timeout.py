@@ -1,4 +1,4 @@
-"""Control sessions: new sessions that no statement names show whether a session would have ended anyway.
+"""Measures the idle timeout of a target with control sessions, which no statement names.
 
 An idle timeout of the server or of a proxy, and not the statement under test, may have closed a session that was idle
 for long. To find out, a control session is left idle for as long. No variable of the server is read. Whether sessions

@@ -1,4 +1,4 @@
-"""Checks which sessions are ended and which are usable, by their connections and their rows in the process list.
+"""Checks which sessions are ended and which are usable, and keeps the usable ones active.
 
 A session that should be ended is checked until the settle time is over. A session that should stay usable has to reply
 to a statement after the others are ended.
@@ -318,7 +318,8 @@ class Liveness:
             elif silent:
                 state = f"{session.name} is connected, and doesn't reply to statements"
         row = "its row is gone, but " if end.row is not None else ""
-        raise DeviationError(f"the connection of {session.name} is gone within {settle:g} s", row + state, missing=busy)
+        expected = f"the connection of {session.name} is gone within {settle:g} s"
+        raise DeviationError(expected, row + state, no_reply_or_lost=busy)
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End) -> None:
         if end.idle is None or end.idle < _LATE:
@@ -419,7 +420,7 @@ class Liveness:
             "all sessions that should not be killed stay usable",
             f"lost: {' and '.join(names)}",
             safety=control or unnamed,
-            missing=True,
+            no_reply_or_lost=True,
         )
 
     def lost_session(self) -> bool:

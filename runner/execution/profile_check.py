@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import Any
 
 from runner.database.profile import Profile, Spelling
-from runner.execution.applicability import exempted, is_guarded
+from runner.execution.applicability import exempted
 from runner.language.case_folders import shown_path
-from runner.language.guarded_statements import ShapeProblem, shape_problem
+from runner.language.guarded_statements import ShapeProblem, is_guarded, shape_problem
+from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Send, flat
-from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.problems import Place, SourceError
 from runner.language.suite import Suite, own_suite
 from runner.language.template import Hole, Template
 from runner.language.yaml_file import Document, KeyPath

@@ -1,4 +1,4 @@
-"""Compares replies with the claims of their steps, and raises what the table of judgements demands."""
+"""Judges replies: raises what the table of judgements demands for a reply that doesn't fit its claim."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class ReplyJudge:
                 raise DeviationError(
                     f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
                     self._matcher.describe(reply),
-                    missing=judgement is Judgement.DEVIATES_TWICE,
+                    no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
                 )
         if OBSERVED in claim:
             self.observed = reply
@@ -117,9 +117,10 @@ class ReplyJudge:
         # How long a statement may wait for a lock is the server's choice: its own limit is no effect of a kill.
         if judgement is Judgement.INCONCLUSIVE or kind is ReplyClass.CONFLICT:
             raise InconclusiveError(f"{name}: its statement in flight: {self._matcher.describe(reply)}")
-        missing = judgement is Judgement.DEVIATES_TWICE
         raise DeviationError(
-            f"{name}: its statement in flight has no reply yet", self._matcher.describe(reply), missing=missing
+            f"{name}: its statement in flight has no reply yet",
+            self._matcher.describe(reply),
+            no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
         )
 
     def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:

@@ -127,7 +127,7 @@ def _stop(session: CaseSession, now: Collection[str], sessions: CaseSessions) ->
         f"{', '.join(sorted(now))}: a proxy may share server sessions among connections, or read the list "
         "from another server. Use the address of one server, or of a proxy without connection sharing, in the DSN"
     )
-    return sessions.target.stopped
+    return sessions.target.stop_reason
 
 
 def read_own_process_lists(

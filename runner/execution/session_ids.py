@@ -1,4 +1,4 @@
-"""Finds the id of a session in SHOW PROCESSLIST.
+"""Finds the id of a session in SHOW PROCESSLIST, and numbers that are no session's id.
 
 The specification queries ids there, and a session can always see itself. Its own row is a row of a user that this run
 has created, and that no other client knows. COMMAND and the order of rows are not used, HOST and the thread id of the
@@ -92,19 +92,20 @@ def find_id(
     start = time.monotonic()
     found = _search(target, session, user, taken, before, earlier=earlier)
     if found.id is not None:
-        target.facts.listing.note(time.monotonic() - start)
+        target.facts.listing_limit.note(time.monotonic() - start)
         return found
-    target.facts.listing.note_exceeded()
+    target.facts.listing_limit.note_exceeded()
     if not found.listed and session.check_connection() is None:
         _note_unlisted(target, session)
     return found
 
 
 def _note_unlisted(target: Target, session: Session) -> None:
-    target.facts.unlisted.append(session.handshake_id)
-    if len(target.facts.unlisted) >= _MOST_UNLISTED and not target.stopped:
+    target.facts.unlisted_thread_ids.append(session.handshake_id)
+    number = len(target.facts.unlisted_thread_ids)
+    if number >= _MOST_UNLISTED and not target.stop_reason:
         target.stop_guarded_statements(
-            f"the process list did not show {len(target.facts.unlisted)} sessions of the suite, which were connected: "
+            f"the process list did not show {number} sessions of the suite, which were connected: "
             "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
             "DSN. If the list lags by several seconds, use a greater --settle"
         )
@@ -119,7 +120,7 @@ def _search(
     *,
     earlier: Collection[str],
 ) -> FoundId:
-    poll = Poll(target.facts.listing.of(target.limits.settle))
+    poll = Poll(target.facts.listing_limit.of(target.limits.settle))
     mark = _new_mark()
     statement = target.profile.statement("process_list")
     marked = before is not None
@@ -172,3 +173,35 @@ _LEAST_MARK = 10  # characters of the comment that have to be in INFO, if the se
 def _is_marked(row: Row, mark: str) -> bool:
     info = row.get("info") or ""
     return len(info) >= _LEAST_MARK and (info.startswith(mark) or mark.startswith(info))
+
+
+_DISTANCE = 1000
+
+
+_HIDDEN = range(0b11 << 30, 1 << 32)
+"""The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
+
+
+_HIDDEN_BIT = 1 << 30
+"""Without this bit, a hidden id is a number that the process list would show if it were an id."""
+
+
+def unused_id(start: int, process_list: ProcessList, own: Collection[str]) -> int:
+    """The first number from ``start`` on that is not near the id of a session: new sessions usually have the next ids.
+
+    Ids that OceanBase's process list hides are replaced by unused numbers of the same size.
+    """
+    taken = {row.number for row in process_list.rows if row.number is not None}
+    taken |= set(map(int, own))
+    if start == 0 and 0 not in taken:
+        return 0  # no login ever gets this id, even if the next ids are used
+    # An id without such a bit is that of a proxy's client: the id of the proxy's connection is hidden.
+    hides = any(row.number is not None and row.number < _HIDDEN.start >> 1 for row in process_list.rows)
+    number = start
+    while True:
+        if hides and number in _HIDDEN:
+            number -= _HIDDEN_BIT
+        near = [other for other in taken if abs(number - other) < _DISTANCE]
+        if not near:
+            return number
+        number = max(near) + _DISTANCE

@@ -8,7 +8,7 @@ from runner.database.administrator import TargetError
 from runner.database.session import Session
 from runner.execution.case_result import InconclusiveError
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.unused_ids import unused_id
+from runner.execution.session_ids import unused_id
 from runner.language.template import Hole, Template
 
 LONG = 30
@@ -69,7 +69,8 @@ class Renderer:
         number = (base or 0) // hole.over + hole.plus
         if hole.unused:
             try:
-                number = unused_id(number, sessions.target.process_list(), sessions.by_name)
+                own = [each.id for each in sessions.by_name.values() if each.id is not None]
+                number = unused_id(number, sessions.target.process_list(), own)
             except TargetError as error:
                 raise InconclusiveError(str(error)) from error
         return str(number)

@@ -12,7 +12,6 @@ from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.applicability import is_guarded, statements_under_test
 from runner.execution.case_result import DeviationError, InconclusiveError, NotApplicableError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
@@ -22,6 +21,7 @@ from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import other_server, raise_if_moved
 from runner.execution.statement_text import Renderer
+from runner.language.guarded_statements import is_guarded, statements_under_test
 from runner.language.model import (
     ADMINISTRATOR,
     OBSERVED,

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.execution.case_result import CaseResult, Standing, Verdict
-from runner.gating.compared_failures import failure_of, outcome_of, without_times
 from runner.language.model import Level
+from runner.reporting.placeholders import without_times
 from runner.reporting.record import Record
 
 
-class Kind(enum.Enum):
+class ChangeKind(enum.Enum):
     """The kinds of changes, worst first: the order in which they are shown."""
 
     REGRESSED = "regressed"
@@ -28,13 +28,13 @@ class Kind(enum.Enum):
     OBSERVED = "observed"
 
 
-_TURNS: tuple[tuple[Verdict | None, Verdict | None, Kind], ...] = (
-    (None, Verdict.NOT_APPLICABLE, Kind.EXEMPTED),  # a case that is not run any more is not fixed
-    (Verdict.NOT_APPLICABLE, None, Kind.APPLIES),
-    (None, Verdict.INCONCLUSIVE, Kind.INCONCLUSIVE),
-    (Verdict.INCONCLUSIVE, None, Kind.DECIDED),
-    (None, Verdict.DEVIATES, Kind.REGRESSED),
-    (Verdict.DEVIATES, None, Kind.FIXED),
+_TURNS: tuple[tuple[Verdict | None, Verdict | None, ChangeKind], ...] = (
+    (None, Verdict.NOT_APPLICABLE, ChangeKind.EXEMPTED),  # a case that is not run any more is not fixed
+    (Verdict.NOT_APPLICABLE, None, ChangeKind.APPLIES),
+    (None, Verdict.INCONCLUSIVE, ChangeKind.INCONCLUSIVE),
+    (Verdict.INCONCLUSIVE, None, ChangeKind.DECIDED),
+    (None, Verdict.DEVIATES, ChangeKind.REGRESSED),
+    (Verdict.DEVIATES, None, ChangeKind.FIXED),
 )
 """The kind of a change from one verdict to another. The first line that fits counts; None fits every verdict."""
 
@@ -51,7 +51,7 @@ class Change:
         known: the reason in the newer run's list of known deviations; empty if it isn't listed.
     """
 
-    kind: Kind
+    kind: ChangeKind
     subject: str
     requirement: str
     level: Level
@@ -69,7 +69,7 @@ class Difference:
     Attributes:
         head: differences of target, options and cases, by name: the older and the newer value.
         same_cases: whether both ran the same case files.
-        changes: in the order of ``Kind``, then of requirements and cases.
+        changes: in the order of ``ChangeKind``, then of requirements and cases.
         alike: the number of cases with the same outcome in both.
     """
 
@@ -80,7 +80,7 @@ class Difference:
     changes: tuple[Change, ...]
     alike: int
 
-    def of(self, kind: Kind) -> list[Change]:
+    def of(self, kind: ChangeKind) -> list[Change]:
         """The changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
 
@@ -94,7 +94,7 @@ def compare(old: Record, new: Record) -> Difference:
     for name in before.keys() | after.keys():
         changes += _changes(before.get(name), after.get(name))
     rows = {name: place for place, name in enumerate([*new.requirements, *old.requirements])}
-    kinds = {kind: place for place, kind in enumerate(Kind)}
+    kinds = {kind: place for place, kind in enumerate(ChangeKind)}
     changes.sort(key=lambda change: (kinds[change.kind], rows.get(change.requirement, len(rows)), change.subject))
     moved = {change.subject for change in changes}
     return Difference(
@@ -122,31 +122,31 @@ def _changes(old: CaseResult | None, new: CaseResult | None) -> Iterator[Change]
         min(levels, key=lambda level: level.rank),
         before=old.verdict.value if old else None,
         after=new.verdict.value if new else None,
-        was=outcome_of(old) if old else "",
-        actual=outcome_of(new) if new else "",
+        was=old.outcome_text if old else "",
+        actual=new.outcome_text if new else "",
         known=new.listing.reason if new and new.listing and new.standing is Standing.KNOWN else "",
     )
 
 
-def _kind(old: CaseResult | None, new: CaseResult | None) -> Kind | None:
+def _kind(old: CaseResult | None, new: CaseResult | None) -> ChangeKind | None:
     if old is None:
-        return Kind.ADDED
+        return ChangeKind.ADDED
     if new is None:
-        return Kind.REMOVED
+        return ChangeKind.REMOVED
     if old.verdict is new.verdict:
         return _kind_of_same(old, new)
     fitting = (kind for was, now, kind in _TURNS if was in {None, old.verdict} and now in {None, new.verdict})
     return next(fitting, None)  # conforms and observed: shown as a change of the level
 
 
-def _kind_of_same(old: CaseResult, new: CaseResult) -> Kind | None:
+def _kind_of_same(old: CaseResult, new: CaseResult) -> ChangeKind | None:
     if new.safety and not old.safety:
-        return Kind.REGRESSED  # it failed before, and now an unrelated session is killed, too
+        return ChangeKind.REGRESSED  # it failed before, and now an unrelated session is killed, too
     if failure_of(old) != failure_of(new):
-        return Kind.CHANGED
+        return ChangeKind.CHANGED
     # The counts of outcomes are chance; the set of outcomes is the observation.
     if set(map(without_times, old.observed)) != set(map(without_times, new.observed)):
-        return Kind.OBSERVED
+        return ChangeKind.OBSERVED
     return None
 
 
@@ -155,7 +155,7 @@ def _levels(old: Record, new: Record) -> Iterator[Change]:
         was, now = old.requirements[name].level, new.requirements[name].level
         if was is not now:
             level = min(was, now, key=lambda level: level.rank)
-            yield Change(Kind.LEVEL, name, name, level, was.value, now.value)
+            yield Change(ChangeKind.LEVEL, name, name, level, was.value, now.value)
 
 
 def _head(old: Record, new: Record) -> dict[str, tuple[str, str]]:
@@ -182,3 +182,15 @@ def _target(record: Record) -> str:
 
 def _extent(record: Record) -> str:
     return f"{len(record.results)} of {record.run.cases}"
+
+
+def failure_of(result: CaseResult) -> tuple[object, ...] | None:
+    """The parts of a failure that are compared; None if the case didn't fail.
+
+    The claim is one of them: the same reply in another phase of the case is another failure.
+    """
+    if result.verdict is Verdict.DEVIATES:
+        return (result.verdict, result.safety, without_times(result.expected), without_times(result.actual))
+    if result.verdict is Verdict.INCONCLUSIVE:
+        return (result.verdict, without_times(result.reason))
+    return None

@@ -6,24 +6,24 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from runner.database.outcome import shorten
-from runner.gating.compared_failures import without_times
-from runner.gating.difference import Change, Difference, Kind
+from runner.gating.difference import Change, ChangeKind, Difference
 from runner.gating.fail_on import Policy
+from runner.language.message_text import shorten
 from runner.reporting.escaping import code
+from runner.reporting.placeholders import without_times
 
 _TITLES = {
-    Kind.REGRESSED: "regressed",
-    Kind.INCONCLUSIVE: "newly inconclusive",
-    Kind.CHANGED: "fails in another way than before",
-    Kind.FIXED: "fixed",
-    Kind.DECIDED: "newly decided",
-    Kind.EXEMPTED: "no longer applicable (not a fix)",
-    Kind.APPLIES: "applicable now, not applicable before",
-    Kind.LEVEL: "another requirement level",
-    Kind.REMOVED: "in the older run only (not a fix)",
-    Kind.ADDED: "in the newer run only (not a regression)",
-    Kind.OBSERVED: "another observation (never fails)",
+    ChangeKind.REGRESSED: "regressed",
+    ChangeKind.INCONCLUSIVE: "newly inconclusive",
+    ChangeKind.CHANGED: "fails in another way than before",
+    ChangeKind.FIXED: "fixed",
+    ChangeKind.DECIDED: "newly decided",
+    ChangeKind.EXEMPTED: "no longer applicable (not a fix)",
+    ChangeKind.APPLIES: "applicable now, not applicable before",
+    ChangeKind.LEVEL: "another requirement level",
+    ChangeKind.REMOVED: "in the older run only (not a fix)",
+    ChangeKind.ADDED: "in the newer run only (not a regression)",
+    ChangeKind.OBSERVED: "another observation (never fails)",
 }
 _LINE = 160
 _MOST_LINES = 8  # of a kind, on the screen
@@ -34,7 +34,7 @@ _OTHER_CASES = "the case files differ: a change may be caused by the cases, not 
 def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
     """One screen: the head, a line for each cause, the conclusion."""
     yield from _head(difference)
-    for kind in Kind:
+    for kind in ChangeKind:
         changes = difference.of(kind)
         if not changes:
             continue
@@ -44,7 +44,7 @@ def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
         groups = list(_alike(changes))
         for group in groups[:_MOST_LINES]:
             yield "  " + shorten(_line(group), _LINE)
-            if kind is Kind.CHANGED:
+            if kind is ChangeKind.CHANGED:
                 yield "    " + shorten(f"before: {group[0].was}", _LINE)
         if len(groups) > _MOST_LINES:
             rest = sum(map(len, groups[_MOST_LINES:]))
@@ -79,7 +79,7 @@ def _alike(changes: list[Change]) -> Iterator[list[Change]]:
 
 def _line(group: list[Change]) -> str:
     first = group[0]
-    if first.kind is Kind.LEVEL:
+    if first.kind is ChangeKind.LEVEL:
         return f"{first.subject}: {_arrow(first)}"
     more = f" and {len(group) - 1} more" if len(group) > 1 else ""
     what = f"{first.requirement} ({first.level.value}) {first.subject}{more}: {_arrow(first)}"
@@ -101,7 +101,7 @@ def _arrow(change: Change) -> str:
 def conclusion(difference: Difference, policy: Policy) -> str:
     """The comparison in a sentence."""
     failing = policy.failing(difference)
-    counts = ", ".join(f"{len(difference.of(kind))} {kind.value}" for kind in Kind if difference.of(kind))
+    counts = ", ".join(f"{len(difference.of(kind))} {kind.value}" for kind in ChangeKind if difference.of(kind))
     verdict = f"fails: {len(failing)} changes selected by --fail-on" if failing else "passes"
     return f"{verdict} ({counts or 'no differences'}; {difference.alike} cases unchanged)"
 
@@ -122,7 +122,7 @@ def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
         yield ""
         yield f"**{_OTHER_CASES[0].upper()}{_OTHER_CASES[1:]}.**"
     rows = 0
-    for kind in Kind:
+    for kind in ChangeKind:
         changes = difference.of(kind)
         if not changes:
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.gating.difference import Change, Difference, Kind
+from runner.gating.difference import Change, ChangeKind, Difference
+from runner.language.message_text import did_you_mean
 from runner.language.model import Level
-from runner.language.problems import did_you_mean
 
 DEFAULT_POLICY = "regressed:should,inconclusive:must"
 """A must or should that regressed, and a must that became inconclusive."""
@@ -21,7 +21,7 @@ class PolicyError(ValueError):
 class Policy:
     """The kinds of changes that fail the build, with the lowest level of each."""
 
-    levels: Mapping[Kind, Level]
+    levels: Mapping[ChangeKind, Level]
 
     @classmethod
     def parse(cls, text: str) -> Policy:
@@ -30,9 +30,9 @@ class Policy:
         Raises:
             PolicyError: a word is neither a kind nor a level.
         """
-        kinds = {kind.value: kind for kind in Kind}
+        kinds = {kind.value: kind for kind in ChangeKind}
         known_levels = {level.value: level for level in Level}
-        levels: dict[Kind, Level] = {}
+        levels: dict[ChangeKind, Level] = {}
         for word in text.split(",") if text.strip() != "none" else []:
             name, colon, level = word.strip().partition(":")
             if name not in kinds:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from runner.execution.case_result import CaseResult, Standing, Verdict
-from runner.gating.compared_failures import outcome_of
 from runner.gating.known_deviations import StaleEntry
 from runner.language.model import Level
 from runner.reporting.escaping import code, workflow_data, workflow_property
@@ -140,7 +139,7 @@ def _table(title: str, results: Sequence[CaseResult]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for result in map(with_placeholders, results[:_MOST_ROWS]):
         known = code(result.listing.note or result.listing.reason) if result.listing else ""
-        what = f"{result.verdict.value} | {code(outcome_of(result))} | {known} |"
+        what = f"{result.verdict.value} | {code(result.outcome_text)} | {known} |"
         yield f"| {result.requirement} ({result.binding.value}) | {code(result.name)} | {what}"
     if len(results) > _MOST_ROWS:
         yield from ("", f"{len(results) - _MOST_ROWS} more: the record (`--record FILE.json`) lists them all.")

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.execution.case_result import CaseResult, Listing, Standing, Verdict
-from runner.gating.compared_failures import without_times
-from runner.gating.version_ranges import Versions, number_of, parts_of
+from runner.execution.case_result import CaseResult, ListedEntry, Standing, Verdict
+from runner.gating.version_ranges import VersionRange, numbers_in, parts_of
+from runner.language.message_text import did_you_mean
 from runner.language.model import Case
-from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.problems import Place, SourceError
 from runner.language.schemas import read_document
 from runner.language.yaml_file import Document, KeyPath
-from runner.reporting.placeholders import with_placeholders
+from runner.reporting.placeholders import with_placeholders, without_times
 
 FORMAT = 1
 UNFINISHED = "TODO"
@@ -43,7 +43,7 @@ class KnownDeviation:
     pattern: re.Pattern[str] | None
     reason: str
     link: str
-    versions: Versions | None
+    versions: VersionRange | None
     expires: dt.date | None
     safety: bool
     place: Place
@@ -78,7 +78,7 @@ class KnownDeviations:
         Raises:
             SourceError: two of them name the same case, or the version has no number to compare.
         """
-        number, chosen = number_of(version), []
+        number, chosen = numbers_in(version), []
         taken: dict[str, KnownDeviation] = {}
         for entry in self.entries:
             if entry.versions is not None and number is None:
@@ -156,11 +156,11 @@ def _pattern(document: Document, keys: KeyPath, row: Mapping[str, Any]) -> re.Pa
     return None if text is None else document.expression((*keys, "actual_pattern"), text)
 
 
-def _versions(row: Mapping[str, str | int] | None) -> Versions | None:
+def _versions(row: Mapping[str, str | int] | None) -> VersionRange | None:
     if row is None:
         return None
     first, last = (parts_of(str(row[key])) if key in row else None for key in ("from", "before"))
-    return Versions(first, last)
+    return VersionRange(first, last)
 
 
 def _day(document: Document, keys: KeyPath, row: Mapping[str, Any]) -> dt.date | None:
@@ -193,7 +193,7 @@ def with_listing(result: CaseResult, entries: Sequence[KnownDeviation], today: d
     if standing is Standing.UNLISTED:
         return result
     note = f"{entry.place}: {what}" if what else ""
-    return replace(result, listing=Listing(standing, str(entry.place), entry.reason, entry.link, note))
+    return replace(result, listing=ListedEntry(standing, str(entry.place), entry.reason, entry.link, note))
 
 
 def _standing(result: CaseResult, actual: str, entry: KnownDeviation, today: dt.date) -> tuple[Standing, str]:

@@ -9,7 +9,7 @@ _OWN = re.compile(r"(?:^|[^A-Za-z0-9])[vV]([0-9]+(?:\.[0-9]+)+)")
 _FIRST = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 
 
-def number_of(version: str) -> tuple[int, ...] | None:
+def numbers_in(version: str) -> tuple[int, ...] | None:
     """The numbers in the version of a server; None if there are none.
 
     A server that implements the protocol of another product often puts that version first, and its own version
@@ -28,7 +28,7 @@ def parts_of(number: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Versions:
+class VersionRange:
     """A range of versions, from the first (included) to the last (excluded); None: no limit."""
 
     first: tuple[int, ...] | None = None

@@ -12,12 +12,11 @@ from typing import Any
 
 from runner.language.case_folders import REGISTER_NAME
 from runner.language.case_reader import CaseReader
-from runner.language.file_kinds import Kind, file_kind_of
 from runner.language.model import Case, Register
 from runner.language.parameters import filled_in
 from runner.language.problems import SourceError, gathered
 from runner.language.register import FORMAT, find_register, nearest_register_folder
-from runner.language.schemas import open_document
+from runner.language.schemas import FileKind, file_kind_of, open_document
 from runner.language.template import uses
 from runner.language.yaml_file import Document, KeyPath
 
@@ -28,7 +27,7 @@ def is_case_file(path: Path) -> bool:
         path.suffix == ".yaml"
         and path.name != REGISTER_NAME
         and nearest_register_folder(path) is not None
-        and file_kind_of(path) is Kind.CASES
+        and file_kind_of(path) is FileKind.CASES
     )
 
 

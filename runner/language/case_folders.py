@@ -1,4 +1,4 @@
-"""The default folders of cases: in the working directory, in the checkout, or in the installed package."""
+"""The default folders of cases, and their paths in messages and arguments."""
 
 from __future__ import annotations
 

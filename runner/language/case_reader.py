@@ -12,6 +12,7 @@ from typing import Any
 from runner.language.capabilities import derived_capabilities
 from runner.language.case_folders import REGISTER_NAME
 from runner.language.guarded_statements import shape_problem
+from runner.language.message_text import did_you_mean
 from runner.language.model import (
     ADMINISTRATOR,
     OBSERVED,
@@ -38,7 +39,7 @@ from runner.language.model import (
     When,
     flat,
 )
-from runner.language.problems import Place, SourceError, did_you_mean, gathered
+from runner.language.problems import Place, SourceError, gathered
 from runner.language.register import needs_in
 from runner.language.session_groups import SessionGroups
 from runner.language.step_order import check_order, kept_in, used_in

@@ -1,4 +1,4 @@
-"""Checks the syntax of a guarded statement, so that the guard can find every session id in it.
+"""Guarded statements: which ones are, and the shapes they may have, so that the guard can find every session id.
 
 The guard has to know every session id that a lenient server could read in a statement. So a guarded statement consists
 of words, plain numbers, quoted texts with ids, comments, commas and semicolons, in ASCII. It contains nothing that a
@@ -14,8 +14,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from runner.language.model import Vocabulary
-from runner.language.problems import did_you_mean
+from runner.language.message_text import did_you_mean
+from runner.language.model import Case, Send, Vocabulary, flat
+from runner.language.template import Template
 
 _TOKEN = re.compile(
     r"""
@@ -193,3 +194,32 @@ def _misplaced(match: re.Match[str], kind: str, before: str) -> ShapeProblem:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 30 else f"{text[:27]}...")  # noqa: PLR2004 - fits on a line
+
+
+def is_guarded(template: Template, statement: str, spelled: str, vocabulary: Vocabulary) -> bool:
+    """Whether the guard has to check a statement before it is sent.
+
+    Args:
+        template: the statement in the case; every statement with an id is guarded, however it is spelled.
+        statement: the template with its values.
+        spelled: the statement as the profile spells it; the reader has checked only the statement in the case.
+        vocabulary: of the register.
+    """
+    return (
+        template.contains_ids
+        or any(map(vocabulary.guards, (statement, spelled)))
+        or (spelled != statement and not vocabulary.is_harmless(spelled))
+    )
+
+
+def statements_under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Template]:
+    """The statements of a case that are guarded, or that its requirement is about."""
+    for step in flat(case.steps):
+        if isinstance(step, Send):
+            statement = step.statement
+            if (
+                statement.contains_ids
+                or vocabulary.guards(statement.literal)
+                or case.requirement.is_about(statement.text)
+            ):
+                yield statement

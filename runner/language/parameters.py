@@ -1,15 +1,15 @@
-"""Fills in the parameters of a case, once for each combination, and replaces ``do`` by the steps of a state."""
+"""Fills in the parameters of a case, for each combination of their values, and replaces ``do`` by a state's steps."""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.language.case_reader import RawStep
-from runner.language.parameter_combinations import combinations
-from runner.language.problems import did_you_mean
+from runner.language.message_text import did_you_mean
 from runner.language.template import substitute
 from runner.language.yaml_file import Document, KeyPath
 
@@ -149,3 +149,38 @@ def _values(document: Document, keys: KeyPath, name: str, raw: Any) -> list[_Val
 
 def _label(key: object) -> str:
     return re.sub(r"[\s\[\]]+", "_", str(key))
+
+
+Combination = tuple[int, ...]
+"""The position of a value for each parameter."""
+
+
+STRENGTHS = {"values": 1, "pairs": 2}
+"""The words of ``combine``, and the number of parameters whose combinations of values are covered."""
+
+
+def combinations(sizes: Sequence[int], combine: str | None) -> list[Combination]:
+    """The combinations to run, in the order of the full product; the same for the same sizes.
+
+    Args:
+        sizes: the number of values of each parameter.
+        combine: ``pairs``: each pair of values of two parameters is used; ``values``: each value is used; None: all
+            combinations.
+    """
+    product = list(itertools.product(*map(range, sizes)))
+    if combine is None:
+        return product
+    strength = min(STRENGTHS[combine], len(sizes))
+    missing = {covered for one in product for covered in _covered(one, strength)}
+    chosen: list[Combination] = []
+    while missing:
+        # The first of the best: the choice depends on the sizes only.
+        best = max(product, key=lambda one: sum(covered in missing for covered in _covered(one, strength)))
+        missing.difference_update(_covered(best, strength))
+        chosen.append(best)
+    return sorted(chosen)
+
+
+def _covered(one: Combination, strength: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """The groups of ``strength`` values in a combination, with the positions of their parameters."""
+    return itertools.combinations(enumerate(one), strength)

@@ -1,16 +1,12 @@
-"""The error for YAML files that users write: place, problem and fix; and the hint for any misspelt name."""
+"""The error for YAML files that users write: place, problem and fix."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.language.case_folders import shown_path
-
-_MOST_NAMES = 60
-"""The most known names that a hint lists."""
 
 
 @dataclass(frozen=True, order=True)
@@ -71,14 +67,3 @@ def gathered(problems: Iterable[SourceError]) -> SourceError | None:
         return None
     ordered[0].others = tuple(ordered[1:])
     return ordered[0]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, in any letter case, or the known ones if none is close."""
-    names = sorted(known)
-    folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1)
-    if close:
-        return f"did you mean {folded[close[0]]!r}?"
-    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"known names: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}"

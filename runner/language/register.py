@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.language.case_folders import REGISTER_NAME, looks_like_a_register
+from runner.language.message_text import did_you_mean
 from runner.language.model import Capability, Example, Level, Register, Requirement, Specification, Vocabulary
-from runner.language.problems import Place, SourceError, did_you_mean
+from runner.language.problems import Place, SourceError
 from runner.language.schemas import read_document
 from runner.language.yaml_file import Document, KeyPath
 

@@ -1,9 +1,11 @@
-"""Reads YAML files that have a JSON Schema, and explains what doesn't fit the schema."""
+"""The kinds of YAML files with a JSON Schema: reads them, and explains what doesn't fit the schema."""
 
 from __future__ import annotations
 
 import difflib
+import enum
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +15,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from runner.language.problems import SourceError, did_you_mean, gathered
+from runner.language.message_text import did_you_mean
+from runner.language.problems import SourceError, gathered
 from runner.language.yaml_file import Document, KeyPath, parse_document
 
 _EXPLAINED = "explained by the reader"
@@ -222,3 +225,28 @@ def _listed(value: Any) -> list[str]:
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - fits on a line
+
+
+class FileKind(enum.Enum):
+    """The kinds of YAML files that users write, with their schemas; the first one is the default."""
+
+    CASES = "case-format.schema.json"
+    REGISTER = "register.schema.json"
+    PROFILE = "profile.schema.json"
+    KNOWN_DEVIATIONS = "known-deviations.schema.json"
+    ACCOUNTS = "accounts.schema.json"
+
+    @property
+    def title(self) -> str:
+        """The name of the kind in messages."""
+        return {"CASES": "case file"}.get(self.name, self.name.lower().replace("_", " "))
+
+
+def file_kind_of(path: Path) -> FileKind:
+    """The kind whose schema has most of the file's keys; the default for a file that can't be read."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return FileKind.CASES
+    keys = set(re.findall(r"^([a-z_]+)[ \t]*:", text, re.MULTILINE))
+    return max(FileKind, key=lambda kind: len(keys & known_keys(kind.value)))

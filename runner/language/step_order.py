@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from runner.language.message_text import did_you_mean
 from runner.language.model import (
     Check,
     Claim,
@@ -22,7 +23,7 @@ from runner.language.model import (
     flat,
     replies_of,
 )
-from runner.language.problems import SourceError, did_you_mean
+from runner.language.problems import SourceError
 
 
 def check_order(sessions: Iterable[SessionSpec], steps: Iterable[Step]) -> frozenset[str]:

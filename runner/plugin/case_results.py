@@ -8,7 +8,6 @@ import pytest
 
 from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.plugin.collection import CaseItem
-from runner.reporting.joined_records import file_and_line
 
 _KEY = pytest.StashKey["Results"]()
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
@@ -38,7 +37,7 @@ class Results:
 
     def in_file_order(self) -> list[CaseResult]:
         """The results in the order of the case files, which is not the order in which workers finish them."""
-        return sorted(self._results.values(), key=lambda result: (*file_and_line(result), result.name))
+        return sorted(self._results.values(), key=lambda result: (*result.file_and_line, result.name))
 
 
 def attach_result(item: CaseItem, result: CaseResult, report: pytest.TestReport) -> None:

@@ -36,7 +36,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from runner.execution.case_result import CaseResult, Verdict
-from runner.execution.case_runner import Attempt, CaseRunner
+from runner.execution.case_runner import CaseRunner, ResultAmongOthers
 from runner.language.model import Case, Pause, Repeat, Step, When
 
 _ENOUGH = 3  # confirmations of the same text, after which it is not confirmed again
@@ -69,7 +69,7 @@ class _Flight:
     name: str
     case: Case
     beside: set[_Flight] = field(default_factory=set)
-    before: Attempt | None = None
+    before: ResultAmongOthers | None = None
     suspects: list[_Flight] = field(default_factory=list)
     alone: CaseResult | None = None
     result: CaseResult | None = None
@@ -280,7 +280,7 @@ class CasesInFlight:
 
     # Consequences of a result
 
-    def _judge_attempt(self, flight: _Flight, attempt: Attempt) -> None:
+    def _judge_attempt(self, flight: _Flight, attempt: ResultAmongOthers) -> None:
         if attempt.full and self._limit > 1:
             self._limit = self.connection_room = max(1, min(self._limit, len(self._in_flight) + 1) // 2)
             self._waiting.append(flight)
@@ -314,7 +314,7 @@ class CasesInFlight:
             if unwatched or not suspicious:
                 flight.result = flight.alone
 
-    def _is_known(self, attempt: Attempt) -> bool:
+    def _is_known(self, attempt: ResultAmongOthers) -> bool:
         """Whether the same text was confirmed so often that no confirmation is needed."""
         words = _normalised(attempt.result)
         uncertain = attempt.lost or attempt.unusable or self._harmed or words in self._refuted

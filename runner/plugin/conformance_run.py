@@ -29,15 +29,15 @@ from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import FixturePool
 from runner.gating.known_deviations import KnownDeviation, KnownDeviations, StaleEntry, with_listing
+from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.suite import Suite
+from runner.plugin.accounts_option import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.cases_in_flight import CasesInFlight
 from runner.plugin.embedded_simulator import EmbeddedSimulator
 from runner.plugin.options import RunOptions
 from runner.plugin.pytest_arguments import PLUGIN
 from runner.plugin.signals import signals_ignored
-from runner.plugin.workers import read_prepared, refuse_dsns_user, refuse_too_few
-from runner.reporting.conclusion import plural
 
 _KEY = pytest.StashKey["Run"]()
 _SWEEP_BEFORE = 20.0  # seconds for the leftovers of earlier runs
@@ -79,7 +79,7 @@ class Run:
         self._accounts = PreparedAccounts.from_plain(share) if share is not None else None
         self.shares: Shares | None = None
         self._controller_sees_others = bool(worker_input.get("conformance_sees_others"))
-        self._stopped: str = worker_input.get("conformance_stopped", "")
+        self._stop_reason: str = worker_input.get("conformance_stop_reason", "")
         """The reason for which no statement that can kill sessions may be sent, if the examination found one."""
         self.in_flight: int = worker_input.get("conformance_in_flight", self.options.in_flight)
         self._simulator: EmbeddedSimulator | None = None
@@ -177,7 +177,7 @@ class Run:
         refuse_too_few(self._accounts, path, cases, self.options.profile, workers)
         self.shares = Shares(self._accounts, workers)
 
-    def check_target(self, cases: Sequence[Case]) -> None:
+    def prepare_target(self, cases: Sequence[Case]) -> None:
         """Connects to the target, checks that it can be used, removes leftovers of earlier runs, and examines it.
 
         Raises:
@@ -203,7 +203,7 @@ class Run:
             self._prerequisites = Prerequisites.on(self.options.profile, cases)
             self.findings = Examination(target, self._prerequisites, creates=self._accounts is None).examine()
             self._version = self.findings.version
-            self._stopped = target.stopped
+            self._stop_reason = target.stop_reason
             if not self.findings.handshake_id_is_session_id:
                 self.in_flight = 1  # behind a proxy: after a statement without effect, no other may be sent
         except TargetError as error:
@@ -221,13 +221,17 @@ class Run:
         return [
             f"{target}: {self.shown_target}, profile {self.options.profile.name}",
             *short_lines(self.findings, len(self._prerequisites.cases)),
-            *(["cases run one at a time: the session ids can't be tied to the connections"] if self.reduced else []),
+            *(
+                ["cases run one at a time: the session ids can't be tied to the connections"]
+                if self.one_at_a_time
+                else []
+            ),
             *([f"known deviations: {self._counted(self.options.known)}"] if self.options.known else []),
             *([f"leftovers of an earlier run removed: {self.swept}"] if self.swept else []),
         ]
 
     @property
-    def reduced(self) -> bool:
+    def one_at_a_time(self) -> bool:
         """Whether fewer cases at a time are run than wanted, because of the route to the server."""
         return self.in_flight < self.options.in_flight
 
@@ -250,7 +254,7 @@ class Run:
             "conformance_run_mark": run_mark,
             "conformance_version": self._version,
             "conformance_sees_others": self._sees_others,
-            "conformance_stopped": self._stopped,
+            "conformance_stop_reason": self._stop_reason,
             "conformance_in_flight": self.in_flight,
         }
 
@@ -265,7 +269,7 @@ class Run:
             self.start_simulator_unless_given()
             self._target = Target(self.dsn, self.options.profile, self.limits, self._names)
             self._target.facts.sees_others = self._sees_others
-            self._target.stop_guarded_statements(self._stopped)
+            self._target.stop_guarded_statements(self._stop_reason)
             self._case_runner = CaseRunner(self._target, FixturePool(self._accounts))
         return self._case_runner
 

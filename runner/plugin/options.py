@@ -15,7 +15,6 @@ from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.database.time_limits import LONGEST_LIMIT, Limits
 from runner.execution.applicability import SEND_WITHHELD
 from runner.gating.known_deviations import KnownDeviations, read_known_deviations
-from runner.plugin.workers import planned_workers
 
 DEFAULT_IN_FLIGHT = 16
 """Cases at a time, of all processes together: they use at most about 80 connections, and most servers allow 150."""
@@ -218,3 +217,9 @@ class RunOptions:
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
         withheld = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
         return f"{target}--profile {self._option.profile}{withheld}{accounts}{known}"
+
+
+def planned_workers(config: pytest.Config) -> int:
+    """The number of processes that run cases: 2 with ``-n 2`` or ``--tx 2*popen``, 1 without workers."""
+    specs: list[str] = getattr(config.option, "tx", None) or []
+    return max(1, sum(int(head) if times else 1 for head, times, _ in (spec.partition("*") for spec in specs)))

@@ -15,6 +15,7 @@ from runner.plugin.case_results import Results
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
 from runner.reporting.conclusion import RunResults
+from runner.reporting.counts import tally
 from runner.reporting.terminal_summary import (
     exemption_lines,
     finding_lines,
@@ -23,7 +24,6 @@ from runner.reporting.terminal_summary import (
     respelling_lines,
     stale_lines,
     table_lines,
-    tally,
 )
 
 _COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}

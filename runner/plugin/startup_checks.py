@@ -9,13 +9,14 @@ import pytest
 
 from runner.execution.profile_check import check_profile
 from runner.language.case_files import cached_cases, refuse_duplicates
+from runner.language.message_text import did_you_mean
 from runner.language.model import Case
-from runner.language.problems import SourceError, did_you_mean
+from runner.language.problems import SourceError
 from runner.language.suite import folders_of
 from runner.plugin import recording
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
-from runner.plugin.workers import planned_workers
+from runner.plugin.options import planned_workers
 
 _UNUSABLE = "invalid case files"
 
@@ -41,7 +42,7 @@ def check_before_run(config: pytest.Config, files: Sequence[Path]) -> None:
     _check_record_path(run.options.record_path)
     if config.option.collectonly:
         return
-    run.check_target(cases)
+    run.prepare_target(cases)
     _check_known_deviations(run)
     try:
         recording.write(config, files, [], None)

@@ -88,7 +88,7 @@ class Proof:
     not_met: frozenset[str] = frozenset()
 
     @property
-    def killed(self) -> frozenset[str]:
+    def deviating(self) -> frozenset[str]:
         """The cases that deviated."""
         return frozenset(result.name for result in self.results if result.verdict is Verdict.DEVIATES)
 
@@ -104,7 +104,7 @@ class Proof:
         environment, some case has to be inconclusive, and no session of another client may be killed.
         """
         if self.server.kind == "environment":
-            return self.harmless and not self.killed and bool(self.undecided) and self.code in {0, 1}
+            return self.harmless and not self.deviating and bool(self.undecided) and self.code in {0, 1}
         if self.server.breaks is None:
             wrong = {result.requirement for result in self.results if result.verdict is Verdict.DEVIATES}
             return self.code == 0 and not self.undecided and wrong <= self.not_met
@@ -219,11 +219,11 @@ def _meets_all_cases(server: SimulatedServer) -> bool:
 
 def cases_that_never_fail(proofs: Iterable[Proof], cases: Iterable[str]) -> list[str]:
     """The cases that deviate with no defect: it is not shown that they can fail."""
-    killed = frozenset[str]().union(*(proof.killed for proof in proofs if proof.server.breaks))
-    return [case for case in cases if case not in killed]
+    shown_to_fail = frozenset[str]().union(*(proof.deviating for proof in proofs if proof.server.breaks))
+    return [case for case in cases if case not in shown_to_fail]
 
 
-def matrix_score(proofs: Sequence[Proof], suite: Suite, killed: int, cases: int) -> str:
+def matrix_score(proofs: Sequence[Proof], suite: Suite, shown_to_fail: int, cases: int) -> str:
     """The score of all proofs in a sentence."""
     parts = []
     for level in (Level.MUST, Level.SHOULD):
@@ -238,7 +238,7 @@ def matrix_score(proofs: Sequence[Proof], suite: Suite, killed: int, cases: int)
     ):
         of_kind = [proof for proof in proofs if proof.server.kind == kind]
         parts.append(f"{sum(not proof.holds(suite) for proof in of_kind)} of {len(of_kind)} {what}")
-    return "; ".join([*parts, f"{killed} of {cases} cases shown to fail"])
+    return "; ".join([*parts, f"{shown_to_fail} of {cases} cases shown to fail"])
 
 
 def matrix_line(proof: Proof, suite: Suite) -> str:
@@ -247,8 +247,10 @@ def matrix_line(proof: Proof, suite: Suite) -> str:
     what = f"breaks {proof.server.breaks:<6}" if proof.server.breaks else _RESULT_OF_KIND[proof.server.kind]
     own = [result for result in proof.results if result.requirement == proof.server.breaks]
     deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
-    score = f"{deviating}/{len(own)} cases" if proof.server.breaks else f"{len(proof.killed | proof.undecided)} wrong"
+    score = (
+        f"{deviating}/{len(own)} cases" if proof.server.breaks else f"{len(proof.deviating | proof.undecided)} wrong"
+    )
     if proof.server.kind == "environment":
-        score = f"{len(proof.killed)} wrong" if proof.harmless else "harmed"
+        score = f"{len(proof.deviating)} wrong" if proof.harmless else "harmed"
     together = f", {proof.together} together" if proof.together > 1 else ""
     return f"{verdict} {proof.server.name:<44} {what} {score:<12} exit {proof.code}  {proof.seconds:5.1f} s{together}"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.execution.transcript import Event
+from runner.language.message_text import plural
 from runner.publishing import wording
 from runner.reporting import escaping
-from runner.reporting.conclusion import plural
 
 _MOST_LINES = 300
 _MOST_ENDINGS = 12

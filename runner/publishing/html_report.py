@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from runner.execution.case_result import CaseResult, Verdict
+from runner.language.message_text import plural
 from runner.language.model import Level
 from runner.publishing import observations, wording
 from runner.publishing.evidence import Evidence, Preparations, evidence
@@ -25,8 +26,8 @@ from runner.publishing.markdown_report import markdown_report
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.reported_targets import ReportedTarget, specifications_of
 from runner.reporting import escaping
-from runner.reporting.conclusion import LEVEL_MEANINGS, Headline, plural
-from runner.reporting.terminal_summary import respellings
+from runner.reporting.conclusion import LEVEL_MEANINGS, Headline
+from runner.reporting.counts import respellings
 
 _ROOMY = 5
 """The most targets for which the matrix has words beside the signs."""
@@ -52,7 +53,7 @@ def _environment() -> Environment:
         finalize=_escaped,
     )
     made.filters |= {
-        "foreign": _foreign,
+        "target_text": _target_text,
         "block": lambda text: Markup("{}").format(escaping.several_lines(text, 4 * escaping.LIMIT)),
         "anchor": escaping.anchor,
         "ms": wording.milliseconds,
@@ -75,7 +76,7 @@ def _escaped(value: Any) -> Any:
     return escaping.one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _foreign(text: str, limit: int = escaping.LIMIT) -> Markup:
+def _target_text(text: str, limit: int = escaping.LIMIT) -> Markup:
     """Text of a target; its writing direction doesn't affect the text around it."""
     return Markup("<bdi>{}</bdi>").format(escaping.one_line(text, limit))
 

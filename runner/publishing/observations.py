@@ -10,7 +10,7 @@ from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.language.model import Level
 from runner.publishing.reported_targets import ReportedTarget
 from runner.reporting import escaping
-from runner.reporting.ending_times import Ends
+from runner.reporting.ending_times import EndingTimes
 
 _MOST = 26
 """The most outcomes of one case that have letters; the suite writes no record with more."""
@@ -19,7 +19,7 @@ _FEWEST = 2
 
 
 @dataclass(frozen=True)
-class Shown:
+class OutcomeCount:
     """How often one target had an outcome, and in how many repetitions."""
 
     target: ReportedTarget
@@ -33,7 +33,7 @@ class ObservedOutcome:
 
     letter: str
     name: str
-    shown: tuple[Shown, ...]
+    shown: tuple[OutcomeCount, ...]
     everywhere: bool
     """Whether all targets had it in each repetition."""
 
@@ -69,7 +69,7 @@ def observations(targets: Sequence[ReportedTarget]) -> list[Observation]:
 
 
 def _observation(targets: Sequence[ReportedTarget], case: CaseResult) -> Observation:
-    found: dict[str, list[Shown]] = {}
+    found: dict[str, list[OutcomeCount]] = {}
     others: list[tuple[ReportedTarget, CaseResult]] = []
     for target in targets:
         result = target.results.get(case.name)
@@ -81,7 +81,7 @@ def _observation(targets: Sequence[ReportedTarget], case: CaseResult) -> Observa
         total = sum(result.observed.values())
         for name, count in sorted(result.observed.items(), key=lambda pair: (-pair[1], pair[0])):
             if name in found or len(found) < _MOST:
-                found.setdefault(name, []).append(Shown(target, count, total))
+                found.setdefault(name, []).append(OutcomeCount(target, count, total))
     outcomes = tuple(
         ObservedOutcome(
             chr(ord("a") + place),
@@ -112,7 +112,7 @@ class Timing:
 
     target: ReportedTarget
     number: int
-    ends: Ends
+    ends: EndingTimes
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def timings(targets: Sequence[ReportedTarget], observed: Iterable[Observation]) 
 
 
 def _timing(endings: Iterable[tuple[ReportedTarget, Sequence[Ending]]]) -> tuple[Timing, ...]:
-    rows = (Timing(target, len(of), Ends.of(of)) for target, of in endings)
+    rows = (Timing(target, len(of), EndingTimes.of(of)) for target, of in endings)
     return tuple(row for row in rows if row.ends.connection or row.ends.row)
 
 

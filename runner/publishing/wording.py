@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from runner.execution.case_result import CaseResult, Verdict
-from runner.language.model import Level, Specification
+from runner.execution.case_result import Verdict
+from runner.language.model import Specification
 from runner.reporting.conclusion import Headline, RunResults
 from runner.reporting.record import Record
 
@@ -38,38 +37,6 @@ def headline(record: Record) -> Headline:
     part = f" ({len(results)} of {record.run.cases} cases)" if len(results) < record.run.cases else ""
     whole = RunResults(results, strict=record.run.strict).headline
     return replace(whole, text=f"{whole.text}{part}")
-
-
-@dataclass(frozen=True)
-class Score:
-    """The verdicts of the cases that bind like one level."""
-
-    level: Level
-    verdicts: Counter[Verdict]
-
-    @property
-    def conforming(self) -> int:
-        """The number of cases that conform."""
-        return self.verdicts[Verdict.CONFORMS]
-
-    @property
-    def decided(self) -> int:
-        """The number of cases that conform or deviate: the base of the percentage."""
-        return self.conforming + self.verdicts[Verdict.DEVIATES]
-
-    @property
-    def share(self) -> str:
-        """The percentage of decided cases that conform, rounded down; empty if none was decided."""
-        tenths = 1000 * self.conforming // self.decided if self.decided else 0
-        return f"{tenths / 10:g} %" if self.decided else ""
-
-
-def scores(results: Iterable[CaseResult]) -> list[Score]:
-    """The score of each level; a case in which an unrelated session was killed counts as a must."""
-    counted: dict[Level, Counter[Verdict]] = {level: Counter() for level in Level}
-    for result in results:
-        counted[result.binding][result.verdict] += 1
-    return [Score(level, verdicts) for level, verdicts in counted.items()]
 
 
 def milliseconds(value: float) -> str:

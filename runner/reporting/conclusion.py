@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.execution.case_result import CaseResult, Standing, Verdict, fails
+from runner.language.message_text import plural
 from runner.language.model import Level
 
 LEVEL_MEANINGS = {
@@ -149,11 +150,6 @@ class RunResults:
         if not always:
             return f"{decided} of {total}" if decided < total else ""
         return f"{f'{decided} of ' if decided < total else ''}{_cases(total)} decided"
-
-
-def plural(number: int, word: str) -> str:
-    """``1 case``, ``3 cases``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _cases(number: int, kind: str = "") -> str:

@@ -39,14 +39,14 @@ class Durations:
 
 
 @dataclass(frozen=True)
-class Ends:
+class EndingTimes:
     """The milliseconds from the reply to the statement until connections and rows were gone; None: not known."""
 
     connection: Durations | None
     row: Durations | None
 
     @classmethod
-    def of(cls, endings: Iterable[Ending]) -> Ends:
+    def of(cls, endings: Iterable[Ending]) -> EndingTimes:
         """The distributions for these ended sessions."""
         known = list(endings)
         return cls(

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from runner.database.outcome import printable
+from runner.language.message_text import printable
 
 LIMIT = 1000
 """The characters of one text that a page shows."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runner.database.outcome import shorten
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.transcript import Event
+from runner.language.message_text import shorten
 
 _LINE = 150
 _TRANSCRIPT = (

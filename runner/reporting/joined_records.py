@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from runner.execution.case_result import CaseResult
-from runner.reporting.conclusion import plural
+from runner.language.message_text import plural
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordError, read_record
 
 _MOST_NAMES = 5
@@ -85,7 +84,9 @@ def _joined(parts: list[Record]) -> Record:
         target=replace(one.target, host=one.target.host if len(hosts) == 1 else None),
         run=_joined_run(runs),
         missing=_joined_missing(item for part in parts for item in part.missing),
-        results=tuple(sorted((result for part in parts for result in part.results), key=file_and_line)),
+        results=tuple(
+            sorted((result for part in parts for result in part.results), key=lambda result: result.file_and_line)
+        ),
     )
 
 
@@ -106,9 +107,3 @@ def _joined_missing(items: Iterable[RecordedMissing]) -> tuple[RecordedMissing, 
     for item in items:
         joined.setdefault((item.what, item.fix), {}).update(dict.fromkeys(item.cases))
     return tuple(RecordedMissing(what, tuple(cases), fix) for (what, fix), cases in joined.items())
-
-
-def file_and_line(result: CaseResult) -> tuple[str, int]:
-    """The file and the line of a result's case: results are shown in this order."""
-    file, _, line = result.place.rpartition(":")
-    return file, int(line) if line.isdecimal() else 0

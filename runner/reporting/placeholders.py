@@ -153,3 +153,14 @@ def _sent_numbers(event: Event) -> Iterator[tuple[int, str]]:
             end = match.end(index + 1)
         if inside:
             yield int(run[0]), shown + event.text[end : run.end()]
+
+
+_NAME = re.compile(r"\bKSC_\w+")
+
+
+_DURATION = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)? ?(?:ms|s|seconds?|milliseconds?)\b")
+
+
+def without_times(text: str) -> str:
+    """The text with ``<time>`` for each duration and ``<name>`` for each generated name: these differ in each run."""
+    return _DURATION.sub("<time>", _NAME.sub("<name>", text))

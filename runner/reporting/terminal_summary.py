@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
-from runner.database.outcome import shorten
 from runner.execution.case_result import CaseResult, Standing, Verdict
-from runner.language.model import Level, Requirement
-from runner.reporting.conclusion import LEVEL_MEANINGS, plural
-from runner.reporting.ending_times import Ends
+from runner.language.message_text import plural, shorten
+from runner.language.model import Level
+from runner.reporting.conclusion import LEVEL_MEANINGS
+from runner.reporting.counts import Tally, respellings
+from runner.reporting.ending_times import EndingTimes
 from runner.reporting.placeholders import with_placeholders
 
 _CELL = 26
@@ -22,44 +21,6 @@ _MOST_LEFTOVERS = 3
 _FEWEST_ENDS = 2  # of sessions, from which their durations are shown
 _SPECIFIC = re.compile(r"KSC_\w+|[0-9]{2,}")  # names and ids, in which cases differ
 _QUOTED = re.compile(r"""(?<!\w)(['"`]).*?\1+(?!\w)""", re.DOTALL)  # quoted text, too
-
-
-@dataclass(frozen=True)
-class Tally:
-    """The verdicts of one requirement's cases, counted; ``known`` is the number of known deviations among them."""
-
-    requirement: Requirement
-    verdicts: Counter[Verdict]
-    known: int = 0
-
-    @property
-    def verdict(self) -> Verdict:
-        """The requirement's verdict: the worst verdict of its cases."""
-        for verdict in (Verdict.DEVIATES, Verdict.INCONCLUSIVE, Verdict.CONFORMS, Verdict.OBSERVED):
-            if self.verdicts[verdict]:
-                return verdict
-        return Verdict.NOT_APPLICABLE
-
-    @property
-    def cell(self) -> str:
-        """``conforms 9`` or ``DEVIATES 3/16``; ``known 3/16`` if all failures are known deviations."""
-        verdict, total = self.verdict, self.verdicts.total()
-        count = self.verdicts[verdict]
-        word = verdict.value.upper() if verdict.failed else verdict.value
-        wrong = self.verdicts[Verdict.DEVIATES] + self.verdicts[Verdict.INCONCLUSIVE]
-        word = "known" if self.known and self.known == wrong else word
-        word = "n/a" if verdict is Verdict.NOT_APPLICABLE else word
-        return f"{word} {count}{'' if count == total else f'/{total}'}"
-
-
-def tally(results: Iterable[CaseResult], requirements: Mapping[str, Requirement]) -> list[Tally]:
-    """The verdicts by requirement, in the register's order; without requirements that have no result."""
-    counted: dict[str, Counter[Verdict]] = {}
-    known: Counter[str] = Counter()
-    for result in results:
-        counted.setdefault(result.requirement, Counter())[result.verdict] += 1
-        known[result.requirement] += result.standing is Standing.KNOWN
-    return [Tally(requirements[name], counted[name], known[name]) for name in requirements if name in counted]
 
 
 def table_lines(tallies: list[Tally], width: int) -> Iterator[str]:
@@ -142,11 +103,6 @@ def exemption_lines(results: list[CaseResult]) -> Iterator[str]:
         yield f"not applicable, {plural(number, 'case')}: {reason}"
 
 
-def respellings(results: Iterable[CaseResult]) -> dict[tuple[str, str], int]:
-    """The statements that were replaced by a spelling, the sent statement, and the number of cases."""
-    return dict(Counter(pair for result in results for pair in result.respelled.items()))
-
-
 def respelling_lines(results: Iterable[CaseResult]) -> Iterator[str]:
     """A line for each statement that was replaced by a spelling."""
     for (statement, sent), number in respellings(results).items():
@@ -168,7 +124,7 @@ def _durations(result: CaseResult) -> str:
     """The times that the sessions of a repeated case took to be gone."""
     if len(result.endings) < _FEWEST_ENDS:
         return ""
-    ends = Ends.of(result.endings)
+    ends = EndingTimes.of(result.endings)
     shown = ", ".join(
         f"{what} after {times.p50:g} / {times.p99:g} / {times.longest:g} ms"
         for what, times in (("connection closed", ends.connection), ("row gone", ends.row))

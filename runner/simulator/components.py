@@ -18,7 +18,7 @@ from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.listener import Listener
 from runner.simulator.privileges import Privileges
-from runner.simulator.router import Dispatcher
+from runner.simulator.router import Router
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.settings import Settings
@@ -35,7 +35,7 @@ class Components:
     ending: type[SessionEnding] = SessionEnding
     engine: type[Engine] = Engine
     listener: type[Listener] = Listener
-    dispatcher: type[Dispatcher] = Dispatcher
+    router: type[Router] = Router
     ids: type[SessionIds] = SessionIds
     kill: type[KillSessionStatement] = KillSessionStatement
     kill_grammar: type[KillGrammar] = KillGrammar

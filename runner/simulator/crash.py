@@ -1,11 +1,11 @@
-"""Crash and restart of the server process."""
+"""The switch with which a component crashes and restarts the server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 
-class Process:
+class CrashSwitch:
     """Lets a component crash the whole server; the server sets ``on_crash``."""
 
     def __init__(self) -> None:

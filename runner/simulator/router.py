@@ -8,7 +8,7 @@ from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream
 
 
-class Dispatcher:
+class Router:
     """The default: connects every client to the only server.
 
     Args:

@@ -28,17 +28,15 @@ class Server:
         self._settings = replace(settings, port=port_of(self.listener.socket))
         self._instance = components.assemble(self._settings)
         self._components = components
-        self._dispatcher = components.dispatcher(
-            self._instance, components.engine(self._instance), components.connection
-        )
+        self._router = components.router(self._instance, components.engine(self._instance), components.connection)
         self._clients: dict[asyncio.Task[None], PacketStream] = {}
         self._accepting: asyncio.Server | None = None
-        self._instance.process.on_crash = self._crash
+        self._instance.crash_switch.on_crash = self._crash
 
     @property
     def foreign_killed(self) -> int:
         """The number of killed sessions that an environment opened, not a client."""
-        return self._dispatcher.foreign_killed
+        return self._router.foreign_killed
 
     async def serve(self, until: asyncio.Event, ready: Callable[[], None]) -> None:
         """Serves clients until the event is set; calls ``ready`` when clients can connect."""
@@ -79,7 +77,7 @@ class Server:
         return PacketStream(self._serve_client, self._settings.login_packet_limit)
 
     def _serve_client(self, stream: PacketStream) -> None:
-        connection = self._dispatcher.connect(stream)
+        connection = self._router.connect(stream)
         if len(self._clients) >= self._settings.session_limit:
             connection.reject(errors.too_many_connections())
             return

@@ -10,10 +10,9 @@ import pytest
 
 from runner.database.administrator import TargetError
 from runner.database.outcome import Rows
-from runner.database.process_list import ProcessList
+from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import load_profile
 from runner.database.target import Target
-from runner.database.target_advice import is_odps
 from runner.database.time_limits import Limits
 from tests.support.protocol_server import Peer, serving
 

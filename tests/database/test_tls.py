@@ -139,7 +139,7 @@ def test_the_tls_context_of_equal_options_is_created_once(authority: Authority) 
 
 def test_a_zone_is_no_part_of_the_name_that_is_verified(authority: Authority) -> None:
     context = authority.server_context()
-    with socket.create_server(("::1", 0), flavour=socket.AF_INET6) as listener:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
         port = listener.getsockname()[1]
 
         def serve() -> None:

@@ -16,9 +16,9 @@ from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
 from runner.execution import fixture_pool
-from runner.execution.case_changes import CaseChanges
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
+from runner.execution.fixture_pool import CaseChanges
 from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
 from tests.execution.case_bench import LIMITS, Bench, simulator

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.gating.difference import Change, Kind, compare
+from runner.gating.difference import Change, ChangeKind, compare
 from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
 from runner.language.model import Level
 from runner.reporting.record import read_record
@@ -221,20 +221,20 @@ def test_an_invalid_record_is_bad_usage(
     assert "Traceback" not in done.screen
 
 
-def change(kind: Kind, level: Level) -> Change:
+def change(kind: ChangeKind, level: Level) -> Change:
     return Change(kind, "case", "R", level, "conforms", "deviates")
 
 
 def test_the_default_policy_fails_on_regressions_and_on_inconclusive_must_cases() -> None:
     policy = Policy.parse(DEFAULT_POLICY)
-    failing = {(kind, level) for kind in Kind for level in Level if policy.fails(change(kind, level))}
-    assert failing == {(Kind.REGRESSED, MUST), (Kind.REGRESSED, SHOULD), (Kind.INCONCLUSIVE, MUST)}
+    failing = {(kind, level) for kind in ChangeKind for level in Level if policy.fails(change(kind, level))}
+    assert failing == {(ChangeKind.REGRESSED, MUST), (ChangeKind.REGRESSED, SHOULD), (ChangeKind.INCONCLUSIVE, MUST)}
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_each_kind_can_be_named(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_each_kind_can_be_named(kind: ChangeKind) -> None:
     policy = Policy.parse(f"{kind.value}")
-    assert {(other, level) for other in Kind for level in Level if policy.fails(change(other, level))} == {
+    assert {(other, level) for other in ChangeKind for level in Level if policy.fails(change(other, level))} == {
         (kind, level) for level in Level
     }
 

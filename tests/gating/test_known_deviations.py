@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from runner.gating.known_deviations import read_known_deviations, stale_entries, with_listing
-from runner.gating.version_ranges import Versions, number_of, parts_of
+from runner.gating.version_ranges import VersionRange, numbers_in, parts_of
 from runner.language.case_files import load_cases
 from runner.language.problems import SourceError
 from runner.reporting.conclusion import RunResults
+from runner.reporting.counts import tally
 from runner.reporting.record import read_record
-from runner.reporting.terminal_summary import stale_lines, tally
+from runner.reporting.terminal_summary import stale_lines
 from tests.gating.few_cases import read, run_cases, write_cases, write_list
 
 CAME = "actual: 'OK, 0 rows affected', reason: 'bug 7, in the next release'"
@@ -244,11 +245,11 @@ def test_an_invalid_list_is_bad_usage_before_any_case_runs(one: Path, dsn: str) 
     ],
 )
 def test_a_version_is_the_servers_own_number(text: str, number: str | None) -> None:
-    assert number_of(text) == (None if number is None else parts_of(number))
+    assert numbers_in(text) == (None if number is None else parts_of(number))
 
 
 def test_ranges_include_their_first_and_not_their_last_version() -> None:
-    versions = Versions(parts_of("4.2"), parts_of("4.10"))
+    versions = VersionRange(parts_of("4.2"), parts_of("4.10"))
     inside = ["4.2", "4.2.0.0", "4.2.1", "4.9.9", "4.9"]
     outside = ["4.1.99", "4.10", "4.10.0", "4.10.1", "5"]
     assert [text for text in inside + outside if versions.include(parts_of(text))] == inside

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.case_result import CaseResult, Listing, Standing, Verdict, fails
+from runner.execution.case_result import CaseResult, ListedEntry, Standing, Verdict, fails
 from runner.gating.known_deviations import read_known_deviations, with_listing
 from runner.language.model import Level
 from runner.reporting.record import read_record
@@ -71,7 +71,7 @@ def test_every_combination_fails_as_the_table_states(
     binding = Level.MUST if safety else level
     expected = {"1": True, "s": strict, ".": False}[table()[standing.value, verdict.value, binding.value]]
     assert fails(verdict, binding, standing, strict=strict) is expected
-    listing = None if standing is Standing.UNLISTED else Listing(standing, "known.yaml:3:5", "for a reason")
+    listing = None if standing is Standing.UNLISTED else ListedEntry(standing, "known.yaml:3:5", "for a reason")
     result = CaseResult("c", "c", "R", level, "t", "f:1", verdict, safety=safety, listing=listing)
     assert result.fails(strict=strict) is expected
 

@@ -15,6 +15,7 @@ from runner.language.case_files import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case, Level, Send, flat
 from runner.language.register import find_register
 from tests.support.paths import CASES
+from tests.support.suite_run import run_suite
 
 MUST = "PUR-1 PUR-2 SYN-1 SYN-2 SYN-3 SYN-4 PAR-1 PAR-2 PAR-3 PAR-4 IMP-7 IMP-9 IMP-10"
 SHOULD = "PUR-3 SYN-5 SYN-6 SYN-9 EXA-1 EXA-2 EXA-3 EXA-4 EXA-6 IMP-1 IMP-2 IMP-3 IMP-4 IMP-5 IMP-6 IMP-8 IMP-11"
@@ -126,3 +127,16 @@ def test_no_profile_exempts_the_purpose_of_the_statement() -> None:
 
 def test_the_default_profile_exempts_no_case() -> None:
     assert load_profile("oceanbase-oracle").exemptions == ()
+
+
+def test_cases_of_accumulation_send_at_least_twenty_kill_statements(tmp_path: Path) -> None:
+    run = run_suite(tmp_path / "record.json", "-k", "twent")
+    assert run.code == 0, run.screen
+    rows = [row for row in run.results() if row["place"].startswith("cases/accumulation.yaml")]
+    for row in rows:
+        said = [event["text"] for event in row["transcript"] if event["kind"] == "sends" and "KILL" in event["text"]]
+        assert len(said) >= 20, row["name"]
+        if row["requirement"] in {"PUR-1", "IMP-7"}:
+            ends = [event for event in row["transcript"] if event["kind"] == "ends" and "connection" in event["text"]]
+            assert len(ends) >= 20, row["name"]
+    assert {row["requirement"] for row in rows} == {"PUR-1", "IMP-7", "IMP-8"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.language.case_files import load_cases
 from runner.language.model import Disconnect, Send, Wait
-from runner.language.parameter_combinations import combinations
+from runner.language.parameters import combinations
 from runner.language.problems import SourceError
 from tests.language.case_texts import load_one, one_case, write
 

@@ -19,7 +19,7 @@ from runner.accounts.accounts_check import Shares
 from runner.accounts.prepared_accounts import PreparedAccount, PreparedAccounts
 from runner.database.dsn import Dsn
 from runner.database.naming import created_at
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.eventually import eventually
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_command, run_pytest
@@ -201,7 +201,7 @@ def test_an_account_that_a_case_locked_out_makes_later_cases_inconclusive(server
     server.prepare()
     write_case(tmp_path, KILL + "\nparameters: {which: [first, second, third]}\nnote: ${which}")
     record = tmp_path / "record.json"
-    done = run_pytest(*own(tmp_path), *server.options, "--record", str(record))
+    done = run_pytest(*arguments_of(tmp_path), *server.options, "--record", str(record))
     assert [row["verdict"] for row in results(record)] == ["conforms", "inconclusive", "inconclusive"], done.screen
     assert "killer can't log in: error 1045" in str(results(record)[1]["reason"])
 
@@ -216,7 +216,7 @@ def test_an_account_with_foreign_sessions_is_not_used(server: Server, tmp_path: 
     record = tmp_path / "record.json"
     strangers = [server.connect(*login) for login in users]
     ids = [str(vars(stranger)["server_thread_id"][0]) for stranger in strangers]
-    undecided = run_pytest(*own(tmp_path), "--settle", "1", *server.options, "--record", str(record))
+    undecided = run_pytest(*arguments_of(tmp_path), "--settle", "1", *server.options, "--record", str(record))
     (result,) = results(record)
     for stranger in strangers:
         stranger.ping(reconnect=False)  # it goes on
@@ -225,7 +225,7 @@ def test_an_account_with_foreign_sessions_is_not_used(server: Server, tmp_path: 
     assert result["verdict"] == "inconclusive"
     assert "the prepared account already has other sessions" in str(result["reason"])
     assert set(ids) <= set(result["identifiers"].values())
-    assert run_pytest(*own(tmp_path), *server.options).code == 0
+    assert run_pytest(*arguments_of(tmp_path), *server.options).code == 0
 
 
 def test_a_run_waits_until_other_sessions_of_its_accounts_are_closed(server: Server, tmp_path: Path) -> None:
@@ -234,7 +234,9 @@ def test_a_run_waits_until_other_sessions_of_its_accounts_are_closed(server: Ser
     record = tmp_path / "record.json"
     leaving = [server.connect(*login) for login in server.holders()]
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run_pytest, *own(tmp_path), "--settle", "60", *server.options, "--record", str(record))
+        running = pool.submit(
+            run_pytest, *arguments_of(tmp_path), "--settle", "60", *server.options, "--record", str(record)
+        )
         assert eventually(lambda: server.sessions_of("WATCHER"))
         time.sleep(1)
         assert not running.done()
@@ -248,7 +250,7 @@ def test_of_two_accounts_the_one_without_foreign_sessions_is_used(server: Server
     server.prepare()
     write_case(tmp_path, KILL)
     with server.connect(*server.holders()[0]) as stranger:
-        assert run_pytest(*own(tmp_path), *server.options).code == 0
+        assert run_pytest(*arguments_of(tmp_path), *server.options).code == 0
         stranger.ping(reconnect=False)
 
 
@@ -256,7 +258,7 @@ def test_a_case_with_grants_that_no_account_has_is_inconclusive(server: Server, 
     server.prepare()
     server.edit(r"^.*ALTER SYSTEM\].*\n", "")
     write_case(tmp_path, KILL)
-    done = run_pytest(*own(tmp_path), *server.options)
+    done = run_pytest(*arguments_of(tmp_path), *server.options)
     assert done.code == 1
     assert "needs a prepared account with ALTER SYSTEM; the accounts file has none" in done.screen
 
@@ -266,7 +268,7 @@ def test_a_case_that_needs_more_accounts_than_exist_is_inconclusive(server: Serv
     write_case(
         tmp_path, KILL + "\nsessions: {killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, a: {}, b: {}, c: {}}"
     )
-    done = run_pytest(*own(tmp_path), *server.options)
+    done = run_pytest(*arguments_of(tmp_path), *server.options)
     assert done.code == 1
     assert "needs more accounts without a privilege at a time than the 2 that the accounts file has" in done.screen
 
@@ -274,7 +276,7 @@ def test_a_case_that_needs_more_accounts_than_exist_is_inconclusive(server: Serv
 def test_a_case_that_sends_a_password_is_not_run(server: Server, tmp_path: Path) -> None:
     server.prepare()
     write_case(tmp_path, "steps:\n  - killer: SELECT '${killer.password}' FROM DUAL\n    reply: rows")
-    done = run_pytest(*own(tmp_path), *server.options)
+    done = run_pytest(*arguments_of(tmp_path), *server.options)
     assert done.code == 1
     assert "it sends a password" in done.screen
     assert not any(password in done.screen for password in server.passwords)

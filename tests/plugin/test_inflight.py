@@ -16,7 +16,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import Rows
 from runner.database.session import Login, Session
-from tests.plugin.written_cases import SESSIONS, own, write_case
+from tests.plugin.written_cases import SESSIONS, arguments_of, write_case
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
 from tests.support.servers.mariadb import start_mariadb
@@ -71,7 +71,7 @@ def users(dsn: Dsn) -> tuple[tuple[str | None, ...], ...]:
 def test_cases_wait_at_the_same_time_and_are_reported_in_order_with_their_own_durations(tmp_path: Path) -> None:
     write_cases(tmp_path, quick=ENDS, long=f"{ENDS}\nwatch: 2", other=f"{ENDS}\nwatch: 2", last=ENDS)
     junit = tmp_path / "junit.xml"
-    done = run_pytest(*own(tmp_path), "-v", "--in-flight", "16", "--durations=0", f"--junitxml={junit}")
+    done = run_pytest(*arguments_of(tmp_path), "-v", "--in-flight", "16", "--durations=0", f"--junitxml={junit}")
     assert done.code == 0, done.screen
     assert re.findall(r"yaml::(\S+) conforms", done.screen) == ["quick", "long", "other", "last", "z-last"]
     times = {case.get("name"): float(case.get("time", 0)) for case in ET.parse(junit).iter("testcase")}  # noqa: S314 - ours
@@ -86,7 +86,7 @@ def test_a_run_that_stops_at_a_failure_reports_no_later_case_and_leaves_nothing(
     long = f"{ENDS}\nwatch: 2"
     write_cases(tmp_path, good=ENDS, wrong=WRONG, later=long, much_later=long)
     record = tmp_path / "record.json"
-    done = run_pytest(*own(tmp_path), *OPTIONS, stop, "--dsn", simulator.text, "--record", str(record))
+    done = run_pytest(*arguments_of(tmp_path), *OPTIONS, stop, "--dsn", simulator.text, "--record", str(record))
     assert done.code == 1, done.screen
     assert verdicts(record) == {"good": "conforms", "wrong": "deviates"}
     assert "1 failed, 1 passed" in done.screen
@@ -95,7 +95,7 @@ def test_a_run_that_stops_at_a_failure_reports_no_later_case_and_leaves_nothing(
 
 def test_cases_in_flight_at_a_ctrl_c_end_at_once_and_leave_nothing(tmp_path: Path, simulator: Dsn) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 10\nparameters: {{who: [a, b, c, d, e]}}\nnote: ${{who}}")
-    arguments = pytest_command(*own(tmp_path), *OPTIONS, "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text)
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert eventually(lambda: len(users(simulator)) == 10)
@@ -112,7 +112,7 @@ def test_no_other_case_runs_beside_one_that_runs_alone(tmp_path: Path, simulator
     """It looks at the list itself: nobody is there but the administrators and its own three sessions."""
     alone = f"alone: true\n{ENDS}\nwatch: 1\nparameters: {{who: [a, b]}}\nnote: ${{who}}"
     write_cases(tmp_path, first=f"{ENDS}\nwatch: 1", alone=alone, second=f"{ENDS}\nwatch: 1")
-    arguments = pytest_command(*own(tmp_path), *OPTIONS, "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text)
     seen: list[set[str]] = []
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
@@ -134,7 +134,7 @@ def test_only_the_case_that_crashes_the_server_deviates(tmp_path: Path) -> None:
     write_cases(tmp_path, first=f"{ENDS}\nwatch: 1", crash=f"{own_end}\nends: [victim]", other=f"{ENDS}\nwatch: 1")
     record = tmp_path / "record.json"
     try:
-        done = run_pytest(*own(tmp_path), *OPTIONS, "--dsn", simulator.dsn, "--record", str(record))
+        done = run_pytest(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.dsn, "--record", str(record))
     finally:
         simulator.stop()
     assert done.code == 1, done.screen
@@ -153,7 +153,9 @@ def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: P
     write_cases(tmp_path, harmless=harmless, harmful=ENDS, other=harmless)
     record = tmp_path / "record.json"
     try:
-        done = run_pytest(*own(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record))
+        done = run_pytest(
+            *arguments_of(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record)
+        )
     finally:
         simulator.stop()
     assert done.code == 1, done.screen
@@ -170,7 +172,9 @@ def test_a_deviation_among_other_cases_that_does_not_recur_alone_is_inconclusive
     write_case(tmp_path, f"{several}\n{kill}\nparameters: {{who: [a, b, c, d, e, f, g]}}\nnote: ${{who}}")
     record = tmp_path / "record.json"
     try:
-        done = run_pytest(*own(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record))
+        done = run_pytest(
+            *arguments_of(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record)
+        )
     finally:
         simulator.stop()
     assert done.code == 1, done.screen
@@ -192,7 +196,7 @@ def test_the_verdicts_do_not_depend_on_how_many_cases_are_in_flight(tmp_path: Pa
 
 def test_workers_run_their_shares_in_flight(tmp_path: Path, simulator: Dsn) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 2\nparameters: {{who: [a, b, c, d, e, f, g, h]}}\nnote: ${{who}}")
-    arguments = pytest_command(*own(tmp_path), *OPTIONS, "-n", "2", "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "-n", "2", "--dsn", simulator.text)
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert eventually(lambda: len(users(simulator)) > 4), "more than a case in each of the two"
@@ -205,7 +209,7 @@ def test_workers_run_their_shares_in_flight(tmp_path: Path, simulator: Dsn) -> N
 def test_a_server_with_few_connections_gets_fewer_cases_at_a_time(tmp_path: Path) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 1\nparameters: {{who: [a, b, c, d, e, f, g, h]}}\nnote: ${{who}}", "PUR-1")
     with start_mariadb("--max-connections=12") as server:
-        done = run_pytest(*own(tmp_path), *OPTIONS, "--dsn", server.dsn(), "--profile", "mariadb")
+        done = run_pytest(*arguments_of(tmp_path), *OPTIONS, "--dsn", server.dsn(), "--profile", "mariadb")
     assert done.code == 0, done.screen
     assert "8 passed" in done.screen
     assert done.screen.count("fewer cases at a time than --in-flight") == 1

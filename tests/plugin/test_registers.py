@@ -15,7 +15,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import Ok, Rows
 from runner.database.session import Login, Session
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.eventually import PATIENCE
 from tests.support.recording_proxy import RecordingProxy
 from tests.support.simulator_process import SimulatorProcess
@@ -64,7 +64,7 @@ class Setup:
     session: Session
 
     def run(self, *folders: str, options: tuple[str, ...] = ()) -> SuiteRun:
-        settings, paths = own(self.folder)[:-1], [str(self.folder / folder / "cases") for folder in folders]
+        settings, paths = arguments_of(self.folder)[:-1], [str(self.folder / folder / "cases") for folder in folders]
         dsn = f"mysql://{self.tap.dsn.user}:{self.tap.dsn.password}@127.0.0.1:{self.tap.dsn.port}/"
         return run_pytest(*settings, *paths, "--dsn", dsn, *options)
 
@@ -185,7 +185,7 @@ def test_a_requirement_with_two_meanings_is_refused_with_both_places(tmp_path: P
         tmp_path / "two", CASES.replace("id: cancel", "id: stop"), REGISTER.replace("an id that", "a number that")
     )
     paths = [str(tmp_path / name / "cases") for name in ("one", "two")]
-    done = run_pytest(*own(tmp_path)[:-1], *paths)
+    done = run_pytest(*arguments_of(tmp_path)[:-1], *paths)
     assert (done.code, done.shows_no_internals()) == (4, True), done.screen
     assert f"{paths[1]}/requirements.yaml:5:3: the requirement CAN-2 has another meaning in" in done.screen
     assert f"{paths[0]}/requirements.yaml:5:3" in done.screen
@@ -207,7 +207,7 @@ def test_a_register_inside_another_ones_folder_is_refused_with_both_places(tmp_p
     write_other(tmp_path)
     write_other(inner.parent)  # a copy: also all its ids stand twice, which is not the point
     paths = {"outer": [outer / "cancel.yaml"], "inner": [inner], "both": [outer]}[chosen]
-    done = run_pytest(*own(tmp_path)[:-1], *map(str, paths))
+    done = run_pytest(*arguments_of(tmp_path)[:-1], *map(str, paths))
     assert (done.code, done.shows_no_internals()) == (4, True), done.screen
     assert f"{inner}/requirements.yaml:1:1: this register is in the folder of another register" in done.screen
     assert f"{outer}/requirements.yaml:1:1" in done.screen

@@ -17,7 +17,7 @@ from runner.database.dsn import Dsn
 from runner.database.outcome import Rows
 from runner.database.session import Login, Session
 from runner.execution.statement_text import LONG
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
@@ -52,7 +52,7 @@ def test_workers_have_the_same_verdicts_as_one_process(alone: Path, tmp_path_fac
 
 def test_a_finding_of_a_worker_is_shown_like_one_of_a_single_process(tmp_path: Path) -> None:
     path = write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]")
-    done = run_pytest(*own(tmp_path), "-n", "2")
+    done = run_pytest(*arguments_of(tmp_path), "-n", "2")
     assert done.code == 1
     assert f"{path}:4" in done.screen
     assert "actual:   OK, 0 rows affected" in done.screen
@@ -169,7 +169,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     options = ["--dsn", simulator.text, "--statement-limit", "600", "--record", str(record), "-n", str(workers)]
     options += ["--in-flight", "16"]
     with subprocess.Popen(
-        pytest_command(*own(tmp_path), *options),
+        pytest_command(*arguments_of(tmp_path), *options),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -197,7 +197,7 @@ def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator
     write_case(tmp_path, SLEEPS)
     options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2", "--in-flight", "16"]
     with subprocess.Popen(
-        pytest_command(*own(tmp_path), *options),
+        pytest_command(*arguments_of(tmp_path), *options),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -234,7 +234,7 @@ def test_a_run_succeeds_if_leftovers_cannot_be_listed(tmp_path: Path, simulator:
 def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\ntable: [[1, 1]]")
     write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
-    assert run_pytest(*own(tmp_path), "--dsn", simulator.text).code == 1
+    assert run_pytest(*arguments_of(tmp_path), "--dsn", simulator.text).code == 1
     assert watcher.users() == ()
 
 
@@ -244,7 +244,7 @@ def test_a_long_run_reports_its_progress(tmp_path: Path, workers: tuple[str, ...
     write_case(tmp_path, f"{steps}\nparameters: {{who: [a, b, c, d, e, f]}}\nnote: ${{who}}")
     (tmp_path / "often.py").write_text("from runner.plugin import progress\nprogress.EVERY = 0.0\n", encoding="utf-8")
     often = ["-p", "often", "-o", f"pythonpath={ROOT} {tmp_path}"]
-    done = run_pytest(*own(tmp_path), *often, *workers)
+    done = run_pytest(*arguments_of(tmp_path), *often, *workers)
     lines = re.findall(r"^([0-9]) of 6 cases in [0-9]+ s, about [0-9]+ s left$", done.screen, re.MULTILINE)
     assert lines == ["1", "2", "3", "4", "5"], done.screen
-    assert "cases in" not in run_pytest(*own(tmp_path), *workers).screen
+    assert "cases in" not in run_pytest(*arguments_of(tmp_path), *workers).screen

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from runner.database.dsn import Dsn
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import LIMIT, SuiteRun, environment, pytest_command, run_pytest
@@ -81,7 +81,9 @@ def test_a_failing_run_does_not_show_the_password(given: Given, workers: list[st
     out = tmp_path / "out"
     out.mkdir()
     files = ["--record", str(out / "record.json"), "--junitxml", str(out / "junit.xml")]
-    done = run_given(given, *own(tmp_path), *files, *workers, "-vv", "-l", "--full-trace", "-rA", "--durations=0")
+    done = run_given(
+        given, *arguments_of(tmp_path), *files, *workers, "-vv", "-l", "--full-trace", "-rA", "--durations=0"
+    )
     assert done.code == 1, done.screen
     assert "rerun:" in done.screen
     assert len(written(out)) == 2
@@ -221,7 +223,7 @@ def test_an_invalid_dsn_in_the_environment_is_exit_code_4(text: str) -> None:
 
 def test_a_rerun_of_the_environments_target_needs_the_environment_alone(target: Dsn, tmp_path: Path) -> None:
     write_case(tmp_path, DEVIATES)
-    done = run_given(Given(environment={"KSC_DSN": target.text}), *own(tmp_path))
+    done = run_given(Given(environment={"KSC_DSN": target.text}), *arguments_of(tmp_path))
     (rerun,) = (line for line in done.screen.splitlines() if "rerun:" in line)
     assert "--dsn" not in rerun
     assert rerun.endswith("--profile oceanbase-oracle")
@@ -232,7 +234,7 @@ def test_a_rerun_with_a_passfile_needs_no_password(target: Dsn, tmp_path: Path) 
     path = tmp_path / "password"
     path.touch(0o600)
     path.write_text(SECRET)
-    done = run_given(Given(["--dsn", f"{target.shown}?passfile={path}"]), *own(tmp_path))
+    done = run_given(Given(["--dsn", f"{target.shown}?passfile={path}"]), *arguments_of(tmp_path))
     (rerun,) = (line for line in done.screen.splitlines() if "rerun:" in line)
     assert f"--dsn '{target.shown}?passfile={quote(str(path), safe='')}'" in rerun
 

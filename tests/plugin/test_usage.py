@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.dsn import Dsn
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_command, run_pytest
@@ -160,7 +160,7 @@ BROKEN = {
 def test_an_invalid_case_file_is_exit_code_4_with_file_line_and_advice(tmp_path: Path, body: str, said: str) -> None:
     path = write_case(tmp_path, body)
     write_case(tmp_path, ENDS, case_id="good")
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 4, done.screen
     assert f"{path}:" in done.screen
     assert said in done.screen
@@ -169,14 +169,14 @@ def test_an_invalid_case_file_is_exit_code_4_with_file_line_and_advice(tmp_path:
 
 def test_all_invalid_files_are_named_at_once(tmp_path: Path) -> None:
     paths = [write_case(tmp_path, ENDS.replace("ends:", "end:"), case_id=name) for name in ("one", "two")]
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 4
     assert all(f"{path}:" in done.screen for path in paths)
 
 
 def test_an_unknown_requirement_in_a_case_is_exit_code_4(tmp_path: Path) -> None:
     write_case(tmp_path, ENDS, requirement="SYN-99")
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 4
     assert "unknown requirement 'SYN-99'" in done.screen
     assert done.shows_no_internals()
@@ -186,7 +186,7 @@ def test_an_id_in_two_files_is_exit_code_4(tmp_path: Path) -> None:
     first = write_case(tmp_path, ENDS)
     second = first.with_name("zzz.yaml")
     second.write_text(first.read_text(encoding="utf-8"), encoding="utf-8")
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 4
     assert f"{second}:4:5: the id 'the-case' is already used in {first}:4:5" in done.screen
     assert done.shows_no_internals()
@@ -201,7 +201,7 @@ def test_yaml_files_of_other_projects_in_a_folder_named_cases_are_not_collected(
     if text is not None:
         path.with_name("requirements.yaml").write_text(text, "utf-8")
     (tmp_path / "cases" / "test_theirs.py").write_text("def test_it(): pass\n", "utf-8")
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert (done.code, "1 passed" in done.screen) == (0, True), done.screen
     done = run_command("run", str(path.parent))
     assert (done.code, "no cases found in" in done.screen) == (4, True), done.screen
@@ -215,7 +215,7 @@ def test_a_profile_with_an_unknown_placeholder_is_exit_code_4_without_a_tracebac
     profile.write_text(
         text.replace("GRANT CREATE SESSION TO {user}", "GRANT CREATE SESSION TO {usr}"), encoding="utf-8"
     )
-    done = run_pytest(*own(tmp_path), "--profile", str(profile))
+    done = run_pytest(*arguments_of(tmp_path), "--profile", str(profile))
     assert done.code == 4, done.screen
     assert done.shows_no_internals()
 
@@ -227,7 +227,7 @@ def test_a_profile_of_the_user_is_used(tmp_path: Path) -> None:
     title = "OceanBase Database, Oracle mode"
     assert title in text
     profile.write_text(text.replace(f"title: {title}", "title: the server under my desk"), encoding="utf-8")
-    done = run_pytest(*own(tmp_path), "--profile", str(profile))
+    done = run_pytest(*arguments_of(tmp_path), "--profile", str(profile))
     assert done.code == 0
     assert "the server under my desk: conforms" in done.screen
 

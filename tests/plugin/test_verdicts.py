@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.plugin.written_cases import own, write_case
+from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.paths import ROOT
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import run_pytest, run_suite
@@ -25,7 +25,7 @@ OBSERVING = f"steps:\n  - killer: {KILL}\n    reply: observed\nobserve:\n  an er
 
 def test_a_deviating_case_shows_its_evidence_and_no_internals_of_the_suite(tmp_path: Path) -> None:
     path = write_case(tmp_path, WRONG)
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 1
     assert done.shows_no_internals()
     for said in (
@@ -64,7 +64,7 @@ def test_the_command_that_is_shown_runs_the_case_again(tmp_path: Path, where: st
 
 def test_an_inconclusive_case_shows_its_reason(tmp_path: Path) -> None:
     write_case(tmp_path, UNDECIDED)
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 1
     assert "verdict:  inconclusive" in done.screen
     assert "reason:   preparation failed: victim: SELECT x FROM nowhere" in done.screen
@@ -86,7 +86,10 @@ def test_the_level_decides_about_the_exit_code(
     tmp_path: Path, body: str, requirement: str, code: int, strictly: int
 ) -> None:
     write_case(tmp_path, body, requirement)
-    lax, strict = run_pytest(*own(tmp_path), "--settle", "1"), run_pytest(*own(tmp_path), "--settle", "1", "--strict")
+    lax, strict = (
+        run_pytest(*arguments_of(tmp_path), "--settle", "1"),
+        run_pytest(*arguments_of(tmp_path), "--settle", "1", "--strict"),
+    )
     assert (lax.code, strict.code) == (code, strictly), lax.screen + strict.screen
     assert lax.shows_no_internals()
     assert strict.shows_no_internals()
@@ -95,7 +98,7 @@ def test_the_level_decides_about_the_exit_code(
 def test_a_deviating_should_case_is_reported_and_does_not_fail_the_run(tmp_path: Path) -> None:
     write_case(tmp_path, WRONG, "EXA-6")
     write_case(tmp_path, GOOD, "SYN-2", "good")
-    done = run_pytest(*own(tmp_path))
+    done = run_pytest(*arguments_of(tmp_path))
     assert done.code == 0
     assert "DEVIATES EXA-6 (should) the-case: OK, 0 rows affected" in done.screen
     assert "1 deviates (should)" in done.screen
@@ -104,7 +107,7 @@ def test_a_deviating_should_case_is_reported_and_does_not_fail_the_run(tmp_path:
 
 def test_an_observation_is_shown_with_v(tmp_path: Path) -> None:
     write_case(tmp_path, OBSERVING, "OBS-1")
-    done = run_pytest(*own(tmp_path), "-v")
+    done = run_pytest(*arguments_of(tmp_path), "-v")
     assert "OBS-1 the-case: other: OK, 0 rows affected; victim ended" in done.screen
 
 
@@ -113,7 +116,7 @@ def test_junit_xml_has_requirement_and_level_and_the_finding(tmp_path: Path) -> 
     write_case(tmp_path, WRONG, "EXA-6", "a-should")
     write_case(tmp_path, GOOD, "PUR-1", "good")
     xml = tmp_path / "junit.xml"
-    run_pytest(*own(tmp_path), f"--junitxml={xml}")
+    run_pytest(*arguments_of(tmp_path), f"--junitxml={xml}")
     found = {}
     for case in ET.parse(xml).getroot().iter("testcase"):  # noqa: S314 - written by the run above
         properties = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
@@ -133,7 +136,7 @@ def test_the_record_has_every_result(tmp_path: Path) -> None:
     write_case(tmp_path, GOOD + "\nparameters: {how: [a, b]}\nnote: ${how}", "PUR-1", "good")
     write_case(tmp_path, OBSERVING, "OBS-1", "seen")
     path = tmp_path / "record.json"
-    done = run_pytest(*own(tmp_path), "--record", str(path))
+    done = run_pytest(*arguments_of(tmp_path), "--record", str(path))
     record = json.loads(path.read_text(encoding="utf-8"))
     assert done.code == 1
     told = record["format"], record["run"]["complete"], record["run"]["strict"], record["target"]["profile"]

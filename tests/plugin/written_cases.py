@@ -11,7 +11,7 @@ from tests.support.suite_run import elsewhere
 SESSIONS = "{killer: {grants: [ALTER SYSTEM]}, victim: {user: killer}, stranger: {}}"
 
 
-def own(folder: Path) -> list[str]:
+def arguments_of(folder: Path) -> list[str]:
     """The arguments that run the cases of another folder with the project's plugin."""
     return elsewhere(folder / "cases")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.proxy_environments import routes
+from tests.support.proxy_environments import environment_names
 from tests.support.simulator_clients import Connection, Simulator, is_disconnected, run, start_simulator
 from tests.support.suite_run import SuiteRun, run_suite
 
@@ -53,7 +53,7 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
     return suite_run, lost + len(report)
 
 
-@pytest.mark.parametrize("name", routes())
+@pytest.mark.parametrize("name", environment_names())
 def test_no_foreign_session_is_killed_and_no_case_deviates(name: str, tmp_path: Path) -> None:
     for number in range(RUNS):
         suite_run, killed = run_beside_others(name, tmp_path / f"{number}.json")

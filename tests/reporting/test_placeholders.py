@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.transcript import Event
 from runner.language.model import Level
 from runner.reporting.placeholders import with_placeholders
+from tests.execution.case_bench import Bench, simulator
 
 IDENTIFIERS = {"id of victim": "30", "id of mate": "1", "id of other": "1094", "address of victim": "127.0.0.1:30"}
 SENT = Event(1.0, "killer", "sends", "KILL '30'", manual="KILL '<id of victim>'")
@@ -66,3 +70,21 @@ def test_numbers_of_the_case_stay_in_a_statement_with_the_same_number_as_an_id()
     )
     text = f"other: {statement.text} is answered with rows"
     assert shown(text, statement) == text
+
+
+def test_two_runs_with_small_ids_have_the_same_texts(tmp_path: Path) -> None:
+    body = (
+        "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${unused victim.id + 1000}'\n    reply: error\n"
+        "  - killer: ALTER SYSTEM KILL SESSION '${victim.id + 4294967296}' NOW\n    reply: syntax\n"
+        "  - killer: ALTER SYSTEM KILL SESSION '100000${victim.id}'\n    reply: ok"
+    )
+
+    def texts(result: CaseResult) -> list[Any]:
+        named = with_placeholders(result)
+        return [named.actual, named.expected, *((event.kind, event.text, event.manual) for event in named.transcript)]
+
+    with simulator("--variant", "small-ids") as dsn:
+        first, second = (Bench(tmp_path, dsn).run(body) for _ in range(2))
+    assert first.verdict is Verdict.DEVIATES
+    assert first.identifiers["id of victim"] != second.identifiers["id of victim"]
+    assert texts(first) == texts(second)

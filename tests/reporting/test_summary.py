@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from runner.execution.case_result import CaseResult, Ending, Listing, Standing, Verdict
+from runner.execution.case_result import CaseResult, Ending, ListedEntry, Standing, Verdict
 from runner.language.model import Level
 from runner.reporting.conclusion import RunResults
 from runner.reporting.terminal_summary import finding_lines, observation_lines
@@ -92,7 +92,7 @@ def test_sentence_and_badge_agree(name: str) -> None:
     results = [
         replace(
             result(number, level, verdict),
-            listing=None if standing is UNLISTED else Listing(standing, "known.yaml:3:5", "why"),
+            listing=None if standing is UNLISTED else ListedEntry(standing, "known.yaml:3:5", "why"),
         )
         for number, (level, verdict, standing) in enumerate(run.cases)
     ]

@@ -15,7 +15,7 @@ from runner.simulator.components import Components
 from runner.simulator.environments import ENVIRONMENTS
 from runner.simulator.variants import VARIANTS
 from tests.support.eventually import eventually
-from tests.support.proxy_environments import routes
+from tests.support.proxy_environments import environment_names
 from tests.support.simulator_clients import (
     Connection,
     Simulator,
@@ -71,7 +71,7 @@ def test_the_list_names_each_environment_once() -> None:
     assert [row["name"] for row in rows] == list(ENVIRONMENTS)
 
 
-@pytest.mark.parametrize("each", [ENVIRONMENTS[name] for name in routes()], ids=lambda each: each.name)
+@pytest.mark.parametrize("each", [ENVIRONMENTS[name] for name in environment_names()], ids=lambda each: each.name)
 def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> None:
     assert each.text.endswith(".")
     with threaded_server(each.change_components(Components())) as server:
@@ -86,7 +86,7 @@ def test_an_environment_serves_and_has_foreign_sessions(each: Environment) -> No
         assert len(ids(admin, FOREIGN)) >= 30
 
 
-@pytest.mark.parametrize("name", routes())
+@pytest.mark.parametrize("name", environment_names())
 def test_a_foreign_session_that_is_killed_is_reported(name: str) -> None:
     report: list[str] = []
     with environment(name, report) as sim:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from runner.simulator.components import Components
 from runner.simulator.environments import ENVIRONMENTS
-from runner.simulator.router import Dispatcher
+from runner.simulator.router import Router
 
 
-def routes() -> list[str]:
+def environment_names() -> list[str]:
     """Their names: in the other environments the server lacks something, and nobody else has sessions there.
 
     Without ``list-of-both-nodes``: a list whose ids the statement does not take deviates (PAR-2) in any case.
     """
-    honest = Dispatcher.foreign_killed
+    honest = Router.foreign_killed
     keepers = [
         name
         for name, each in ENVIRONMENTS.items()
-        if each.change_components(Components()).dispatcher.foreign_killed is not honest
+        if each.change_components(Components()).router.foreign_killed is not honest
     ]
     return [name for name in keepers if name != "list-of-both-nodes"]

@@ -1,4 +1,4 @@
-"""Defects of the reply: the session is killed, but the reply is not OK with 0 rows."""
+"""Defects of the reply: wrong, late or missing, though the session is killed."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -8,7 +8,8 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result, Rows
-from runner.simulator.sessions import Session
+from runner.simulator.sessions import LONGEST_PAUSE, Session
+from runner.simulator.sql.statements import KillSession
 from runner.simulator.wire import Column
 
 
@@ -51,3 +52,60 @@ class EndsWithAnError(KillSessionStatement):
 
     def reply(self) -> Result:
         raise errors.unexpected()
+
+
+LATE_REPLY_SECONDS = 30.0
+
+
+@breaks("IMP-10")
+class NeverAnswers(KillSessionStatement):
+    """The session is killed, but the statement never gets a reply."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is not session:
+            await session.wait(LONGEST_PAUSE)
+
+
+@breaks("IMP-10")
+class NeverAnswersForTransactions(KillSessionStatement):
+    """The statement never gets a reply if it killed a session with an open transaction."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        stuck = victim is not session and victim.transaction.open
+        await super().end(session, victim, statement)
+        if stuck:
+            await session.wait(LONGEST_PAUSE)
+
+
+@breaks("IMP-10")
+class NeverAnswersForRunningSessions(KillSessionStatement):
+    """The statement never gets a reply if it killed a session with a running statement."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        stuck = victim.waiting is not None
+        await super().end(session, victim, statement)
+        if stuck:
+            await session.wait(LONGEST_PAUSE)
+
+
+@breaks("IMP-10")
+class NeverAnswersRefusals(KillSessionStatement):
+    """A refused statement never gets a reply."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            await session.wait(LONGEST_PAUSE)
+            raise
+
+
+@breaks("IMP-10")
+class AnswersAfter30Seconds(KillSessionStatement):
+    """The session is killed at once, the reply is sent half a minute later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is not session:
+            await session.wait(LATE_REPLY_SECONDS)

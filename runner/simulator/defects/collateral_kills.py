@@ -1,11 +1,13 @@
-"""Defects with wrong victims: a session other than the named one is killed, too or instead."""
+"""Defects that affect other sessions than the named one: killed, interrupted or rolled back, too or instead."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
+from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
@@ -187,3 +189,70 @@ class TakesTheNearest(KillSessionStatement):
     def find(self, number: int) -> Session:
         lower = [session for session in self.registry if session.number <= number]
         return max(lower, key=lambda session: session.number) if lower else super().find(number)
+
+
+@breaks("IMP-10")
+class DropsEveryConnection(KillSessionStatement):
+    """The server closes all connections, including the sending one, as after a restart."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        for other in self.registry:
+            self.ending.kill(other)
+
+
+@breaks("IMP-10")
+class DropsTheAdministrator(KillSessionStatement):
+    """The administrator's connections are closed along with the named session."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user.administrator and other is not session:
+                self.ending.kill(other)
+
+
+@breaks("IMP-10")
+class DropsTheRunning(KillSessionStatement):
+    """Every session with a running statement is killed along with the named one."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.waiting is not None:
+                self.ending.kill(other)
+
+
+@breaks("IMP-10")
+class InterruptsTheUsersStatements(KillSessionStatement):
+    """Running statements in other sessions of the killed session's user fail; those sessions stay usable."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user:
+                other.interrupt(errors.query_killed())
+
+
+@breaks("IMP-10")
+class RollsBackTheUsersTransactions(KillSessionStatement):
+    """Open transactions in all sessions of the killed session's user are rolled back; those sessions stay usable."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user:
+                other.transaction.roll_back()
+
+
+@breaks("IMP-10")
+class DropsTheRefused(KillSessionStatement):
+    """A refused statement kills every other session of its user."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            for other in self.registry:
+                if other.user is session.user and other is not session:
+                    self.ending.kill(other)
+            raise

@@ -78,7 +78,7 @@ class _Crashes(Engine):
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.KillSession) and self.crashes(session, self._named(statement)):
-            self.instance.process.crash(self.seconds)
+            self.instance.crash_switch.crash(self.seconds)
             raise errors.SessionEndedError
         return await super().run(session, statement, depth)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost, ProxyGreetingIds, second_server
+from runner.simulator.environments.two_servers import Node, ProxyAsHost, ProxyGreetingIds, TwoServers, second_server
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream
@@ -21,7 +21,7 @@ SECOND_SERVER_EVERY = 5
 SECOND_SERVER_OFFSET = 1_000_000
 
 
-class LoadBalancer(Cluster):
+class LoadBalancer(TwoServers):
     """Connects clients to the two servers in turn."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:

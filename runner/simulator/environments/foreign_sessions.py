@@ -11,7 +11,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream
-from runner.simulator.router import Dispatcher
+from runner.simulator.router import Router
 from runner.simulator.sessions import Session
 
 FOREIGN_USER = "SHOP"
@@ -58,7 +58,7 @@ class ForeignSessions:
         return number
 
 
-class ForeignSessionsDispatcher(Dispatcher):
+class ForeignSessionsDispatcher(Router):
     """One server with foreign sessions; one more logs in before each client."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:

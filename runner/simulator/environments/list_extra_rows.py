@@ -1,4 +1,4 @@
-"""Process lists with rows other than those of clients' sessions."""
+"""CrashSwitch lists with rows other than those of clients' sessions."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.splitter import SplitConnection, Splitter
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, proxy_of
-from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
+from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session
@@ -63,7 +63,7 @@ class _Moving(ProxiedConnection):
         return client
 
 
-class _MovesClients(Cluster):
+class _MovesClients(TwoServers):
     _turn = 1
 
     def connect(self, stream: PacketStream) -> Connection:

@@ -25,7 +25,7 @@ class RestartsEveryFourSeconds(BackgroundTask):
     async def run(self) -> None:
         while True:
             await asyncio.sleep(RESTART_SECONDS)
-            self.instance.process.crash(OUTAGE_SECONDS)
+            self.instance.crash_switch.crash(OUTAGE_SECONDS)
 
 
 @environment
@@ -37,6 +37,6 @@ class CrashesAtTheFirstKill(Engine):
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.KillSession | sql.Kill) and not self.crashed:
             self.crashed = True
-            self.instance.process.crash(OUTAGE_SECONDS)
+            self.instance.crash_switch.crash(OUTAGE_SECONDS)
             raise errors.SessionEndedError
         return await super().run(session, statement, depth)

@@ -8,7 +8,7 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, proxy_of
-from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
+from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.handshake import Login
@@ -41,7 +41,7 @@ class _OneOfTwo(ProxiedConnection):
         return client
 
 
-class _ByUser(Cluster):
+class _ByUser(TwoServers):
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         self._proxy = proxy_of(instance)

@@ -15,7 +15,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.foreign_sessions import ForeignSessionsDispatcher
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, proxy_of
-from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
+from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.packet_stream import PacketStream
@@ -154,7 +154,7 @@ class Sharing(ForeignSessionsDispatcher):
         return self.client(self._proxy, self.engine, self._nodes, self._pool, stream)
 
 
-class _SharingTwoNodes(Cluster):
+class _SharingTwoNodes(TwoServers):
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
         super().__init__(instance, engine, connection)
         self._proxy = proxy_of(instance)

@@ -10,7 +10,7 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, first_words, proxy_of
-from runner.simulator.environments.two_servers import Cluster, Node, ProxyAsHost
+from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.handshake import Login
@@ -65,7 +65,7 @@ class SplitConnection(ProxiedConnection):
         await super()._run(session, text, binary=binary)
 
 
-class Splitter(Cluster):
+class Splitter(TwoServers):
     """Each client has a session on both servers."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:

@@ -14,7 +14,7 @@ from runner.simulator.environments.foreign_sessions import FOREIGN_USER, MAX_FOR
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.router import Dispatcher
+from runner.simulator.router import Router
 from runner.simulator.sessions import Session, SessionIds
 
 ADDRESS = "127.0.0.1"
@@ -30,7 +30,7 @@ class Node:
     engine: Engine
 
 
-class Cluster(Dispatcher):
+class TwoServers(Router):
     """Two servers with foreign sessions on both, whose ids are between those of the clients."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runner.simulator.accounts import Accounts
-from runner.simulator.crash import Process
+from runner.simulator.crash import CrashSwitch
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privileges import Privileges
@@ -32,4 +32,4 @@ class Instance:
     plain_kill: PlainKill
     kill_grammar: KillGrammar
     plain_kill_grammar: PlainKillGrammar
-    process: Process = field(default_factory=Process)
+    crash_switch: CrashSwitch = field(default_factory=CrashSwitch)

@@ -1,4 +1,4 @@
-"""Sessions with small servers whose behaviour a test defines."""
+"""SessionReferences with small servers whose behaviour a test defines."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ from tests.execution.case_bench import (
     somebody_else,
 )
 from tests.support.eventually import PATIENCE, eventually
+from tests.support.paths import ROOT
+from tests.support.suite_run import run_suite
 
 
 def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: Bench) -> None:
@@ -202,3 +204,17 @@ def test_a_server_that_ends_during_a_case_does_not_crash_the_runner(tmp_path: Pa
     (result,) = results
     assert result.verdict in {Verdict.DEVIATES, Verdict.INCONCLUSIVE}
     assert result.warnings  # what could not be cleared away
+
+
+@pytest.mark.parametrize("environment", ["no-roles", "no-roles-and-no-list-of-them"])
+def test_only_cases_with_roles_are_inconclusive_on_a_server_without_roles(environment: str, tmp_path: Path) -> None:
+    with simulator("--environment", environment) as dsn:
+        shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
+        run = run_suite(tmp_path / "record.json", "--requirement", "PUR-2", "--dsn", shown)
+    undecided = {row["case_id"] for row in run.results(verdict="inconclusive")}
+    with_roles = (ROOT / "cases" / "roles.yaml").read_text(encoding="utf-8").split("- id: ")[1:]
+    expected = {text.split()[0] for text in with_roles if "CREATE ROLE" in text and "requirement: PUR-2" in text}
+    assert undecided == expected
+    assert run.results(verdict="deviates") == []
+    assert all("CREATE ROLE" in row["reason"] for row in run.results(verdict="inconclusive"))
+    assert not any(row["warnings"] for row in run.results()), "no role is said to be left that never was"

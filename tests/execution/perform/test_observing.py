@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from runner.execution.case_result import Verdict
 from runner.language.model import Level
 from tests.execution.case_bench import KILL, Bench, simulator
 from tests.support.eventually import PATIENCE
+from tests.support.suite_run import run_suite
 
 
 def test_an_observation_is_repeated_and_counted(bench: Bench) -> None:
@@ -61,3 +64,27 @@ def test_an_observation_without_a_reply_is_recorded_as_such(bench: Bench) -> Non
     slow = dataclasses.replace(bench, limits=dataclasses.replace(bench.limits, statement=0.3))
     result = slow.run("steps:\n  - killer: ${sleep}\n    reply: observed\nobserve:\n  answered: {reply: rows}", "OBS-1")
     assert (result.verdict, result.observed) == (Verdict.OBSERVED, {"no reply within 0.3 s": 1})
+
+
+OTHERWISE = {
+    "": ("the privilege is missing", "it is executed", "the same ids"),
+    "prepared-with-the-privilege": ("it is executed", "it is executed", "the same ids"),
+    "takes-no-prepared-kill": (
+        "it can't be prepared, or another error",
+        "it can't be prepared, or another error",
+        "the same ids",
+    ),
+    "view-with-ids-of-its-own": ("the privilege is missing", "it is executed", "other ids, or not all of them"),
+    "no-view-of-sessions": ("the privilege is missing", "it is executed", "no such view"),
+}
+
+
+@pytest.mark.parametrize("variant", OTHERWISE)
+def test_statements_prepared_beforehand_and_the_view_of_sessions_are_recorded(variant: str, tmp_path: Path) -> None:
+    with simulator(*(["--variant", variant] if variant else [])) as dsn:
+        shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
+        options = ["--requirement", "OBS-6", "--requirement", "OBS-10", "--dsn", shown]
+        run = run_suite(tmp_path / "record.json", *options)
+    assert run.code == 0, run.screen
+    names = ("prepared-before-revoke", "prepared-before-grant", "ids-in-the-view-of-sessions")
+    assert tuple(next(iter(run.result(name)["observed"])) for name in names) == OTHERWISE[variant]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.execution.case_result import Ending
-from runner.reporting.ending_times import Durations, Ends, percentile
+from runner.reporting.ending_times import Durations, EndingTimes, percentile
 
 HUNDRED = [float(number) for number in range(1, 101)]
 PERCENTILES = [
@@ -41,4 +41,4 @@ def test_an_end_without_a_known_duration_is_left_out() -> None:
         Ending("victim", "closed", 0.5, 2.0),
         Ending("victim", "closed", None),
     ]
-    assert Ends.of(ends) == Ends(Durations(1, 0.5, 0.5, 0.5), Durations(2, 2.0, 4.0, 4.0))
+    assert EndingTimes.of(ends) == EndingTimes(Durations(1, 0.5, 0.5, 0.5), Durations(2, 2.0, 4.0, 4.0))

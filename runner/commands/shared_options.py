@@ -1,4 +1,4 @@
-"""The options of commands that connect to a target, and the target."""
+"""Options that several commands share: the folder of cases, the target."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from runner.commands.cases_option import add_cases_argument, suite_named
 from runner.database.administrator import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, load_profile
 from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.profile_check import check_profile
-from runner.language.suite import Suite
+from runner.language.case_folders import FOLDER_NAME, default_cases, resolved
+from runner.language.suite import Suite, suite_in
 
 
 class UnusableTargetError(Exception):
@@ -66,3 +67,34 @@ def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterat
         raise UnusableTargetError(f"the target {dsn.shown} can't be used: {error}") from error
     finally:
         target.close()
+
+
+def add_cases_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--cases``."""
+    parser.add_argument(
+        "--cases",
+        type=named_path,
+        action="append",
+        metavar="FOLDER",
+        help="a folder with a register and its cases; may be given several times (default: the folder cases here, or "
+        "else the cases that come with the suite)",
+    )
+
+
+def named_path(text: str) -> Path:
+    """The path of an argument; the suite's own folders, such as ``kill``, can be named in any directory."""
+    return Path(resolved(text))
+
+
+def suite_named(options: argparse.Namespace) -> Suite:
+    """The suite of ``--cases``; by default the folder ``cases`` here, or else the suite's own cases.
+
+    Raises:
+        SourceError: there are no cases, or the files can't be used, or not together.
+    """
+    return suite_in(options.cases or [folder_of_cases()])
+
+
+def folder_of_cases() -> Path:
+    """The default folder of cases; if there is none, the one that is missing here."""
+    return default_cases() or Path(FOLDER_NAME)

@@ -1,4 +1,4 @@
-"""Workers of pytest-xdist, and the checks of the option ``--accounts``."""
+"""The checks of the option ``--accounts``: a file that can be read, with enough accounts, without the DSN's user."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ from runner.execution.applicability import exempted
 from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, own_suite
-
-
-def planned_workers(config: pytest.Config) -> int:
-    """The number of processes that run cases: 2 with ``-n 2`` or ``--tx 2*popen``, 1 without workers."""
-    specs: list[str] = getattr(config.option, "tx", None) or []
-    return max(1, sum(int(head) if times else 1 for head, times, _ in (spec.partition("*") for spec in specs)))
 
 
 def read_prepared(path: str, suite: Suite) -> PreparedAccounts:
