@@ -14,7 +14,7 @@ def not_sent_by_guard(row: dict[str, Any]) -> bool:
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The cases of which two records have different verdicts, but for ids that were not_sent_by_guard in one of them."""
+    """The cases of which two records have different verdicts, except those that the guard rejected in one of them."""
     rows = [{row["name"]: row for row in record["results"]} for record in (one, other)]
     names = list(dict.fromkeys([*rows[0], *rows[1]]))
     pairs = {name: [each[name] for each in rows if name in each] for name in names}
