@@ -1,6 +1,6 @@
 """All session ids that a lenient server could read in a guarded statement.
 
-It is complete for statements that ``guarded_syntax.shape_problem`` accepts: their numbers are runs of digits,
+It is complete for statements that ``guarded_statements.shape_problem`` accepts: their numbers are runs of digits,
 some with a sign or a fraction, and the only thing that servers may join is what stands before and behind a comma
 without a blank.
 """
