@@ -17,7 +17,7 @@ from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionIds
 from runner.simulator.sql.statements import Commit, Delete, Insert, KillSession, Statement, Update
-from runner.simulator.tables import Row
+from runner.simulator.tables import Row, Transaction
 from runner.simulator.timers import call_later, call_when
 
 SOON_SECONDS = 0.02
@@ -104,6 +104,30 @@ class LeavesTheKeysOfInserts(SessionEnding):
         for row, values in inserted:
             if values is not None and row.table.key:
                 row.table.add_key(Row(row.table, committed=values), values)
+
+
+@breaks("IMP-5")
+class CommitsWhatIsBeforeASavepoint(SessionEnding):
+    """The killed session's changes before its first savepoint are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        if victim.savepoints:
+            victim.transaction.roll_back_to(min(victim.savepoints.values()))
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+class ReleasesTheFirstLockOnly(SessionEnding):
+    """Only the first row lock of the killed session is released; its changes are rolled back."""
+
+    def roll_back(self, victim: Session) -> None:
+        rows = [row for row, _ in victim.transaction.locked_rows()]
+        super().roll_back(victim)
+        for row in rows[1:]:
+            if row.committed is not None:
+                Transaction().lock(row)
 
 
 class _MarksChanges(Engine):
@@ -216,6 +240,16 @@ class TakesTheUsersPrivileges(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
         victim.user.system.pop(ALTER_SYSTEM, None)
+
+
+@breaks("IMP-7")
+class LastSessionTakesTheUsersPrivileges(KillSessionStatement):
+    """A user whose only session is killed loses the ALTER SYSTEM privilege."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if all(other.user is not victim.user for other in self.registry):
+            victim.user.system.pop(ALTER_SYSTEM, None)
 
 
 @breaks("IMP-7")

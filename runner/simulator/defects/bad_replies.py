@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
@@ -11,6 +14,9 @@ from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.sessions import LONGEST_PAUSE, Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.wire import Column
+
+LATE_REPLY_SECONDS = 30.0
+DURATION_SECONDS = 0.05
 
 
 @breaks("EXA-6")
@@ -52,9 +58,6 @@ class EndsWithAnError(KillSessionStatement):
 
     def reply(self) -> Result:
         raise errors.unexpected()
-
-
-LATE_REPLY_SECONDS = 30.0
 
 
 @breaks("IMP-10")
@@ -109,3 +112,22 @@ class AnswersAfter30Seconds(KillSessionStatement):
         await super().end(session, victim, statement)
         if victim is not session:
             await session.wait(LATE_REPLY_SECONDS)
+
+
+@breaks("IMP-10")
+class NeverAnswersMutualKills(KillSessionStatement):
+    """Two sessions that kill each other at the same moment wait for each other, and get no reply."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.victims: dict[Session, Session] = {}
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        self.victims[session] = victim
+        try:
+            await asyncio.sleep(DURATION_SECONDS)
+            if victim is not session and self.victims.get(victim) is session:
+                await session.wait(LONGEST_PAUSE)
+            await super().end(session, victim, statement)
+        finally:
+            self.victims.pop(session, None)

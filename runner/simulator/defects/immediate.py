@@ -11,9 +11,11 @@ from runner.simulator.sessions import Session
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
 from runner.simulator.sql.statements import KillSession
-from runner.simulator.timers import call_when
+from runner.simulator.tables import Transaction
+from runner.simulator.timers import call_later, call_when
 
 POLL_SECONDS = 0.05
+LATE_SECONDS = 30.0
 
 
 @breaks("SYN-3")
@@ -160,4 +162,26 @@ class StopsTheStatementWithImmediate(KillSessionStatement):
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not (statement.immediate and victim.interrupt(errors.query_killed())):
+            await super().end(session, victim, statement)
+
+
+@breaks("IMP-5")
+class LeavesTheLocksWithImmediate(KillSessionStatement):
+    """With IMMEDIATE the killed session's row locks are released half a minute later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not statement.immediate:
+            await super().end(session, victim, statement)
+            return
+        transaction, victim.transaction = victim.transaction, Transaction()
+        await super().end(session, victim, statement)
+        call_later(LATE_SECONDS, transaction.roll_back)
+
+
+@breaks("PUR-1")
+class SparesTransactionsWithImmediate(KillSessionStatement):
+    """With IMMEDIATE a session with an open transaction is not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (statement.immediate and victim.transaction.open):
             await super().end(session, victim, statement)

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
@@ -24,6 +25,9 @@ from runner.simulator.timers import call_later, call_when
 POLL_SECONDS = 0.05
 LONG_IDLE_SECONDS = 3.0
 JUST_SECONDS = 5.0
+_DURATION = 0.05  # seconds
+_MANY_STATEMENTS = 30
+_LONG_STATEMENT = 500  # characters
 
 
 def in_a_transaction(session: Session) -> bool:
@@ -244,6 +248,72 @@ class SparesPreparedStatements(_Spares):
 
     def is_spared(self, victim: Session) -> bool:
         return victim.prepared and victim.waiting is not None
+
+
+class _CountsStatements(Engine):
+    """Notes the lengths of the statements that each session has sent."""
+
+    lengths: ClassVar[dict[int, list[int]]] = {}
+
+    async def execute(self, session: Session, text: str) -> Result:
+        self.lengths.setdefault(session.number, []).append(len(text))
+        return await super().execute(session, text)
+
+
+class _SparesAfterManyStatements(_Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return len(_CountsStatements.lengths.get(victim.number, ())) > _MANY_STATEMENTS
+
+
+@breaks("PUR-1")
+def spares_sessions_after_many_statements(components: Components) -> Components:
+    """Sessions that have sent more than 30 statements are not killed."""
+    return components.with_overrides(_CountsStatements, _SparesAfterManyStatements)
+
+
+class _SparesAfterALongStatement(_Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return max(_CountsStatements.lengths.get(victim.number, (0,))) > _LONG_STATEMENT
+
+
+@breaks("PUR-1")
+def spares_sessions_after_a_long_statement(components: Components) -> Components:
+    """Sessions that have sent a statement of more than 500 characters are not killed."""
+    return components.with_overrides(_CountsStatements, _SparesAfterALongStatement)
+
+
+@breaks("PUR-1")
+class SparesWhoHasKilled(KillSessionStatement):
+    """Sessions that have killed another one are not killed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killers: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim is session or victim not in self.killers:
+            await super().end(session, victim, statement)
+        if victim is not session:
+            self.killers.add(session)
+
+
+@breaks("PUR-1")
+class SparesWhoIsKilling(KillSessionStatement):
+    """Sessions that are killing another one at the same moment are not killed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killing: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim is not session and victim in self.killing:
+            return
+        self.killing.add(session)
+        try:
+            await asyncio.sleep(_DURATION)
+            await super().end(session, victim, statement)
+        finally:
+            self.killing.discard(session)
 
 
 @breaks("PUR-1")
