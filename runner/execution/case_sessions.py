@@ -233,6 +233,7 @@ class CaseSessions:
                 session.client.begin_open(limit)
         for session in sessions:
             opened = session.required_client.open(limit) if quick else session.required_client.end_open(limit)
+            opened = self._retry_if_new(session, opened)
             _require(session, self._after_login(session, opened, since, setup=True))
         if sessions:
             self.target.facts.note_login_time((time.monotonic() - start) / (len(sessions) if quick else 1))
@@ -252,7 +253,13 @@ class CaseSessions:
                 self._note_id(session, setup=True)
 
     def connect(
-        self, session: CaseSession, *, login_name: str | None = None, setup: bool = False, has_claim: bool = False
+        self,
+        session: CaseSession,
+        *,
+        login_name: str | None = None,
+        setup: bool = False,
+        has_claim: bool = False,
+        claims_refusal: bool = False,
     ) -> Outcome:
         """Logs a session in, and finds its id in the process list if possible.
 
@@ -263,6 +270,7 @@ class CaseSessions:
             login_name: the user's name as sent in the login, if a step gives another spelling of it.
             setup: whether the login belongs to the setup of the case.
             has_claim: whether a step has a claim about the login; after a guarded statement, it is not retried then.
+            claims_refusal: whether the claim is that the login is refused; it is not retried then.
 
         Returns:
             The outcome of the login.
@@ -282,6 +290,9 @@ class CaseSessions:
         session.id, session.gone = None, False
         since = self.transcript.now_ms()
         opened = client.open(self.target.limits.connect, once=has_claim and self.sent_guarded)
+        if not claims_refusal:
+            opened = self._retry_if_new(session, opened, login_name)
+            client = session.required_client
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
             taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
@@ -290,6 +301,26 @@ class CaseSessions:
             session.id, session.no_id_reason = found.id, found.trouble
             self._note_id(session, setup=setup)
         return outcome
+
+    def _retry_if_new(self, session: CaseSession, opened: Outcome, login_name: str | None = None) -> Outcome:
+        """Repeats the refused login of a new user, and returns the last outcome.
+
+        A proxy, or another server of a cluster, may know a user only moments after CREATE USER. After a guarded
+        statement, which may be the cause, a login is not repeated.
+        """
+        poll = Poll(self.target.limits.retry)
+        while (
+            isinstance(opened, ServerError)
+            and not is_connection_limit(opened)
+            and session.account.exclusive
+            and session.account.is_new
+            and not self.sent_guarded
+            and poll.again()
+        ):
+            session.required_client.abandon()
+            session.client = Session(self._login(session, login_name))
+            opened = session.client.open(self.target.limits.connect)
+        return opened
 
     @property
     def _connected(self) -> int:

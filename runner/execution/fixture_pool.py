@@ -18,6 +18,7 @@ from runner.execution.case_result import InconclusiveError
 from runner.language.model import Case, Create, Send, SessionSpec, flat
 
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
+_NEW = 10.0  # seconds since the creation of a user in which some servers and proxies do not know it everywhere
 _LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
 _MOST_DAMAGED = 3  # cases that deviated because of users of earlier cases
 
@@ -32,6 +33,7 @@ class Account:
         administrator: whether it is the DSN's user, with the DSN's password.
         ids: the known ids of this process's sessions of the user.
         free_since: the time at which the last case with it ended (``time.monotonic``).
+        provided: the time at which its first case got it; its user is created then.
     """
 
     user: str
@@ -40,6 +42,12 @@ class Account:
     administrator: bool = False
     ids: set[str] = field(default_factory=set)
     free_since: float = -math.inf
+    provided: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its user is so new that a server or a proxy may not know it everywhere."""
+        return time.monotonic() - self.provided < _NEW
 
 
 @dataclass(eq=False)

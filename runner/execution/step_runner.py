@@ -443,7 +443,10 @@ class StepRunner:
         login_name = self._renderer.text(step.name) if step.name is not None else None
         self._liveness.forget_end(session)
         self._prepared.pop(session.name, None)
-        reply = self._sessions.connect(session, login_name=login_name, has_claim=bool(step.reply))
+        claims_refusal = bool(step.reply) and not self.matcher.fits(Ok(), step.reply)
+        reply = self._sessions.connect(
+            session, login_name=login_name, has_claim=bool(step.reply), claims_refusal=claims_refusal
+        )
         refused = self._sessions.refused_below_earlier_maximum(reply)
         self.judge.compare(
             step.session,

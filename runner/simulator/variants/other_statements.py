@@ -1,4 +1,4 @@
-"""Variants of statements other than the one under test: slow DDL, transient errors of DDL, no DBMS_LOCK."""
+"""Variants of statements other than the one under test: slow DDL, transient errors of DDL, users known later."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -13,9 +13,12 @@ from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.timers import call_later
 
 _DDL_SECONDS = 0.05
 """Seconds: about the time of a DDL statement in OceanBase."""
+
+_UNKNOWN_SECONDS = 0.5
 
 _EVERY = 3
 """Every third DDL statement gets an error."""
@@ -31,6 +34,19 @@ class SlowDefinitions(Engine):
         if isinstance(statement, sql.Definition):
             await session.wait(_DDL_SECONDS)
         return await super().run(session, statement, depth)
+
+
+@variant
+class KnowsNewUsersLater(Engine):
+    """A new user can log in half a second after CREATE USER, as through a proxy that caches the users."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.CreateUser):
+            user = self.instance.accounts.users[statement.name]
+            call_later(_UNKNOWN_SECONDS, setattr, user, "password_hash", user.password_hash)
+            user.lock()
+        return result
 
 
 @variant
