@@ -17,12 +17,13 @@ from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionIds
 from runner.simulator.sql.statements import Commit, Delete, Insert, KillSession, Statement, Update
-from runner.simulator.tables import Row, Transaction
+from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
 
 SOON_SECONDS = 0.02
 LATE_SECONDS = 10.0
 LOCKED_SECONDS = 60.0
+OVERWRITTEN_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
 
@@ -128,6 +129,36 @@ class ReleasesTheFirstLockOnly(SessionEnding):
         for row in rows[1:]:
             if row.committed is not None:
                 Transaction().lock(row)
+
+
+@breaks("IMP-5")
+class RollsBackLaterChangesToo(SessionEnding):
+    """A second after the kill, the rows get their old values again, also if others have changed them since."""
+
+    def roll_back(self, victim: Session) -> None:
+        old = [(row, row.committed) for row, _ in victim.transaction.locked_rows() if row.committed is not None]
+        super().roll_back(victim)
+        call_later(OVERWRITTEN_SECONDS, self.restore, old)
+
+    def restore(self, old: list[tuple[Row, Values | None]]) -> None:
+        for row, values in old:
+            if row.committed is not None:
+                row.committed = values
+
+
+@breaks("IMP-5")
+class CommitsTheChangesOfWaiters(SessionEnding):
+    """A session killed while it waits for a row lock gets the lock, changes the row, and commits."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.waits_for_lock:
+            call_when(lambda: victim.waiting is None, call_later, 0, self.end_with_commit, victim)
+        else:
+            super().kill(victim)
+
+    def end_with_commit(self, victim: Session) -> None:
+        victim.transaction.commit()
+        super().kill(victim)
 
 
 class _MarksChanges(Engine):
