@@ -343,13 +343,13 @@ class StepRunner:
             raise_if_moved(ready.session, self._sessions)
 
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
-        """Raises InconclusiveError if the target has closed a named session before the first guarded statement.
+        """Raises InconclusiveError if the target has closed the sender or a named session before the first guarded one.
 
         A case that only observes may close it itself, for example by DROP USER: that is one of its outcomes.
         """
         if self._sessions.sent_guarded or self._sessions.case.outcomes:
             return
-        for session in (self._sessions.by_name[name] for name in sorted(ready.named)):
+        for session in (self._sessions.by_name[name] for name in sorted(ready.named | {ready.session.name})):
             client = session.client
             if client is None or session.disconnected or client.check_connection() is None:
                 continue

@@ -32,6 +32,8 @@ DEVIATIONS = {
     "new-user-of-an-old-name": OWN_SESSION_ENDED,
     "privilege-is-each-users-own": OWN_SESSION_ENDED,
     "missing-privilege-is-reported[own-user]": OWN_SESSION_ENDED,
+    "any-form-reports-the-missing-privilege[own-user-plain]": OWN_SESSION_ENDED,
+    "refusal-of-any-form-tells-nothing-about-ids[own-user-plain]": OWN_SESSION_ENDED,
     "missing-privilege-is-reported[itself]": ITSELF_ENDED,
     "another-privilege-is-not-enough": OWN_SESSION_ENDED,
     "refusal-tells-nothing-about-ids[own-user-an-unknown-id]": OWN_SESSION_ENDED,
