@@ -1,4 +1,4 @@
-"""The result of a case: its verdict and evidence; and the rule for the exit code of a run."""
+"""The result of a case and the exceptions that lead to it, its known deviation, and the rule for the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a statement: with the values of this run, and with placeholders, to type it by hand."""
+"""The text of a statement before the profile respells it: with this run's values, and to type by hand."""
 
 from __future__ import annotations
 

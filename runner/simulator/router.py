@@ -1,4 +1,4 @@
-"""Chooses the server for each client's connection."""
+"""Connects each client to a server: by default to the only one; environments with several servers override it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects that take effect only with certain killing sessions, transactions, forms or named sessions."""
+"""Defects with certain killing users, named users, forms or transactions; side effects on the user's sessions."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

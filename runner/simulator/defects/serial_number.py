@@ -1,4 +1,4 @@
-"""Defects of serial#, which is reserved: any number is valid and has no effect."""
+"""Defects of the forms with and without serial#, and of its value, which is reserved and has no effect."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""CrashSwitch lists with rows other than those of clients' sessions."""
+"""Process lists with rows other than those of clients' sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SessionReferences with small servers whose behaviour a test defines."""
+"""Sessions with small servers whose behaviour a test defines."""
 
 from __future__ import annotations
 
