@@ -54,7 +54,7 @@ def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str
 def test_the_search_finds_cases_by_their_words_and_shows_their_number(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
     assert status(chromium) == f"All {ALL_CASES} cases shown."
-    chromium.find_element(By.ID, "q").send_keys("rolled-back UPDATE")
+    chromium.find_element(By.ID, "q").send_keys("rolled-back uncommitted UPDATE")
     assert eventually(lambda: 0 < shown(chromium, ".case") < 10)
     assert status(chromium) == f"{shown(chromium, '.case')} of {ALL_CASES} cases shown."
     assert ROLLED_BACK in chromium.find_element(By.ID, "h-cases").find_element(By.XPATH, "..").text
