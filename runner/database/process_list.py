@@ -9,6 +9,7 @@ from runner.database.outcome import Rows
 
 LAG = 2.0  # seconds by which a process list may lag
 _LONGEST = 20  # digits of a 64-bit number
+_ODPS_COLUMNS = {"trans_count", "svr_session_count"}
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,6 @@ def normal_id(text: str) -> str:
     text = text.strip()
     whole, dot, fraction = text.partition(".")
     return whole if dot and not fraction.strip("0") else text
-
-
-_ODPS_COLUMNS = {"trans_count", "svr_session_count"}
 
 
 def is_odps(shown: ProcessList) -> bool:

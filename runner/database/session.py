@@ -27,6 +27,8 @@ from runner.database.unrelated_errors import is_connection_limit
 
 _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed
+_NEW_USER_PAUSES = (0.2, 0.4, 0.8, 1.6)
+"""Seconds before each repetition of a new user's refused login: few, as a server may lock users after failed logins."""
 _MORE_LOGINS = 2  # after one that failed at its first statement
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
 _TURNED_AWAY = "08"  # the SQLSTATE class of connection errors, which don't depend on user and password
@@ -136,6 +138,24 @@ class Session:
                 break
             self.abandon()
             self.broken_off = outcome
+            outcome = self._opened(limit)
+        return outcome
+
+    def open_new_user(self, refused: Outcome, limit: float) -> Outcome:
+        """Repeats the refused login of a user that was created just now, and returns the last outcome.
+
+        A proxy, or another server of a cluster, may know a user only moments after CREATE USER.
+
+        Args:
+            refused: the outcome of the first login; if that is no refusal, it is returned.
+            limit: the seconds for each login.
+        """
+        outcome = refused
+        for pause in _NEW_USER_PAUSES:
+            if not isinstance(outcome, ServerError) or is_connection_limit(outcome):
+                break
+            time.sleep(pause)
+            self.abandon()
             outcome = self._opened(limit)
         return outcome
 

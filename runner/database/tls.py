@@ -10,6 +10,7 @@ from runner.database.dsn import DsnError, Tls
 
 _OTHER_NAME = {62, 64}  # OpenSSL's codes: the certificate is for another host name, or address
 _OUT_OF_DATE = {9, 10}
+_CHUNK = 65536
 
 
 @functools.cache  # one for all connections of a process: making one takes 25 ms where the system's authorities are read
@@ -90,11 +91,10 @@ def _reason(error: OSError) -> str:
     return str(reason).replace("_", " ").lower()
 
 
-_CHUNK = 65536
-
-
 class TlsBytes:
-    """The client's end of TLS on one connection.
+    """The client's end of TLS on one connection: bytes in, bytes out. The stream waits for data, as without TLS.
+
+    Python's own TLS sockets report a reset connection as a closed one, and the suite has to tell these apart.
 
     Attributes:
         failure: the error after which no more data can be read, or None.

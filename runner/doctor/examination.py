@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from runner.database.administrator import TargetError
-from runner.database.outcome import Outcome, Rows, ServerError, succeeded
+from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.passwords import without_passwords
 from runner.database.process_list import LAG, ProcessList
 from runner.database.session import Login, Session
@@ -139,13 +139,9 @@ class Examination:
         self._set_up(account, fixtures)
         self._check_administrator()
         login = self.target.login(account.user, account.password)
-        session, poll = Session(login), Poll(self.target.limits.retry)
-        outcome = session.open(self.target.limits.connect)
-        while isinstance(outcome, ServerError) and poll.again():  # a proxy may know a new user only moments later
-            session.abandon()
-            session = Session(login)
-            outcome = session.open(self.target.limits.connect)
+        session, limit = Session(login), self.target.limits.connect
         try:
+            outcome = session.open_new_user(session.open(limit), limit)
             if not succeeded(outcome):
                 self._note_missing(prerequisites.USERS, f"a newly created user can't log in: {outcome}", outcome)
                 return None

@@ -291,8 +291,7 @@ class CaseSessions:
         since = self.transcript.now_ms()
         opened = client.open(self.target.limits.connect, once=has_claim and self.sent_guarded)
         if not claims_refusal:
-            opened = self._retry_if_new(session, opened, login_name)
-            client = session.required_client
+            opened = self._retry_if_new(session, opened)
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
             taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
@@ -302,25 +301,11 @@ class CaseSessions:
             self._note_id(session, setup=setup)
         return outcome
 
-    def _retry_if_new(self, session: CaseSession, opened: Outcome, login_name: str | None = None) -> Outcome:
-        """Repeats the refused login of a new user, and returns the last outcome.
-
-        A proxy, or another server of a cluster, may know a user only moments after CREATE USER. After a guarded
-        statement, which may be the cause, a login is not repeated.
-        """
-        poll = Poll(self.target.limits.retry)
-        while (
-            isinstance(opened, ServerError)
-            and not is_connection_limit(opened)
-            and session.account.exclusive
-            and session.account.is_new
-            and not self.sent_guarded
-            and poll.again()
-        ):
-            session.required_client.abandon()
-            session.client = Session(self._login(session, login_name))
-            opened = session.client.open(self.target.limits.connect)
-        return opened
+    def _retry_if_new(self, session: CaseSession, opened: Outcome) -> Outcome:
+        """Repeats a refused login if the user is new and no guarded statement, which may be the cause, was sent."""
+        if self.sent_guarded or not (session.account.exclusive and session.account.is_new):
+            return opened
+        return session.required_client.open_new_user(opened, self.target.limits.connect)
 
     @property
     def _connected(self) -> int:

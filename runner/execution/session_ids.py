@@ -23,6 +23,11 @@ from runner.database.time_limits import Poll
 
 _MOST_UNLISTED = 10
 """The number of unlisted sessions after which no further id is waited for, and no guarded statement is sent."""
+_DISTANCE = 1000  # of a number that no session has from the ids of sessions: new sessions usually have the next ids
+_HIDDEN = range(0b11 << 30, 1 << 32)
+"""The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
+_HIDDEN_BIT = 1 << 30
+"""Without this bit, a hidden id is a number that the process list would show if it were an id."""
 
 
 @dataclass(frozen=True)
@@ -173,17 +178,6 @@ _LEAST_MARK = 10  # characters of the comment that have to be in INFO, if the se
 def _is_marked(row: Row, mark: str) -> bool:
     info = row.get("info") or ""
     return len(info) >= _LEAST_MARK and (info.startswith(mark) or mark.startswith(info))
-
-
-_DISTANCE = 1000
-
-
-_HIDDEN = range(0b11 << 30, 1 << 32)
-"""The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
-
-
-_HIDDEN_BIT = 1 << 30
-"""Without this bit, a hidden id is a number that the process list would show if it were an id."""
 
 
 def unused_id(start: int, process_list: ProcessList, own: Collection[str]) -> int:

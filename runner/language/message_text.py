@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_SHOWN_LENGTH = 300
+_SHOWN_LENGTH = 300  # characters
+_MOST_NAMES = 60
+"""The most known names that a hint lists."""
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -18,10 +20,6 @@ def shorten(text: str, length: int = _SHOWN_LENGTH) -> str:
     """The text as one line of at most ``length`` characters, with its control characters escaped."""
     line = printable(text)
     return line if len(line) <= length else line[: length - 1] + "…"
-
-
-_MOST_NAMES = 60
-"""The most known names that a hint lists."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from runner.language.message_text import did_you_mean
 from runner.language.template import substitute
 from runner.language.yaml_file import Document, KeyPath
 
+STRENGTHS = {"values": 1, "pairs": 2}
+"""The words of ``combine``, and the number of parameters whose combinations of values are covered."""
 _HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 """A hyphen between words of a label, which becomes a blank in a title."""
 
@@ -153,10 +155,6 @@ def _label(key: object) -> str:
 
 Combination = tuple[int, ...]
 """The position of a value for each parameter."""
-
-
-STRENGTHS = {"values": 1, "pairs": 2}
-"""The words of ``combine``, and the number of parameters whose combinations of values are covered."""
 
 
 def combinations(sizes: Sequence[int], combine: str | None) -> list[Combination]:

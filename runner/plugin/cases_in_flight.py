@@ -8,7 +8,8 @@ Cases on one server can affect each other, so a verdict that another case may ha
 
 - *deviates* and *inconclusive* in flight are confirmed: the case is run again alone, and that result counts. Where a
   deviation needs two runs, the run in flight is the first one. A deviation that does not recur in four runs alone makes
-  the case inconclusive: the server deviates at random, or because of the other cases.
+  the case inconclusive: the server deviates at random, or because of the other cases. The first three such deviations
+  with users of earlier cases are attributed to these users, and the result alone counts.
 - After the same text was confirmed three times and never refuted, it is not confirmed again: a server without a
   statement gives the same reply in a hundred cases. This does not apply to lost sessions, and to no case after a loss
   was refuted.

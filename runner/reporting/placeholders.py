@@ -30,6 +30,8 @@ _NO_ID = re.compile(
     re.VERBOSE,
 )
 """Numbers that are not ids, even if an id is equal to one of them."""
+_NAME = re.compile(r"\bKSC_\w+")
+_DURATION = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)? ?(?:ms|s|seconds?|milliseconds?)\b")
 
 
 def with_placeholders(result: CaseResult) -> CaseResult:
@@ -153,12 +155,6 @@ def _sent_numbers(event: Event) -> Iterator[tuple[int, str]]:
             end = match.end(index + 1)
         if inside:
             yield int(run[0]), shown + event.text[end : run.end()]
-
-
-_NAME = re.compile(r"\bKSC_\w+")
-
-
-_DURATION = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)? ?(?:ms|s|seconds?|milliseconds?)\b")
 
 
 def without_times(text: str) -> str:

@@ -98,6 +98,7 @@ def test_the_remaining_cases_are_decided_after_a_restart_of_the_server(tmp_path:
     assert run.results(verdict="deviates") == []
     undecided = run.results(verdict="inconclusive")
     assert 1 <= len(undecided) <= DEFAULT_IN_FLIGHT, undecided  # those that lost their sessions to the restart
+    assert not any("reuses ids at once" in row["reason"] for row in undecided)  # it numbers its sessions anew
     reason = undecided[0]["reason"]  # which of them: how far the case was when the server went away
     repeated = ("not when the case was repeated", "not again when the case was repeated")
     accepted = (*repeated, "is unusable since", "the server closes connections without")

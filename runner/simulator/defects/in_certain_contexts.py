@@ -11,7 +11,7 @@ from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.states_of_sessions import _WithoutLocks
+from runner.simulator.defects.states_of_sessions import WithoutLocks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
@@ -114,7 +114,7 @@ class _LetsWaitersGoOnWithoutLocks(Engine):
             _FreesWaiters.freed.discard(session)
             if kept := session.transaction.locked_rows():
                 session.transaction.roll_back()
-                session.transaction = _WithoutLocks(kept)
+                session.transaction = WithoutLocks(kept)
         return result
 
 

@@ -1,0 +1,179 @@
+"""Defects that depend on what a session has done before: statements, idling, kills, or that its client has left."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, ClassVar
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.defects.states_of_sessions import Spares
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import LONGEST_PAUSE, Registry, Session
+from runner.simulator.sql import statements as sql
+
+LONG_IDLE_SECONDS = 3.0
+_DURATION = 0.05  # seconds
+_MANY_STATEMENTS = 30
+_LONG_STATEMENT = 500  # characters
+
+
+class _CountsStatements(Engine):
+    """Notes the lengths of the statements that each session has sent."""
+
+    lengths: ClassVar[dict[int, list[int]]] = {}
+
+    async def execute(self, session: Session, text: str) -> Result:
+        self.lengths.setdefault(session.number, []).append(len(text))
+        return await super().execute(session, text)
+
+
+class _SparesAfterManyStatements(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return len(_CountsStatements.lengths.get(victim.number, ())) > _MANY_STATEMENTS
+
+
+@breaks("PUR-1")
+def spares_sessions_after_many_statements(components: Components) -> Components:
+    """Sessions that have sent more than 30 statements are not killed."""
+    return components.with_overrides(_CountsStatements, _SparesAfterManyStatements)
+
+
+class _SparesAfterALongStatement(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return max(_CountsStatements.lengths.get(victim.number, (0,))) > _LONG_STATEMENT
+
+
+@breaks("PUR-1")
+def spares_sessions_after_a_long_statement(components: Components) -> Components:
+    """Sessions that have sent a statement of more than 500 characters are not killed."""
+    return components.with_overrides(_CountsStatements, _SparesAfterALongStatement)
+
+
+@breaks("PUR-1")
+class SparesWhoHasKilled(KillSessionStatement):
+    """Sessions that have killed another one are not killed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killers: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim is session or victim not in self.killers:
+            await super().end(session, victim, statement)
+        if victim is not session:
+            self.killers.add(session)
+
+
+@breaks("PUR-1")
+class SparesWhoIsKilling(KillSessionStatement):
+    """Sessions that are killing another one at the same moment are not killed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killing: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim is not session and victim in self.killing:
+            return
+        self.killing.add(session)
+        try:
+            await asyncio.sleep(_DURATION)
+            await super().end(session, victim, statement)
+        finally:
+            self.killing.discard(session)
+
+
+class _RemembersDisconnected(SessionEnding):
+    """Remembers the sessions of disconnected clients."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.left: dict[int, Session] = {}
+
+    def client_disconnected(self, session: Session) -> None:
+        if not session.ended:
+            self.left[session.number] = session
+        super().client_disconnected(session)
+
+
+@breaks("PUR-1")
+class KeepsTheRowsOfWhoLeft(SessionEnding):
+    """The row of a session stays permanently after its client disconnected; the statement only replies OK."""
+
+    def client_disconnected(self, session: Session) -> None:
+        if session.user.administrator or session.ended:
+            super().client_disconnected(session)
+            return
+        session.ended = True
+        session.transaction.roll_back()
+        session.interrupt(errors.SessionEndedError())
+
+    def kill(self, victim: Session) -> None:
+        if not victim.ended:
+            super().kill(victim)
+
+
+@breaks("IMP-5")
+class KeepsTheLocksOfWhoLeft(SessionEnding):
+    """The row locks of a session whose client disconnected in a transaction are not released."""
+
+    def client_disconnected(self, session: Session) -> None:
+        if not session.ended:
+            session.ended = True
+            self.registry.remove(session)
+            session.interrupt(errors.SessionEndedError())
+
+
+@breaks("IMP-10")
+def drops_everybody_for_who_left(components: Components) -> Components:
+    """If the client of the named session has just disconnected, the statement closes all connections, as in a crash."""
+    return components.with_overrides(_RemembersDisconnected, _DropsEverybodyForWhoLeft)
+
+
+class _DropsEverybodyForWhoLeft(KillSessionStatement):
+    def find(self, number: int) -> Session:
+        if isinstance(self.ending, _RemembersDisconnected) and number in self.ending.left:
+            for other in self.registry:
+                self.ending.kill(other)
+        return super().find(number)
+
+
+@breaks("IMP-10")
+def never_answers_for_who_left(components: Components) -> Components:
+    """If the client of the named session has just disconnected, the statement never gets a reply."""
+    return components.with_overrides(_RemembersDisconnected, _NeverAnswersForWhoLeft)
+
+
+class _NeverAnswersForWhoLeft(KillSessionStatement):
+    async def run(self, session: Session, statement: sql.KillSession) -> Result:
+        if isinstance(self.ending, _RemembersDisconnected) and self.read_id(statement) in self.ending.left:
+            await session.wait(LONGEST_PAUSE)
+        return await super().run(session, statement)
+
+
+@breaks("PUR-1")
+class SparesWhoIsIdleForLong(SessionEnding):
+    """A session that has been idle for three seconds is not killed, as if an idle thread had forgotten it."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.statement is not None or time.monotonic() - victim.since < LONG_IDLE_SECONDS:
+            super().kill(victim)
+
+
+@breaks("PUR-1")
+class SparesWhoHasPrepared(SessionEnding):
+    """An idle session that has a prepared statement is not killed, as if a connection pool had pinned it."""
+
+    def kill(self, victim: Session) -> None:
+        pinned = isinstance(victim.connection, Connection) and victim.connection.has_prepared
+        if victim.statement is not None or not pinned:
+            super().kill(victim)
