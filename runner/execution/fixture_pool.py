@@ -20,7 +20,7 @@ from runner.language.model import Case, Create, Send, SessionSpec, flat
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
 _NEW = 10.0  # seconds since the creation of a user in which some servers and proxies do not know it everywhere
 _LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
-_MOST_DAMAGED = 3  # cases that deviated because of users of earlier cases
+_MOST_CHANGED = 3  # cases that deviated because of users of earlier cases
 
 
 @dataclass(eq=False)
@@ -89,14 +89,14 @@ class FixturePool:
         self._tables: list[Table] = []
         self._ignored_rows: set[str] = set()
         """Ids of rows that stayed for the settle time: later cases don't wait for them again."""
-        self._same_again = self._damaged = 0
+        self._same_again = self._changed = 0
         self.prepared = prepared is not None
         self.administrator = prepared is not None and prepared.administrator
 
     @property
     def reuse_allowed(self) -> bool:
         """Whether users and tables of earlier cases are lent."""
-        return not self.prepared and self._same_again < _USELESS_REPEATS and self._damaged < _MOST_DAMAGED
+        return not self.prepared and self._same_again < _USELESS_REPEATS and self._changed < _MOST_CHANGED
 
     def lend(
         self, spec: SessionSpec, process_list: ProcessList, read_at: float, case_users: Collection[str] | None = None
@@ -213,7 +213,7 @@ class FixturePool:
 
     def note_changed_users(self) -> None:
         """Notes that a case deviated with users of earlier cases, and not with new ones."""
-        self._damaged += 1
+        self._changed += 1
 
     def take_all(self) -> tuple[list[Account], list[Table]]:
         """Takes all users and tables that cases have created, for the caller to remove."""

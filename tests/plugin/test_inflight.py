@@ -21,7 +21,7 @@ from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
 from tests.support.servers.mariadb import start_mariadb
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.suite_run import LIMIT, environment, pytest_command, run_pytest
+from tests.support.suite_run import LIMIT, SuiteRun, environment, pytest_command, run_pytest
 
 KILL = "ALTER SYSTEM KILL SESSION '${victim.id}'"
 ENDS = f"steps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
@@ -46,6 +46,16 @@ def write_cases(folder: Path, **bodies: str) -> None:
         lines = "".join(f"    {line}\n" for line in body.splitlines())
         cases += f"  - id: {name.replace('_', '-')}\n    requirement: SYN-2\n    title: something holds\n{lines}"
     (folder / "cases" / "a.yaml").write_text(f"format: 1\nsessions: {SESSIONS}\ncases:\n{cases}", encoding="utf-8")
+
+
+def run_with_defect(folder: Path, defect: str, *options: str) -> tuple[SuiteRun, Path]:
+    """Runs the folder's cases on a simulator with a defect; returns the run and the file of its record."""
+    simulator, record = SimulatorProcess("--defect", defect), folder / "record.json"
+    try:
+        arguments = (*arguments_of(folder), *OPTIONS, *options, "--dsn", simulator.dsn, "--record", str(record))
+        return run_pytest(*arguments), record
+    finally:
+        simulator.stop()
 
 
 @pytest.fixture
@@ -127,16 +137,11 @@ def test_no_other_case_runs_beside_one_that_runs_alone(tmp_path: Path, simulator
 
 
 def test_only_the_case_that_crashes_the_server_deviates(tmp_path: Path) -> None:
-    simulator = SimulatorProcess("--defect", "crashes-at-a-kill-of-the-own-session")
     own_end = (
         "steps:\n  - victim: ALTER SYSTEM KILL SESSION '${victim.id}'\n    reply: [ok, interrupted, connection-lost]"
     )
     write_cases(tmp_path, first=f"{ENDS}\nwatch: 1", crash=f"{own_end}\nends: [victim]", other=f"{ENDS}\nwatch: 1")
-    record = tmp_path / "record.json"
-    try:
-        done = run_pytest(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.dsn, "--record", str(record))
-    finally:
-        simulator.stop()
+    done, record = run_with_defect(tmp_path, "crashes-at-a-kill-of-the-own-session")
     assert done.code == 1, done.screen
     assert verdicts(record) == {
         "first": "conforms",
@@ -148,16 +153,9 @@ def test_only_the_case_that_crashes_the_server_deviates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("defect", ["ends-the-next", "ends-everyone"])
 def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: Path, defect: str) -> None:
-    simulator = SimulatorProcess("--defect", defect)
     harmless = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows\nwatch: 2"
     write_cases(tmp_path, harmless=harmless, harmful=ENDS, other=harmless)
-    record = tmp_path / "record.json"
-    try:
-        done = run_pytest(
-            *arguments_of(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record)
-        )
-    finally:
-        simulator.stop()
+    done, record = run_with_defect(tmp_path, defect, "--settle", "1")
     assert done.code == 1, done.screen
     found = verdicts(record)
     assert found["harmful"] == found["z-last"] == "deviates", done.screen
@@ -166,17 +164,10 @@ def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: P
 
 def test_a_deviation_among_other_cases_that_does_not_recur_alone_is_inconclusive(tmp_path: Path) -> None:
     """The twentieth of 21 kills does nothing; the kills of the repetitions are the next twelve."""
-    simulator = SimulatorProcess("--defect", "every-twentieth-kill-does-nothing")
     kill = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victims.id}'\n    reply: ok\nends: [victims]\nwatch: 2"
     several = "sessions: {killer: {grants: [ALTER SYSTEM]}, victims: {user: killer, count: 3}}"
     write_case(tmp_path, f"{several}\n{kill}\nparameters: {{who: [a, b, c, d, e, f, g]}}\nnote: ${{who}}")
-    record = tmp_path / "record.json"
-    try:
-        done = run_pytest(
-            *arguments_of(tmp_path), *OPTIONS, "--settle", "1", "--dsn", simulator.dsn, "--record", str(record)
-        )
-    finally:
-        simulator.stop()
+    done, record = run_with_defect(tmp_path, "every-twentieth-kill-does-nothing", "--settle", "1")
     assert done.code == 1, done.screen
     assert sorted(verdicts(record).values()) == ["conforms"] * 6 + ["inconclusive"], done.screen
     (reason,) = (row["reason"] for row in results(record) if row["verdict"] == "inconclusive")

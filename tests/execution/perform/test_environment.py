@@ -179,6 +179,18 @@ def test_a_table_that_cannot_be_dropped_at_first_is_dropped_later(tmp_path: Path
         assert own_tables() == ()
 
 
+@pytest.mark.parametrize("closed", ["killer", "victim"])
+def test_a_session_that_the_server_closed_before_the_first_statement_under_test_decides_nothing(
+    tmp_path: Path, closed: str
+) -> None:
+    body = f"steps:\n  - sys: DROP USER ${{{closed}.user}} CASCADE\n  - killer: {KILL}\n    reply: ok\nends: [victim]"
+    sessions = "{sys: {user: administrator}, killer: {grants: [ALTER SYSTEM]}, victim: {}}"
+    with simulator("--variant", "drop-user-ends-its-sessions") as dsn:
+        result = Bench(tmp_path, dsn).run(body, sessions=sessions)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert f"the target closed {closed} (" in result.reason
+
+
 def test_an_unreachable_server_makes_a_case_inconclusive(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
