@@ -450,6 +450,15 @@ class CaseSessions:
         rows = [] if process_list is None or session.id is None else process_list.with_id(session.id)
         return rows[0].activity if rows else None
 
+    def closed_by_target(self) -> list[str]:
+        """The names of the sessions that the target has closed, and the administrator's; sends nothing."""
+        closed = [
+            session.name
+            for session in self.by_name.values()
+            if session.client is not None and not session.disconnected and session.client.check_connection() is not None
+        ]
+        return [*closed, *([ADMINISTRATOR] if self.administrator_lost() else [])]
+
     def administrator_lost(self) -> bool:
         """Whether the server has closed the administrator's session since the case was prepared."""
         return self.target.administrator.losses > self._replacements

@@ -1,8 +1,7 @@
 """Measures the idle timeout of a target with control sessions, which no statement names.
 
 An idle timeout of the server or of a proxy, and not the statement under test, may have closed a session that was idle
-for long. To find out, a control session is left idle for as long. No variable of the server is read. Whether sessions
-are closed in spite of statements is found out with a control session that is kept active.
+for long. To find out, a control session is left idle for as long. No variable of the server is read.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from runner.database.administrator import TargetError
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
 from runner.database.target import Target
-from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
+from runner.database.time_limits import Poll
 
-_SHORTEST_WATCH = 5.0  # seconds for which an active control session is watched at least
-_WATCH_FACTOR = 2  # it is watched for so many times the duration of a case that lost a session
 _AT_LEAST = 2.0  # seconds of the first measurement, so that slightly longer times need no further one
 _PAUSE = 0.1  # seconds between the calls of ``meanwhile``, while another thread measures
 _MARGIN = 1.2  # times the idle time of the closed session
@@ -99,18 +96,3 @@ class IdleTimeout:
                 return session
             session.abandon()
         raise TargetError(f"the session for the comparison with idle sessions could not connect: {outcome}", outcome)
-
-
-def loses_active_session(target: Target, seconds: float) -> bool:
-    """Watches a control session that is kept active, for twice ``seconds``, at least 5; returns whether it was lost."""
-    session = Session(target.administrator.login)
-    try:
-        poll = Poll(max(_SHORTEST_WATCH, seconds * _WATCH_FACTOR))
-        lost = not succeeded(session.open(target.limits.connect))
-        while not lost and poll.again():
-            if session.idle > KEEP_ACTIVE_AFTER:
-                session.execute(target.probe, target.administrator.short_limit)
-            lost = session.check_connection() is not None
-        return lost
-    finally:
-        session.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Sequence
@@ -50,6 +51,10 @@ _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client th
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
+
+
+class _GuardedReachedError(Exception):
+    """The next statement is a guarded one, and none may be sent."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class StepRunner:
         """The last statement that each session has sent."""
         self._prepared: dict[str, _ReadyStatement] = {}
         """The last prepared statement of each session."""
+        self._sends_guarded = True
         tested = any(True for _ in statements_under_test(sessions.case, vocabulary))
         self.judge = ReplyJudge(sessions, self.matcher, before_test=tested)
 
@@ -128,6 +134,12 @@ class StepRunner:
             else:
                 for step in group:
                     self._run_step(step)
+
+    def run_until_guarded(self, steps: Sequence[Step]) -> None:
+        """Runs steps in order up to the first guarded statement, which is not sent; raises like ``run``."""
+        self._sends_guarded = False
+        with contextlib.suppress(_GuardedReachedError):
+            self.run(steps)
 
     def _run_step(self, step: Step) -> None:  # noqa: C901 - a case for each kind of step
         self._sessions.raise_if_run_ends()
@@ -316,6 +328,8 @@ class StepRunner:
             # Withheld by its spelling; cases with other withheld statements are not run.
             raise InconclusiveError(f"{text} is not sent: {because}")
         guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
+        if guarded and not self._sends_guarded:
+            raise _GuardedReachedError
         under_test = guarded or self._sessions.case.requirement.is_about(rendered.text)
         ready = _ReadyStatement(
             session,

@@ -1,0 +1,214 @@
+"""One run of a case: setup, steps, end states, verdict, cleanup."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from runner.database.administrator import TargetError
+from runner.database.passwords import without_passwords
+from runner.database.target import Target
+from runner.database.time_limits import Poll
+from runner.database.unrelated_errors import refused_by_connection_limit
+from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.case_result import CaseResult, DeviationError, InconclusiveError, NotApplicableError, Verdict
+from runner.execution.case_sessions import CaseSessions
+from runner.execution.control_runs import ControlRuns
+from runner.execution.fixture_pool import FixturePool
+from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.liveness import Liveness
+from runner.execution.observed_outcome import OutcomeFinder
+from runner.execution.outage import Outage
+from runner.execution.step_runner import StepRunner
+from runner.execution.transcript import Transcript
+from runner.language.model import Case
+
+_RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
+
+
+@dataclass
+class SharedState:
+    """The state that the case runners of all threads share.
+
+    Attributes:
+        timeouts, idle_timeout, outage, pool: what was measured and created so far.
+        controls: the control runs so far.
+        crashes: whether it is confirmed that a statement under test makes the target crash.
+    """
+
+    timeouts: AdaptiveTimeouts
+    idle_timeout: IdleTimeout
+    outage: Outage
+    pool: FixturePool
+    controls: ControlRuns = field(default_factory=ControlRuns)
+    crashes: bool = False
+
+    @classmethod
+    def new(cls, target: Target, pool: FixturePool | None) -> SharedState:
+        """The state before the first case."""
+        return cls(AdaptiveTimeouts(target.limits), IdleTimeout(target), Outage(target.limits), pool or FixturePool())
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of one run of a case.
+
+    Attributes:
+        result: the result.
+        no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        right_after_statement: whether it deviated within a second after a guarded statement.
+        seconds: the time from the start of the run to its result.
+        lost: whether a session was lost that has to stay usable.
+        full: whether the server accepted no more connections.
+        reused: whether it used users or a table of earlier cases.
+        broken_off: whether a session was lost during its login.
+    """
+
+    result: CaseResult
+    no_reply_or_lost: bool
+    right_after_statement: bool
+    seconds: float
+    lost: bool
+    full: bool
+    reused: bool
+    broken_off: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether it deviates or is inconclusive."""
+        return self.result.failed
+
+
+class CaseRun:
+    """One run of one case."""
+
+    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool) -> None:
+        self._case = case
+        self._transcript = Transcript()
+        self.sessions = CaseSessions(case, target, self._transcript, shared.pool, fresh=fresh)
+        self._liveness = Liveness(self.sessions, shared.timeouts, shared.idle_timeout)
+        self._step_runner = StepRunner(self.sessions, self._liveness, shared.timeouts, case.vocabulary)
+        self._observer = OutcomeFinder(self.sessions, self._liveness, shared.timeouts, self._step_runner.matcher)
+
+    def run(self) -> RunResult:
+        """Runs the case, determines its verdict, and cleans up in any case."""
+        result, start = blank_result(self._case), time.monotonic()
+        no_reply_or_lost = right_after_statement = lost = full = False
+        try:
+            self.sessions.raise_if_run_ends()
+            self.sessions.set_up()
+            result = self._judge(result)
+        except DeviationError as error:
+            no_reply_or_lost = error.no_reply_or_lost
+            right_after_statement = self.sessions.sent_guarded and self._liveness.elapsed < _RIGHT_AFTER
+            result = replace(
+                result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
+            )
+        except (InconclusiveError, TargetError) as error:
+            full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
+        except NotApplicableError as error:
+            result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - an error in the suite must not lose the case
+            result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
+        finally:
+            seconds = time.monotonic() - start
+            lost = self._liveness.lost_session()
+            left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
+        result = replace(
+            result,
+            reason=without_passwords(result.reason),
+            expected=without_passwords(result.expected),
+            actual=without_passwords(result.actual),
+            endings=tuple(self._liveness.endings.values()),
+            transcript=tuple(self._transcript.events),
+            warnings=tuple(map(without_passwords, left)),
+            identifiers=self.sessions.identifiers(),
+            respelled=dict(self._step_runner.respelled),
+        )
+        full |= self.sessions.full
+        return RunResult(
+            result,
+            no_reply_or_lost=no_reply_or_lost,
+            right_after_statement=right_after_statement,
+            seconds=seconds,
+            lost=lost,
+            full=full,
+            reused=self.sessions.fixtures.reused,
+            broken_off=self.sessions.broken_off,
+        )
+
+    def loses_sessions_without_statement(self, seconds: float) -> bool:
+        """Runs the steps before the first guarded statement, and watches the sessions: a control run.
+
+        Args:
+            seconds: the time to watch, besides that of the steps.
+
+        Returns:
+            Whether the target closed one of the sessions, or the administrator's.
+        """
+        try:
+            self.sessions.set_up()
+            self._step_runner.run_until_guarded(self._case.steps)
+            poll = Poll(seconds)
+            while not self.sessions.closed_by_target() and poll.again():
+                self._liveness.keep_active()
+        except (DeviationError, InconclusiveError, NotApplicableError, TargetError):
+            pass  # a step may fail because of a lost session; other failures are no answer
+        finally:
+            lost = self.sessions.broken_off or bool(self.sessions.closed_by_target())
+            self.sessions.clean_up(keep=False)
+        return lost
+
+    def _judge(self, blank: CaseResult) -> CaseResult:
+        try:
+            self._step_runner.run(self._case.steps)
+            if self._case.outcomes:
+                outcome = self._observer.outcome(self._step_runner.judge.observed)
+                return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
+            self._liveness.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
+        except DeviationError as error:
+            self._add_losses(error)
+            raise
+        except (InconclusiveError, TargetError):
+            # Sessions that the statement under test has killed may be the reason why the case was broken off.
+            if self.sessions.sent_guarded:
+                self._liveness.check_survivors(self._case.may_end, watch=False)
+            raise
+        self._liveness.check_survivors(self._case.ends, watch=not self._case.ends)
+        return replace(blank, verdict=Verdict.CONFORMS)
+
+    def _add_losses(self, error: DeviationError) -> None:
+        """Raises a deviation again with the sessions that were lost besides; returns if there are none.
+
+        Raises:
+            DeviationError: the deviation with the lost sessions, if there are any.
+            InconclusiveError: a session was lost before the statement under test.
+        """
+        try:
+            self._liveness.check_survivors(self._case.may_end, watch=False)
+        except DeviationError as loss:
+            if loss.actual not in error.actual:
+                worse_first = (loss, error) if loss.safety and not error.safety else (error, loss)
+                raise DeviationError(
+                    f"{error.expected}; {loss.expected}",
+                    "; ".join(each.actual for each in worse_first),
+                    safety=error.safety or loss.safety,
+                    no_reply_or_lost=True,
+                ) from error
+        except InconclusiveError:
+            if not self.sessions.sent_guarded:
+                raise  # a session was lost before the statement under test, whose reply can't be judged then
+
+
+def blank_result(case: Case) -> CaseResult:
+    """The result of a case that was not run."""
+    return CaseResult(
+        name=case.name,
+        case_id=case.id,
+        requirement=case.requirement.id,
+        level=case.requirement.level,
+        title=case.title,
+        place=f"{case.place.shown_path}:{case.place.line}",
+        verdict=Verdict.INCONCLUSIVE,
+    )

@@ -1,0 +1,55 @@
+"""Control runs: whether sessions of a case are also lost without its guarded statement, for example to another client.
+
+A control run runs the steps of the case before that statement, and then watches the sessions. Losses that happen at
+random are found by watching for some seconds, once a minute; losses that depend on the state of the sessions, such as a
+limit for idle transactions, only with the steps of the same case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_LONG = 5.0  # seconds that find sessions lost at random
+_LONG_EVERY = 60.0  # seconds after which such a control is repeated
+_SHORT = 1.0  # seconds of the others, at least
+_FACTOR = 2  # a control is this many times as long as the run that lost a session
+_ENOUGH = 10  # control runs without a loss, after which only longer ones are made
+
+
+@dataclass
+class ControlRuns:
+    """The control runs of a process.
+
+    Attributes:
+        without_loss: the number of control runs in which no session was lost.
+        longest: the seconds of the longest of them.
+        long_at: the time of the last long one (``time.monotonic``); None if there was none.
+    """
+
+    without_loss: int = 0
+    longest: float = 0.0
+    long_at: float | None = None
+
+    def lose_sessions(self, run_seconds: float, control: Callable[[float], bool]) -> bool:
+        """Whether sessions are also lost without the guarded statement, in two control runs.
+
+        A server may end sessions some time after the statement of an earlier run: that explains one of them.
+
+        Args:
+            run_seconds: the duration of the run that lost a session.
+            control: makes a control run of so many seconds; returns whether a session was lost.
+        """
+        seconds = max(_SHORT, _FACTOR * run_seconds)
+        is_due = self.long_at is None or time.monotonic() - self.long_at > _LONG_EVERY
+        if not is_due and self.without_loss >= _ENOUGH and seconds <= self.longest:
+            return False
+        seconds = max(seconds, _LONG) if is_due else seconds
+        if control(seconds) and control(max(seconds, _LONG)):
+            return True
+        self.without_loss += 1
+        self.longest = max(self.longest, seconds)
+        if is_due:
+            self.long_at = time.monotonic()
+        return False
