@@ -15,7 +15,8 @@ _LONG = 5.0  # seconds that find sessions lost at random
 _LONG_EVERY = 60.0  # seconds after which such a control is repeated
 _SHORT = 1.0  # seconds of the others, at least
 _FACTOR = 2  # a control is this many times as long as the run that lost a session
-_ENOUGH = 10  # control runs without a loss, after which only longer ones are made
+_ENOUGH = 3  # control runs without a loss, after which a quick loss needs none of its own
+_QUICK = 0.5  # seconds: limits for states of sessions are longer
 
 
 @dataclass
@@ -24,12 +25,10 @@ class ControlRuns:
 
     Attributes:
         without_loss: the number of control runs in which no session was lost.
-        longest: the seconds of the longest of them.
         long_at: the time of the last long one (``time.monotonic``); None if there was none.
     """
 
     without_loss: int = 0
-    longest: float = 0.0
     long_at: float | None = None
 
     def lose_sessions(self, run_seconds: float, control: Callable[[float], bool]) -> bool:
@@ -43,13 +42,12 @@ class ControlRuns:
         """
         seconds = max(_SHORT, _FACTOR * run_seconds)
         is_due = self.long_at is None or time.monotonic() - self.long_at > _LONG_EVERY
-        if not is_due and self.without_loss >= _ENOUGH and seconds <= self.longest:
+        if not is_due and self.without_loss >= _ENOUGH and run_seconds < _QUICK:
             return False
         seconds = max(seconds, _LONG) if is_due else seconds
         if control(seconds) and control(max(seconds, _LONG)):
             return True
         self.without_loss += 1
-        self.longest = max(self.longest, seconds)
         if is_due:
             self.long_at = time.monotonic()
         return False
