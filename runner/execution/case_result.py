@@ -76,14 +76,24 @@ class DeviationError(Exception):
         actual: the text of the result.
         safety: whether an unrelated session was lost, which fails the run at every level.
         no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
+        reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
     """
 
-    def __init__(self, expected: str, actual: str, *, safety: bool = False, no_reply_or_lost: bool = False) -> None:
+    def __init__(
+        self,
+        expected: str,
+        actual: str,
+        *,
+        safety: bool = False,
+        no_reply_or_lost: bool = False,
+        reads_table: bool = False,
+    ) -> None:
         super().__init__(expected, actual)
         self.expected = expected
         self.actual = actual
         self.safety = safety
         self.no_reply_or_lost = no_reply_or_lost
+        self.reads_table = reads_table
 
 
 class InconclusiveError(Exception):

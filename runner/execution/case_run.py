@@ -19,6 +19,7 @@ from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.liveness import Liveness
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
+from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
@@ -32,7 +33,7 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls: the control runs so far.
+        controls, stale_reads: the control runs and measurements of reads so far.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
 
@@ -41,6 +42,7 @@ class SharedState:
     outage: Outage
     pool: FixturePool
     controls: ControlRuns = field(default_factory=ControlRuns)
+    stale_reads: StaleReads = field(default_factory=StaleReads)
     crashes: bool = False
 
     @classmethod
@@ -56,6 +58,7 @@ class RunResult:
     Attributes:
         result: the result.
         no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        reads_table: whether it deviates by what a SELECT shows of a table.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
         lost: whether a session was lost that has to stay usable.
@@ -66,6 +69,7 @@ class RunResult:
 
     result: CaseResult
     no_reply_or_lost: bool
+    reads_table: bool
     right_after_statement: bool
     seconds: float
     lost: bool
@@ -93,13 +97,13 @@ class CaseRun:
     def run(self) -> RunResult:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
-        no_reply_or_lost = right_after_statement = lost = full = False
+        no_reply_or_lost = reads_table = right_after_statement = lost = full = False
         try:
             self.sessions.raise_if_run_ends()
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
-            no_reply_or_lost = error.no_reply_or_lost
+            no_reply_or_lost, reads_table = error.no_reply_or_lost, error.reads_table
             right_after_statement = self.sessions.sent_guarded and self._liveness.elapsed < _RIGHT_AFTER
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
@@ -130,6 +134,7 @@ class CaseRun:
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost,
+            reads_table=reads_table,
             right_after_statement=right_after_statement,
             seconds=seconds,
             lost=lost,

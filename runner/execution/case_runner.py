@@ -183,7 +183,10 @@ class CaseRunner:
         if first.reused and first.failed and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.result.verdict is Verdict.DEVIATES:
-            return self._clean_up_after(self._confirm(case, first, deviated=deviated), wait=True)
+            result = self._confirm(case, first, deviated=deviated)
+            if result.verdict is Verdict.DEVIATES and first.reads_table:
+                result = self._inconclusive_if_stale(result)
+            return self._clean_up_after(result, wait=True)
         result = first.result
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
@@ -247,6 +250,15 @@ class CaseRunner:
                 result, "but a session is also lost if the case is run without the statement", unreached=True
             )
         return replace(result, warnings=warnings)
+
+    def _inconclusive_if_stale(self, result: CaseResult) -> CaseResult:
+        """The result; inconclusive if a SELECT on this target can miss committed changes."""
+        if not self._shared.stale_reads.are_possible(self._target):
+            return result
+        but = (
+            "but on this target a SELECT can miss what another session has just committed: use a server, or a setting, "
+        )
+        return _inconclusive(result, but + "with consistent reads", unreached=True)
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> bool:
         """Whether sessions of a case are also lost without its guarded statement."""

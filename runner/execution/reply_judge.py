@@ -99,6 +99,9 @@ class ReplyJudge:
                     f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
                     self._matcher.describe(reply),
                     no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
+                    reads_table=kind is StepKind.CHECKS
+                    and isinstance(reply, Rows)
+                    and not any(x.listed for x in claim),
                 )
         if OBSERVED in claim:
             self.observed = reply
