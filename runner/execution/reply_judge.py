@@ -95,6 +95,7 @@ class ReplyJudge:
             case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
                 if (why := self._matcher.undecided(reply, claim)) is not None:
                     raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
+                reads = kind is StepKind.CHECKS and isinstance(reply, Rows)
                 raise DeviationError(
                     f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
                     self._matcher.describe(reply),

@@ -44,22 +44,22 @@ def _misses_change(target: Target) -> bool:
     reader = Session(target.administrator.login)
     try:
         fixtures.make_table(((1, 0),), [])
-        if not succeeded(reader.open(target.limits.connect)):
-            return False
-        read = f"SELECT val FROM {fixtures.table} WHERE id = 1"  # noqa: S608 - a table of the suite
-        for value in range(1, _CHANGES + 1):
-            change = f"UPDATE {fixtures.table} SET val = {value} WHERE id = 1"  # noqa: S608 - a table of the suite
-            if not all(succeeded(target.administer(statement)) for statement in (change, "COMMIT")):
-                return False
-            reply = reader.execute(read, target.limits.statement)
-            if not isinstance(reply, Rows):
-                return False
-            if reply.values != ((str(value),),):
-                return True
-            reader.execute("COMMIT", target.limits.statement)  # a transaction may keep its first view of the data
-        return False
+        return succeeded(reader.open(target.limits.connect)) and _misses_change_in(str(fixtures.table), target, reader)
     except (InconclusiveError, TargetError):
         return False
     finally:
         reader.close()
         fixtures.remove()
+
+
+def _misses_change_in(table: str, target: Target, reader: Session) -> bool:
+    read = f"SELECT val FROM {table} WHERE id = 1"  # noqa: S608 - a table of the suite
+    for value in range(1, _CHANGES + 1):
+        for statement in (f"UPDATE {table} SET val = {value} WHERE id = 1", "COMMIT"):  # noqa: S608 - as above
+            if not succeeded(target.administer(statement)):
+                return False
+        reply = reader.execute(read, target.limits.statement)
+        if not isinstance(reply, Rows) or reply.values != ((str(value),),):
+            return isinstance(reply, Rows)
+        reader.execute("COMMIT", target.limits.statement)  # a transaction may keep its first view of the data
+    return False
