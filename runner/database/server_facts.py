@@ -29,6 +29,7 @@ class ServerFacts:
         unlisted_thread_ids: the thread ids of sessions that no process list showed.
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
+        vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -43,6 +44,7 @@ class ServerFacts:
     unlisted_thread_ids: list[int | None] = field(default_factory=list)
     administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
+    vain_waits: int = 0
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)
@@ -61,6 +63,10 @@ class ServerFacts:
         """
         ended = self._ended.pop(session_id, -math.inf)
         self.reuses_ids_at_once |= ended > max(running_since, time.monotonic() - _AT_ONCE)
+
+    def note_wait_for_room(self, *, vain: bool) -> None:
+        """Notes a wait for a login on a full server, and whether it was refused until the end."""
+        self.vain_waits = self.vain_waits + 1 if vain else 0
 
     def note_login_time(self, seconds: float) -> None:
         """Notes the duration of a login, in seconds."""

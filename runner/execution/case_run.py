@@ -89,7 +89,9 @@ class CaseRun:
     def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool) -> None:
         self._case = case
         self._transcript = Transcript()
-        self.sessions = CaseSessions(case, target, self._transcript, shared.pool, fresh=fresh)
+        self.sessions = CaseSessions(
+            case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
+        )
         self._liveness = Liveness(self.sessions, shared.timeouts, shared.idle_timeout)
         self._step_runner = StepRunner(self.sessions, self._liveness, shared.timeouts, case.vocabulary)
         self._observer = OutcomeFinder(self.sessions, self._liveness, shared.timeouts, self._step_runner.matcher)

@@ -11,7 +11,7 @@ from runner.database.outcome import Lost, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target
-from runner.database.time_limits import Poll
+from runner.database.time_limits import CHANCES, Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
 from runner.execution.case_result import InconclusiveError
 from runner.execution.fixture_pool import Account, CaseChanges, FixturePool
@@ -77,13 +77,30 @@ class CaseSessions:
         by_name: the sessions, by their names in the case.
         sent_guarded: whether a guarded statement was sent. Before that, every failure is one of the environment.
         named_in_guarded: the sessions that guarded statements have named.
-        full: whether the server refused a login because it has no room for more connections.
+        full: whether the server refused a login because of too many connections or logins.
         broken_off: whether a session was lost during its login, and replaced.
     """
 
     def __init__(
-        self, case: Case, target: Target, transcript: Transcript, pool: FixturePool | None = None, *, fresh: bool = True
+        self,
+        case: Case,
+        target: Target,
+        transcript: Transcript,
+        pool: FixturePool | None = None,
+        *,
+        fresh: bool = True,
+        waits_if_full: bool = True,
     ) -> None:
+        """Notes the case and what it needs; sends nothing.
+
+        Args:
+            case: the case.
+            target: the server.
+            transcript: of the case.
+            pool: lends accounts; see ``Fixtures``.
+            fresh: whether no user or table of earlier cases is used.
+            waits_if_full: whether a login that is refused because of too many connections or logins is repeated.
+        """
         self.case = case
         self._changes = CaseChanges.of(case)
         self.target = target
@@ -98,6 +115,7 @@ class CaseSessions:
         """How often the administrator's session had been replaced when the case was prepared."""
         self._logged_in_clients: list[Session] = []
         self.full = False
+        self._waits_if_full = waits_if_full
         self.broken_off = False
         self._most_connected = 0
         """The largest number of sessions of the case that were connected at the same time."""
@@ -233,7 +251,7 @@ class CaseSessions:
                 session.client.begin_open(limit)
         for session in sessions:
             opened = session.required_client.open(limit) if quick else session.required_client.end_open(limit)
-            opened = self._retry_if_new(session, opened)
+            opened = self._retry_if_full(session, self._retry_if_new(session, opened))
             _require(session, self._after_login(session, opened, since, setup=True))
         if sessions:
             self.target.facts.note_login_time((time.monotonic() - start) / (len(sessions) if quick else 1))
@@ -291,7 +309,7 @@ class CaseSessions:
         since = self.transcript.now_ms()
         opened = client.open(self.target.limits.connect, once=has_claim and self.sent_guarded)
         if not claims_refusal:
-            opened = self._retry_if_new(session, opened)
+            opened = self._retry_if_full(session, self._retry_if_new(session, opened))
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
             taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
@@ -306,6 +324,22 @@ class CaseSessions:
         if self.sent_guarded or not (session.account.exclusive and session.account.is_new):
             return opened
         return session.required_client.open_new_user(opened, self.target.limits.connect)
+
+    def _retry_if_full(self, session: CaseSession, opened: Outcome) -> Outcome:
+        """Repeats a login that is refused because of too many connections, or too many logins in a time.
+
+        Sessions that were closed or killed just now may still count. After three waits in vain, none follows.
+        """
+        facts, client, limits = self.target.facts, session.required_client, self.target.limits
+        if not (self._waits_if_full and refused_by_connection_limit(opened)) or facts.vain_waits >= CHANCES:
+            return opened
+        poll = Poll(max(limits.retry, limits.settle if self.sent_guarded else 0.0))
+        while refused_by_connection_limit(opened) and poll.again():
+            self.raise_if_run_ends()
+            client.abandon()
+            opened = client.open(limits.connect, once=True)
+        facts.note_wait_for_room(vain=refused_by_connection_limit(opened))
+        return opened
 
     @property
     def _connected(self) -> int:

@@ -95,14 +95,11 @@ class ReplyJudge:
             case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
                 if (why := self._matcher.undecided(reply, claim)) is not None:
                     raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
-                reads = kind is StepKind.CHECKS and isinstance(reply, Rows)
                 raise DeviationError(
                     f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
                     self._matcher.describe(reply),
                     no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
-                    reads_table=kind is StepKind.CHECKS
-                    and isinstance(reply, Rows)
-                    and not any(x.listed for x in claim),
+                    reads_table=kind is StepKind.CHECKS and _shows_table(reply, claim),
                 )
         if OBSERVED in claim:
             self.observed = reply
@@ -143,6 +140,10 @@ class ReplyJudge:
     def _must_stay_usable(self, name: str) -> bool:
         """Whether a session has to stay usable, and its last statement was not the one under test."""
         return name not in self._sessions.case.may_end and self.kinds.get(name) is not StepKind.UNDER_TEST
+
+
+def _shows_table(reply: Outcome, claim: Claim) -> bool:
+    return isinstance(reply, Rows) and not any(alternative.listed for alternative in claim)
 
 
 def claims_any_error(claim: Claim) -> bool:
