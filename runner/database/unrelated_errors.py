@@ -85,7 +85,9 @@ _SHORTAGE = _Mark(
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
         | \bservice\ (?:is\ )?(?:temporarily\ )?unavailable\b
         | \btemporarily\ unavailable\b | \bno\ (?:available|alive)\ (?:backends?|nodes?|servers?)\b
-        | \b(?:ORA|OBE)-(?:00018|00020|04030|04031|01653|01652)\b
+        | \b(?:ORA|OBE)-(?:00018|00020|04030|04031|01536|01653|01652)\b
+        | \b(?:maximum\ number\ of|too\ many)\ (?:users|schemas|tables|roles|objects)\b
+        | \b(?:user|schema|table|role|object|space)\ (?:quota|limit)\b
         """,
         re.VERBOSE | re.IGNORECASE | re.DOTALL,
     ),
@@ -174,6 +176,18 @@ def refused_by_connection_limit(login: Outcome | None) -> bool:
     if isinstance(login, Lost):
         return login.connection_limit
     return isinstance(login, ServerError) and is_connection_limit(login)
+
+
+_OBJECT_LIMIT = re.compile(
+    r"\b(?:maximum number of|too many) (?:users|schemas|tables|roles|objects)\b"
+    r"|\b(?:user|schema|table|role|object|space) (?:quota|limit)\b|\b(?:ORA|OBE)-01536\b",
+    re.IGNORECASE,
+)
+
+
+def is_object_limit(outcome: Outcome) -> bool:
+    """Whether a statement is refused because no more users or tables may be created."""
+    return isinstance(outcome, ServerError) and _OBJECT_LIMIT.search(str(outcome)) is not None
 
 
 _SETTING = re.compile(r"\b(?:set names|character[_ ]set\w*|charset|collation\w*|encoding|variable)\b", re.IGNORECASE)

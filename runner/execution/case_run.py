@@ -62,7 +62,7 @@ class RunResult:
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
         lost: whether a session was lost that has to stay usable.
-        full: whether the server accepted no more connections.
+        full: whether the server accepted no more connections, users or tables.
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
     """
@@ -132,7 +132,7 @@ class CaseRun:
             identifiers=self.sessions.identifiers(),
             respelled=dict(self._step_runner.respelled),
         )
-        full |= self.sessions.full
+        full |= self.sessions.full or self.sessions.fixtures.full
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost,

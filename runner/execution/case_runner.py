@@ -22,7 +22,8 @@ from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
-_REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone: each has to lose one
+_REPEATS_OF_LOSSES = 2  # of a case that lost a session, or got a conflict, when run alone: each has to deviate
+_QUICK = 2.0  # seconds
 
 
 class CaseRunner:
@@ -234,7 +235,8 @@ class CaseRunner:
             return self._crash(first)
         warnings = first.result.warnings
         last, result = first, first.result
-        for _ in range(_REPEATS_OF_LOSSES if first.lost else 1):
+        thrice = first.lost or (first.no_reply_or_lost and first.seconds < _QUICK)
+        for _ in range(_REPEATS_OF_LOSSES if thrice else 1):
             if not self._outage.wait_until_usable(self._target):
                 result = _inconclusive(last.result, f"but {self._outage.reason}", unreached=True)
                 break
@@ -242,8 +244,8 @@ class CaseRunner:
             second = self._run(case, fresh=True)
             warnings = (*warnings, *left, *second.result.warnings)
             result = self._compare(last, second, was_out=unusable)
-            was_lost, last = last.lost, second
-            if result.verdict is not Verdict.DEVIATES or unusable or not (was_lost or second.lost):
+            last = second
+            if result.verdict is not Verdict.DEVIATES or unusable:
                 break
         if result.verdict is Verdict.DEVIATES and last.lost and not unusable and self._loses_anyway(case, last):
             result = _inconclusive(
@@ -349,7 +351,7 @@ class ResultAmongOthers:
         lost: whether a session was lost that has to stay usable; also the administrator's during the setup, and one
             whose login was retried.
         no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
-        full: whether the server accepted no more connections.
+        full: whether the server accepted no more connections, users or tables.
         unusable: whether the target was unusable afterwards.
         reused: whether it used users or a table of earlier cases.
     """

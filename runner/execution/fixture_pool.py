@@ -168,7 +168,13 @@ class FixturePool:
         Returns:
             The users and tables, for the caller to remove.
         """
-        latest = time.time() - _LIFETIME
+        return self._take_unused_until(time.time() - _LIFETIME)
+
+    def take_unused(self) -> tuple[list[Account], list[Table]]:
+        """Takes all users and tables that are not lent now, for the caller to remove."""
+        return self._take_unused_until(math.inf)
+
+    def _take_unused_until(self, latest: float) -> tuple[list[Account], list[Table]]:
         with self._lending:
             unused = [account for _, account in self._accounts if account.exclusive and account not in self._lent]
             accounts = [account for account in unused if (created_at(account.user) or 0) < latest]

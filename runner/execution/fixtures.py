@@ -13,7 +13,7 @@ from runner.database.process_list import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import ErrorKind, error_kind_of
+from runner.database.unrelated_errors import ErrorKind, error_kind_of, is_object_limit
 from runner.execution.case_result import InconclusiveError
 from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript
@@ -31,6 +31,7 @@ class Fixtures:
         has_table: whether a table will be created for the users.
 
     Attributes:
+        full: whether the server refused to create one more user or table.
         reused: whether a user or a table of an earlier case is used.
         unreachable: whether the administrator received no reply during the removal.
     """
@@ -58,7 +59,7 @@ class Fixtures:
         """Tables of earlier cases that are too old to be used again."""
         self._process_list: ProcessList | None = None
         self._list_read_at = 0.0
-        self.reused = False
+        self.full = self.reused = False
         self._role: str | None = None
         self.unreachable = False
         self._unsupported = False
@@ -135,7 +136,17 @@ class Fixtures:
         """
         profile = self._target.profile
         for statement in profile.statements("create_user", user=account.user, password=account.password):
-            self._prepare_with(statement)
+            _require(statement, self._create(statement))
+
+    def _create(self, statement: str) -> Outcome:
+        """The reply to a statement that creates something; on a server with too many, what is kept is removed first."""
+        outcome = self._send_retrying(statement)
+        if is_object_limit(outcome):
+            accounts, tables = self._pool.take_unused()
+            if not self._drop_all(accounts, tables):
+                outcome = self._send_retrying(statement)
+        self.full |= is_object_limit(outcome)
+        return outcome
 
     def grant(self, account: Account, privilege: str) -> None:
         """Grants a privilege to the user of an account.
@@ -184,7 +195,7 @@ class Fixtures:
         self._names["table"] = name
         for statement in profile.statements("create_table", table=table.text, name=name):
             self._table = table  # before the statement: it may fail after it took effect
-            outcome = self._send_retrying(statement)
+            outcome = self._create(statement)
             if isinstance(outcome, ServerError) and "privilege" in profile.classes_of(outcome):
                 self._table = None  # not created, so there is nothing to drop
                 raise InconclusiveError(
@@ -263,15 +274,17 @@ class Fixtures:
         return self._remove_all()
 
     def _remove_all(self) -> list[str]:
-        profile = self._target.profile
         self.unreachable = False
-        tables = [*self._outdated_tables, *([] if self._table is None else [self._table])]
-        left = [line for table in tables for line in self._drop_table(table)]
+        left = self._drop_all([], [*self._outdated_tables, *([] if self._table is None else [self._table])])
         if (role := self._role) is not None:
-            statements = profile.statements("drop_role", role=role)
+            statements = self._target.profile.statements("drop_role", role=role)
             left += self._drop(statements, lambda: self._role_exists(role))
-        for account in self._accounts:
-            statements = profile.statements("drop_user", user=account.user)
+        return left + self._drop_all(self._accounts, [])
+
+    def _drop_all(self, accounts: Iterable[Account], tables: Iterable[Table]) -> list[str]:
+        left = [line for table in tables for line in self._drop_table(table)]
+        for account in accounts:
+            statements = self._target.profile.statements("drop_user", user=account.user)
             left += self._drop(statements, partial(self._user_exists, account), [f"DROP USER {account.user}"])
         return left
 

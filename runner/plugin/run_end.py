@@ -78,7 +78,7 @@ def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config,
     if run.connection_room is not None:
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
         fewer = f"fewer cases at a time than --in-flight ({run.connection_room}{each})"
-        write(f"{fewer}: the server accepts no more connections")
+        write(f"{fewer}: the server accepts no more connections, users or tables")
     left = () if run.all_removed else leftover_lines(results, run.left)
     for line in (*left, *stale_lines(results, [str(entry) for entry in run.stale])):
         write(line)

@@ -165,7 +165,7 @@ class StopsTheStatementWithImmediate(KillSessionStatement):
             await super().end(session, victim, statement)
 
 
-@breaks("IMP-5")
+@breaks("PAR-4")
 class LeavesTheLocksWithImmediate(KillSessionStatement):
     """With IMMEDIATE the killed session's row locks are released half a minute later."""
 
@@ -176,6 +176,16 @@ class LeavesTheLocksWithImmediate(KillSessionStatement):
         transaction, victim.transaction = victim.transaction, Transaction()
         await super().end(session, victim, statement)
         call_later(LATE_SECONDS, transaction.roll_back)
+
+
+@breaks("PAR-4")
+class RollsTheKillerBackWithImmediate(KillSessionStatement):
+    """With IMMEDIATE the transaction of the session that sends the statement is rolled back."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if statement.immediate:
+            session.transaction.roll_back()
 
 
 @breaks("PUR-1")

@@ -46,16 +46,6 @@ class CommitsForAnotherUser(KillSessionStatement):
 
 
 @breaks("IMP-5")
-class CommitsWithASerial(KillSessionStatement):
-    """With a serial# the killed session's changes are committed."""
-
-    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
-        if "," in statement.text:
-            victim.transaction.commit()
-        await super().end(session, victim, statement)
-
-
-@breaks("IMP-5")
 class UndoesFourChanges(SessionEnding):
     """Of the killed session's changes, the last four are rolled back; the others are committed."""
 

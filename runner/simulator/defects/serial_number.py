@@ -13,10 +13,13 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.tables import Transaction
+from runner.simulator.timers import call_later
 
 SIXTEEN_BITS = 0xFFFF
 THIRTY_TWO_BITS = 0xFFFFFFFF
 MAX_DIGITS = 18
+LATE_SECONDS = 30.0
 
 
 @breaks("SYN-1")
@@ -230,6 +233,39 @@ class SerialZeroDoesNothing(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if _serial(statement) is None or _value(statement) != 0:
             await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+class CommitsWithASerial(KillSessionStatement):
+    """With a serial# the killed session's changes are committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if _serial(statement) is not None:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+class LeavesTheLocksWithASerial(KillSessionStatement):
+    """With a serial# the killed session's row locks are released half a minute later."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        transaction = victim.transaction
+        if _serial(statement) is not None:
+            victim.transaction = Transaction()
+        await super().end(session, victim, statement)
+        if victim.transaction is not transaction:
+            call_later(LATE_SECONDS, transaction.roll_back)
+
+
+@breaks("PAR-3")
+class RollsTheKillerBackWithASerial(KillSessionStatement):
+    """With a serial# the transaction of the session that sends the statement is rolled back."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if _serial(statement) is not None:
+            session.transaction.roll_back()
 
 
 def _serial(statement: KillSession) -> str | None:
