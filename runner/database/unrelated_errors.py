@@ -190,6 +190,26 @@ def is_object_limit(outcome: Outcome) -> bool:
     return isinstance(outcome, ServerError) and _OBJECT_LIMIT.search(str(outcome)) is not None
 
 
+_PASSING = re.compile(
+    r"\block wait timeout\b|\bdeadlock\b|\bwrite conflict\b|\btry again\b|\bplease retry\b|-(?:4012|6005|6003)\b"
+    r"|\b(?:ORA|OBE)-(?:00054|00060|08177)\b",
+    re.IGNORECASE,
+)
+_EXISTS = re.compile(
+    r"\balready (?:exists|used|been granted)\b|\bconflicts with another\b|\bORA-01920\b", re.IGNORECASE
+)
+
+
+def is_passing_conflict(outcome: Outcome) -> bool:
+    """Whether a statement that creates or grants something failed only at this moment; it may have taken effect."""
+    return isinstance(outcome, ServerError) and _PASSING.search(str(outcome)) is not None
+
+
+def exists_already(outcome: Outcome) -> bool:
+    """Whether a statement is refused because what it would create exists."""
+    return isinstance(outcome, ServerError) and _EXISTS.search(str(outcome)) is not None
+
+
 _SETTING = re.compile(r"\b(?:set names|character[_ ]set\w*|charset|collation\w*|encoding|variable)\b", re.IGNORECASE)
 
 

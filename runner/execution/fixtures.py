@@ -7,17 +7,25 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from runner.database.administrator import TargetError
-from runner.database.outcome import Outcome, Rows, ServerError, has_reply, succeeded
+from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import ErrorKind, error_kind_of, is_object_limit
+from runner.database.unrelated_errors import (
+    ErrorKind,
+    error_kind_of,
+    exists_already,
+    is_object_limit,
+    is_passing_conflict,
+)
 from runner.execution.case_result import InconclusiveError
 from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript
 from runner.language.model import ADMINISTRATOR, SessionSpec
+
+_PAUSES = (0.1, 0.3, 0.6)  # seconds before each repetition of a statement that failed only at this moment
 
 
 class Fixtures:
@@ -359,6 +367,13 @@ class Fixtures:
         outcome = self._send(statement)
         while self._target.profile.is_transient(outcome) and poll.again():
             outcome = self._send(statement)
+        for pause in _PAUSES:
+            if not is_passing_conflict(outcome):
+                break
+            time.sleep(pause)
+            outcome = self._send(statement)
+            if exists_already(outcome):  # the statement before took effect, in spite of its error
+                outcome = Ok()
         return outcome
 
     def _send(self, statement: str) -> Outcome:

@@ -19,6 +19,7 @@ LONGEST = frozenset({"slow-statements", "slow-end", "slow-login"})
 """Variants whose runs take minutes and hardly any processor time: they start first, alone, beside the others."""
 
 _NOT_PROVED = {
+    "another-client-kills": "on a busy machine it may kill a session twice at the same step; a test runs some cases",
     "closes-idle-sessions": "on a busy machine sessions are idle for longer than its timeout, which is inconclusive",
     "restarts-every-four-seconds": "on a busy machine a case takes so long that two restarts affect it in the same way",
     "cached-list": "all cases are decided, but take minutes: each step waits until the proxy reads a new list",

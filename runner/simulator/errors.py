@@ -71,6 +71,17 @@ def too_many_connections() -> SqlError:
     return SqlError(1040, "08004", "Too many connections", oracle=False)
 
 
+def too_many_logins(limit: int) -> SqlError:
+    """A user has logged in too often in the last second."""
+    text = f"User has exceeded the 'max_logins_per_second' resource (current value: {limit})"
+    return SqlError(1226, SYNTAX, text, oracle=False)
+
+
+def too_many_users() -> SqlError:
+    """The tenant has no room for another user."""
+    return SqlError(2392, GENERAL, "maximum number of users exceeded")
+
+
 def packet_too_large() -> SqlError:
     """A packet is larger than the limit."""
     return SqlError(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes", oracle=False)
