@@ -30,6 +30,7 @@ class ServerFacts:
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
         vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
+        grant_delay: the seconds after a GRANT until it has an effect; 0 if it has one at once, or that is not known.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -45,6 +46,7 @@ class ServerFacts:
     administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
     vain_waits: int = 0
+    grant_delay: float = 0.0
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)

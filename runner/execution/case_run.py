@@ -34,6 +34,7 @@ class SharedState:
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
         controls, stale_reads: the control runs and measurements of reads so far.
+        vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
 
@@ -43,6 +44,7 @@ class SharedState:
     pool: FixturePool
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
+    vain_grant_delays: int = 0
     crashes: bool = False
 
     @classmethod
@@ -58,6 +60,7 @@ class RunResult:
     Attributes:
         result: the result.
         no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        lacks_granted: whether it deviates, and a privilege that was granted was missing.
         reads_table: whether it deviates by what a SELECT shows of a table.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
@@ -69,6 +72,7 @@ class RunResult:
 
     result: CaseResult
     no_reply_or_lost: bool
+    lacks_granted: bool
     reads_table: bool
     right_after_statement: bool
     seconds: float
@@ -136,6 +140,7 @@ class CaseRun:
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost,
+            lacks_granted=result.verdict is Verdict.DEVIATES and self._step_runner.judge.lacks_granted,
             reads_table=reads_table,
             right_after_statement=right_after_statement,
             seconds=seconds,

@@ -24,6 +24,8 @@ _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they tak
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
 _REPEATS_OF_LOSSES = 2  # of a case that lost a session, or got a conflict, when run alone: each has to deviate
 _QUICK = 2.0  # seconds
+_GRANT_DELAY = 2.0  # seconds after a GRANT, for servers on which it has no effect at once
+_VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
 
 class CaseRunner:
@@ -63,7 +65,8 @@ class CaseRunner:
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
         certain = deviated and before is not None and not before.no_reply_or_lost
         result = self._repeat(case, lambda: self._run_alone(case, deviated=certain, again=before is not None))
-        if before is not None and deviated and not (before.lost or before.unusable or result.failed):
+        late_grant = before is not None and before.lacks_granted and self._target.facts.grant_delay > 0
+        if before is not None and deviated and not (before.lost or before.unusable or result.failed or late_grant):
             result = self._repeat_until_it_deviates(case, before, result)
         self._losses = self._target.administrator.losses
         return result
@@ -109,6 +112,7 @@ class CaseRunner:
             doubtful=True,
             lost=run_result.lost or lost_in_setup,
             no_reply_or_lost=run_result.no_reply_or_lost,
+            lacks_granted=run_result.lacks_granted,
             full=run_result.full,
             unusable=unusable,
             reused=run_result.reused,
@@ -183,6 +187,8 @@ class CaseRunner:
         first = self._run(case, fresh=again)
         if first.reused and first.failed and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
+        if first.lacks_granted and (later := self._result_after_grant_delay(case)) is not None:
+            return self._clean_up_after(later, wait=False)
         if first.result.verdict is Verdict.DEVIATES:
             result = self._confirm(case, first, deviated=deviated)
             if result.verdict is Verdict.DEVIATES and first.reads_table:
@@ -192,6 +198,21 @@ class CaseRunner:
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._clean_up_after(result, wait=False)
+
+    def _result_after_grant_delay(self, case: Case) -> CaseResult | None:
+        """The result if a GRANT is given time to have an effect, which then all later cases do; None if it fails too.
+
+        In a cluster, a server may learn of a GRANT moments later; no requirement states how fast it has to be.
+        """
+        facts = self._target.facts
+        if facts.grant_delay or self._shared.vain_grant_delays >= _VAIN_GRANT_DELAYS:
+            return None
+        facts.grant_delay = _GRANT_DELAY
+        if not (self._run(case, fresh=True).failed or (result := self._run(case, fresh=True)).failed):
+            return result.result
+        facts.grant_delay = 0.0
+        self._shared.vain_grant_delays += 1
+        return None
 
     def _rerun_with_new_users(self, case: Case, first: RunResult) -> tuple[RunResult, bool]:
         """Runs a case again that failed with users of earlier cases, which may have changed them.
@@ -351,6 +372,7 @@ class ResultAmongOthers:
         lost: whether a session was lost that has to stay usable; also the administrator's during the setup, and one
             whose login was retried.
         no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        lacks_granted: whether it deviates, and a privilege that was granted was missing.
         full: whether the server accepted no more connections, users or tables.
         unusable: whether the target was unusable afterwards.
         reused: whether it used users or a table of earlier cases.
@@ -360,6 +382,7 @@ class ResultAmongOthers:
     doubtful: bool = False
     lost: bool = False
     no_reply_or_lost: bool = False
+    lacks_granted: bool = False
     full: bool = False
     unusable: bool = False
     reused: bool = False

@@ -131,8 +131,17 @@ class CaseSessions:
             self.by_name[spec.name] = CaseSession(spec, self._account(spec))
         if self.case.table is not None:
             self.fixtures.make_table(self.case.table, [session.account for session in self.by_name.values()])
+        self.wait_for_grants(self.fixtures.granted_at)
         self._connect_all([session for session in self.by_name.values() if session.spec.connect])
         self._replacements = self.target.administrator.replacements
+
+    def wait_for_grants(self, since: float) -> None:
+        """Waits until the GRANT of a moment (``time.monotonic``) has an effect, on a server where that takes time."""
+        if (delay := self.target.facts.grant_delay) and (seconds := since + delay - time.monotonic()) > 0:
+            self.transcript.add(ADMINISTRATOR, "note", f"waits {delay:g} s: here, a GRANT has no effect before")
+            poll = Poll(seconds)
+            while poll.again():
+                self.raise_if_run_ends()
 
     def _account(self, spec: SessionSpec) -> Account:
         if spec.same_user_as == ADMINISTRATOR:
@@ -431,6 +440,11 @@ class CaseSessions:
         if session.id is None:
             raise InconclusiveError(f"the id of {name} is unknown: {session.no_id_reason}")
         return session.id
+
+    def has_grants(self, name: str) -> bool:
+        """Whether privileges are granted to the user of a session when the case is set up."""
+        account = self.by_name[name].account
+        return any(session.account is account and session.spec.grants for session in self.by_name.values())
 
     def others_of_same_user(self, session: CaseSession) -> list[CaseSession]:
         """The other sessions of the same user."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -39,6 +40,7 @@ class Fixtures:
         has_table: whether a table will be created for the users.
 
     Attributes:
+        granted_at: the time of the last GRANT (``time.monotonic``).
         full: whether the server refused to create one more user or table.
         reused: whether a user or a table of an earlier case is used.
         unreachable: whether the administrator received no reply during the removal.
@@ -67,6 +69,7 @@ class Fixtures:
         """Tables of earlier cases that are too old to be used again."""
         self._process_list: ProcessList | None = None
         self._list_read_at = 0.0
+        self.granted_at = -math.inf
         self.full = self.reused = False
         self._role: str | None = None
         self.unreachable = False
@@ -164,6 +167,7 @@ class Fixtures:
         """
         for statement in self._target.profile.grants(privilege, account.user):
             self._prepare_with(statement)
+        self.granted_at = time.monotonic()
 
     def make_table(self, rows: tuple[tuple[int, int], ...], accounts: Iterable[Account]) -> None:
         """Provides the case's table with these rows, and grants these users the rights to it.

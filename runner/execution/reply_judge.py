@@ -27,6 +27,7 @@ class ReplyJudge:
     Attributes:
         observed: the reply of the step with ``reply: observed``; None before.
         last_replies: the last reply that each session received.
+        lacks_granted: whether a statement under test was refused for a privilege, though its user has grants.
         kinds: the purpose of the last statement of each session, if its step has a claim.
     """
 
@@ -38,6 +39,7 @@ class ReplyJudge:
         self.observed: Outcome | None = None
         self.last_replies: dict[str, Outcome] = {}
         self.kinds: dict[str, StepKind] = {}
+        self.lacks_granted = False
         self._last_error: Outcome | None = None
         self._last_rows: Outcome | None = None
 
@@ -80,6 +82,9 @@ class ReplyJudge:
             # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
             plain = reply_class(reply, self._sessions.target.profile, fits=False)
             actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
+        if kind is StepKind.UNDER_TEST and isinstance(reply, ServerError):
+            refused = "privilege" in self._sessions.target.profile.classes_of(reply)
+            self.lacks_granted |= refused and self._sessions.has_grants(name)
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
         judgement = judge(kind, actual, before=self._before_test)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):

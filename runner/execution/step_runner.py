@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
@@ -197,6 +198,8 @@ class StepRunner:
         )
         reply = self._retry(ready, reply, step.reply)
         self._note_role(step, reply)
+        if CHANGES_USERS.search(ready.text):
+            self._sessions.wait_for_grants(time.monotonic())
         if lists := self._process_list_claims(step.reply):
             reply = self._poll_process_list(ready, reply, lists)
             if OBSERVED not in step.reply:
