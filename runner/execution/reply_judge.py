@@ -82,9 +82,7 @@ class ReplyJudge:
             # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
             plain = reply_class(reply, self._sessions.target.profile, fits=False)
             actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
-        if kind is StepKind.UNDER_TEST and isinstance(reply, ServerError):
-            refused = "privilege" in self._sessions.target.profile.classes_of(reply)
-            self.lacks_granted |= refused and self._sessions.has_grants(name)
+        self.lacks_granted |= kind is StepKind.UNDER_TEST and self._lacks_granted(name, reply)
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
         judgement = judge(kind, actual, before=self._before_test)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):
@@ -141,6 +139,11 @@ class ReplyJudge:
                 f"{name}: {statement}: {reply}; but the DSN's user {target.dsn.account} is not the "
                 f"administrator: on this kind of server only {others} may kill the sessions of all users"
             )
+
+    def _lacks_granted(self, name: str, reply: Outcome) -> bool:
+        """Whether a statement is refused for a privilege, though its user was granted some."""
+        refused = isinstance(reply, ServerError) and "privilege" in self._sessions.target.profile.classes_of(reply)
+        return refused and self._sessions.has_grants(name)
 
     def _must_stay_usable(self, name: str) -> bool:
         """Whether a session has to stay usable, and its last statement was not the one under test."""

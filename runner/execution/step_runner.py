@@ -12,6 +12,7 @@ from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
+from runner.database.unrelated_errors import is_passing_conflict
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_result import DeviationError, InconclusiveError, NotApplicableError
@@ -239,21 +240,31 @@ class StepRunner:
         affected = self._sessions.sent_guarded and ready.session.name not in self._sessions.case.may_end
         settle = max(0.0, self._liveness.settle_time - self._liveness.elapsed) if affected else 0.0
         poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
-        while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0) and poll.again():
+        defines = CHANGES_USERS.search(ready.text) is not None
+        while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0, defines=defines):
+            if not poll.again():
+                break
             self._liveness.keep_active()
             self._send(ready)
             reply = self._receive(ready.session, since, self._limits.statement)
         return reply
 
-    def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool) -> bool:
-        """Whether a reply is an error that a retry may avoid, and not the claimed one."""
+    def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool, defines: bool) -> bool:
+        """Whether a reply is an error that a retry may avoid, and not the claimed one.
+
+        Args:
+            reply: the reply.
+            claim: the claim of the step.
+            conflicts: whether a killed session may still hold the locks for which the statement waits.
+            defines: whether the statement changes users, which no lock of the case prevents.
+        """
         profile = self._sessions.target.profile
         if claims_any_error(claim):
             return profile.is_transient(reply)
         if self.matcher.fits(reply, claim):
             return False
         conflict = conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT
-        return conflict or profile.is_transient(reply)
+        return conflict or (defines and is_passing_conflict(reply)) or profile.is_transient(reply)
 
     def _process_list_claims(self, claim: Claim) -> Claim:
         """The alternatives of a claim, or of the case's known outcomes, about the rows of a process list."""
