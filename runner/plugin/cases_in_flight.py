@@ -10,9 +10,9 @@ Cases on one server can affect each other, so a verdict that another case may ha
   deviation needs two runs, the run in flight is the first one. A deviation that does not recur in four runs alone makes
   the case inconclusive: the server deviates at random, or because of the other cases. The first three such deviations
   with users of earlier cases are attributed to these users, and the result alone counts.
-- After the same text was confirmed three times and never refuted, it is not confirmed again: a server without a
-  statement gives the same reply in a hundred cases. This does not apply to lost sessions, and to no case after a loss
-  was refuted.
+- After the same text was confirmed three times, it is not confirmed again: a server without a statement gives the same
+  reply in a hundred cases. Each time that it was refuted, five more confirmations are needed. This does not apply to
+  lost sessions, and to no case after a loss was refuted.
 - A session that was lost in flight, but not when its case ran alone, was ended by another case in flight at that time;
   also a session that was lost during the setup of its case and replaced. These other cases are run alone, too. If one
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
@@ -41,6 +41,7 @@ from runner.execution.case_runner import CaseRunner, ResultAmongOthers
 from runner.language.model import Case, Pause, Repeat, Step, When
 
 _ENOUGH = 3  # confirmations of the same text, after which it is not confirmed again
+_PER_REFUTATION = 5  # more of them for each time that the text was refuted
 _MANY_LOSSES = 8  # cases that lost a session
 _CASES_PER_LOSS = 4  # with more losses than one in so many cases, cases are run one at a time
 _END_LIMIT = 15.0  # seconds for the cases in flight to end at the end of the run
@@ -127,7 +128,7 @@ class CasesInFlight:
         self._ended = False
         self._threads: dict[int, threading.Thread] = {}
         self._confirmed: Counter[tuple[Verdict, str]] = Counter()
-        self._refuted: set[tuple[Verdict, str]] = set()
+        self._refuted: Counter[tuple[Verdict, str]] = Counter()
         self._attempts = self._losses = 0
         self._harmed = False
         """Whether a session was lost in a case that doesn't lose it when run alone."""
@@ -306,7 +307,7 @@ class CasesInFlight:
             if result.verdict is before.result.verdict:
                 self._confirmed[words] += 1
             else:
-                self._refuted.add(words)
+                self._refuted[words] += 1
             again = result.verdict is before.result.verdict
             unwatched = before.lost and not before.result.failed
             suspicious = before.lost and not before.unusable and (unwatched or not again)
@@ -318,8 +319,8 @@ class CasesInFlight:
     def _is_known(self, attempt: ResultAmongOthers) -> bool:
         """Whether the same text was confirmed so often that no confirmation is needed."""
         words = _normalised(attempt.result)
-        uncertain = attempt.lost or attempt.unusable or self._harmed or words in self._refuted
-        return not uncertain and self._confirmed[words] >= _ENOUGH
+        uncertain = attempt.lost or attempt.unusable or self._harmed
+        return not uncertain and self._confirmed[words] >= _ENOUGH + _PER_REFUTATION * self._refuted[words]
 
     def _suspect(self, flight: _Flight) -> None:
         """Runs all cases alone that were in flight with a case that lost a session and doesn't lose it alone."""
