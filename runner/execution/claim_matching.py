@@ -93,6 +93,8 @@ class Matcher:
 
     def _lists(self, process_list: ProcessList, listed: ListedSession) -> bool:
         found = process_list.with_id(self._id_of(listed.session))
+        if listed.absent:
+            return not found
         if len(found) != 1:
             return False
         for column, template in listed.fields:

@@ -317,9 +317,9 @@ class StepRunner:
         """Raises InconclusiveError if a process list lacks rows and may be another server's."""
         if not isinstance(reply, Rows) or self.matcher.fits(reply, lists):
             return
-        listed = {row.session for alternative in lists for row in alternative.listed}
+        listed = {row.session for alternative in lists for row in alternative.listed if not row.absent}
         sessions = [self._sessions.by_name[name] for name in sorted(listed)]
-        if (doubt := other_server(ready.session, ProcessList.read(reply), sessions)) is not None:
+        if sessions and (doubt := other_server(ready.session, ProcessList.read(reply), sessions)) is not None:
             raise InconclusiveError(doubt)
 
     def _send_together(self, steps: list[Send]) -> None:

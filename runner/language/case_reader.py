@@ -66,6 +66,7 @@ _WORD = re.compile("[a-z][a-z0-9_]+")
 _CASE_WORDS = frozenset({"table", "role"})
 _INNER = {"repeat": "repeated", "when": "conditional"}
 """The keys of steps that contain steps, with the adjective for these."""
+_ABSENT = "absent"
 _NO_CONDITIONS = frozenset({"same-error", "same-rows", "observed"})
 
 
@@ -470,8 +471,9 @@ class CaseReader:
                 self._known(session, names, keys),
                 tuple(
                     (column, None if wanted is None else self._template(keys, str(wanted), names, compared=True))
-                    for column, wanted in fields.items()
+                    for column, wanted in ({} if fields == _ABSENT else fields).items()
                 ),
+                absent=fields == _ABSENT,
             )
             for listed, fields in details.get("sessions", {}).items()
             for session in self._groups.names(listed)

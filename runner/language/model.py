@@ -106,10 +106,15 @@ class SessionSpec:
 
 @dataclass(frozen=True)
 class ListedSession:
-    """The expected fields of one session's row in the process list; None is NULL."""
+    """The expected fields of one session's row in the process list; None is NULL.
+
+    Attributes:
+        absent: whether the process list has no row of the session.
+    """
 
     session: str
-    fields: tuple[tuple[str, Template | None], ...]
+    fields: tuple[tuple[str, Template | None], ...] = ()
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ class Expect:
         details += [f"columns {', '.join(self.columns)}"] if self.columns else []
         for listed in self.listed:
             shown = ", ".join(f"{column}={wanted.text if wanted else 'NULL'}" for column, wanted in listed.fields)
-            details.append(f"a row of {listed.session}" + (f" with {shown}" if shown else ""))
+            a_row = "no row" if listed.absent else "a row"
+            details.append(f"{a_row} of {listed.session}" + (f" with {shown}" if shown else ""))
         return self.kind + (f" ({'; '.join(details)})" if details else "")
 
 

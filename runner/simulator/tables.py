@@ -131,6 +131,10 @@ class Transaction:
         """Resolves ``waiter`` when this transaction releases row locks."""
         self._waiters.append(waiter)
 
+    def forget_waiters_but_one(self) -> None:
+        """Forgets who waits for row locks, but the first: a defect."""
+        self._waiters = [waiter for waiter in self._waiters if not waiter.done()][:1]
+
     def locked_rows(self) -> list[tuple[Row, Values | None]]:
         """The locked rows, with the values that a commit gives them."""
         return [(row, row.pending) for row, _, is_lock in self._changes if is_lock]
