@@ -12,7 +12,7 @@ from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import is_passing_conflict
+from runner.database.unrelated_errors import exists_already, is_passing_conflict
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_result import DeviationError, InconclusiveError, NotApplicableError
@@ -247,7 +247,15 @@ class StepRunner:
             self._liveness.keep_active()
             self._send(ready)
             reply = self._receive(ready.session, since, self._limits.statement)
+            if defines and exists_already(reply):
+                reply = self._reply_of_earlier_attempt(ready, reply, claim)
         return reply
+
+    def _reply_of_earlier_attempt(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
+        """The reply to a definition that is refused because an earlier attempt took effect, in spite of its error."""
+        if claim and not self.matcher.fits(reply, claim):
+            raise InconclusiveError(f"{ready.session.name}: {ready.text} got an error, and took effect: {reply}")
+        return reply if claim else Ok()
 
     def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool, defines: bool) -> bool:
         """Whether a reply is an error that a retry may avoid, and not the claimed one.

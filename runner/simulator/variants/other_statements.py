@@ -1,16 +1,21 @@
-"""Variants of statements other than the one under test: slow DDL, transient errors of DDL, users known later."""
+"""Variants of statements other than the one under test: slow DDL, transient errors, users known later."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 import itertools
+import time
+from typing import ClassVar
 
 from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import variant
+from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Result
+from runner.simulator.privileges import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later
@@ -19,6 +24,11 @@ _DDL_SECONDS = 0.05
 """Seconds: about the time of a DDL statement in OceanBase."""
 
 _UNKNOWN_SECONDS = 0.5
+
+_GRANT_SECONDS = 1.0
+
+_TIMES_OUT = 4
+"""Every fourth definition times out."""
 
 _EVERY = 3
 """Every third DDL statement gets an error."""
@@ -79,3 +89,44 @@ class NoDbmsLock(Engine):
         if isinstance(statement, sql.Sleep):
             raise errors.package_not_visible("DBMS_LOCK.SLEEP")
         return await super().run(session, statement, depth)
+
+
+@variant
+class DefinitionsTimeOut(Engine):
+    """The reply to every fourth definition is a timeout; the next one takes effect in spite of it."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._timed = itertools.count(1)
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        number = next(self._timed) if isinstance(statement, sql.Definition) else 1
+        if number % (2 * _TIMES_OUT) == 0:
+            await super().run(session, statement, depth)
+        if number % _TIMES_OUT == 0:
+            raise errors.query_timeout()
+        return await super().run(session, statement, depth)
+
+
+class _GrantsLater(Privileges):
+    """Knows a privilege only some time after its GRANT."""
+
+    granted: ClassVar[dict[str, float]] = {}
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        late = privilege == ALTER_SYSTEM and time.monotonic() < self.granted.get(session.user.name, 0.0)
+        return super().holds(session, privilege) and not late
+
+
+class _NotesGrants(Engine):
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Grant):
+            _GrantsLater.granted.update(dict.fromkeys(statement.grantees, time.monotonic() + _GRANT_SECONDS))
+        return result
+
+
+@variant
+def grants_take_effect_later(components: Components) -> Components:
+    """A GRANT of ALTER SYSTEM has an effect a second after its reply, as on another server of a cluster."""
+    return components.with_overrides(_GrantsLater, _NotesGrants)

@@ -1,0 +1,49 @@
+"""Runs on servers that disturb the cases: other clients, limits, replicas. No case deviates because of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.simulator_process import simulator
+from tests.support.suite_run import SuiteRun, run_suite
+
+
+def run_in(record: Path, environment: str, *options: str) -> SuiteRun:
+    """Runs the suite on a simulator in an environment."""
+    with simulator("--environment", environment) as dsn:
+        return run_suite(record, "-q", "--tb=no", "--dsn", dsn, *options)
+
+
+def test_sessions_that_another_client_kills_are_no_deviation(tmp_path: Path) -> None:
+    done = run_in(tmp_path / "r.json", "another-client-kills", "--requirement", "PAR-1", "--requirement", "IMP-7")
+    assert done.results(verdict="deviates") == []
+    reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert any("lost" in each or "before the statement" in each for each in reasons), done.screen
+
+
+@pytest.mark.parametrize("case", ["nobody-follows-later", "session-idle-for-long-ends"])
+def test_a_loss_in_each_run_is_compared_with_a_run_without_the_statement(tmp_path: Path, case: str) -> None:
+    done = run_in(tmp_path / "r.json", "another-client-kills", "-k", case, "--in-flight", "1")
+    assert done.results(verdict="deviates") == []
+    assert done.results(verdict="inconclusive"), done.screen
+
+
+def test_a_select_that_misses_commits_decides_nothing(tmp_path: Path) -> None:
+    done = run_in(tmp_path / "r.json", "reads-lag-behind-commits", "--requirement", "IMP-5", "-k", "rolled-back")
+    assert done.results(verdict="deviates") == []
+    reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert any("a SELECT can miss what another session has just committed" in each for each in reasons), done.screen
+
+
+@pytest.mark.parametrize("environment", ["eight-users", "forty-logins-per-second"])
+def test_a_server_with_few_users_or_logins_decides_all_cases(tmp_path: Path, environment: str) -> None:
+    done = run_in(tmp_path / "r.json", environment, "--requirement", "PAR-1", "--requirement", "PAR-3")
+    assert done.code == 0, done.screen
+    assert {row["verdict"] for row in done.results()} == {"conforms"}
+
+
+def test_the_lower_number_of_cases_at_a_time_is_reported(tmp_path: Path) -> None:
+    done = run_in(tmp_path / "r.json", "eight-users", "--requirement", "PAR-1", "--requirement", "PAR-3")
+    assert "the server accepts no more connections, users or tables" in done.screen
