@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
-from runner.language.case_folders import own_folders, shown_path
+from runner.language.default_folders import own_folders, shown_path
 from runner.language.message_text import did_you_mean
 from runner.language.model import (
     Case,

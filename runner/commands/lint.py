@@ -15,7 +15,7 @@ from runner.database.profile_files import profile_names
 from runner.execution.profile_check import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
 from runner.language.case_files import case_files, load_cases, refuse_duplicates
-from runner.language.case_folders import REGISTER_NAME
+from runner.language.default_folders import REGISTER_NAME
 from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError

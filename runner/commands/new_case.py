@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner.commands import USAGE_ERROR
 from runner.language.case_files import is_case_file, load_cases
-from runner.language.case_folders import FOLDER_NAME, REGISTER_NAME, looks_like_a_register, own_cases
+from runner.language.default_folders import FOLDER_NAME, REGISTER_NAME, looks_like_a_register, own_cases
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Example, Level, Requirement
 from runner.language.problems import Place, SourceError

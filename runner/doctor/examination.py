@@ -22,7 +22,7 @@ from runner.doctor.findings import Findings, Missing, flavour_and_version
 from runner.doctor.fixes import fix_for
 from runner.doctor.prerequisites import Prerequisites
 from runner.doctor.route_examination import IdentifiedSession, RouteExamination
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import Account
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id

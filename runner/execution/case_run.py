@@ -11,14 +11,15 @@ from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import refused_by_connection_limit
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_result import CaseResult, DeviationError, InconclusiveError, NotApplicableError, Verdict
+from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError
+from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.control_runs import ControlRuns
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
-from runner.execution.liveness import Liveness
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
+from runner.execution.session_checks import SessionChecks
 from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
@@ -96,9 +97,9 @@ class CaseRun:
         self.sessions = CaseSessions(
             case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
         )
-        self._liveness = Liveness(self.sessions, shared.timeouts, shared.idle_timeout)
-        self._step_runner = StepRunner(self.sessions, self._liveness, shared.timeouts, case.vocabulary)
-        self._observer = OutcomeFinder(self.sessions, self._liveness, shared.timeouts, self._step_runner.matcher)
+        self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
+        self._step_runner = StepRunner(self.sessions, self._session_checks, shared.timeouts, case.vocabulary)
+        self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
 
     def run(self) -> RunResult:
         """Runs the case, determines its verdict, and cleans up in any case."""
@@ -110,7 +111,7 @@ class CaseRun:
             result = self._judge(result)
         except DeviationError as error:
             no_reply_or_lost, reads_table = error.no_reply_or_lost, error.reads_table
-            right_after_statement = self.sessions.sent_guarded and self._liveness.elapsed < _RIGHT_AFTER
+            right_after_statement = self.sessions.sent_guarded and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
             )
@@ -123,14 +124,14 @@ class CaseRun:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             seconds = time.monotonic() - start
-            lost = self._liveness.lost_session()
+            lost = self._session_checks.lost_session()
             left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
             result,
             reason=without_passwords(result.reason),
             expected=without_passwords(result.expected),
             actual=without_passwords(result.actual),
-            endings=tuple(self._liveness.endings.values()),
+            endings=tuple(self._session_checks.endings.values()),
             transcript=tuple(self._transcript.events),
             warnings=tuple(map(without_passwords, left)),
             identifiers=self.sessions.identifiers(),
@@ -164,7 +165,7 @@ class CaseRun:
             self._step_runner.run_until_guarded(self._case.steps)
             poll = Poll(seconds)
             while not self.sessions.closed_by_target() and poll.again():
-                self._liveness.keep_active()
+                self._session_checks.keep_active()
         except (DeviationError, InconclusiveError, NotApplicableError, TargetError):
             pass  # a step may fail because of a lost session; other failures are no answer
         finally:
@@ -178,16 +179,16 @@ class CaseRun:
             if self._case.outcomes:
                 outcome = self._observer.outcome(self._step_runner.judge.observed)
                 return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
-            self._liveness.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
+            self._session_checks.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
         except DeviationError as error:
             self._add_losses(error)
             raise
         except (InconclusiveError, TargetError):
             # Sessions that the statement under test has killed may be the reason why the case was broken off.
             if self.sessions.sent_guarded:
-                self._liveness.check_survivors(self._case.may_end, watch=False)
+                self._session_checks.check_survivors(self._case.may_end, watch=False)
             raise
-        self._liveness.check_survivors(self._case.ends, watch=not self._case.ends)
+        self._session_checks.check_survivors(self._case.ends, watch=not self._case.ends)
         return replace(blank, verdict=Verdict.CONFORMS)
 
     def _add_losses(self, error: DeviationError) -> None:
@@ -198,7 +199,7 @@ class CaseRun:
             InconclusiveError: a session was lost before the statement under test.
         """
         try:
-            self._liveness.check_survivors(self._case.may_end, watch=False)
+            self._session_checks.check_survivors(self._case.may_end, watch=False)
         except DeviationError as loss:
             if loss.actual not in error.actual:
                 worse_first = (loss, error) if loss.safety and not error.safety else (error, loss)

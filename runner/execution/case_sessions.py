@@ -13,7 +13,7 @@ from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import CHANCES, Poll
 from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import Account, CaseChanges, FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id, id_by_address

@@ -14,7 +14,7 @@ from runner.database.naming import created_at
 from runner.database.process_list import ProcessList
 from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.language.model import Case, Create, Send, SessionSpec, flat
 
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too

@@ -21,7 +21,7 @@ from runner.database.unrelated_errors import (
     is_object_limit,
     is_passing_conflict,
 )
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript
 from runner.language.model import ADMINISTRATOR, SessionSpec

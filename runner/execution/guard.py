@@ -18,7 +18,7 @@ from runner.database.naming import run_mark_of
 from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
 from runner.execution.same_server import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_result import DeviationError
+from runner.execution.case_errors import DeviationError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher
-from runner.execution.liveness import Liveness
+from runner.execution.session_checks import SessionChecks
 from runner.language.model import KnownOutcome
 
 _ROW_WAIT = 0.1  # seconds for the row, if the connection is gone only at the deadline
@@ -18,10 +18,10 @@ class OutcomeFinder:
     """Finds the known outcome of a case that fits one run, after its steps."""
 
     def __init__(
-        self, sessions: CaseSessions, liveness: Liveness, timeouts: AdaptiveTimeouts, matcher: Matcher
+        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, matcher: Matcher
     ) -> None:
         self._sessions = sessions
-        self._liveness = liveness
+        self._session_checks = session_checks
         self._timeouts = timeouts
         self._matcher = matcher
 
@@ -37,14 +37,14 @@ class OutcomeFinder:
         """
         case = self._sessions.case
         if isinstance(reply, NoReply):
-            self._liveness.check_survivors(case.may_end, watch=False)
+            self._session_checks.check_survivors(case.may_end, watch=False)
             return f"no reply within {reply.seconds:g} s"
         possible = [known for known in case.outcomes if self._reply_fits(known, reply)]
         awaited = {known.ends for known in possible if known.ends}
         if not possible and (reply is None or succeeded(reply) or isinstance(reply, Lost)):
             awaited = {case.may_end}
         ended, trace = self._wait_for_ended(awaited)
-        self._liveness.check_survivors(case.may_end, watch=not ended)
+        self._session_checks.check_survivors(case.may_end, watch=not ended)
         for known in possible:
             if known.ends in {None, ended} and known.connection in {None, self._connection_end_kind(ended)}:
                 return known.name + trace
@@ -75,12 +75,12 @@ class OutcomeFinder:
             session for name in sorted(self._sessions.case.may_end) if (session := self._sessions.by_name[name]).client
         ]
         while awaited and _lost(may_end) not in awaited and poll.again():
-            self._liveness.check_for_ends(may_end)
+            self._session_checks.check_for_ends(may_end)
         ended, trace = _lost(may_end), ""
         for session in may_end:
             if session.name in ended:
                 try:
-                    self._liveness.wait_for_end(session, Poll(max(poll.left, _ROW_WAIT)))
+                    self._session_checks.wait_for_end(session, Poll(max(poll.left, _ROW_WAIT)))
                 except DeviationError as error:
                     trace += f" ({error.actual})"
         return ended, trace

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.database.profile import Profile, Spelling
 from runner.execution.applicability import exempted
-from runner.language.case_folders import shown_path
+from runner.language.default_folders import shown_path
 from runner.language.guarded_statements import ShapeProblem, is_guarded, shape_problem
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Send, flat

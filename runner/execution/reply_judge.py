@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.database.outcome import NoReply, Outcome, Rows, ServerError
-from runner.execution.case_result import DeviationError, InconclusiveError
+from runner.execution.case_errors import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import Judgement, StepKind, judge

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
 from runner.database.process_list import ProcessList, Row
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.session_ids import OwnProcessList, read_own_process_list
 

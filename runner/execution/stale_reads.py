@@ -11,7 +11,7 @@ from runner.database.administrator import TargetError
 from runner.database.outcome import Rows, succeeded
 from runner.database.session import Session
 from runner.database.target import Target
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixtures import Fixtures
 from runner.execution.transcript import Transcript
 

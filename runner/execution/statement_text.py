@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
 from runner.database.session import Session
-from runner.execution.case_result import InconclusiveError
+from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.session_ids import unused_id
 from runner.language.template import Hole, Template

@@ -15,14 +15,14 @@ from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import exists_already, is_passing_conflict
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_result import DeviationError, InconclusiveError, NotApplicableError
+from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import StepKind
-from runner.execution.liveness import Liveness
 from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import other_server, raise_if_moved
+from runner.execution.session_checks import SessionChecks
 from runner.execution.statement_text import Renderer
 from runner.language.guarded_statements import is_guarded, statements_under_test
 from runner.language.model import (
@@ -89,7 +89,7 @@ class StepRunner:
 
     Args:
         sessions: the sessions of the case.
-        liveness: the checks of the sessions.
+        session_checks: the checks of the sessions.
         timeouts: the time limits, adapted to the target.
         vocabulary: of the register; it defines the guarded statements.
 
@@ -99,10 +99,10 @@ class StepRunner:
     """
 
     def __init__(
-        self, sessions: CaseSessions, liveness: Liveness, timeouts: AdaptiveTimeouts, vocabulary: Vocabulary
+        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, vocabulary: Vocabulary
     ) -> None:
         self._sessions = sessions
-        self._liveness = liveness
+        self._session_checks = session_checks
         self._timeouts = timeouts
         self._vocabulary = vocabulary
         self._limits = sessions.target.limits
@@ -207,7 +207,7 @@ class StepRunner:
                 self._raise_if_other_server(ready, reply, lists)
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
-            self._liveness.note_guarded_reply()
+            self._session_checks.note_guarded_reply()
         self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
@@ -238,13 +238,13 @@ class StepRunner:
         A killed session may release its locks as late as it may end: until then, a lock wait may time out.
         """
         affected = self._sessions.sent_guarded and ready.session.name not in self._sessions.case.may_end
-        settle = max(0.0, self._liveness.settle_time - self._liveness.elapsed) if affected else 0.0
+        settle = max(0.0, self._session_checks.settle_time - self._session_checks.elapsed) if affected else 0.0
         poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
         defines = CHANGES_USERS.search(ready.text) is not None
         while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0, defines=defines):
             if not poll.again():
                 break
-            self._liveness.keep_active()
+            self._session_checks.keep_active()
             self._send(ready)
             reply = self._receive(ready.session, since, self._limits.statement)
             if defines and exists_already(reply):
@@ -312,7 +312,7 @@ class StepRunner:
         while isinstance(reply, Rows) and not self.matcher.fits(reply, claim) and poll.again():
             ready.session.required_client.send(ready.text, prepared=ready.prepared)
             reply = ready.session.required_client.result(self._limits.statement)
-            self._liveness.keep_active()
+            self._session_checks.keep_active()
             times += 1
         if times:
             self._sessions.transcript.add(
@@ -415,7 +415,7 @@ class StepRunner:
             self._send(ready, executes=True)
             reply = self._receive(ready.session, since, self._timeouts.statement)
             if ready.guarded:
-                self._liveness.note_guarded_reply()
+                self._session_checks.note_guarded_reply()
             self._raise_if_refused_elsewhere(ready, reply, step.reply)
         self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
@@ -432,9 +432,9 @@ class StepRunner:
         """Notes that a statement is sent now."""
         if ready.guarded:
             self._sessions.note_guarded_statement(ready.session, ready.named)
-            self._liveness.note_guarded_statement()
+            self._session_checks.note_guarded_statement()
         elif self._sessions.sent_guarded:
-            self._liveness.note_statement(ready.session)
+            self._session_checks.note_statement(ready.session)
         if ready.session.required_client.busy:
             raise InconclusiveError(f"{ready.session.name} still waits for a reply at its next step")
         self.judge.note_sending(ready.session.name, ready.kind)
@@ -444,7 +444,9 @@ class StepRunner:
         if not session.required_client.busy:
             raise InconclusiveError(f"{session.name} has no statement in flight ({step.place})")
         # The statement in flight of a session that may end has to be finished within the settle time.
-        limit = self._liveness.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
+        limit = (
+            self._session_checks.settle_time if session.name in self._sessions.case.may_end else self._limits.statement
+        )
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
         ready = self._in_flight[session.name]
         reply = self._retry(ready, reply, step.reply)
@@ -458,17 +460,17 @@ class StepRunner:
         session, since = self._sessions.by_name[step.session], self._sessions.transcript.now_ms()
         poll = Poll(max(self._timeouts.watch, _NO_REPLY))
         while not session.required_client.has_reply and poll.again():
-            self._liveness.keep_active()
+            self._session_checks.keep_active()
         if not session.required_client.has_reply:
             self._sessions.transcript.add(session.name, "note", "its statement has no reply yet", since=since)
             return
         if session.required_client.check_connection() is not None and session.name not in self._sessions.case.may_end:
-            self._liveness.check_usable([session])
+            self._session_checks.check_usable([session])
         reply = self._receive(session, since, self._limits.statement)
         self.judge.raise_early_reply(session.name, reply)
 
     def _receive(self, session: CaseSession, since: float, limit: float) -> Outcome:
-        reply = self._liveness.wait_for_reply(session.required_client, limit)
+        reply = self._session_checks.wait_for_reply(session.required_client, limit)
         self._sessions.transcript.add(session.name, "receives", self._sessions.describe(reply), since=since)
         return reply
 
@@ -477,7 +479,7 @@ class StepRunner:
     def _connect(self, step: Connect) -> None:
         session = self._sessions.by_name[step.session]
         login_name = self._renderer.text(step.name) if step.name is not None else None
-        self._liveness.forget_end(session)
+        self._session_checks.forget_end(session)
         self._prepared.pop(session.name, None)
         claims_refusal = bool(step.reply) and not self.matcher.fits(Ok(), step.reply)
         reply = self._sessions.connect(
@@ -502,7 +504,7 @@ class StepRunner:
     def _pause(self, step: Pause) -> None:
         since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)
         while poll.again():
-            self._liveness.keep_active(step.idle)
+            self._session_checks.keep_active(step.idle)
         idle = f", in which {' and '.join(sorted(step.idle))} is idle" if step.idle else ""
         self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s{idle}", since=since)
 
@@ -510,7 +512,7 @@ class StepRunner:
         session = self._sessions.by_name[step.session]
         since = self._sessions.transcript.now_ms()
         if step.state == "gone":
-            self._liveness.wait_for_end(session)
+            self._session_checks.wait_for_end(session)
             self._sessions.transcript.add(session.name, "note", "waited until it is gone", since=since)
             return
         start = time.monotonic()
@@ -518,14 +520,14 @@ class StepRunner:
         seen = 0
         while seen < _TIMES_LISTED[step.state]:
             if session.required_client.check_connection() is not None:
-                self._liveness.check_usable([session])
+                self._session_checks.check_usable([session])
             if session.required_client.has_reply or not session.required_client.busy:
                 reply = session.required_client.received_reply  # check_usable reads it, too
-                self._liveness.check_usable([session])
+                self._session_checks.check_usable([session])
                 over = f"{session.name}'s statement finished before the process list showed it {step.state}"
                 self._raise_if_state_missing(step, reply, over)
                 raise InconclusiveError(over)
-            self._liveness.keep_active()
+            self._session_checks.keep_active()
             activity = self._sessions.activity(session)
             seen += activity is not None and activity != self._idle_activity.get(session.name)
             if seen < _TIMES_LISTED[step.state] and not poll.again():
@@ -537,6 +539,6 @@ class StepRunner:
         self._timeouts.state_limit.note(time.monotonic() - start)
         fills = Poll(_BUFFERS_FILL if session.required_client.held else 0.0)
         while fills.again():
-            self._liveness.keep_active()
+            self._session_checks.keep_active()
         waited = f"waited until the process list shows it {step.state}"
         self._sessions.transcript.add(session.name, "note", waited, since=since)

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.language.case_folders import REGISTER_NAME
 from runner.language.case_reader import CaseReader
+from runner.language.default_folders import REGISTER_NAME
 from runner.language.model import Case, Register
 from runner.language.parameters import filled_in
 from runner.language.problems import SourceError, gathered

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from runner.language.capabilities import derived_capabilities
-from runner.language.case_folders import REGISTER_NAME
+from runner.language.default_folders import REGISTER_NAME
 from runner.language.guarded_statements import shape_problem
 from runner.language.message_text import did_you_mean
 from runner.language.model import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.language.case_folders import shown_path
+from runner.language.default_folders import shown_path
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.language.case_folders import REGISTER_NAME, looks_like_a_register
+from runner.language.default_folders import REGISTER_NAME, looks_like_a_register
 from runner.language.message_text import did_you_mean
 from runner.language.model import Capability, Example, Level, Register, Requirement, Specification, Vocabulary
 from runner.language.problems import Place, SourceError

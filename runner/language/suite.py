@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.language.case_files import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
-from runner.language.case_folders import REGISTER_NAME, own_folders
+from runner.language.default_folders import REGISTER_NAME, own_folders
 from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register, refuse_nested, register_folder

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.language.case_folders import default_cases, resolved
+from runner.language.default_folders import default_cases, resolved
 
 PLUGIN = "runner.plugin.run_hooks"
 

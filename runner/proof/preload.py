@@ -8,7 +8,7 @@ from importlib import import_module
 from _pytest.config import default_plugins
 
 from runner.language.case_files import cached_cases, case_files
-from runner.language.case_folders import own_folders
+from runner.language.default_folders import own_folders
 
 _PLUGINS = (
     *(f"_pytest.{name}" for name in default_plugins),

@@ -17,7 +17,7 @@ from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.listener import Listener
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.router import Router
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, SessionIds

@@ -19,10 +19,11 @@ from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_result import InconclusiveError, Verdict
+from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_result import Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.idle_timeout import IdleTimeout
-from runner.execution.liveness import Liveness
+from runner.execution.session_checks import SessionChecks
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
 from runner.language.case_files import load_cases
@@ -111,7 +112,7 @@ def test_an_id_that_a_foreign_session_has_now_is_never_sent(tmp_path: Path, said
         timeouts = AdaptiveTimeouts(LIMITS)
         step_runner = StepRunner(
             sessions,
-            Liveness(sessions, timeouts, IdleTimeout(target)),
+            SessionChecks(sessions, timeouts, IdleTimeout(target)),
             timeouts,
             find_register(case.place.path).vocabulary,
         )
@@ -144,7 +145,7 @@ def test_a_prepared_statement_is_executed_unless_a_foreign_session_has_its_id_no
         timeouts = AdaptiveTimeouts(LIMITS)
         step_runner = StepRunner(
             sessions,
-            Liveness(sessions, timeouts, IdleTimeout(target)),
+            SessionChecks(sessions, timeouts, IdleTimeout(target)),
             timeouts,
             find_register(case.place.path).vocabulary,
         )

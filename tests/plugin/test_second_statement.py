@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.language.case_folders import own_folders
+from runner.language.default_folders import own_folders
 from runner.language.guarded_statements import shape_problem
 from runner.language.register import read_register
 from runner.language.suite import suite_in

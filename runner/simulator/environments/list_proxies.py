@@ -16,7 +16,7 @@ from runner.simulator.environments.two_servers import Node, ProxyAsHost, second_
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Registry, Session
 from runner.simulator.settings import Settings
 from runner.simulator.values import Value

@@ -9,7 +9,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.statement_proxy import ProxiedConnection, ServerSession, first_words, proxy_of
+from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, first_words, proxy_of
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance

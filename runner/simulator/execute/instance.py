@@ -8,7 +8,7 @@ from runner.simulator.accounts import Accounts
 from runner.simulator.crash import CrashSwitch
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, SessionIds
 from runner.simulator.settings import Settings

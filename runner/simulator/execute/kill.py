@@ -9,7 +9,7 @@ from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.execute.id_conversion import session_id
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, Session
 from runner.simulator.settings import Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.simulator.accounts import ALTER_SYSTEM, SHOW_PROCESS
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Registry, Session
 from runner.simulator.settings import TENANT, Settings
 from runner.simulator.values import LONGEST_TEXT, Value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from runner.simulator import errors
 from runner.simulator.accounts import ADMINISTRATOR, TableName, password_hash_of
+from runner.simulator.execute.dictionary_views import find_view, full_view_name
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.table_names import find_table
-from runner.simulator.execute.views import find_view, full_view_name
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import (
     AlterUser,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.privileges import Privileges
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Registry, Session
 from runner.simulator.settings import Settings
 from runner.simulator.values import Value

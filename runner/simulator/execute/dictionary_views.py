@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.simulator.accounts import ADMINISTRATOR, TableName
 from runner.simulator.execute.instance import Instance
-from runner.simulator.execute.variables import PRODUCT
+from runner.simulator.execute.system_variables import PRODUCT
 from runner.simulator.sessions import Session
 from runner.simulator.settings import VERSION
 from runner.simulator.sql.statements import Name

@@ -17,7 +17,8 @@ from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreada
 from runner.database.session import Session
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_result import DeviationError, Ending, InconclusiveError
+from runner.execution.case_errors import DeviationError, InconclusiveError
+from runner.execution.case_result import Ending
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.same_server import raise_if_moved
@@ -79,7 +80,7 @@ class _End:
 
 
 @dataclass
-class Liveness:
+class SessionChecks:
     """The checks of the sessions in one run of a case.
 
     Attributes:

@@ -1,0 +1,49 @@
+"""The exceptions that end a case: it deviates, can't be decided, or doesn't apply."""
+
+from __future__ import annotations
+
+from runner.database.outcome import Outcome
+
+
+class DeviationError(Exception):
+    """The result contradicts a claim of the case.
+
+    Args:
+        expected: the text of the claim.
+        actual: the text of the result.
+        safety: whether an unrelated session was lost, which fails the run at every level.
+        no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
+        reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        actual: str,
+        *,
+        safety: bool = False,
+        no_reply_or_lost: bool = False,
+        reads_table: bool = False,
+    ) -> None:
+        super().__init__(expected, actual)
+        self.expected = expected
+        self.actual = actual
+        self.safety = safety
+        self.no_reply_or_lost = no_reply_or_lost
+        self.reads_table = reads_table
+
+
+class InconclusiveError(Exception):
+    """The case can't be decided; the message states the reason.
+
+    Attributes:
+        outcome: the server's reply that is the reason, if there is one.
+    """
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class NotApplicableError(Exception):
+    """The server doesn't have the state that the case is about; the message contains its reply."""
