@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
-from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import exists_already, is_passing_conflict
 from runner.execution import guard
@@ -19,9 +18,10 @@ from runner.execution.case_errors import DeviationError, InconclusiveError, NotA
 from runner.execution.case_sessions import CaseSession, CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import StepKind
+from runner.execution.process_list_steps import ProcessListSteps
 from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
-from runner.execution.same_server import other_server, raise_if_moved
+from runner.execution.same_server import raise_if_moved
 from runner.execution.session_checks import SessionChecks
 from runner.execution.statement_text import Renderer
 from runner.language.guarded_statements import is_guarded, statements_under_test
@@ -108,6 +108,7 @@ class StepRunner:
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
         self.matcher = Matcher(sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe)
+        self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)
         self.respelled: dict[str, str] = {}
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
@@ -201,10 +202,10 @@ class StepRunner:
         self._note_role(step, reply)
         if CHANGES_USERS.search(ready.text):
             self._sessions.wait_for_grants(time.monotonic())
-        if lists := self._process_list_claims(step.reply):
-            reply = self._poll_process_list(ready, reply, lists)
+        if lists := self._process_lists.claims(step.reply):
+            reply = self._process_lists.poll(ready.session, ready.text, reply, lists, prepared=ready.prepared)
             if OBSERVED not in step.reply:
-                self._raise_if_other_server(ready, reply, lists)
+                self._process_lists.raise_if_other_server(ready.session, reply, lists)
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._session_checks.note_guarded_reply()
@@ -274,12 +275,6 @@ class StepRunner:
         conflict = conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT
         return conflict or (defines and is_passing_conflict(reply)) or profile.is_transient(reply)
 
-    def _process_list_claims(self, claim: Claim) -> Claim:
-        """The alternatives of a claim, or of the case's known outcomes, about the rows of a process list."""
-        outcomes = self._sessions.case.outcomes if OBSERVED in claim else ()
-        alternatives = (*claim, *itertools.chain.from_iterable(outcome.reply for outcome in outcomes))
-        return tuple(alternative for alternative in alternatives if alternative.listed)
-
     def _send_unread(self, ready: _ReadyStatement, step: Send) -> None:
         """Sends a statement and reads only the beginning of its result set."""
         name, since = ready.session.name, self._sessions.transcript.now_ms()
@@ -303,32 +298,6 @@ class StepRunner:
         unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(reply)
         if unblocked or (refused and not self.matcher.fits(reply, _UNRELATED_ERRORS)):
             raise NotApplicableError(f"the server doesn't have this state: {what} ({reply})")
-
-    def _poll_process_list(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
-        """Repeats a SHOW PROCESSLIST until it fits the claim, for up to the settle time: the process list may lag."""
-        poll = Poll(self._limits.settle)
-        since = self._sessions.transcript.now_ms()
-        times = 0
-        while isinstance(reply, Rows) and not self.matcher.fits(reply, claim) and poll.again():
-            ready.session.required_client.send(ready.text, prepared=ready.prepared)
-            reply = ready.session.required_client.result(self._limits.statement)
-            self._session_checks.keep_active()
-            times += 1
-        if times:
-            self._sessions.transcript.add(
-                ready.session.name, "note", f"sent {times} more times, because the process list may lag"
-            )
-            self._sessions.transcript.add(ready.session.name, "receives", self._sessions.describe(reply), since=since)
-        return reply
-
-    def _raise_if_other_server(self, ready: _ReadyStatement, reply: Outcome, lists: Claim) -> None:
-        """Raises InconclusiveError if a process list lacks rows and may be another server's."""
-        if not isinstance(reply, Rows) or self.matcher.fits(reply, lists):
-            return
-        listed = {row.session for alternative in lists for row in alternative.listed if not row.absent}
-        sessions = [self._sessions.by_name[name] for name in sorted(listed)]
-        if sessions and (doubt := other_server(ready.session, ProcessList.read(reply), sessions)) is not None:
-            raise InconclusiveError(doubt)
 
     def _send_together(self, steps: list[Send]) -> None:
         all_ready = [self._make_ready(step) for step in steps]
