@@ -279,9 +279,10 @@ class CaseRunner:
         if not self._shared.stale_reads.are_possible(self._target):
             return result
         but = (
-            "but on this target a SELECT can miss what another session has just committed: use a server, or a setting, "
+            "but on this target a SELECT can miss what another session has just committed. Name a server, or set reads, "
+            "that show it"
         )
-        return _inconclusive(result, but + "with consistent reads", unreached=True)
+        return _inconclusive(result, but, unreached=False)
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> bool:
         """Whether sessions of a case are also lost without its guarded statement."""
