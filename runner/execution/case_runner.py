@@ -279,8 +279,8 @@ class CaseRunner:
         if not self._shared.stale_reads.are_possible(self._target):
             return result
         but = (
-            "but on this target a SELECT can miss what another session has just committed. Name a server, or set reads, "
-            "that show it"
+            "but on this target a SELECT can miss what another session has just committed. Name a server in the DSN "
+            "that shows it, or set consistent reads"
         )
         return _inconclusive(result, but, unreached=False)
 
