@@ -136,6 +136,18 @@ def drops_the_users_prepared_statements(components: Components) -> Components:
     return components.with_overrides(_MarksTheUsersPreparedStatements, _ForgetsMarkedPreparedStatements)
 
 
+class _MarksTheKiller(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        _MarksTheUsersPreparedStatements.marked.add(session)
+
+
+@breaks("IMP-11")
+def drops_the_killers_prepared_statements(components: Components) -> Components:
+    """The prepared statements of the session that sends the statement are dropped."""
+    return components.with_overrides(_MarksTheKiller, _ForgetsMarkedPreparedStatements)
+
+
 @breaks("IMP-10")
 class SwitchesTheUsersAutocommitOn(KillSessionStatement):
     """Autocommit is switched on in all other sessions of the killed session's user."""
