@@ -36,6 +36,7 @@ class SharedState:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
         controls, stale_reads: the control runs and measurements of reads so far.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
+        lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
 
@@ -46,6 +47,7 @@ class SharedState:
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
     vain_grant_delays: int = 0
+    lost_sessions: bool = False
     crashes: bool = False
 
     @classmethod

@@ -250,7 +250,8 @@ class CaseRunner:
             deviated: whether it has deviated among other cases, and not by a missing reply or a lost connection.
         """
         unusable = self._outage.check_unusable(self._target)
-        if not unusable and deviated and not first.no_reply_or_lost:
+        certain = deviated or not (self._shared.lost_sessions or self._outage.count)
+        if not unusable and certain and not first.no_reply_or_lost:
             return first.result
         if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
@@ -344,6 +345,7 @@ class CaseRunner:
             self._target.close()
         run = CaseRun(case, self._target, self._shared, fresh=fresh)
         run_result = run.run()
+        self._shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:
             return run_result
         self._pending_cleanup.append((run.sessions, run_result.result.warnings))

@@ -136,11 +136,12 @@ def test_a_login_refused_for_too_many_connections_deviates_only_if_the_case_had_
     server: Dsn, tmp_path: Path, ends: str, verdict: Verdict
 ) -> None:
     sent = KILLS if ends == "[victim]" else KILLS.replace("${victim.id}", "abc").replace("ok", "error")
-    full = substituting_proxy.SubstitutingProxy(
-        server, b"KILL SESSION", substituting_proxy.error(1040, "08004", "Too many connections"), logins=True
-    )
+    answer = substituting_proxy.error(1040, "08004", "Too many connections")
+    full = substituting_proxy.SubstitutingProxy(server, b"KILL SESSION", answer, logins=True, seconds=2.0)
     with full.standing() as dsn:
-        bench = Bench(tmp_path, dsn).settling_within(2)
+        bench = Bench(tmp_path, dsn).settling_within(1)
+        limits = dataclasses.replace(bench.limits, retry=1.5)  # shorter than the server is full
+        bench = dataclasses.replace(bench, limits=limits)
         result = bench.run(f"steps:\n{sent}  - connect: again\n    reply: ok\nends: {ends}", sessions=SESSIONS)
     assert result.verdict is verdict, result
 

@@ -22,6 +22,7 @@ DEVIATIONS = {
     # Nobody needs a privilege for the sessions of its own user,
     "refused-in-every-spelling[semicolon]": OWN_SESSION_ENDED,
     "refused-as-a-prepared-statement": OWN_SESSION_ENDED,
+    "prepared-statement-is-refused-each-time": OWN_SESSION_ENDED,
     "refusal-stays-a-refusal[plain]": OWN_SESSION_ENDED,
     "refused-without-privilege[plain-form-own-user]": OWN_SESSION_ENDED,
     "refused-without-privilege[plain-form-itself]": ITSELF_ENDED,

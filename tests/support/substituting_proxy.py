@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -48,6 +49,8 @@ class SubstitutingProxy:
     Attributes:
         logins: answers, in the place of statements, the next login after each statement with the mark.
         times: how often it does; then the server answers itself.
+        seconds: the time after a statement with the mark in which it answers all logins of the suite's users, instead
+            of the next login.
     """
 
     server: Dsn
@@ -55,7 +58,9 @@ class SubstitutingProxy:
     answer: Answer
     logins: bool = False
     times: int = 1000
+    seconds: float = 0.0
     _marked: bool = False
+    _marked_at: float = 0.0
     _sockets: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -99,13 +104,16 @@ class SubstitutingProxy:
             login = True
             while head := _exactly(client, 4):
                 body = _exactly(client, int.from_bytes(head[:3], "little"))
-                mine = self._marked if self.logins else self.mark in body and not login
+                full = time.monotonic() < self._marked_at + self.seconds and b"KSC_" in body
+                marked = full if self.seconds else self._marked
+                mine = marked if self.logins else self.mark in body and not login
                 if mine and login == self.logins and self.times > 0:
                     self.times -= 1
                     self._marked = False
                     self.answer(client, head[3] + 1)
                 else:
-                    self._marked |= self.mark in body
+                    if self.mark in body:
+                        self._marked, self._marked_at = True, time.monotonic()
                     server.sendall(head + body)
                 login = False
             server.shutdown(socket.SHUT_RDWR)

@@ -11,8 +11,10 @@ from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.execute.results import Result
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Registry, Session
+from runner.simulator.sql.statements import KillSession
 from runner.simulator.values import Value
 
 
@@ -52,6 +54,26 @@ class WakesOnlyTheFirstWaiter(SessionEnding):
     def roll_back(self, victim: Session) -> None:
         victim.transaction.forget_waiters_but_one()
         super().roll_back(victim)
+
+
+@breaks("PUR-2")
+class RefusalRollsTheNamedBack(KillSessionStatement):
+    """A statement that is refused for the privilege rolls back the transaction of the session that it names."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = None if self.privileges.holds(session, ALTER_SYSTEM) else self.registry.find(self.read_id(statement))
+        if named is not None and named is not session and not named.user.administrator:
+            named.transaction.roll_back()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-11")
+class DropsTheKillersSavepoints(KillSessionStatement):
+    """The savepoints of the session that sends the statement are dropped."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        session.savepoints.clear()
 
 
 @breaks("PUR-2")
