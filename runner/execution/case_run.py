@@ -85,6 +85,11 @@ class RunResult:
     broken_off: bool
 
     @property
+    def lacks_state(self) -> bool:
+        """Whether the server doesn't have the state that the case is about."""
+        return self.result.verdict is Verdict.NOT_APPLICABLE
+
+    @property
     def failed(self) -> bool:
         """Whether it deviates or is inconclusive."""
         return self.result.failed

@@ -102,7 +102,8 @@ class CaseRunner:
         result = self._repeat(case, once)
         lost_in_setup = self._target.administrator.losses > losses or (run_result is not None and run_result.broken_off)
         self._losses = self._target.administrator.losses
-        if run_result is None or not run_result.failed:
+        changed = run_result is not None and run_result.reused and run_result.lacks_state
+        if run_result is None or not (run_result.failed or changed):
             return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
         if not unusable:
@@ -185,7 +186,7 @@ class CaseRunner:
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._retry_cleanup()
         first = self._run(case, fresh=again)
-        if first.reused and first.failed and not self._outage.check_unusable(self._target):
+        if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.lacks_granted and (later := self._result_after_grant_delay(case)) is not None:
             return self._clean_up_after(later, wait=False)
@@ -222,7 +223,8 @@ class CaseRunner:
         """
         second = self._run(case, fresh=True)
         if first.result.verdict is not Verdict.DEVIATES:
-            self._shared.pool.note_repeated(same=second.result.verdict is first.result.verdict)
+            if first.failed:
+                self._shared.pool.note_repeated(same=second.result.verdict is first.result.verdict)
             return second, False
         if second.result.verdict is Verdict.DEVIATES:
             return second, True

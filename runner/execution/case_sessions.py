@@ -330,9 +330,14 @@ class CaseSessions:
 
     def _retry_if_new(self, session: CaseSession, opened: Outcome) -> Outcome:
         """Repeats a refused login if the user is new and no guarded statement, which may be the cause, was sent."""
+        facts = self.target.facts
         if self.sent_guarded or not (session.account.exclusive and session.account.is_new):
             return opened
-        return session.required_client.open_new_user(opened, self.target.limits.connect)
+        if not isinstance(opened, ServerError) or facts.refused_new_users >= CHANCES:
+            return opened
+        again = session.required_client.open_new_user(opened, self.target.limits.connect)
+        facts.note_new_user(refused=not succeeded(again))
+        return again
 
     def _retry_if_full(self, session: CaseSession, opened: Outcome) -> Outcome:
         """Repeats a login that is refused because of too many connections, or too many logins in a time.
@@ -378,7 +383,9 @@ class CaseSessions:
         self, session: CaseSession, outcome: Outcome, since: float, *, login_name: str | None = None, setup: bool
     ) -> Outcome:
         user = self.target.dsn.user if session.account.administrator else login_name or session.account.user
-        if session.client is not None and session.client.broken_off is not None:
+        # A login that fails at its first statement each time is refused: no other session is the cause.
+        passed = succeeded(outcome) or isinstance(outcome, Lost)
+        if session.client is not None and session.client.broken_off is not None and passed:
             self.transcript.add(session.name, "note", f"its first login: {session.client.broken_off}", setup=setup)
             self.broken_off = True
         self.transcript.add(session.name, "connects", f"as {user}: {outcome}", since=since, setup=setup)

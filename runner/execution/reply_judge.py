@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.database.outcome import NoReply, Outcome, Rows, ServerError
+from runner.database.outcome import NoReply, Outcome, Rows, ServerError, succeeded
 from runner.execution.case_errors import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
@@ -40,6 +40,8 @@ class ReplyJudge:
         self.last_replies: dict[str, Outcome] = {}
         self.kinds: dict[str, StepKind] = {}
         self.lacks_granted = False
+        self._succeeded: set[str] = set()
+        """Statements that have succeeded in this run of the case."""
         self._last_error: Outcome | None = None
         self._last_rows: Outcome | None = None
 
@@ -77,11 +79,7 @@ class ReplyJudge:
         if isinstance(reply, Rows):
             before, self._last_rows = self._last_rows, reply
         fits = self._matcher.fits(reply, claim or _SUCCEEDS, before)
-        actual = as_class or reply_class(reply, self._sessions.target.profile, fits=fits)
-        if claims_any_error(claim) and actual is ReplyClass.FITS:
-            # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
-            plain = reply_class(reply, self._sessions.target.profile, fits=False)
-            actual = plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
+        actual = as_class or self._class_of(statement, reply, claim, fits=fits)
         self.lacks_granted |= kind is StepKind.UNDER_TEST and self._lacks_granted(name, reply)
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
         judgement = judge(kind, actual, before=self._before_test)
@@ -108,6 +106,18 @@ class ReplyJudge:
             self.observed = reply
         if isinstance(reply, ServerError):
             self._last_error = reply
+
+    def _class_of(self, statement: str, reply: Outcome, claim: Claim, *, fits: bool) -> ReplyClass:
+        profile = self._sessions.target.profile
+        actual, plain = (reply_class(reply, profile, fits=each) for each in (fits, False))
+        if succeeded(reply):
+            self._succeeded.add(statement)
+        if actual is ReplyClass.FITS and claims_any_error(claim):
+            # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.
+            return plain if plain in {ReplyClass.SHORTAGE, ReplyClass.UNREADABLE} else actual
+        if actual is ReplyClass.UNSUPPORTED and statement in self._succeeded:
+            return ReplyClass.OTHER_ERROR  # the server did support it: a privilege or an object is gone
+        return actual
 
     def raise_early_reply(self, name: str, reply: Outcome) -> None:
         """Raises the error for a reply to a statement that has to have none yet.

@@ -21,7 +21,8 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         result: of a case that deviates, is inconclusive, or has a stale entry in the list of known deviations.
         rerun: the command that runs this case alone.
     """
-    binding = " (an unrelated session was killed: the case fails the run like a must)" if result.safety else ""
+    harm = "an unrelated session was killed or interrupted"
+    binding = f" ({harm}: the case fails the run like a must)" if result.safety else ""
     parts = [
         f"{result.requirement} ({result.level.value}): {result.title}",
         f"case:     {result.case_id}, {result.place}",

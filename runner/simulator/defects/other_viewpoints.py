@@ -67,6 +67,25 @@ class RefusalRollsTheNamedBack(KillSessionStatement):
         return await super().run(session, statement)
 
 
+@breaks("IMP-7")
+class TakesTheUsersTablePrivileges(SessionEnding):
+    """The user of a killed session loses its privileges for tables."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        if not victim.user.administrator:
+            victim.user.objects.clear()
+
+
+@breaks("PUR-1")
+class SparesSessionsOfTheAdministrator(KillSessionStatement):
+    """With serial# or IMMEDIATE, a session of the administrator is not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (victim.user.administrator and ("," in statement.text or statement.immediate)):
+            await super().end(session, victim, statement)
+
+
 @breaks("IMP-11")
 class DropsTheKillersSavepoints(KillSessionStatement):
     """The savepoints of the session that sends the statement are dropped."""
