@@ -121,6 +121,8 @@ def test_a_case_that_could_not_be_prepared_is_inconclusive_and_no_deviation(orac
     deviating = {row["name"] for row in oracle_profile.results(verdict="deviates")}
     assert deviating == {
         "administrators-own-session",
+        "another-session-of-the-administrator-ends[plain]",
+        "another-session-of-the-administrator-ends[immediate]",
         "create-user",
         "whole-example[another]",
         "whole-example[itself]",
