@@ -13,6 +13,7 @@ EVERY = 30.0
 
 _MINUTE = 60
 _LONG = 120.0  # seconds from which times are shown in minutes
+_ENOUGH = 0.2  # of the cases: before, the time left is unknown, as the first cases wait for the longest ones
 
 
 class Progress:
@@ -48,8 +49,10 @@ class Progress:
             self._reporter.write_line(("\n" if unfinished else "") + self._line(now - self._started))
 
     def _line(self, seconds: float) -> str:
-        left = seconds / self._done * (self._total - self._done)
-        return f"{self._done} of {self._total} cases in {_span(seconds)}, about {_span(left)} left"
+        done = f"{self._done} of {self._total} cases in {_span(seconds)}"
+        if self._done < _ENOUGH * self._total:
+            return done
+        return f"{done}, about {_span(seconds / self._done * (self._total - self._done))} left"
 
 
 def _span(seconds: float) -> str:
