@@ -1,4 +1,4 @@
-"""What the threads of a process have found out about the server, such as its speed, and share."""
+"""What a process has observed of the server (not its version): speed, limits, ids. Its threads share it."""
 
 from __future__ import annotations
 

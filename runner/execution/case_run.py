@@ -62,9 +62,10 @@ class RunResult:
 
     Attributes:
         result: the result.
-        no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
-        lacks_granted: whether it deviates, and a privilege that was granted was missing.
-        reads_table: whether it deviates by what a SELECT shows of a table.
+        no_reply_or_lost: whether it deviates by a missing reply, a lost connection, a conflict or an interruption.
+        lacks_granted: whether it deviates, a statement was refused for a privilege although its user has grants, and a
+            GRANT was not given time to have an effect.
+        reads_table: whether it deviates by a result set that is no process list.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
         lost: whether a session was lost that has to stay usable.
@@ -96,16 +97,23 @@ class RunResult:
 
 
 class CaseRun:
-    """One run of one case."""
+    """One run of one case.
+
+    Attributes:
+        sessions: the sessions of the case.
+        left: a line for each statement that failed in the cleanup of a control run.
+    """
 
     def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool) -> None:
         self._case = case
+        self._target = target
         self._transcript = Transcript()
         self.sessions = CaseSessions(
             case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
         )
         self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
         self._step_runner = StepRunner(self.sessions, self._session_checks, shared.timeouts, case.vocabulary)
+        self.left: tuple[str, ...] = ()
         self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
 
     def run(self) -> RunResult:
@@ -148,7 +156,9 @@ class CaseRun:
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost,
-            lacks_granted=result.verdict is Verdict.DEVIATES and self._step_runner.judge.lacks_granted,
+            lacks_granted=result.verdict is Verdict.DEVIATES
+            and self._step_runner.judge.lacks_granted
+            and not self._target.facts.grant_delay,
             reads_table=reads_table,
             right_after_statement=right_after_statement,
             seconds=seconds,
@@ -165,19 +175,19 @@ class CaseRun:
             seconds: the time to watch, besides that of the steps.
 
         Returns:
-            Whether the target closed one of the sessions, or the administrator's.
+            Whether the target closed a session that has to stay usable, or the administrator's.
         """
         try:
             self.sessions.set_up()
             self._step_runner.run_until_guarded(self._case.steps)
             poll = Poll(seconds)
-            while not self.sessions.closed_by_target() and poll.again():
+            while not self.sessions.lost_any() and poll.again():
                 self._session_checks.keep_active()
-        except (DeviationError, InconclusiveError, NotApplicableError, TargetError):
-            pass  # a step may fail because of a lost session; other failures are no answer
+        except Exception:  # noqa: BLE001, S110 - a step may fail because of a lost session; other failures are no answer
+            pass
         finally:
-            lost = self.sessions.broken_off or bool(self.sessions.closed_by_target())
-            self.sessions.clean_up(keep=False)
+            lost = self.sessions.broken_off or self.sessions.lost_any()
+            self.left = tuple(map(without_passwords, self.sessions.clean_up(keep=False)))
         return lost
 
     def _judge(self, blank: CaseResult) -> CaseResult:

@@ -22,8 +22,8 @@ from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
-_REPEATS_OF_LOSSES = 2  # of a case that lost a session, or got a conflict, when run alone: each has to deviate
-_QUICK = 2.0  # seconds
+_REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
+_QUICK = 2.0  # seconds: a run without a usable reply is repeated as often if it is shorter
 _GRANT_DELAY = 2.0  # seconds after a GRANT, for servers on which it has no effect at once
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
@@ -82,6 +82,8 @@ class CaseRunner:
                 return again
         if before.reused and self._shared.pool.reuse_allowed:
             self._shared.pool.note_changed_users()
+            return result
+        if before.lacks_granted and self._target.facts.grant_delay:
             return result
         return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
@@ -179,7 +181,7 @@ class CaseRunner:
 
         Args:
             case: the case.
-            deviated: whether it has deviated among other cases.
+            deviated: whether it has deviated before, and not by a missing reply or a lost connection.
             again: whether it has failed among other cases.
         """
         if not self._outage.wait_until_usable(self._target):
@@ -191,19 +193,19 @@ class CaseRunner:
         if first.lacks_granted and (later := self._result_after_grant_delay(case)) is not None:
             return self._clean_up_after(later, wait=False)
         if first.result.verdict is Verdict.DEVIATES:
-            result = self._confirm(case, first, deviated=deviated)
-            if result.verdict is Verdict.DEVIATES and first.reads_table:
-                result = self._inconclusive_if_stale(result)
-            return self._clean_up_after(result, wait=True)
+            return self._clean_up_after(self._confirm(case, first, deviated=deviated), wait=True)
         result = first.result
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._clean_up_after(result, wait=False)
 
     def _result_after_grant_delay(self, case: Case) -> CaseResult | None:
-        """The result if a GRANT is given time to have an effect, which then all later cases do; None if it fails too.
+        """The result if a GRANT is given time to have an effect; then all later cases wait as well.
 
         In a cluster, a server may learn of a GRANT moments later; no requirement states how fast it has to be.
+
+        Returns:
+            None if one of two such runs fails, or if that was tried in vain too often.
         """
         facts = self._target.facts
         if facts.grant_delay or self._shared.vain_grant_delays >= _VAIN_GRANT_DELAYS:
@@ -216,7 +218,7 @@ class CaseRunner:
         return None
 
     def _rerun_with_new_users(self, case: Case, first: RunResult) -> tuple[RunResult, bool]:
-        """Runs a case again that failed with users of earlier cases, which may have changed them.
+        """Runs a case again that failed or lacked its state with users of earlier cases, which may have changed them.
 
         Returns:
             The result with new users, and whether the case has deviated before for another reason than the users.
@@ -254,7 +256,7 @@ class CaseRunner:
         unusable = self._outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._outage.count)
         if not unusable and certain and not first.no_reply_or_lost:
-            return first.result
+            return self._inconclusive_if_stale(first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
         warnings = first.result.warnings
@@ -271,14 +273,19 @@ class CaseRunner:
             last = second
             if result.verdict is not Verdict.DEVIATES or unusable:
                 break
-        if result.verdict is Verdict.DEVIATES and last.lost and not unusable and self._loses_anyway(case, last):
-            result = _inconclusive(
-                result, "but a session is also lost if the case is run without the statement", unreached=True
-            )
-        return replace(result, warnings=warnings)
+        if result.verdict is not Verdict.DEVIATES or unusable:
+            return replace(result, warnings=warnings)
+        if last.lost:
+            anyway, lines = self._loses_anyway(case, last)
+            warnings = (*warnings, *lines)
+            but = "but a session is also lost if the case is run without the statement"
+            result = _inconclusive(result, but, unreached=True) if anyway else result
+        return replace(self._inconclusive_if_stale(result, last), warnings=warnings)
 
-    def _inconclusive_if_stale(self, result: CaseResult) -> CaseResult:
-        """The result; inconclusive if a SELECT on this target can miss committed changes."""
+    def _inconclusive_if_stale(self, result: CaseResult, last: RunResult) -> CaseResult:
+        """The result; inconclusive if the last run deviated by a SELECT that may have missed committed changes."""
+        if not last.reads_table or result.verdict is not Verdict.DEVIATES:
+            return result
         if not self._shared.stale_reads.are_possible(self._target):
             return result
         but = (
@@ -287,17 +294,20 @@ class CaseRunner:
         )
         return _inconclusive(result, but, unreached=False)
 
-    def _loses_anyway(self, case: Case, run_result: RunResult) -> bool:
-        """Whether sessions of a case are also lost without its guarded statement."""
+    def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
+        """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""
+        lines: list[str] = []
 
         def control(seconds: float) -> bool:
             run = CaseRun(case, self._target, self._shared, fresh=True)
             lost = run.loses_sessions_without_statement(seconds)
             if run.sessions.fixtures.unreachable:
-                self._pending_cleanup.append((run.sessions, ()))
+                self._pending_cleanup.append((run.sessions, run.left))
+            else:
+                lines.extend(run.left)
             return lost
 
-        return self._shared.controls.lose_sessions(run_result.seconds, control)
+        return self._shared.controls.lose_sessions(run_result.seconds, control), lines
 
     def _compare(self, first: RunResult, second: RunResult, *, was_out: bool) -> CaseResult:
         """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""

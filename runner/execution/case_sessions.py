@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from runner.database.administrator import TargetError
@@ -135,13 +135,19 @@ class CaseSessions:
         self._connect_all([session for session in self.by_name.values() if session.spec.connect])
         self._replacements = self.target.administrator.replacements
 
-    def wait_for_grants(self, since: float) -> None:
-        """Waits until the GRANT of a moment (``time.monotonic``) has an effect, on a server where that takes time."""
+    def wait_for_grants(self, since: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Waits until the GRANT of a moment has an effect, on a server where that takes time.
+
+        Args:
+            since: the moment (``time.monotonic``).
+            meanwhile: called repeatedly, to keep other sessions active.
+        """
         if (delay := self.target.facts.grant_delay) and (seconds := since + delay - time.monotonic()) > 0:
             self.transcript.add(ADMINISTRATOR, "note", f"waits {delay:g} s: here, a GRANT has no effect before")
             poll = Poll(seconds)
             while poll.again():
                 self.raise_if_run_ends()
+                meanwhile()
 
     def _account(self, spec: SessionSpec) -> Account:
         if spec.same_user_as == ADMINISTRATOR:
@@ -296,8 +302,9 @@ class CaseSessions:
             session: the session.
             login_name: the user's name as sent in the login, if a step gives another spelling of it.
             setup: whether the login belongs to the setup of the case.
-            has_claim: whether a step has a claim about the login; after a guarded statement, it is not retried then.
-            claims_refusal: whether the claim is that the login is refused; it is not retried then.
+            has_claim: whether a step has a claim about the login; after a guarded statement, a login that fails at its
+                first statement is not retried then.
+            claims_refusal: whether the claim is that the login is refused; a refusal is not retried then.
 
         Returns:
             The outcome of the login.
@@ -448,6 +455,11 @@ class CaseSessions:
             raise InconclusiveError(f"the id of {name} is unknown: {session.no_id_reason}")
         return session.id
 
+    def user_of(self, name: str) -> str:
+        """The user of a session, as the process list shows it."""
+        account = self.by_name[name].account
+        return self.target.dsn.account if account.administrator else account.user
+
     def has_grants(self, name: str) -> bool:
         """Whether privileges are granted to the user of a session when the case is set up."""
         account = self.by_name[name].account
@@ -505,14 +517,13 @@ class CaseSessions:
         rows = [] if process_list is None or session.id is None else process_list.with_id(session.id)
         return rows[0].activity if rows else None
 
-    def closed_by_target(self) -> list[str]:
-        """The names of the sessions that the target has closed, and the administrator's; sends nothing."""
-        closed = [
-            session.name
+    def lost_any(self) -> bool:
+        """Whether the target has closed a session that has to stay usable, or the administrator's; sends nothing."""
+        return self.administrator_lost() or any(
+            session.client is not None and not session.disconnected and session.client.check_connection() is not None
             for session in self.by_name.values()
-            if session.client is not None and not session.disconnected and session.client.check_connection() is not None
-        ]
-        return [*closed, *([ADMINISTRATOR] if self.administrator_lost() else [])]
+            if session.name not in self.case.may_end
+        )
 
     def administrator_lost(self) -> bool:
         """Whether the server has closed the administrator's session since the case was prepared."""

@@ -20,6 +20,7 @@ class Matcher:
         id_of: returns the id of a session of the case.
         render: returns a template's text with its values.
         describe_outcome: returns the text of an outcome.
+        user_of: returns the user of a session; without it, the id alone identifies a row.
     """
 
     def __init__(
@@ -28,7 +29,9 @@ class Matcher:
         id_of: Callable[[str], str],
         render: Callable[[Template], str],
         describe_outcome: Callable[[Outcome], str] = str,
+        user_of: Callable[[str], str] | None = None,
     ) -> None:
+        self._user_of = user_of
         self._describe_outcome = describe_outcome
         self._profile = profile
         self._id_of = id_of
@@ -93,8 +96,10 @@ class Matcher:
 
     def _lists(self, process_list: ProcessList, listed: ListedSession) -> bool:
         found = process_list.with_id(self._id_of(listed.session))
-        if listed.absent:
-            return not found
+        if listed.absent:  # another user's session may have got the id
+            user = self._user_of(listed.session) if self._user_of else None
+            own = found if user is None else [row for row in process_list.of_user(user) if row in found]
+            return not own
         if len(found) != 1:
             return False
         for column, template in listed.fields:

@@ -197,6 +197,7 @@ class Fixtures:
                 continue
             for statement in grants:
                 self._prepare_with(statement)
+            self.granted_at = time.monotonic()
             table.users.add(user)
 
     def _empty(self, table: Table) -> None:
@@ -370,18 +371,17 @@ class Fixtures:
 
     def _send_retrying(self, statement: str) -> Outcome:
         """The reply to a statement; errors caused by other sessions are retried."""
-        poll = Poll(self._target.limits.retry)
+        poll, times = Poll(self._target.limits.retry), 1
         outcome = self._send(statement)
         while self._target.profile.is_transient(outcome) and poll.again():
-            outcome = self._send(statement)
+            outcome, times = self._send(statement), times + 1
         for pause in _PAUSES:
             if not is_passing_conflict(outcome):
                 break
             time.sleep(pause)
-            outcome = self._send(statement)
-            if exists_already(outcome):  # the statement before took effect, in spite of its error
-                outcome = Ok()
-        return outcome
+            outcome, times = self._send(statement), times + 1
+        # It may have taken effect at first, in spite of its error.
+        return Ok() if times > 1 and exists_already(outcome) else outcome
 
     def _send(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()

@@ -27,7 +27,8 @@ class ReplyJudge:
     Attributes:
         observed: the reply of the step with ``reply: observed``; None before.
         last_replies: the last reply that each session received.
-        lacks_granted: whether a statement under test was refused for a privilege, though its user has grants.
+        lacks_granted: whether a statement under test was refused for a privilege, against its claim or where any error
+            is allowed, and its user has grants.
         kinds: the purpose of the last statement of each session, if its step has a claim.
     """
 
@@ -80,7 +81,8 @@ class ReplyJudge:
             before, self._last_rows = self._last_rows, reply
         fits = self._matcher.fits(reply, claim or _SUCCEEDS, before)
         actual = as_class or self._class_of(statement, reply, claim, fits=fits)
-        self.lacks_granted |= kind is StepKind.UNDER_TEST and self._lacks_granted(name, reply)
+        if kind is StepKind.UNDER_TEST and (not fits or claims_any_error(claim)):
+            self.lacks_granted |= self._lacks_granted(name, reply)
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
         judgement = judge(kind, actual, before=self._before_test)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):

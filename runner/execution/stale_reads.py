@@ -17,6 +17,7 @@ from runner.execution.transcript import Transcript
 
 _CHANGES = 5  # commits, each with a SELECT right after it
 _ENOUGH = 3  # measurements without a stale read, after which none is made
+_MOST = 20  # measurements, also those that failed
 
 
 @dataclass
@@ -25,41 +26,50 @@ class StaleReads:
 
     Attributes:
         found: whether a SELECT has missed a change that another session had committed.
-        measurements: the number of measurements.
+        without: the number of measurements without a stale read.
+        failed: the number of measurements that failed.
     """
 
     found: bool = False
-    measurements: int = 0
+    without: int = 0
+    failed: int = 0
 
     def are_possible(self, target: Target) -> bool:
         """Whether a SELECT can miss a committed change; measured with a table of its own, until that is known."""
-        if not self.found and self.measurements < _ENOUGH:
-            self.measurements += 1
-            self.found = _misses_change(target)
+        if not self.found and self.without < _ENOUGH and self.without + self.failed < _MOST:
+            missed = _misses_change(target)
+            self.found = missed is True
+            self.without += missed is False
+            self.failed += missed is None
         return self.found
 
 
-def _misses_change(target: Target) -> bool:
+def _misses_change(target: Target) -> bool | None:
+    """Whether a SELECT missed a change; None if that could not be measured."""
     fixtures = Fixtures(target, Transcript())
     reader = Session(target.administrator.login)
     try:
         fixtures.make_table(((1, 0),), [])
-        return succeeded(reader.open(target.limits.connect)) and _misses_change_in(str(fixtures.table), target, reader)
+        if not succeeded(reader.open(target.limits.connect)):
+            return None
+        return _misses_change_in(str(fixtures.table), target, reader)
     except (InconclusiveError, TargetError):
-        return False
+        return None
     finally:
         reader.close()
         fixtures.remove()
 
 
-def _misses_change_in(table: str, target: Target, reader: Session) -> bool:
+def _misses_change_in(table: str, target: Target, reader: Session) -> bool | None:
     read = f"SELECT val FROM {table} WHERE id = 1"  # noqa: S608 - a table of the suite
     for value in range(1, _CHANGES + 1):
         for statement in (f"UPDATE {table} SET val = {value} WHERE id = 1", "COMMIT"):  # noqa: S608 - as above
             if not succeeded(target.administer(statement)):
-                return False
+                return None
         reply = reader.execute(read, target.limits.statement)
-        if not isinstance(reply, Rows) or reply.values != ((str(value),),):
-            return isinstance(reply, Rows)
+        if not isinstance(reply, Rows):
+            return None
+        if reply.values != ((str(value),),):
+            return True
         reader.execute("COMMIT", target.limits.statement)  # a transaction may keep its first view of the data
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ from runner.language.model import (
 _UNRELATED_ERRORS: Claim = (Expect("privilege"), Expect("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
+_GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
@@ -107,7 +109,9 @@ class StepRunner:
         self._vocabulary = vocabulary
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
-        self.matcher = Matcher(sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe)
+        self.matcher = Matcher(
+            sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe, sessions.user_of
+        )
         self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)
         self.respelled: dict[str, str] = {}
         self._idle_activity: dict[str, object] = {}
@@ -200,8 +204,8 @@ class StepRunner:
         )
         reply = self._retry(ready, reply, step.reply)
         self._note_role(step, reply)
-        if CHANGES_USERS.search(ready.text):
-            self._sessions.wait_for_grants(time.monotonic())
+        if _GRANT.search(ready.text) and succeeded(reply):
+            self._sessions.wait_for_grants(time.monotonic(), self._session_checks.keep_active)
         if lists := self._process_lists.claims(step.reply):
             reply = self._process_lists.poll(ready.session, ready.text, reply, lists, prepared=ready.prepared)
             if OBSERVED not in step.reply:
@@ -265,7 +269,7 @@ class StepRunner:
             reply: the reply.
             claim: the claim of the step.
             conflicts: whether a killed session may still hold the locks for which the statement waits.
-            defines: whether the statement changes users, which no lock of the case prevents.
+            defines: whether the statement creates, changes or drops something, or grants it.
         """
         profile = self._sessions.target.profile
         if claims_any_error(claim):

@@ -1,4 +1,4 @@
-"""Checks of privileges: those of a session, and those that it may grant."""
+"""Which privileges a session holds, and which it may grant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy that replaces answers of a real server by those of the test."""
+"""A proxy that answers certain statements or logins itself, in place of the real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects that the killing session doesn't notice: in other sessions' lists, for waiting sessions, when repeated."""
+"""Defects outside the killed session: in other users' lists, and in waiting, killing and refused sessions."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
