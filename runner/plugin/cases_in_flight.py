@@ -17,6 +17,7 @@ Cases on one server can affect each other, so a verdict that another case may ha
   also a session that was lost during the setup of its case and replaced. These other cases are run alone, too. If one
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
   inconclusive. Therefore a case is reported only after all cases that were in flight with it have ended.
+- The cases beside a case that kills unrelated sessions are run alone, too: it may have killed their victims for them.
 - From then on, cases are run one at a time; also if one case in four has lost a session, or the target is unusable.
 - A login that is rejected because of too many connections halves the number of cases at a time; the case is run again.
 
@@ -313,6 +314,8 @@ class CasesInFlight:
             suspicious = before.lost and not before.unusable and (unwatched or not again)
             if suspicious:
                 self._suspect(flight)
+            elif result.safety:
+                self._queue_those_beside(flight)
             if unwatched or not suspicious:
                 flight.result = flight.alone
 
@@ -324,10 +327,14 @@ class CasesInFlight:
 
     def _suspect(self, flight: _Flight) -> None:
         """Runs all cases alone that were in flight with a case that lost a session and doesn't lose it alone."""
-        self._harmed, self._limit = True, 1
         flight.suspects = [other for other in flight.beside if other.failure is None]
-        for other in flight.suspects:
-            if other.result is not None and other.alone is None:
+        self._queue_those_beside(flight)
+
+    def _queue_those_beside(self, flight: _Flight) -> None:
+        """Queues the cases that were in flight beside a harmful one, to be run alone."""
+        self._harmed, self._limit = True, 1
+        for other in flight.beside:
+            if other.failure is None and other.result is not None and other.alone is None:
                 other.result = None
                 self._to_be_alone.append(other)
 
