@@ -200,14 +200,19 @@ _EXISTS = re.compile(
 )
 
 
+_GONE = re.compile(r"\bnot granted\b|\bdoes(?: not|n't) exist\b|\bno such grant\b", re.IGNORECASE)
+_REMOVES = re.compile(r"\s*(?:DROP|REVOKE)\b", re.IGNORECASE)
+
+
 def is_passing_conflict(outcome: Outcome) -> bool:
     """Whether a statement that creates or grants something failed only at this moment; it may have taken effect."""
     return isinstance(outcome, ServerError) and _PASSING.search(str(outcome)) is not None
 
 
-def exists_already(outcome: Outcome) -> bool:
-    """Whether a statement is refused because what it would create exists."""
-    return isinstance(outcome, ServerError) and _EXISTS.search(str(outcome)) is not None
+def took_effect_before(statement: str, outcome: Outcome) -> bool:
+    """Whether a statement is refused because an earlier attempt took effect: what it creates exists, or is gone."""
+    mark = _GONE if _REMOVES.match(statement) else _EXISTS
+    return isinstance(outcome, ServerError) and mark.search(str(outcome)) is not None
 
 
 _SETTING = re.compile(r"\b(?:set names|character[_ ]set\w*|charset|collation\w*|encoding|variable)\b", re.IGNORECASE)

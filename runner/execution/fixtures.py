@@ -17,9 +17,9 @@ from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import (
     ErrorKind,
     error_kind_of,
-    exists_already,
     is_object_limit,
     is_passing_conflict,
+    took_effect_before,
 )
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import Account, FixturePool, Table
@@ -381,7 +381,7 @@ class Fixtures:
             time.sleep(pause)
             outcome, times = self._send(statement), times + 1
         # It may have taken effect at first, in spite of its error.
-        return Ok() if times > 1 and exists_already(outcome) else outcome
+        return Ok() if times > 1 and took_effect_before(statement, outcome) else outcome
 
     def _send(self, statement: str) -> Outcome:
         since = self._transcript.now_ms()

@@ -13,6 +13,8 @@ from runner.language.model import OBSERVED, SUCCESS, Claim, Expect
 _SUCCEEDS: Claim = (SUCCESS,)
 _ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
 """Errors that the real administrator would not receive."""
+_NO_STATEMENTS = frozenset({"its login", "its statement in flight"})
+"""What messages call a reply whose statement was sent by an earlier step: these may be different statements."""
 _WAITING = " (if it has to wait for another session, the case has to say reply: later)"
 
 
@@ -112,7 +114,7 @@ class ReplyJudge:
     def _class_of(self, statement: str, reply: Outcome, claim: Claim, *, fits: bool) -> ReplyClass:
         profile = self._sessions.target.profile
         actual, plain = (reply_class(reply, profile, fits=each) for each in (fits, False))
-        if succeeded(reply):
+        if succeeded(reply) and statement not in _NO_STATEMENTS:
             self._succeeded.add(statement)
         if actual is ReplyClass.FITS and claims_any_error(claim):
             # A claim of any error, or of any reply, is not met by an error that is unrelated to the statement.

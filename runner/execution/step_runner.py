@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import exists_already, is_passing_conflict
+from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError
@@ -252,7 +252,7 @@ class StepRunner:
             self._session_checks.keep_active()
             self._send(ready)
             reply = self._receive(ready.session, since, self._limits.statement)
-            if defines and exists_already(reply):
+            if defines and took_effect_before(ready.text, reply):
                 reply = self._reply_of_earlier_attempt(ready, reply, claim)
         return reply
 

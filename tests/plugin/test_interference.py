@@ -47,3 +47,11 @@ def test_a_server_with_few_users_or_logins_decides_all_cases(tmp_path: Path, env
 def test_the_lower_number_of_cases_at_a_time_is_reported(tmp_path: Path) -> None:
     done = run_in(tmp_path / "r.json", "eight-users", "--requirement", "PAR-1", "--requirement", "PAR-3")
     assert "the server accepts no more connections, users or tables" in done.screen
+
+
+def test_definitions_that_fail_once_and_may_have_taken_effect_are_repeated(tmp_path: Path) -> None:
+    with simulator("--variant", "definitions-time-out") as dsn:
+        options = ("-q", "--tb=no", "--dsn", dsn, "--requirement", "IMP-9", "--requirement", "EXA-6")
+        done = run_suite(tmp_path / "r.json", *options)
+    assert done.code == 0, done.screen
+    assert {row["verdict"] for row in done.results()} == {"conforms"}
