@@ -146,6 +146,11 @@ class CaseRunner:
         return _inconclusive(before.result, but.removesuffix(": "), unreached=False)
 
     @property
+    def grant_delay(self) -> float:
+        """The seconds that cases wait after a GRANT, because it has no effect at once on this target; else 0."""
+        return self._target.facts.grant_delay
+
+    @property
     def _outage(self) -> Outage:
         return self._shared.outage
 
@@ -191,6 +196,7 @@ class CaseRunner:
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.lacks_granted and (later := self._result_after_grant_delay(case)) is not None:
+            later = replace(later, warnings=(*first.result.warnings, *later.warnings))
             return self._clean_up_after(later, wait=False)
         if first.result.verdict is Verdict.DEVIATES:
             return self._clean_up_after(self._confirm(case, first, deviated=deviated), wait=True)
@@ -211,8 +217,9 @@ class CaseRunner:
         if facts.grant_delay or self._shared.vain_grant_delays >= _VAIN_GRANT_DELAYS:
             return None
         facts.grant_delay = _GRANT_DELAY
-        if not (self._run(case, fresh=True).failed or (result := self._run(case, fresh=True)).failed):
-            return result.result
+        once, twice = self._run(case, fresh=True).result, self._run(case, fresh=True).result
+        if all(result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED} for result in (once, twice)):
+            return replace(twice, warnings=(*once.warnings, *twice.warnings))
         facts.grant_delay = 0.0
         self._shared.vain_grant_delays += 1
         return None

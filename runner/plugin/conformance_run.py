@@ -57,6 +57,7 @@ class Run:
         in_flight: the number of cases at a time in each process.
         cases: the cases in flight, if cases are run in threads.
         connection_room: the number of cases at a time for which the server accepted connections, if less than wanted.
+        grant_delay: the seconds that cases waited after a GRANT, because it had no effect at once; else 0.
         checked: whether the target was reached and can be used; in the controller only.
         findings: the result of the examination; in the controller only.
         all_removed: whether the process list and the other lists showed no leftover after the run.
@@ -87,6 +88,7 @@ class Run:
         self._case_runner: CaseRunner | None = None
         self.cases: CasesInFlight | None = None
         self.connection_room: int | None = None
+        self.grant_delay = 0.0
         self.checked = False
         self.findings: Findings | None = None
         self._version = worker_input.get("conformance_version", "")
@@ -297,6 +299,10 @@ class Run:
         if room is not None:
             self.connection_room = min(room, self.connection_room or room)
 
+    def note_grant_delay(self, seconds: float) -> None:
+        """Notes how many seconds cases waited after a GRANT; 0: it had an effect at once."""
+        self.grant_delay = max(self.grant_delay, seconds)
+
     def _remove_leftovers(self, target: Target) -> None:
         poll = Poll(_CLEANUP_AFTER)  # the server may be restarting
         while target.find_trouble() is not None and poll.again():
@@ -315,6 +321,8 @@ class Run:
             with signals_ignored():
                 self.cases.end()
             self.note_connection_room(self.cases.connection_room)
+        if self._case_runner is not None:
+            self.note_grant_delay(self._case_runner.grant_delay)
         if self._target is not None:
             # A server that is unreachable was reported in the cases. With prepared accounts, no user was created.
             with signals_ignored(), contextlib.suppress(TargetError):

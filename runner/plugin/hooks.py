@@ -74,6 +74,7 @@ def pytest_testnodedown(node: Any) -> None:
     run = Run.of(node.config)
     output = getattr(node, "workeroutput", {})
     run.note_connection_room(output.get("conformance_room"))
+    run.note_grant_delay(output.get("conformance_grant_delay", 0.0))
     run.left += output.get("conformance_left", [])
     if run.shares is not None:
         run.shares.take_back(node.workerinput["workerid"])

@@ -55,6 +55,7 @@ def finish(session: pytest.Session, exitstatus: int, files: Sequence[Path]) -> N
         run.close()
     if hasattr(config, "workeroutput"):
         config.workeroutput["conformance_room"] = run.connection_room
+        config.workeroutput["conformance_grant_delay"] = run.grant_delay
         config.workeroutput["conformance_left"] = run.left
 
 
@@ -79,6 +80,8 @@ def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config,
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
         fewer = f"fewer cases at a time than --in-flight ({run.connection_room}{each})"
         write(f"{fewer}: the server accepts no more connections, users or tables")
+    if run.grant_delay:
+        write(f"a GRANT has no effect at once on this server: cases waited {run.grant_delay:g} s after it")
     left = () if run.all_removed else leftover_lines(results, run.left)
     for line in (*left, *stale_lines(results, [str(entry) for entry in run.stale])):
         write(line)
