@@ -8,12 +8,14 @@ from collections import Counter
 from typing import Any
 
 from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 
 
@@ -143,3 +145,14 @@ class GivesInAfterTenRefusals(KillSessionStatement):
             self.refused[session] += 1
             if self.refused[session] <= 10:  # noqa: PLR2004 - the number in the class's name
                 raise
+
+
+@breaks("PUR-2")
+class RefusalRollsTheNamedBack(KillSessionStatement):
+    """A statement that is refused for the privilege rolls back the transaction of the session that it names."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = None if self.privileges.holds(session, ALTER_SYSTEM) else self.registry.find(self.read_id(statement))
+        if named is not None and named is not session and not named.user.administrator:
+            named.transaction.roll_back()
+        return await super().run(session, statement)

@@ -1,4 +1,4 @@
-"""Defects after a kill, in the transaction, statement and user of the killed session, and in the user's next id."""
+"""Defects after a kill, in the transactions, statement and user of the two sessions, and in the user's next id."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -298,3 +298,21 @@ class GivesTheOldIdAgain(SessionIds):
     def release(self, user: User | None, number: int) -> None:
         if user is not None and not user.administrator:
             self.left.setdefault(user, []).append(number)
+
+
+@breaks("IMP-5")
+class WakesOnlyTheFirstWaiter(SessionEnding):
+    """Of several sessions that wait for row locks of a killed session only the first gets its lock."""
+
+    def roll_back(self, victim: Session) -> None:
+        victim.transaction.forget_waiters_but_one()
+        super().roll_back(victim)
+
+
+@breaks("IMP-11")
+class DropsTheKillersSavepoints(KillSessionStatement):
+    """The savepoints of the session that sends the statement are dropped."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        session.savepoints.clear()

@@ -1,4 +1,6 @@
-"""Defects that affect the next login after a KILL."""
+"""Defects of the user of a killed session: its next login, or its privileges there."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
@@ -69,3 +71,13 @@ class _ClosesAtTheFirstStatement(_FirstStatement):
 
     def effect(self) -> None:
         raise errors.SessionEndedError
+
+
+@breaks("IMP-7")
+class TakesTheUsersTablePrivileges(SessionEnding):
+    """The user of a killed session loses its privileges for tables."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        if not victim.user.administrator:
+            victim.user.objects.clear()

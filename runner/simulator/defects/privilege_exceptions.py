@@ -103,3 +103,19 @@ class RefusalsAreRemembered(KillSessionStatement):
             raise
         if session.user in self.refused:
             raise errors.no_privilege()
+
+
+@breaks("PUR-2")
+class ChecksThePrivilegeOfAPreparedStatementOnce(KillSessionStatement):
+    """The privilege is checked only at the first execution of a prepared statement."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._checked: set[tuple[int, str | None]] = set()
+
+    def check_privilege(self, session: Session) -> None:
+        key = (session.number, session.statement)
+        if session.prepared and key in self._checked:
+            return
+        self._checked.add(key)
+        self.privileges.require(session, ALTER_SYSTEM)

@@ -284,3 +284,12 @@ def _refused_if(wrong: bool) -> int:
     if wrong:
         raise errors.invalid_session_id()
     return 0
+
+
+@breaks("PUR-1")
+class SparesSessionsOfTheAdministrator(KillSessionStatement):
+    """With serial# or IMMEDIATE, a session of the administrator is not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (victim.user.administrator and ("," in statement.text or statement.immediate)):
+            await super().end(session, victim, statement)
