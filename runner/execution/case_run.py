@@ -68,7 +68,7 @@ class RunResult:
         reads_table: whether it deviates by a result set that is no process list.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
-        lost: whether a session was lost that has to stay usable.
+        lost: whether a session was lost that has to stay usable, or one before the statement that names it.
         full: whether the server accepted no more connections, users or tables.
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
@@ -139,7 +139,7 @@ class CaseRun:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             seconds = time.monotonic() - start
-            lost = self._session_checks.lost_session()
+            lost = self._session_checks.lost_session() or self._step_runner.refused_for_ended
             left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
             result,
@@ -155,7 +155,7 @@ class CaseRun:
         full |= self.sessions.full or self.sessions.fixtures.full
         return RunResult(
             result,
-            no_reply_or_lost=no_reply_or_lost,
+            no_reply_or_lost=no_reply_or_lost or self._step_runner.refused_for_ended,
             lacks_granted=result.verdict is Verdict.DEVIATES
             and self._step_runner.judge.lacks_granted
             and not self._target.facts.grant_delay,

@@ -98,6 +98,8 @@ class StepRunner:
     Attributes:
         judge: compares the replies with the claims.
         respelled: statements that the profile spells differently, with the statements that were sent instead.
+        refused_for_ended: whether the server refused a guarded statement against its claim, and had closed a session
+            that it names, which another client may have killed since the guard's check.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class StepRunner:
         )
         self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)
         self.respelled: dict[str, str] = {}
+        self.refused_for_ended = False
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
         self._in_flight: dict[str, _ReadyStatement] = {}
@@ -213,7 +216,7 @@ class StepRunner:
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._session_checks.note_guarded_reply()
-        self._raise_if_refused_elsewhere(ready, reply, step.reply)
+        self._check_refusal(ready, reply, step.reply)
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
         if step.keep is not None:
@@ -343,12 +346,19 @@ class StepRunner:
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
             self._raise_if_closed_before(ready)
 
-    def _raise_if_refused_elsewhere(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
-        """Raises InconclusiveError if a server other than that of the process lists may have refused a statement."""
-        contradicts = (
-            ready.guarded and isinstance(reply, ServerError) and bool(claim) and not self.matcher.fits(reply, claim)
+    def _check_refusal(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
+        """Looks for another reason of a refusal that contradicts the claim of a guarded statement.
+
+        Raises:
+            InconclusiveError: a server other than that of the process lists may have refused it.
+        """
+        if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
+            return
+        clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
+        self.refused_for_ended |= any(
+            client is not None and client.check_connection() is not None for client in clients
         )
-        if contradicts and ready.session.id is not None and ready.session.is_connected:
+        if ready.session.id is not None and ready.session.is_connected:
             raise_if_moved(ready.session, self._sessions)
 
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
@@ -389,7 +399,7 @@ class StepRunner:
             reply = self._receive(ready.session, since, self._timeouts.statement)
             if ready.guarded:
                 self._session_checks.note_guarded_reply()
-            self._raise_if_refused_elsewhere(ready, reply, step.reply)
+            self._check_refusal(ready, reply, step.reply)
         self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
     def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
@@ -423,7 +433,7 @@ class StepRunner:
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
         ready = self._in_flight[session.name]
         reply = self._retry(ready, reply, step.reply)
-        self._raise_if_refused_elsewhere(ready, reply, step.reply)
+        self._check_refusal(ready, reply, step.reply)
         self.judge.compare(
             session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
         )

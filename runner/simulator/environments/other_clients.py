@@ -1,24 +1,26 @@
 """Another client that kills sessions, for example a job that ends idle ones: no effect of the statement under test."""
 
-# ruff: noqa: D102 - overrides of steps, which are documented in the base class
-
 from __future__ import annotations
 
 import asyncio
 import random
 import time
+from typing import Any
 
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
+from runner.simulator.components import Components
 from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
+from runner.simulator.sessions import Session
+from runner.simulator.sql.statements import KillSession
 
 KILL_SECONDS = 0.3
+JUST_BEFORE = 5  # every fifth statement
 
 
-@environment
-class AnotherClientKills(BackgroundTask):
-    """Every 0.3 seconds another client kills a session that has been idle for as long, but not the administrator's."""
-
+class _KillsIdleSessions(BackgroundTask):
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
         self._random = random.Random(0)  # noqa: S311 - not for cryptography
@@ -34,3 +36,22 @@ class AnotherClientKills(BackgroundTask):
             ]
             if idle:
                 self.instance.ending.kill(self._random.choice(idle))
+
+
+class _KillsTheNamedFirst(KillSessionStatement):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._statements = 0
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        self._statements += 1
+        if self._statements % JUST_BEFORE == 0 and named is not None and not named.user.administrator:
+            self.ending.kill(named)
+        return await super().run(session, statement)
+
+
+@environment
+def another_client_kills(components: Components) -> Components:
+    """Every 0.3 s another client kills a session that has been idle for as long, and some just before a statement."""
+    return components.with_overrides(_KillsIdleSessions, _KillsTheNamedFirst)
