@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""How all tests are run: the order and workers of the files, the settings of Hypothesis, the signals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ _LONG = {
 """Files with long tests, each of which has servers of its own: with xdist their tests are distributed one by one."""
 _LONG_AS_A_WHOLE = {
     "plugin/test_accounts.py",
-    "plugin/test_duration.py",
     "plugin/test_running.py",
     "publishing/test_report_pages.py",
     "real/test_leftovers.py",

@@ -77,6 +77,7 @@ class CaseSessions:
         by_name: the sessions, by their names in the case.
         sent_guarded: whether a guarded statement was sent. Before that, every failure is one of the environment.
         named_in_guarded: the sessions that guarded statements have named.
+        senders: the sessions that have sent guarded statements.
         full: whether the server refused a login because of too many connections or logins.
         broken_off: whether a session was lost during its login, and replaced.
     """
@@ -109,6 +110,7 @@ class CaseSessions:
         self.by_name: dict[str, CaseSession] = {}
         self.sent_guarded = False
         self.named_in_guarded: set[str] = set()
+        self.senders: set[str] = set()
         self._route_unproven = False
         """Whether a guarded statement was sent on a connection with different ids in handshake and process list."""
         self._replacements = target.administrator.replacements
@@ -221,6 +223,7 @@ class CaseSessions:
         """Notes that a guarded statement is sent now, and names these sessions."""
         self.sent_guarded = True
         self.named_in_guarded.update(named)
+        self.senders.add(sender.name)
         for name in named:
             self.target.facts.note_ended(self.by_name[name].id)  # not earlier than now, if it ends
         self._route_unproven |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)

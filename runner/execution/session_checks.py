@@ -132,6 +132,7 @@ class SessionChecks:
     def wait_for_end(self, session: CaseSession, poll: Poll | None = None) -> None:
         """Waits until a session's connection and row are gone, until the deadline of ``poll`` or for the settle time.
 
+        Nothing is sent in the sessions that have sent guarded statements: their effect must not need another statement.
         If the client has disconnected, only the row is checked. If the client does not read a reply, the row has to be
         gone before the rest is read: the server must not need the client to end the session.
 
@@ -145,7 +146,7 @@ class SessionChecks:
         settle = self._settle_time_of(end)
         poll = poll or Poll(settle)
         while not self._check_end(session, end).is_over and poll.again():
-            self.keep_active()
+            self.keep_active(self.sessions.senders)
         if not end.is_over:
             self._raise_not_ended(session, end, settle)
         if session.disconnected:
@@ -173,7 +174,7 @@ class SessionChecks:
         ends = [(session, self._end_of(session)) for session in sessions if not session.gone]
         poll = Poll(max((self._settle_time_of(end) for _, end in ends), default=0.0))
         while any(not self._check_end(session, end).is_over for session, end in ends) and poll.again():
-            self.keep_active()
+            self.keep_active(self.sessions.senders)
         for session in sessions:
             self.wait_for_end(session, poll)
 
@@ -190,7 +191,7 @@ class SessionChecks:
         These are the administrator's session and all others, except those that may end and were named already.
 
         Args:
-            except_for: sessions to which nothing is sent, because the case is about an idle session.
+            except_for: sessions in which nothing is sent, because it would change what the case is about.
 
         Raises:
             DeviationError: as ``check_usable``.

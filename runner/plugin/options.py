@@ -88,7 +88,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=_time_limit,
         default=_LIMITS.repeat,
         metavar="SECONDS",
-        help="the time after which a case that observes is not repeated again; it is run three times in any case "
+        help="the time after which a case that observes is not repeated again; it is run at least three times "
         "(default: %(default)s)",
     )
     group.addoption(

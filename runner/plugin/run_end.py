@@ -78,10 +78,10 @@ def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config,
         write(line)
     if run.connection_room is not None:
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
-        fewer = f"fewer cases at a time than --in-flight ({run.connection_room}{each})"
-        write(f"{fewer}: the server accepts no more connections, users or tables")
+        fewer = f"the run had {run.connection_room} cases at a time{each}, fewer than --in-flight"
+        write(f"{fewer}: a limit of the server refused more logins, users or tables")
     if run.grant_delay:
-        write(f"a GRANT has no effect at once on this server: cases waited {run.grant_delay:g} s after it")
+        write(f"GRANT takes effect late on this server: cases waited {run.grant_delay:g} s after each GRANT")
     left = () if run.all_removed else leftover_lines(results, run.left)
     for line in (*left, *stale_lines(results, [str(entry) for entry in run.stale])):
         write(line)

@@ -14,7 +14,7 @@ from runner.language.model import Level
 LEVEL_MEANINGS = {
     Level.MUST: "the specification states it",
     Level.SHOULD: "shown or implied by the specification; fails the run only with --strict",
-    Level.OBSERVE: "the specification is silent; outcomes never fail the run",
+    Level.OBSERVE: "the specification is silent: the outcome is recorded",
 }
 
 

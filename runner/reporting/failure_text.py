@@ -21,7 +21,7 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         result: of a case that deviates, is inconclusive, or has a stale entry in the list of known deviations.
         rerun: the command that runs this case alone.
     """
-    harm = "an unrelated session was killed or interrupted"
+    harm = "the statement affected sessions that it does not name"
     binding = f" ({harm}: the case fails the run like a must)" if result.safety else ""
     parts = [
         f"{result.requirement} ({result.level.value}): {result.title}",

@@ -143,7 +143,9 @@ def components_from(options: argparse.Namespace) -> Components:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    parser = _Parser(prog="simulator", description=__doc__)
+    parser = _Parser(
+        prog="kill-session-conformance simulate", description="Runs the simulator until Ctrl-C, and prints its DSN."
+    )
     add_arguments(parser)
     options = parser.parse_args(argv)
     if options.listed is not None:

@@ -23,6 +23,7 @@ LATE_SECONDS = 10.0
 SOON_SECONDS = 0.05
 DELAY_SECONDS = 2.0
 GHOST_SECONDS = 20.0
+UNTIL_LOST_SECONDS = 0.3
 
 
 @breaks("PUR-1")
@@ -315,3 +316,42 @@ class _ShowsGhostsToTheUser(ProcessList):
 def row_stays_in_the_users_list(components: Components) -> Components:
     """The row of a killed session stays in the process lists of its user, and leaves the administrator's."""
     return components.with_overrides(_WithGhosts, _LeavesGhosts, _ShowsGhostsToTheUser)
+
+
+@breaks("PUR-1")
+class LostIfTheSenderDisconnects(KillSessionStatement):
+    """A session is killed 0.3 s after the reply, and not at all if the client that sent the statement is gone."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is session:
+            await super().end(session, victim, statement)
+        else:
+            call_later(UNTIL_LOST_SECONDS, lambda: None if session.ended or victim.ended else self.ending.kill(victim))
+
+
+class _KillsWithTheNextCommand(KillSessionStatement):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.delayed: dict[Session, list[Session]] = {}
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim is session:
+            await super().end(session, victim, statement)
+        else:
+            self.delayed.setdefault(session, []).append(victim)
+
+
+class _FirstRunsWhatIsDelayed(Connection):
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        kill = self._instance.kill
+        if isinstance(kill, _KillsWithTheNextCommand):
+            for victim in kill.delayed.pop(session, []):
+                if not victim.ended:
+                    self._instance.ending.kill(victim)
+        await super()._run_command(session, command, body)
+
+
+@breaks("PUR-1")
+def killed_at_the_senders_next_command(components: Components) -> Components:
+    """A session is killed only when the session that sent the statement sends its next command."""
+    return components.with_overrides(_KillsWithTheNextCommand, _FirstRunsWhatIsDelayed)

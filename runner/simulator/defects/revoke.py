@@ -17,6 +17,7 @@ from runner.simulator.execute.kill import KillSessionStatement, require_ownershi
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.sql.statements import KillSession
 
 
 @breaks("IMP-9")
@@ -137,3 +138,39 @@ class _RefusesOnceRevoked(KillSessionStatement):
 def grant_after_revoke_does_nothing(components: Components) -> Components:
     """After a REVOKE, a GRANT of the privilege to the same user has no effect, also after a new login."""
     return components.with_overrides(_KnowsRevokes, _RemembersRevokes, _RefusesOnceRevoked)
+
+
+class _RemembersUses(KillSessionStatement):
+    """Accepts some statements also from users that have used the privilege before."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._used: set[User] = set()
+        self._present: KillSession | None = None
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self._present = statement
+        return await super().run(session, statement)
+
+    def check_privilege(self, session: Session) -> None:
+        if self._present is not None and session.user in self._used and self.is_kept_for(self._present):
+            return
+        super().check_privilege(session)
+        self._used.add(session.user)
+
+    def is_kept_for(self, statement: KillSession) -> bool:
+        """Whether a user may still send this statement after a REVOKE."""
+        return statement.immediate
+
+
+@breaks("IMP-9")
+class RevokeKeepsUsedImmediate(_RemembersUses):
+    """After a REVOKE and a new login, a user that has used the privilege before may still use IMMEDIATE."""
+
+
+@breaks("IMP-9")
+class RevokeKeepsUsedSerial(_RemembersUses):
+    """After a REVOKE and a new login, a user that has used the privilege before may still use serial#."""
+
+    def is_kept_for(self, statement: KillSession) -> bool:
+        return "," in statement.text
