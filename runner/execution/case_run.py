@@ -15,6 +15,7 @@ from runner.execution.case_errors import DeviationError, InconclusiveError, NotA
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.control_runs import ControlRuns
+from runner.execution.default_privileges import DefaultPrivileges
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.observed_outcome import OutcomeFinder
@@ -34,7 +35,7 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads: the control runs and measurements of reads so far.
+        controls, stale_reads, default_privileges: the control runs and measurements so far.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
@@ -46,6 +47,7 @@ class SharedState:
     pool: FixturePool
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
+    default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
     lost_sessions: bool = False
     crashes: bool = False

@@ -263,7 +263,7 @@ class CaseRunner:
         unusable = self._outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._outage.count)
         if not unusable and certain and not first.no_reply_or_lost:
-            return self._inconclusive_if_stale(first.result, first)
+            return self._inconclusive_if_explained(case, first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
         warnings = first.result.warnings
@@ -287,19 +287,28 @@ class CaseRunner:
             warnings = (*warnings, *lines)
             but = "but a session is also lost if the case is run without the statement"
             result = _inconclusive(result, but, unreached=True) if anyway else result
-        return replace(self._inconclusive_if_stale(result, last), warnings=warnings)
+        return replace(self._inconclusive_if_explained(case, result, last), warnings=warnings)
 
-    def _inconclusive_if_stale(self, result: CaseResult, last: RunResult) -> CaseResult:
-        """The result; inconclusive if the last run deviated by a SELECT that may have missed committed changes."""
-        if not last.reads_table or result.verdict is not Verdict.DEVIATES:
+    def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
+        """The result; inconclusive if a property of the target explains the deviation of the last run.
+
+        These are a SELECT that may have missed committed changes, and new users that have the privilege under test.
+        """
+        if result.verdict is not Verdict.DEVIATES:
             return result
-        if not self._shared.stale_reads.are_possible(self._target):
-            return result
-        but = (
-            "but on this target a SELECT can miss what another session has just committed. Name a server in the DSN "
-            "that shows it, or set consistent reads"
-        )
-        return _inconclusive(result, but, unreached=False)
+        if last.reads_table and self._shared.stale_reads.are_possible(self._target):
+            but = (
+                "but on this target a SELECT can miss what another session has just committed. Name a server in the "
+                "DSN that shows it, or set consistent reads"
+            )
+            return _inconclusive(result, but, unreached=False)
+        if held := self._shared.default_privileges.that_decide(case, self._target):
+            but = (
+                f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
+                "or a default role. Revoke it there: this case needs a user without it"
+            )
+            return _inconclusive(result, but, unreached=False)
+        return result
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""

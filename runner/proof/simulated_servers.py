@@ -32,6 +32,7 @@ _NOT_PROVED = {
 _ONLY_WITH = {
     "without-for-update": "FOR UPDATE",
     "password-rules": "IDENTIFIED BY",
+    "alter-system-of-public": "ALTER SYSTEM",
     "no-roles": "ROLE",
     "no-roles-and-no-list-of-them": "ROLE",
 }

@@ -65,3 +65,13 @@ def test_definitions_that_fail_once_and_may_have_taken_effect_are_repeated(tmp_p
         done = run_suite(tmp_path / "r.json", *options)
     assert done.code == 0, done.screen
     assert {row["verdict"] for row in done.results()} == {"conforms"}
+
+
+def test_users_with_the_privilege_of_public_are_no_deviation(tmp_path: Path) -> None:
+    options = [word for each in ("PUR-2", "IMP-3", "IMP-9", "PUR-3") for word in ("--requirement", each)]
+    done = run_in(tmp_path / "r.json", "alter-system-of-public", *options)
+    assert done.results(verdict="deviates") == []
+    reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert len(reasons) > 50
+    assert all("on this target a new user has ALTER SYSTEM without a GRANT" in each for each in reasons), done.screen
+    assert done.code == 1

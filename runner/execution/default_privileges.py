@@ -1,0 +1,83 @@
+"""The privileges that a new user has without a GRANT, for example through PUBLIC or a default role.
+
+Where these include the privilege under test, the cases about users without it can't be decided: no such user exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.accounts.accounts_check import CHANGES_USERS
+from runner.database.administrator import TargetError
+from runner.database.outcome import Rows, succeeded
+from runner.database.session import Session
+from runner.database.target import Target
+from runner.execution.case_errors import InconclusiveError
+from runner.execution.fixtures import Fixtures
+from runner.execution.transcript import Transcript
+from runner.language.model import Case, Send, SessionSpec, flat
+
+_PURPOSE = "session_privileges"
+_USER = SessionSpec("a new user")
+
+
+@dataclass
+class DefaultPrivileges:
+    """The measurement of a process.
+
+    Attributes:
+        privileges: in upper case; None before the measurement, empty if it failed.
+    """
+
+    privileges: frozenset[str] | None = None
+
+    def that_decide(self, case: Case, target: Target) -> list[str]:
+        """The privileges under test that new users have, if a case is about users without them.
+
+        Args:
+            case: the case.
+            target: where that is measured, with a new user of its own, before the first such case.
+        """
+        needed = _privileges_not_granted(case)
+        if not needed:
+            return []
+        if self.privileges is None:
+            self.privileges = _privileges_of_a_new_user(target)
+        return sorted(needed & self.privileges)
+
+
+def _privileges_not_granted(case: Case) -> set[str]:
+    """The privileges under test that the sender of some statement doesn't have, or may have lost in the case."""
+    under_test = {privilege.upper() for privilege in case.vocabulary.example.grants}
+    specs = {spec.name: spec for spec in case.sessions}
+    missing = set[str]()
+    for step in flat(case.steps):
+        if not isinstance(step, Send):
+            continue
+        if CHANGES_USERS.search(step.statement.text):
+            return under_test
+        spec = specs[step.session]
+        if case.vocabulary.guards(step.statement.literal) and spec.same_user_as != "administrator":
+            owner = specs.get(spec.same_user_as or spec.name, spec)
+            missing |= under_test - {privilege.upper() for privilege in owner.grants}
+    return missing
+
+
+def _privileges_of_a_new_user(target: Target) -> frozenset[str]:
+    """The system privileges that the profile's statement shows to a user without a GRANT; none if that fails."""
+    if _PURPOSE not in target.profile.sql:
+        return frozenset()
+    fixtures, session = Fixtures(target, Transcript()), None
+    try:
+        account = fixtures.provide_account(_USER, reusable=False)
+        session = Session(target.login(account.user, account.password))
+        if not succeeded(session.open(target.limits.connect)):
+            return frozenset()
+        reply = session.execute(target.profile.statement(_PURPOSE), target.limits.statement)
+        return frozenset(str(row[0]).upper() for row in reply.values if row) if isinstance(reply, Rows) else frozenset()
+    except (InconclusiveError, TargetError):
+        return frozenset()
+    finally:
+        if session is not None:
+            session.close()
+        fixtures.remove()
