@@ -1,4 +1,4 @@
-"""Whether memory, descriptors and threads stay flat: many sessions opened and killed, by one process on one simulator.
+"""The growth of memory, descriptors and threads while one process opens and kills many sessions on one simulator.
 
     python benchmarks/endurance.py [--sessions 50000]
 

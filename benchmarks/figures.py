@@ -1,4 +1,4 @@
-"""How fast the suite and the simulator are: ratios; both numbers of each are from this run, except fixed limits.
+"""The figures: ratios of the speed of the suite and the simulator, and of what they are compared with in the same run.
 
     ./toxw -e benchmarks
 

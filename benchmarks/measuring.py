@@ -1,4 +1,4 @@
-"""What all figures have in common: a line of the table, the time that something takes, and a run of the suite."""
+"""Helpers of all figures: a line of the table, the duration of a call, and a run of the suite."""
 
 from __future__ import annotations
 

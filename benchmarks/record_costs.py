@@ -1,4 +1,4 @@
-"""What ``--record`` adds to a run on the embedded simulator.
+"""The time that ``--record`` adds to a run on the embedded simulator.
 
     python benchmarks/record_costs.py
 

@@ -1,4 +1,4 @@
-"""What the statements of a run cost without the suite: sends them again, with PyMySQL alone.
+"""The time of a run's statements without the suite: sends them again, with PyMySQL alone.
 
     python benchmarks/replay.py RECORD.json simulator|mariadb|seekdb
 

@@ -1,4 +1,4 @@
-"""How large a report of 20 targets is, and how long a browser takes until it is there.
+"""The size of a report of 20 targets, and the time until a browser shows it.
 
     ./toxw -e example; python benchmarks/report_opens.py
 

@@ -1,4 +1,4 @@
-"""Whether verdicts differ from run to run: many whole runs on each target, compared with the first one.
+"""Verdicts that differ from run to run: many whole runs on each target, compared with the first one.
 
     python benchmarks/verdicts.py FOLDER [--target NAME ...] [--runs N] [--in-flight N ...]
 

@@ -1,4 +1,4 @@
-"""Whether prepared accounts suffice: the cases that can run, the accounts that these need, and each worker's share."""
+"""Checks that prepared accounts suffice: the cases that can run, the accounts they need, and each worker's share."""
 
 from __future__ import annotations
 

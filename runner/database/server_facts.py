@@ -1,4 +1,4 @@
-"""What a process has observed of the server (not its version): speed, limits, ids. Its threads share it."""
+"""Facts that a process has observed of the server (not its version): speed, limits, ids. Its threads share them."""
 
 from __future__ import annotations
 

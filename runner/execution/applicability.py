@@ -1,4 +1,4 @@
-"""Whether a case applies to the server of a profile, and which of its statements are withheld there."""
+"""Decides if a case applies to the server of a profile, and which of its statements are withheld there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which privileges a session holds, and which it may grant."""
+"""The privileges that a session holds, and those that it may grant."""
 
 from __future__ import annotations
 

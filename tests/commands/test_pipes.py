@@ -1,4 +1,4 @@
-"""What ``python -m runner`` does when who reads its output, or a client of its simulator, goes away."""
+"""``python -m runner`` when the reader of its output, or a client of its simulator, disconnects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from a process list, whatever columns and types a server gives it."""
+"""Process lists are read correctly with all columns and types that servers give them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation shows of the suite's output is what the suite puts out."""
+"""The samples of output in the documentation are what the suite prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which server it is, and in which version, from what servers say of themselves."""
+"""The kind and the version of a server are read from its handshake and its product text."""
 
 from __future__ import annotations
 

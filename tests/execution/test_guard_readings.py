@@ -1,4 +1,4 @@
-"""Which session ids a lenient server could read in a statement."""
+"""All session ids that a lenient server could read in a statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails a run: every verdict, level, standing in the list of known deviations, with --strict and without."""
+"""The exit code for every verdict, level and entry of known deviations, with --strict and without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in a file: it loads, or it is refused as a file. Nothing else happens."""
+"""Any text in a file: it loads, or the file is rejected. Nothing else happens."""
 
 from __future__ import annotations
 

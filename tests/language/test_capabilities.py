@@ -1,4 +1,4 @@
-"""What a case needs of a server: derived from its steps, or stated by its requirement, its file or itself."""
+"""The capabilities that a case needs: derived from its steps, or stated by its requirement, its file or itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What valid case files become."""
+"""The frozen values that valid case files are loaded into."""
 
 from __future__ import annotations
 

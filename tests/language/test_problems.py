@@ -1,4 +1,4 @@
-"""What the loader says about files that are not in the language, where ``tests/format/invalid`` can't hold them.
+"""Messages for files that are not in the language, where ``tests/format/invalid`` can't hold the files.
 
 In the texts, @@ marks the place that the error has to name; it is not part of the file.
 """

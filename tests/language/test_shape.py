@@ -1,4 +1,4 @@
-"""Which statements the language accepts: guarded ones in the allowed shapes, and those that end no session."""
+"""The statements that the language accepts: guarded ones in allowed shapes, and those that kill no session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many statements a run sends: docs/your-own-database.md says it, for servers on which they take their time."""
+"""The number of statements that a run sends is the one in docs/your-own-database.md."""
 
 from __future__ import annotations
 

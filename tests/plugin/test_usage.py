@@ -1,4 +1,4 @@
-"""What ``pytest cases`` says and answers to its command line, target and files: exit code 0, 1 or 4, never a stack."""
+"""Messages and exit codes (0, 1 or 4, never a traceback) of ``pytest cases`` for its options, target and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows of cases that come out wrong, and how levels decide about the exit code."""
+"""The output of a run for cases that fail, and the exit code for their levels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a profile withholds, since it may harm such a server, is sent only if somebody says so."""
+"""Withheld statements are sent only with --send-withheld, or to the embedded simulator."""
 
 from __future__ import annotations
 

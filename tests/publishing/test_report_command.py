@@ -1,4 +1,4 @@
-"""What ``python -m runner report`` writes and refuses, over records of real runs."""
+"""Files that ``python -m runner report`` writes, and input that it rejects, with records of real runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of real servers share: what is on a server, and which cases a real kernel must have decided."""
+"""Helpers for tests of real servers: a server's contents, and the cases that a real kernel must have decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the browser tests do with a page: open it in a window, and measure what a reader would meet."""
+"""Helpers for browser tests: open a page in a window, and measure it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many cases and requirements the suite has."""
+"""The numbers of cases and requirements of the suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small servers that speak as much of the protocol as a test needs, on real sockets, and misbehave as told."""
+"""Small servers of the MySQL protocol on real sockets; a test scripts their replies, valid or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SELECT, SHOW, and the statements that take time."""
+"""Executes SELECT, SHOW PROCESSLIST, SHOW VARIABLES and the statements that sleep."""
 
 from __future__ import annotations
 

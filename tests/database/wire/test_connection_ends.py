@@ -1,4 +1,4 @@
-"""How a session detects the end of its connection: while it is idle, or during a statement."""
+"""A session detects the end of its connection: while it is idle, and during a statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result carries: the transcript, the way to the controller, and what fails a run."""
+"""The content of a result: the transcript, the route to the controller, and what fails a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the servers have in common: a fresh directory, a keeper process, and a bounded wait for the first login."""
+"""The common part of the servers: a fresh directory, a keeper process, and a bounded wait for the first login."""
 
 import contextlib
 import os
