@@ -287,7 +287,7 @@ class CaseRunner:
             warnings = (*warnings, *lines)
             but = "but a session is also lost if the case is run without the statement"
             result = _inconclusive(result, but, unreached=True) if anyway else result
-        return replace(self._inconclusive_if_explained(case, result, last), warnings=warnings)
+        return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
 
     def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
         """The result; inconclusive if a property of the target explains the deviation of the last run.
@@ -302,13 +302,24 @@ class CaseRunner:
                 "DSN that shows it, or set consistent reads"
             )
             return _inconclusive(result, but, unreached=False)
-        if held := self._shared.default_privileges.that_decide(case, self._target):
+        held, left = self._held_without_grant(case)
+        result = replace(result, warnings=(*result.warnings, *left))
+        if held:
             but = (
                 f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
                 "or a default role. Revoke it there: this case needs a user without it"
             )
             return _inconclusive(result, but, unreached=False)
         return result
+
+    def _held_without_grant(self, case: Case) -> tuple[list[str], tuple[str, ...]]:
+        """The privileges under test that every user has; also a line for each failed cleanup of that measurement."""
+        if self._shared.pool.prepared:
+            return [], ()  # with prepared accounts no user may be created
+        defaults = self._shared.default_privileges
+        held = defaults.held_without_grant(case, self._target)
+        left, defaults.left = defaults.left, ()
+        return held, tuple(map(without_passwords, left))
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from runner.accounts.accounts_check import CHANGES_USERS
 from runner.database.administrator import TargetError
-from runner.database.outcome import Rows, succeeded
+from runner.database.outcome import Rows, has_reply, succeeded
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
@@ -26,24 +26,30 @@ class DefaultPrivileges:
     """The measurement of a process.
 
     Attributes:
-        privileges: in upper case; None before the measurement, empty if it failed.
+        privileges: in upper case; None if they were not measured yet.
+        left: a line for each statement that failed when the user of a measurement was removed.
     """
 
     privileges: frozenset[str] | None = None
+    left: tuple[str, ...] = ()
 
-    def that_decide(self, case: Case, target: Target) -> list[str]:
+    def held_without_grant(self, case: Case, target: Target) -> list[str]:
         """The privileges under test that new users have, if a case is about users without them.
 
         Args:
             case: the case.
-            target: where that is measured, with a new user of its own, before the first such case.
+            target: where that is measured, with a new user of its own, until a measurement succeeds.
         """
         needed = _privileges_not_granted(case)
-        if not needed:
+        if not needed or _PURPOSE not in target.profile.sql:
             return []
         if self.privileges is None:
-            self.privileges = _privileges_of_a_new_user(target)
-        return sorted(needed & self.privileges)
+            fixtures = Fixtures(target, Transcript())
+            try:
+                self.privileges = _privileges_of_a_new_user(target, fixtures)
+            finally:
+                self.left += tuple(fixtures.remove())
+        return sorted(needed & (self.privileges or frozenset()))
 
 
 def _privileges_not_granted(case: Case) -> set[str]:
@@ -63,21 +69,19 @@ def _privileges_not_granted(case: Case) -> set[str]:
     return missing
 
 
-def _privileges_of_a_new_user(target: Target) -> frozenset[str]:
-    """The system privileges that the profile's statement shows to a user without a GRANT; none if that fails."""
-    if _PURPOSE not in target.profile.sql:
-        return frozenset()
-    fixtures, session = Fixtures(target, Transcript()), None
+def _privileges_of_a_new_user(target: Target, fixtures: Fixtures) -> frozenset[str] | None:
+    """The system privileges that the profile's statement shows to a user without a GRANT; None if it got no reply."""
     try:
         account = fixtures.provide_account(_USER, reusable=False)
-        session = Session(target.login(account.user, account.password))
-        if not succeeded(session.open(target.limits.connect)):
-            return frozenset()
-        reply = session.execute(target.profile.statement(_PURPOSE), target.limits.statement)
-        return frozenset(str(row[0]).upper() for row in reply.values if row) if isinstance(reply, Rows) else frozenset()
     except (InconclusiveError, TargetError):
-        return frozenset()
+        return None
+    session = Session(target.login(account.user, account.password))
+    try:
+        if not succeeded(session.open(target.limits.connect)):
+            return None
+        reply = session.execute(target.profile.statement(_PURPOSE), target.limits.statement)
     finally:
-        if session is not None:
-            session.close()
-        fixtures.remove()
+        session.close()
+    if isinstance(reply, Rows):
+        return frozenset(str(row[0]).upper() for row in reply.values if row)
+    return frozenset() if has_reply(reply) else None

@@ -152,6 +152,16 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
     }
 
 
+@pytest.mark.parametrize("server", [("--defect", "own-session-needs-no-privilege")], indirect=True)
+def test_a_deviation_about_privileges_creates_no_user_to_explain_it(server: Server) -> None:
+    server.prepare(watches=(*WATCHES, "CREATE USER"))  # without DROP USER: a user that is created stays
+    before = server.users()
+    done = run_pytest("cases/privilege.yaml", "-q", "--requirement", "PUR-2", *server.options)
+    assert done.code == 1, done.screen
+    assert "DEVIATES PUR-2" in done.screen
+    assert server.users() == before
+
+
 def test_cases_that_need_only_prepared_accounts_are_exit_code_0(server: Server) -> None:
     server.prepare()
     done = run_pytest("cases/reserved.yaml", "-q", "--requirement", "PAR-3", "-k", "not decide", *server.options)

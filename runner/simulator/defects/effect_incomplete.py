@@ -289,33 +289,21 @@ def rows_stay_in_every_second_list(components: Components) -> Components:
     return components.with_overrides(_KnowsKilled, _RemembersKilled, _ListsKilledInTurn)
 
 
-class _WithGhosts(Registry):
-    """The sessions, and those that a statement has killed."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.ghosts: list[Session] = []
-
-
-class _LeavesGhosts(SessionEnding):
-    def kill(self, victim: Session) -> None:
-        super().kill(victim)
-        if isinstance(self.registry, _WithGhosts):
-            self.registry.ghosts.append(victim)
-
-
-class _ShowsGhostsToTheUser(ProcessList):
+class _ListsKilledToTheUser(ProcessList):
     def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
         rows = super().rows(viewer, full=full)
-        if isinstance(self.registry, _WithGhosts) and not viewer.user.administrator:
-            rows += [self.row(ghost, full=full) for ghost in self.registry.ghosts if ghost.user is viewer.user]
-        return rows
+        killed = self.registry.killed if isinstance(self.registry, _KnowsKilled) else ()
+        return rows + [
+            self.row(session, full=full)
+            for session in killed
+            if session.user is viewer.user and not viewer.user.administrator
+        ]
 
 
 @breaks("PUR-1")
 def row_stays_in_the_users_list(components: Components) -> Components:
-    """The row of a killed session stays in the process lists of its user, and leaves the administrator's."""
-    return components.with_overrides(_WithGhosts, _LeavesGhosts, _ShowsGhostsToTheUser)
+    """The row of a killed session stays in its user's process lists for 20 seconds, and leaves the administrator's."""
+    return components.with_overrides(_KnowsKilled, _RemembersKilled, _ListsKilledToTheUser)
 
 
 @breaks("PUR-1")
