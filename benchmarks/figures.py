@@ -18,8 +18,15 @@ from pathlib import Path
 
 from collecting import collecting_memory, collecting_time
 from measuring import Figure, Missing
-from runs import against_pymysql, against_the_longest_watch, kill_tests_of_mysql, proof, slow_end, slow_statements
 from serving import kills, speed
+from whole_run_figures import (
+    against_pymysql,
+    against_the_longest_watch,
+    kill_tests_of_mysql,
+    proof,
+    slow_end,
+    slow_statements,
+)
 
 from tests.support.paths import ROOT
 

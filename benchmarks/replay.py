@@ -22,7 +22,7 @@ from typing import Any
 
 import pymysql
 from pymysql.constants import COMMAND
-from runs import target
+from whole_run_figures import target
 
 from runner.database.dsn import Dsn
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import run_suite
-from runs import target
+from whole_run_figures import target
 
 TARGETS = ("simulator", "simulator-busy", "slow-statements", "foreign-traffic", "mariadb", "seekdb")
 """The targets to compare; simulator-busy is the simulator while a process on each of two cores only computes."""

@@ -1,4 +1,4 @@
-"""``accounts``: prints the SQL that prepares accounts for ``pytest cases --accounts``, or that removes them again."""
+"""``accounts``: prints the SQL that prepares accounts for ``run --accounts``, or that removes them again."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ class UnusableTargetError(Exception):
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--dsn`` and ``--profile``, as ``pytest cases`` has them, and ``--cases``."""
+    """Adds ``--dsn`` and ``--profile``, as ``run`` has them, and ``--cases``."""
     parser.add_argument(
         "--dsn",
         metavar="URL",
-        help=f"the target, as for pytest cases (default: the environment variable {DSN_VARIABLE})",
+        help=f"the target, as for run (default: the environment variable {DSN_VARIABLE})",
     )
     parser.add_argument(
         "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="its profile (default: %(default)s)"

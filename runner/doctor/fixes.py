@@ -19,7 +19,7 @@ def fix_for(target: Target, prerequisite: str, outcome: Outcome | None) -> str:
 
     Args:
         target: the server.
-        prerequisite: one of ``runner.doctor.prerequisites``.
+        prerequisite: one of ``runner.doctor.case_prerequisites``.
         outcome: the reply that shows that it is missing, if there is one.
     """
     if wants_tls(outcome):

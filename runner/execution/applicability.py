@@ -8,7 +8,7 @@ from runner.language.model import Case, Send, Vocabulary, flat
 from runner.language.template import Template
 
 SEND_WITHHELD = "--send-withheld"
-"""The option of ``pytest cases`` and ``doctor`` for targets to which every statement may be sent."""
+"""The option of ``run`` and ``doctor`` for targets to which every statement may be sent."""
 
 
 def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str | None:

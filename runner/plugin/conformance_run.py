@@ -21,10 +21,10 @@ from runner.database.naming import Names, new_run_mark
 from runner.database.target import Target
 from runner.database.time_limits import Limits, Poll
 from runner.database.tls import tls_context
+from runner.doctor.case_prerequisites import Prerequisites
 from runner.doctor.examination import Examination
 from runner.doctor.findings import Findings
 from runner.doctor.findings_text import short_lines
-from runner.doctor.prerequisites import Prerequisites
 from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import FixturePool

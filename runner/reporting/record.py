@@ -24,7 +24,7 @@ from runner.reporting.placeholders import with_placeholders
 FORMAT = 1
 _NAME = "kill-session-conformance"
 _LARGEST = 256 * 1024 * 1024  # bytes
-_HOW = "A record is the file that `pytest cases --record FILE.json` writes."
+_HOW = "A record is the file that `kill-session-conformance run --record FILE.json` writes."
 
 
 class RecordError(ValueError):

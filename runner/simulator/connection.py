@@ -23,10 +23,10 @@ from runner.simulator.handshake import (
     user_and_tenant,
 )
 from runner.simulator.packet_stream import ConnectionLostError, OversizedPacketError, PacketStream
-from runner.simulator.prepared_statements import PreparedStatement
 from runner.simulator.sessions import Session
 from runner.simulator.settings import TENANT
 from runner.simulator.statement_handler import StatementHandler
+from runner.simulator.statement_parameters import PreparedStatement
 from runner.simulator.wire import (
     CLIENT_MULTI_STATEMENTS,
     CLIENT_ORACLE_MODE,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.real.real_server import Contents, at_rest, said, settled
+from tests.real.real_server_checks import Contents, at_rest, said, settled
 from tests.support.paths import ROOT
 from tests.support.servers import MariaDB, SeekDB, start_mariadb, start_seekdb
 from tests.support.suite_run import SuiteRun, run_suite

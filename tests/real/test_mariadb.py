@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
+from tests.real.real_server_checks import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled, verdicts
 from tests.support.compared_verdicts import differing
 from tests.support.servers import MariaDB, start_mariadb
 from tests.support.suite_run import SuiteRun, run_suite

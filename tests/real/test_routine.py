@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from runner.database.dsn import Dsn
-from tests.real.real_server import CONFORMS, said
+from tests.real.real_server_checks import CONFORMS, said
 from tests.support.servers import start_mariadb
 from tests.support.suite_run import SuiteRun, run_suite
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real.real_server import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled
+from tests.real.real_server_checks import CONFORMS, Contents, at_rest, said, seen_by_the_list, settled
 from tests.support.compared_verdicts import differing
 from tests.support.servers import SeekDB, start_seekdb
 from tests.support.suite_run import SuiteRun, run_suite
