@@ -75,6 +75,11 @@ class Requirement:
         return begins(statement, self.about)
 
 
+_BLOCK = re.compile(r"begin .*\bend ")
+_BLOCK_WORDS = re.compile(r"^\s*(?:(?:begin|end|null|exception when others then)(?: +|$))*")
+"""The words of a PL/SQL block in front of a statement."""
+
+
 def begins(statement: str, starts: Iterable[str]) -> bool:
     """Whether a statement begins with one of these texts, in any letter case and white space."""
     words = _words(statement)
@@ -460,8 +465,14 @@ class Vocabulary:
         return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
 
     def is_harmless(self, statement: str) -> bool:
-        """Whether it is a single statement that begins like a harmless one."""
-        return not self.harmless or (";" not in _words(statement) and begins(statement, self.harmless))
+        """Whether it is a single statement, or a PL/SQL block of statements, that begin like harmless ones."""
+        words = _words(statement)
+        if not self.harmless:
+            return True
+        if _BLOCK.fullmatch(words):
+            inner = (_BLOCK_WORDS.sub("", part) for part in words.split(";"))
+            return all(not part.strip() or begins(part, self.harmless) for part in inner)
+        return ";" not in words and begins(words, self.harmless)
 
 
 @dataclass(frozen=True)

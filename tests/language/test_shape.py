@@ -244,6 +244,8 @@ def load(folder: Path, statement: str, register: str = REGISTER + "harmless: [SE
         "SELECTED 1",
         "DROP TABLE x",
         "EXECUTE p USING @id",
+        "BEGIN SELECT 1 FROM DUAL; SHUTDOWN; END;",
+        "BEGIN SELECT 1 FROM DUAL; EXCEPTION WHEN OTHERS THEN SHUTDOWN; END;",
     ],
 )
 def test_a_statement_that_would_bypass_the_guard_is_refused(tmp_path: Path, statement: str) -> None:
@@ -265,6 +267,8 @@ def test_a_statement_that_would_bypass_the_guard_is_refused(tmp_path: Path, stat
         "select 1 from dual;",
         "drop\n  user ${victim.user}",
         "SELECT 'a+b' FROM x WHERE y = (1 + 2)",
+        "BEGIN SELECT 1 FROM DUAL; END",
+        "begin begin select 1 from dual;\n exception when others then null; end; DROP USER ${victim.user}; end;",
         "${sleep}",
     ],
 )

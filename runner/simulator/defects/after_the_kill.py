@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import ClassVar
 
 from runner.simulator import errors
@@ -16,7 +17,7 @@ from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionIds
-from runner.simulator.sql.statements import Commit, Delete, Insert, KillSession, Statement, Update
+from runner.simulator.sql.statements import Block, Commit, Delete, Insert, KillSession, Statement, Update
 from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
 
@@ -159,6 +160,39 @@ class CommitsTheChangesOfWaiters(SessionEnding):
     def end_with_commit(self, victim: Session) -> None:
         victim.transaction.commit()
         super().kill(victim)
+
+
+@breaks("IMP-5")
+class GoesOnWithTheBlock(Engine):
+    """Of a PL/SQL block, the kill ends only the present statement; the remaining ones are executed and committed."""
+
+    async def _run_block(self, session: Session, block: Block, depth: int) -> Result:
+        for statement in block.statements:
+            with contextlib.suppress(errors.SessionEndedError):
+                await self.run(session, statement, depth)
+        if session.ended:
+            commit_now(session)
+        return Done()
+
+
+@breaks("PUR-1")
+class EndsTheStatementOfBlocksThatHandleErrors(SessionEnding):
+    """In a PL/SQL block that handles errors, the kill is an error of the present statement, and the session stays usable."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.waiting is not None and "EXCEPTION" in (victim.statement or "").upper():
+            victim.interrupt(errors.query_killed())
+        else:
+            super().kill(victim)
+
+
+@breaks("IMP-11")
+class LeavesTheSchemaOfTheSender(KillSessionStatement):
+    """A statement that kills a session sets its sender's current schema back to the one of the login."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        session.schema = session.user.name
 
 
 class _MarksChanges(Engine):

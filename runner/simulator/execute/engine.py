@@ -102,8 +102,16 @@ class Engine:
         return await _HANDLERS[type(statement)](self.instance, session, statement)
 
     async def _run_block(self, session: Session, block: sql.Block, depth: int) -> Result:
-        for statement in block.statements:
-            await self.run(session, statement, depth)
-            if session.ended:
-                break
+        mark = session.transaction.savepoint()
+        try:
+            for statement in block.statements:
+                mark = session.transaction.savepoint()
+                await self.run(session, statement, depth)
+                if session.ended:
+                    break
+        except errors.SqlError:
+            if not block.handler:
+                raise
+            session.transaction.roll_back_to(mark)  # undoes the failed statement only, as PL/SQL does
+            return await self._run_block(session, sql.Block(block.handler), depth)
         return Done()

@@ -103,13 +103,18 @@ def begin(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:
         return StartTransaction()
     cursor.enter_level()
     statements: list[Statement] = []
+    handler: list[Statement] = []
+    part = statements
     while not cursor.accept("END"):
-        statements.append(_in_block(cursor, inner))
+        if statements and part is statements and cursor.accept("EXCEPTION"):
+            cursor.expect("WHEN", "OTHERS", "THEN")
+            part = handler
+        part.append(_in_block(cursor, inner))
         cursor.expect_symbol(";")
     if not statements:
         cursor.fail()
     cursor.leave_level()
-    return Block(tuple(statements))
+    return Block(tuple(statements), tuple(handler))
 
 
 def _in_block(cursor: Cursor, inner: Callable[[Cursor], Statement]) -> Statement:

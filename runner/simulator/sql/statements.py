@@ -220,9 +220,10 @@ class ExecuteImmediate(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Block(Statement):
-    """BEGIN … END."""
+    """BEGIN … END; the handler's statements are executed in place of the remaining ones after any error."""
 
     statements: tuple[Statement, ...]
+    handler: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
