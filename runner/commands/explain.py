@@ -22,6 +22,7 @@ from runner.language.model import (
     Receive,
     Repeat,
     Requirement,
+    Reset,
     Send,
     Step,
     Wait,
@@ -111,7 +112,7 @@ def _explain_all(steps: Sequence[Step], indent: str) -> None:
         _explain_inner(step, f"{indent}  ")
 
 
-def _described(step: Step) -> str:  # noqa: C901, PLR0911 - a case for each kind of step
+def _described(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for each kind of step
     match step:
         case Send():
             prepares = " (prepared only)" if step.prepares else ""
@@ -138,6 +139,10 @@ def _described(step: Step) -> str:  # noqa: C901, PLR0911 - a case for each kind
             return f"{step.times} times:"
         case When():
             return f"if the last reply of {step.session} is {' or '.join(map(str, step.condition))}:"
+        case Reset(to=None):
+            return f"{step.session} is reset (COM_RESET_CONNECTION)"
+        case Reset():
+            return f"{step.session} changes to the user of {step.to} (COM_CHANGE_USER)"
         case Disconnect():
             return f"{step.session}'s client {'disconnects' if step.how == 'disconnect' else 'resets the connection'}"
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pymysql
+from pymysql._auth import scramble_native_password
+from pymysql.charset import charset_by_name
 from pymysql.constants import CLIENT, COMMAND, CR
 
 from runner.database.dsn import Dsn, DsnError
@@ -16,6 +18,7 @@ from runner.database.stream import Stream, TooLargeError
 from runner.database.tls import tls_context, tls_trouble
 from runner.database.unrelated_errors import is_unknown_setting
 
+_RESET_CONNECTION = 0x1F  # not among PyMySQL's commands
 _STATEMENT_ID = struct.Struct("<xI")
 _CLEAR_TEXT_PLUGINS = {b"mysql_clear_password", b"dialog"}
 _PACKAGES = {
@@ -51,6 +54,8 @@ class Connection(pymysql.Connection):
     _next_seq_id: int
     _prepared: int
     server_version: str
+    server_capabilities: int
+    salt: bytes
 
     def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
         settings: dict[str, Any] = {
@@ -94,8 +99,7 @@ class Connection(pymysql.Connection):
         self.server_version = "5.0"
 
     def _request_authentication(self) -> None:
-        offered: int = self.server_capabilities  # type: ignore[attr-defined]  # the types leave it out
-        if self.ssl and not offered & CLIENT.SSL:  # PyMySQL 1.1 would go on in plain text
+        if self.ssl and not self.server_capabilities & CLIENT.SSL:  # PyMySQL 1.1 would go on in plain text
             raise LoginError(
                 "the DSN requires TLS and the server offers none; enable TLS on the server, or remove the ssl options "
                 "from the DSN to send everything in plain text"
@@ -177,6 +181,26 @@ class Connection(pymysql.Connection):
         if not first.is_ok_packet():
             raise BinaryRowsError("rows of a prepared statement")
         return Ok(affected=first.get_all_data()[1], warnings=0)
+
+    def reset_session(self) -> Outcome:
+        """Sends COM_RESET_CONNECTION and reads the reply."""
+        self._execute_command(_RESET_CONNECTION, b"")
+        self._read_packet()
+        return Ok()
+
+    def change_user(self, user: str, password: str) -> Outcome:
+        """Sends COM_CHANGE_USER, and the password in the way that the server requests."""
+        self.user, self.password = user.encode(), password.encode()
+        charset: Any = charset_by_name(self.charset)
+        token = scramble_native_password(self.password, self.salt)
+        parts = (self.user, b"\0", bytes([len(token)]), token, b"\0", struct.pack("<H", charset.id))
+        attributes = b"\0" if self.server_capabilities & CLIENT.CONNECT_ATTRS else b""
+        self._execute_command(COMMAND.COM_CHANGE_USER, b"".join((*parts, b"mysql_native_password\0", attributes)))
+        packet = self._read_packet()
+        if packet.is_auth_switch_request():
+            packet.read_uint8()
+            self._process_auth(packet.read_string(), packet)
+        return Ok()
 
     @property
     def next_packet_number(self) -> int:

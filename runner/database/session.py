@@ -230,8 +230,18 @@ class Session:
 
     def prepare(self, statement: str, limit: float) -> Outcome:
         """Prepares a statement for ``send_prepared``, and waits up to ``limit`` seconds for the reply."""
-        connection = self._connection
-        self._send(lambda: connection.prepare(statement), connection.read_prepared_reply, limit)
+        return self._command(lambda: self._connection.prepare(statement), limit)
+
+    def reset(self, limit: float) -> Outcome:
+        """Resets the session (COM_RESET_CONNECTION), and waits up to ``limit`` seconds for the reply."""
+        return self._command(self._connection.reset_session, limit)
+
+    def change_user(self, user: str, password: str, limit: float) -> Outcome:
+        """Changes the user of the session (COM_CHANGE_USER), in up to ``limit`` seconds."""
+        return self._command(lambda: self._connection.change_user(user, password), limit)
+
+    def _command(self, send_and_read: Callable[[], Outcome], limit: float) -> Outcome:
+        self._send(send_and_read, self._connection.read_reply, limit)
         if self._reply is None:
             self._reply = Ok()
         return self.result(limit)

@@ -32,7 +32,8 @@ class CaseSession:
 
     Attributes:
         spec: the declaration.
-        account: its user.
+        own_account: its user at the login.
+        changed_to: its user after COM_CHANGE_USER; None before.
         client: its connection; None before the first login and after a failed one.
         id: its id in the process list; None while unknown.
         no_id_reason: why the id is unknown.
@@ -41,12 +42,18 @@ class CaseSession:
     """
 
     spec: SessionSpec
-    account: Account
+    own_account: Account
     client: Session | None = None
     id: str | None = None
     no_id_reason: str = "it never logged in"
     gone: bool = False
     disconnected: bool = False
+    changed_to: Account | None = None
+
+    @property
+    def account(self) -> Account:
+        """Its present user."""
+        return self.changed_to or self.own_account
 
     @property
     def name(self) -> str:
@@ -183,8 +190,8 @@ class CaseSessions:
         for session in self.by_name.values():
             if session.id is not None:
                 found[f"id of {session.name}"] = session.id
-            if session.account.exclusive:
-                found.setdefault(f"user of {session.spec.same_user_as or session.name}", session.account.user)
+            if session.own_account.exclusive:
+                found.setdefault(f"user of {session.spec.same_user_as or session.name}", session.own_account.user)
             if session.client is not None and session.client.local_address is not None:
                 found[f"address of {session.name}"] = session.client.local_address
         return found | self.fixtures.identifiers()
@@ -319,6 +326,7 @@ class CaseSessions:
         if session.client is not None:
             self.target.facts.note_ended(session.id)
             session.client.close()
+        session.changed_to = None
         before = None if session.account.exclusive else self.target.process_list()
         self.named_in_guarded.discard(session.name)
         client = session.client = Session(self._login(session, login_name))
@@ -331,12 +339,40 @@ class CaseSessions:
             opened = self._retry_if_full(session, self._retry_if_new(session, opened))
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
-            taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
-            earlier = session.account.ids - taken
-            found = find_id(self.target, client, session.account.user, taken, before, earlier=earlier)
-            session.id, session.no_id_reason = found.id, found.trouble
-            self._note_id(session, setup=setup)
+            self._find_id(session, before, setup=setup)
         return outcome
+
+    def _find_id(self, session: CaseSession, before: ProcessList | None = None, *, setup: bool = False) -> None:
+        taken = {other.id for other in self.others_of_same_user(session) if other.id is not None and not other.gone}
+        earlier = session.account.ids - taken
+        user, client = session.account.user, session.required_client
+        found = find_id(self.target, client, user, taken, before, earlier=earlier)
+        session.id, session.no_id_reason = found.id, found.trouble
+        self._note_id(session, setup=setup)
+
+    def reset(self, session: CaseSession, user_of: str | None) -> Outcome:
+        """Resets a session, or changes its user to that of another session, and finds its id again.
+
+        Returns:
+            The reply to COM_RESET_CONNECTION or COM_CHANGE_USER.
+
+        Raises:
+            InconclusiveError, TargetError: as for ``connect``.
+        """
+        client, limit, since = session.required_client, self.target.limits.connect, self.transcript.now_ms()
+        if user_of is None:
+            what, reply = "its client resets the session (COM_RESET_CONNECTION)", client.reset(limit)
+        else:
+            account = self.by_name[user_of].account
+            login = self.target.login(account.user, account.password)
+            what = f"its client changes the user to that of {user_of} (COM_CHANGE_USER)"
+            reply = client.change_user(login.user, login.password, limit)
+            if succeeded(reply):
+                session.changed_to = account
+        self.transcript.add(session.name, "note", f"{what}: {reply}", since=since)
+        if succeeded(reply):
+            self._find_id(session)
+        return reply
 
     def _retry_if_new(self, session: CaseSession, opened: Outcome) -> Outcome:
         """Repeats a refused login if the user is new and no guarded statement, which may be the cause, was sent."""

@@ -39,6 +39,7 @@ from runner.language.model import (
     Pause,
     Receive,
     Repeat,
+    Reset,
     Send,
     Step,
     Vocabulary,
@@ -151,7 +152,7 @@ class StepRunner:
         with contextlib.suppress(_GuardedReachedError):
             self.run(steps)
 
-    def _run_step(self, step: Step) -> None:  # noqa: C901 - a case for each kind of step
+    def _run_step(self, step: Step) -> None:  # noqa: C901, PLR0912 - a case for each kind of step
         self._sessions.raise_if_run_ends()
         match step:
             case Send():
@@ -175,6 +176,8 @@ class StepRunner:
                     self.run(step.steps)
             case When():
                 self.run(self._chosen_steps(step))
+            case Reset():
+                self._reset(step)
             case Disconnect():
                 session = self._sessions.by_name[step.session]
                 self._sessions.disconnect(session, step.how)
@@ -297,7 +300,7 @@ class StepRunner:
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         raise InconclusiveError(f"preparation failed: {name}: {ready.text}: {reply}, not a result set")
 
-    def _raise_if_state_missing(self, step: Send | Wait, reply: Outcome | None, what: str) -> None:
+    def _raise_if_state_missing(self, step: Send | Wait | Reset, reply: Outcome | None, what: str) -> None:
         """Raises NotApplicableError if the reply shows that the server doesn't have the state of the case."""
         if not step.sets_state or reply is None or (isinstance(step, Send) and step.reply):
             return
@@ -483,6 +486,17 @@ class StepRunner:
                 raise DeviationError(
                     f"{step.session} has another id than {step.id_differs_from} had", f"both have {mine}"
                 )
+
+    def _reset(self, step: Reset) -> None:
+        session = self._sessions.by_name[step.session]
+        self._prepared.pop(session.name, None)
+        self._session_checks.note_statement(session)
+        reply = self._sessions.reset(session, step.to)
+        if succeeded(reply):
+            return
+        what = "COM_RESET_CONNECTION" if step.to is None else "COM_CHANGE_USER"
+        self._raise_if_state_missing(step, reply, f"{what} is refused")
+        raise InconclusiveError(f"preparation failed: {session.name}: {what}: {reply}")
 
     def _pause(self, step: Pause) -> None:
         since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)

@@ -32,6 +32,7 @@ from runner.language.model import (
     Receive,
     Register,
     Repeat,
+    Reset,
     Send,
     SessionSpec,
     Step,
@@ -49,6 +50,7 @@ from runner.language.yaml_file import Document, KeyPath
 _VERBS = {
     "abort": (),
     "receive": ("reply",),
+    "change_user": ("to",),
     "check": (),
     "connect": ("reply", "as", "id_differs_from"),
     "create": (),
@@ -56,6 +58,7 @@ _VERBS = {
     "execute": ("reply",),
     "pause": ("idle_sessions",),
     "repeat": ("steps",),
+    "reset": (),
     "wait": (),
     "when": ("steps", "otherwise"),
 }
@@ -326,6 +329,8 @@ class CaseReader:
                 return Execute(session, reply, place)
             case "connect":
                 return self._connect(keys, raw, reply, names, place)
+            case "reset" | "change_user":
+                return self._reset(step, session, names, place)
         return Disconnect(session, verb, place)
 
     def _verb(self, step: RawStep, names: list[str]) -> str:
@@ -353,6 +358,15 @@ class CaseReader:
             self._known(older, names, (*keys, "id_differs_from"))
         typed = self._template((*keys, "as"), raw["as"], names) if "as" in raw else None
         return Connect(raw["connect"], reply, older, place, typed)
+
+    def _reset(self, step: RawStep, session: str, names: list[str], place: Place) -> Reset:
+        keys, raw = step.keys, step.data
+        if "change_user" in raw and "to" not in raw:
+            raise self._fail(
+                (*keys, "change_user"), "change_user has no user", "add to: NAME, the session that has the user"
+            )
+        to = self._known(raw["to"], names, (*keys, "to")) if "to" in raw else None
+        return Reset(session, to, place, step.sets_state)
 
     def _send(self, step: RawStep, session: str, place: Place, names: list[str]) -> Send:
         """A statement that a session sends."""

@@ -271,6 +271,21 @@ class Disconnect:
 
 
 @dataclass(frozen=True)
+class Reset:
+    """A session is set back to its state after a login, by COM_RESET_CONNECTION or COM_CHANGE_USER.
+
+    Attributes:
+        to: the session whose user it has from then on (COM_CHANGE_USER); None: it keeps its user.
+        sets_state: whether the step belongs to a state, which the server may not have.
+    """
+
+    session: str
+    to: str | None
+    place: Place
+    sets_state: bool = False
+
+
+@dataclass(frozen=True)
 class Repeat:
     """Steps that are repeated."""
 
@@ -295,7 +310,7 @@ class When:
     place: Place
 
 
-Step = Send | Execute | Receive | Wait | Check | Pause | Connect | Create | Disconnect | Repeat | When
+Step = Send | Execute | Receive | Wait | Check | Pause | Connect | Create | Disconnect | Reset | Repeat | When
 
 
 def flat(steps: Iterable[Step]) -> Iterator[Step]:

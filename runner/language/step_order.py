@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from runner.language.message_text import did_you_mean
 from runner.language.model import (
+    ADMINISTRATOR,
     Check,
     Claim,
     Connect,
@@ -16,6 +17,7 @@ from runner.language.model import (
     Execute,
     Receive,
     Repeat,
+    Reset,
     Send,
     SessionSpec,
     Step,
@@ -35,7 +37,11 @@ def check_order(sessions: Iterable[SessionSpec], steps: Iterable[Step]) -> froze
     Raises:
         SourceError: a session that is not connected sends a statement, a reply is received twice, and the like.
     """
-    order = _Order({spec.name for spec in sessions if spec.connect})
+    specs = tuple(sessions)
+    order = _Order(
+        {spec.name for spec in specs if spec.connect},
+        administrators=frozenset(spec.name for spec in specs if spec.same_user_as == ADMINISTRATOR),
+    )
     order.check(steps)
     return frozenset(order.kept)
 
@@ -56,6 +62,7 @@ class _Order:
 
     Attributes:
         connected: the sessions that are connected.
+        administrators: those of the administrator.
         preparing: those that have prepared a statement since they connected.
         outstanding: those that have sent a statement whose reply was not received.
         replied: those that have received a reply to a statement or to a login of a step.
@@ -63,6 +70,7 @@ class _Order:
     """
 
     connected: set[str]
+    administrators: frozenset[str]
     preparing: set[str] = field(default_factory=set)
     outstanding: set[str] = field(default_factory=set)
     replied: set[str] = field(default_factory=set)
@@ -77,6 +85,7 @@ class _Order:
                 case When():
                     self._check_when(step)
                 case _:
+                    self._check_users(step)
                     self._check_connected(step)
                     self._check_executing(step)
                     self._check_outstanding(step)
@@ -90,6 +99,20 @@ class _Order:
         if isinstance(step, Send) and step.keep is not None:
             self.kept.add(step.keep)
 
+    def _check_users(self, step: Step) -> None:
+        """Checks that a session changes its user to that of another session, and that none is the administrator's."""
+        if isinstance(step, Reset) and step.to is not None:
+            if step.session == step.to:
+                raise SourceError(
+                    step.place, f"{step.to} has its own user already", "name a session of another user under to"
+                )
+            if of_administrator := {step.session, step.to} & self.administrators:
+                raise SourceError(
+                    step.place,
+                    f"{min(of_administrator)} is a session of the administrator, which can't take part in change_user",
+                    "name two sessions with users of the case",
+                )
+
     def _check_connected(self, step: Step) -> None:
         """Checks that a session that sends a statement is connected."""
         match step:
@@ -97,7 +120,7 @@ class _Order:
                 self.connected.add(step.session)
             case Disconnect():
                 self.connected.discard(step.session)
-            case Send() | Execute() if step.session not in self.connected:
+            case Send() | Execute() | Reset() if step.session not in self.connected:
                 raise SourceError(
                     step.place,
                     f"{step.session} is not connected here",
@@ -109,7 +132,7 @@ class _Order:
         match step:
             case Send(prepares=True):
                 self.preparing.add(step.session)
-            case Connect():
+            case Connect() | Reset():
                 self.preparing.discard(step.session)
             case Execute() if step.session not in self.preparing:
                 raise SourceError(
@@ -127,7 +150,7 @@ class _Order:
                     f"{step.session} has no statement whose reply is outstanding",
                     f"add a step before it: {step.session} with a statement, and reply: later",
                 )
-            case Send() | Execute() if step.session in self.outstanding:
+            case Send() | Execute() | Reset() if step.session in self.outstanding:
                 raise self._still_waits(step)
             case Disconnect():
                 self.outstanding.discard(step.session)
@@ -162,7 +185,7 @@ class _Order:
         self.kept &= other.kept
 
     @staticmethod
-    def _still_waits(step: Send | Execute | When) -> SourceError:
+    def _still_waits(step: Send | Execute | Reset | When) -> SourceError:
         return SourceError(
             step.place,
             f"{step.session} still waits for the reply to its last statement",

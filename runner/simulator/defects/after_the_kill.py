@@ -177,7 +177,7 @@ class GoesOnWithTheBlock(Engine):
 
 @breaks("PUR-1")
 class EndsTheStatementOfBlocksThatHandleErrors(SessionEnding):
-    """In a PL/SQL block that handles errors, the kill is an error of the present statement, and the session stays usable."""
+    """In a PL/SQL block that handles errors, a kill is an error of the present statement; the session stays usable."""
 
     def kill(self, victim: Session) -> None:
         if victim.waiting is not None and "EXCEPTION" in (victim.statement or "").upper():
