@@ -198,10 +198,14 @@ class Connection(StatementHandler):
         """COM_CHANGE_USER: logs another user in on the same session. A refused login closes the connection."""
         login = read_change_user(body, self._capabilities)
         admitted = self._new_session(session.number, login, await self._password_token(login), self._scramble)
-        session.user, session.roles = admitted.user, admitted.roles
+        self._set_user(session, admitted)
         self._reset(session)
         session.schema = admitted.schema
         self._send_ok(session, 0)
+
+    def _set_user(self, session: Session, admitted: Session) -> None:
+        """Gives a session the user and the roles of the login that was accepted for it."""
+        session.user, session.roles = admitted.user, admitted.roles
 
     async def _init_db(self, session: Session, body: bytes) -> None:
         try:

@@ -9,6 +9,7 @@ import time
 from typing import Any, ClassVar
 
 from runner.simulator import errors
+from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -16,6 +17,7 @@ from runner.simulator.defects.states_of_sessions import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import LONGEST_PAUSE, Registry, Session
 from runner.simulator.sql import statements as sql
@@ -56,6 +58,69 @@ class _SparesAfterALongStatement(Spares):
 def spares_sessions_after_a_long_statement(components: Components) -> Components:
     """Sessions that have sent a statement of more than 500 characters are not killed."""
     return components.with_overrides(_CountsStatements, _SparesAfterALongStatement)
+
+
+class _NotesResets(Connection):
+    """Notes the sessions that were reset, and the users that sessions had before COM_CHANGE_USER."""
+
+    reset: ClassVar[set[Session]] = set()
+    first_users: ClassVar[dict[Session, User]] = {}
+
+    def _reset(self, session: Session) -> None:
+        self.reset.add(session)
+        super()._reset(session)
+
+    def _set_user(self, session: Session, admitted: Session) -> None:
+        self.first_users.setdefault(session, session.user)
+        super()._set_user(session, admitted)
+
+
+class _SparesAfterAReset(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesResets.reset
+
+
+@breaks("PUR-1")
+def spares_sessions_that_were_reset(components: Components) -> Components:
+    """Sessions that a connection pool has reset, or whose user it has changed, are not killed."""
+    return components.with_overrides(_NotesResets, _SparesAfterAReset)
+
+
+class _SparesAfterAChangeOfUser(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesResets.first_users
+
+
+@breaks("PUR-1")
+def spares_sessions_that_changed_their_user(components: Components) -> Components:
+    """Sessions whose user was changed (COM_CHANGE_USER) are not killed."""
+    return components.with_overrides(_NotesResets, _SparesAfterAChangeOfUser)
+
+
+class _PrivilegesOfTheLogin(Privileges):
+    def holds(self, session: Session, privilege: str) -> bool:
+        first = _NotesResets.first_users.get(session)
+        if privilege != ALTER_SYSTEM or first is None:
+            return super().holds(session, privilege)
+        return privilege in first.system
+
+
+@breaks("PUR-2")
+def change_of_user_keeps_the_privilege(components: Components) -> Components:
+    """After a change of its user (COM_CHANGE_USER), a session has ALTER SYSTEM if the user of its login has it."""
+    return components.with_overrides(_NotesResets, _PrivilegesOfTheLogin)
+
+
+class _LosesThePrivilege(Privileges):
+    def holds(self, session: Session, privilege: str) -> bool:
+        changed = session in _NotesResets.first_users
+        return not (privilege == ALTER_SYSTEM and changed) and super().holds(session, privilege)
+
+
+@breaks("PUR-3")
+def change_of_user_loses_the_privilege(components: Components) -> Components:
+    """After a change of its user (COM_CHANGE_USER), no session has ALTER SYSTEM."""
+    return components.with_overrides(_NotesResets, _LosesThePrivilege)
 
 
 @breaks("PUR-1")
