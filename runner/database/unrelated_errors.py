@@ -21,7 +21,7 @@ class ErrorKind(enum.Enum):
     UNSUPPORTED = "the server does not know the statement, or an object in it"
     SHORTAGE = "the server is out of memory, disk space or connections, or temporarily accepts no statements"
     CONFLICT = "a conflict with a lock, another transaction, a read-only mode or a shutdown"
-    RULES = "the server's rules reject a password"
+    RULES = "the server's rules reject a password, or the length of a name"
     OTHER = "anything else"
 
 
@@ -130,12 +130,14 @@ _CONFLICT = _Mark(
 
 
 _RULES = _Mark(
-    codes=frozenset({1819, 28003}),
+    codes=frozenset({1819, 28003, 972, 1059, 1470}),
     sqlstates=(),
     text=re.compile(
         r"""\bpassword\b .{0,80}? \b(?:policy|complexity|requirements?|verification|must\ (?:contain|have|be|not)
             |should\ (?:contain|have|be|not)|too\ (?:short|simple|weak)|at\ least)\b
-        | \b(?:ORA|OBE)-28003\b
+        | \b(?:ORA|OBE)-(?:28003|00972)\b
+        | \b(?:identifier|(?:user|role|table)\ ?names?)\b .{0,80}? \btoo\ long\b
+        | \btoo\ long\ for\ (?:user|role|table)\ ?name\b
         """,
         re.VERBOSE | re.IGNORECASE | re.DOTALL,
     ),

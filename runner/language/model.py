@@ -75,7 +75,6 @@ class Requirement:
         return begins(statement, self.about)
 
 
-_BLOCK = re.compile(r"begin .*\bend ")
 _BLOCK_WORDS = re.compile(r"^\s*(?:(?:begin|end|null|exception when others then)(?: +|$))*")
 """The words of a PL/SQL block in front of a statement."""
 
@@ -480,14 +479,9 @@ class Vocabulary:
         return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None
 
     def is_harmless(self, statement: str) -> bool:
-        """Whether it is a single statement, or a PL/SQL block of statements, that begin like harmless ones."""
-        words = _words(statement)
-        if not self.harmless:
-            return True
-        if _BLOCK.fullmatch(words):
-            inner = (_BLOCK_WORDS.sub("", part) for part in words.split(";"))
-            return all(not part.strip() or begins(part, self.harmless) for part in inner)
-        return ";" not in words and begins(words, self.harmless)
+        """Whether it begins like a harmless one; of several statements, also in a PL/SQL block, each has to."""
+        parts = (_BLOCK_WORDS.sub("", part) for part in _words(statement).split(";"))
+        return not self.harmless or all(not part.strip() or begins(part, self.harmless) for part in parts)
 
 
 @dataclass(frozen=True)

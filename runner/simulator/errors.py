@@ -197,6 +197,11 @@ def password_rejected(rule: str) -> SqlError:
     return SqlError(28003, GENERAL, f"password verification for the specified password failed\n{rule}")
 
 
+def name_too_long() -> SqlError:
+    """The name of a user or role is longer than the server allows."""
+    return SqlError(972, GENERAL, "identifier is too long")
+
+
 def role_name_taken(name: str) -> SqlError:
     """A role or user with this name exists."""
     return SqlError(1921, GENERAL, f"role name '{name}' conflicts with another user or role name")

@@ -32,6 +32,9 @@ ERRORS = {
         (28003, "HY000", "ORA-28003: password verification for the specified password failed"),
         (600, "HY000", "OBE-00600: internal error code, arguments: -5999, password must contain a special character"),
         (20023, "HY000", "ORA-20023: Password should contain at least one upper case letter"),
+        (972, "HY000", "ORA-00972: identifier is too long"),
+        (1059, "42000", "Identifier name 'KSC_TP75CVWI34O_0567' is too long"),
+        (1470, "HY000", "String 'KSC_TP75CVWI34O_0567' is too long for user name (should be no longer than 16)"),
     ],
     ErrorKind.SHORTAGE: [
         (1040, "08004", "Too many connections"),

@@ -268,6 +268,7 @@ def test_a_statement_that_would_bypass_the_guard_is_refused(tmp_path: Path, stat
         "drop\n  user ${victim.user}",
         "SELECT 'a+b' FROM x WHERE y = (1 + 2)",
         "BEGIN SELECT 1 FROM DUAL; END",
+        "SELECT 1; DROP USER ${victim.user};",
         "begin begin select 1 from dual;\n exception when others then null; end; DROP USER ${victim.user}; end;",
         "${sleep}",
     ],

@@ -252,6 +252,44 @@ class SparesWaitersWithLocks(Spares):
         return victim.waits_for_lock and victim.transaction.open
 
 
+class _SparesWaiting(Spares):
+    """Does not kill sessions whose statement of a certain kind waits for a row lock."""
+
+    word = ""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.waits_for_lock and self.word in (victim.statement or "").upper()
+
+
+@breaks("PUR-1")
+class SparesWaitingSelects(_SparesWaiting):
+    """Sessions whose SELECT … FOR UPDATE waits for a row lock are not killed."""
+
+    word = "FOR UPDATE"
+
+
+@breaks("PUR-1")
+class SparesWaitingInserts(_SparesWaiting):
+    """Sessions whose INSERT waits for an uncommitted key are not killed."""
+
+    word = "INSERT"
+
+
+@breaks("PUR-1")
+class SparesWaitingDeletes(_SparesWaiting):
+    """Sessions whose DELETE waits for a row lock are not killed."""
+
+    word = "DELETE"
+
+
+@breaks("PUR-1")
+class SparesWaitingTransactions(Spares):
+    """Sessions that wait for a row lock in a transaction without changes are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.waits_for_lock and in_a_transaction(victim) and not victim.transaction.open
+
+
 @breaks("PUR-1")
 class SparesTransactionsWithoutChanges(Spares):
     """Sessions with a transaction without changes are not killed."""

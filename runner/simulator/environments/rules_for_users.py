@@ -1,14 +1,15 @@
-"""A tenant with rules for passwords."""
+"""Tenants with rules for passwords, or for the names of users."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.accounts import Accounts
+from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import environment
 
 _SHORTEST = 8
+_LONGEST_NAME = 12
 
 
 @environment
@@ -22,3 +23,20 @@ class PasswordRules(Accounts):
                 "ERROR-20023: a password has 8 characters at least, among them a capital, a small letter, a digit "
                 "and a special character"
             )
+
+
+@environment
+class ShortNames(Accounts):
+    """Names of users and roles have 12 characters at most: the suite's names are refused."""
+
+    def create_user(self, name: str, password: str) -> User:
+        self._check_name(name)
+        return super().create_user(name, password)
+
+    def create_role(self, name: str) -> None:
+        self._check_name(name)
+        super().create_role(name)
+
+    def _check_name(self, name: str) -> None:
+        if len(name) > _LONGEST_NAME:
+            raise errors.name_too_long()
