@@ -231,6 +231,8 @@ class Examination:
     ) -> _SessionFindings:
         found = find_id(self.target, session, user, (), before)
         if found.id is None:
+            if session.check_connection() is None:
+                self._note_missing(case_prerequisites.ROUTE, f"a session of the suite has no id: {found.trouble}")
             return _SessionFindings()
         sees_others = self._administrator_sees(found.id, user) if before is None else None
         if sees_others is False:

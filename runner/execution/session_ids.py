@@ -150,6 +150,10 @@ def _search(
         likely = _own_rows(found, mark, session) if several or before is not None else found
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return FoundId(ids.pop())
+        if likely and all(row.number is None for row in likely):  # waiting would not change that
+            trouble = f"its row in SHOW PROCESSLIST has the id {likely[0].id!r}, which is no decimal number"
+            target.stop_guarded_statements(f"a session of the suite has no id to name: {trouble}")
+            return FoundId(None, trouble)
         if not poll.again():
             return FoundId(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own", bool(found))
 
