@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ class Row:
         """The id as a number, or None where it is none."""
         plain = self.id.isascii() and self.id.isdecimal() and len(self.id) <= _LONGEST
         return int(self.id) if plain else None
+
+    @property
+    def numbers_in_id(self) -> frozenset[int]:
+        """The numbers as which an id that is no number may be read: its groups of digits; none for other ids."""
+        if self.number is not None:
+            return frozenset()
+        return frozenset(map(int, re.findall(r"[0-9]{1,20}", self.id, re.ASCII)))
 
     def get(self, column: str) -> str | None:
         """A column by its name in any letter case; None is NULL or no such column."""

@@ -27,6 +27,7 @@ class ServerFacts:
         spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
         listing_limit: how long a session that has logged in takes to be listed.
         unlisted_thread_ids: the thread ids of sessions that no process list showed.
+        sessions_without_id: how many sessions in a row had no id in the process list that could be told to be theirs.
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
         vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
@@ -44,6 +45,7 @@ class ServerFacts:
     spelled: dict[str, str] = field(default_factory=dict)
     listing_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     unlisted_thread_ids: list[int | None] = field(default_factory=list)
+    sessions_without_id: int = 0
     administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
     vain_waits: int = 0

@@ -80,6 +80,7 @@ _SHORTAGE = _Mark(
         | \b(?:disk|tablespace|file\ ?system)\b .{0,40}? \bfull\b | \bno\ space\ left\b | \bErrcode:\ 28\b
         | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota)
         | \bmaximum\ number\ of\ sessions\b
+        | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ limit | \bRESTRICTED\ SESSION\b
         | \bno\ memory\b | \bmax\ connect\ timeout\b
         | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b

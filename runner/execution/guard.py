@@ -80,9 +80,6 @@ def _reason_not_to_send(
             f"not sent: the process list can't be read to check the ids in the statement ({error})"
         ) from error
     lists = ProcessLists(administrators_list, complete, own)
-    unreadable = [row.id for process_list in lists.all for row in process_list.rows if row.number is None]
-    if unreadable:
-        raise InconclusiveError(f"not sent: the id {unreadable[0]!r} in the process list is not a number")
     return (
         sender_on_other_server(sender, lists, sessions)
         or named_on_other_server(sender, lists, sessions, named)
@@ -118,6 +115,12 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
             raise InconclusiveError(
                 f"not sent: {statement!r} names a session that has ended, and this server reuses ids at once: another "
                 "client may get the id before the statement is executed"
+            )
+        strange = next((row for shown in lists.all for row in shown.rows if number in row.numbers_in_id), None)
+        if strange is not None:
+            raise InconclusiveError(
+                f"not sent: {statement!r} could be read as naming {number}, and the process list has a row with the id "
+                f"{strange.id!r}, which may be read as {number}, too"
             )
         if listed or lists.complete:
             continue

@@ -23,6 +23,8 @@ from runner.database.time_limits import Poll
 
 _MOST_UNLISTED = 10
 """The number of unlisted sessions after which no further id is waited for, and no guarded statement is sent."""
+_MOST_WITHOUT_ID = 20
+"""The number of sessions in a row without an id after which no further guarded statement is sent."""
 _DISTANCE = 1000  # of a number that no session has from the ids of sessions: new sessions usually have the next ids
 _HIDDEN = range(0b11 << 30, 1 << 32)
 """The ids that OceanBase gives to connections from a proxy; its process list shows the ids of the clients instead."""
@@ -98,8 +100,14 @@ def find_id(
     found = _search(target, session, user, taken, before, earlier=earlier)
     if found.id is not None:
         target.facts.listing_limit.note(time.monotonic() - start)
+        target.facts.sessions_without_id = 0
         return found
     target.facts.listing_limit.note_exceeded()
+    target.facts.sessions_without_id += 1
+    if target.facts.sessions_without_id == _MOST_WITHOUT_ID and not target.stop_reason:
+        target.stop_guarded_statements(
+            f"the ids of {_MOST_WITHOUT_ID} sessions of the suite in a row could not be found: {found.trouble}"
+        )
     if not found.listed and session.check_connection() is None:
         _note_unlisted(target, session)
     return found

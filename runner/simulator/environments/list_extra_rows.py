@@ -17,3 +17,15 @@ class SystemThreadZero(ProcessList):
         rows = super().rows(viewer, full=full)
         thread = (0, "SYSTEM", *self.row(viewer, full=full)[2:])
         return [*rows, thread] if self.sees_all(viewer) else rows
+
+
+@environment
+class RowsWithoutNumbers(ProcessList):
+    """The administrator's process list has rows of physical connections, whose ids are NULL or no numbers."""
+
+    def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        """The rows of the sessions, and two rows that no statement can name."""
+        rows = super().rows(viewer, full=full)
+        own = self.row(viewer, full=full)
+        more: list[tuple[Value, ...]] = [(None, "PROXY", *own[2:]), ("7-0-521414", "PROXY", *own[2:])]
+        return [*rows, *more] if self.sees_all(viewer) else rows
