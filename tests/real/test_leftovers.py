@@ -272,7 +272,7 @@ def test_a_user_with_a_quoted_name_is_removed_and_its_session_killed(place: Plac
     for user in (capitals, small, young):
         place.make_user(user)
     with place.session(small) as session:
-        assert place.onlooker.process_list().of_user(small)
+        assert len(list(place.onlooker.process_list().of_user(small))) == 1
         done = place.sweep()
         assert done.code == 0, done.screen
         assert f"removed: user {small}, 3 h 0 min old" in done.out
