@@ -29,8 +29,8 @@ def not_with_prepared_accounts(case: Case, *, administrator: bool) -> str | None
     steps = tuple(flat(case.steps))
     if not all(spec.create for spec in case.sessions) or any(isinstance(step, Create) for step in steps):
         return "it creates a user, and runs with prepared accounts create none"
-    if any(spec.name_extends for spec in case.sessions):
-        return "it needs user names with a common beginning, and the names of prepared accounts are fixed"
+    if any(spec.name_extends or spec.quoted for spec in case.sessions):
+        return "it needs user names with a common beginning or small letters, and those of prepared accounts are fixed"
     acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
     for step in steps:
         if not isinstance(step, Send):

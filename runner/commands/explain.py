@@ -85,6 +85,9 @@ def _explain_case(case: Case) -> None:
         user = f"of {spec.same_user_as}'s user" if spec.same_user_as else "of a new user"
         granted = f", granted {', '.join(spec.grants)}" if spec.grants else ""
         named = f", whose name begins with that of {spec.name_extends}'s user" if spec.name_extends else ""
+        if spec.quoted:
+            base = f"that of {spec.small_letters_of}'s user " if spec.small_letters_of else ""
+            named = f", whose name is {base}in small letters, in quotes"
         print(f"  session {spec.name} {user}{named}{granted}{'' if spec.connect else ', connects later'}")
     for number, step in enumerate(case.steps, 1):
         print(f"  {number}. {_described(step)}")

@@ -46,6 +46,21 @@ class Names:
         return f"{name}{next(self._numbers):05}"
 
 
+def in_small_letters(name: str) -> str:
+    """A name of the suite in small letters, to be quoted; the prefix, by which users are found, stays in capitals."""
+    return PREFIX + name.removeprefix(PREFIX).lower()
+
+
+def needs_quotes(name: str) -> bool:
+    """Whether a name was made by ``in_small_letters``: without quotes in a statement it would be another name."""
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX).islower() and _parts(name) is not None
+
+
+def is_same_name(name: str, other: str) -> bool:
+    """Whether two texts are the name of one user: names that need quotes are compared exactly, others in any case."""
+    return name == other or (name.casefold() == other.casefold() and not needs_quotes(name) and not needs_quotes(other))
+
+
 def created_at(name: str) -> int | None:
     """The Unix time at which a name was created; None if the suite didn't create it."""
     parts = _parts(name)
@@ -59,8 +74,9 @@ def run_mark_of(name: str) -> str | None:
 
 
 def _parts(name: str) -> re.Match[str] | None:
-    # Servers fold names to one letter case, this one or the other; mixed ones are somebody's own.
-    match = _SHAPE.fullmatch(name.upper() if name.islower() else name)
+    # Servers fold names to one letter case, this one or the other; other mixed names than the suite's quoted ones are
+    # somebody's own.
+    match = _SHAPE.fullmatch(name.upper() if name.removeprefix(PREFIX).islower() else name)
     return match if match is not None and int(match[1], 36) >= _FIRST else None
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from runner.database.naming import is_same_name
 from runner.database.outcome import Rows
 
 LAG = 2.0  # seconds by which a process list may lag
@@ -75,9 +76,11 @@ class ProcessList:
 
     def of_user(self, user: str) -> Iterator[Row]:
         """The rows of one user; a tenant after the name (``user@tenant``) is ignored."""
-        wanted = user.casefold()
         return (
-            row for row in self.rows if row.user.casefold() == wanted or row.user.casefold().startswith(wanted + "@")
+            row
+            for row in self.rows
+            if is_same_name(row.user, user)
+            or (row.user[len(user) :].startswith("@") and is_same_name(row.user[: len(user)], user))
         )
 
     def with_id(self, session_id: str) -> list[Row]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from runner.database.naming import needs_quotes
 from runner.database.outcome import Outcome, ServerError
 from runner.database.profile_files import open_profile
 from runner.language.guarded_statements import called_routine
@@ -113,13 +114,17 @@ class Profile:
     withheld: tuple[Withheld, ...] = ()
     administrators: tuple[str, ...] = ()
     """The users, in upper case, of whom one can end every user's sessions; empty where privileges decide that."""
+    quotes: Mapping[str, str] = field(default_factory=dict)
+    """The quotes around a user name with small letters: in a ``statement``, and in a ``login`` if it needs any."""
     fixes: Mapping[str, str] = field(default_factory=dict)
     """What the doctor advises where something is missing."""
     document: Document | None = field(default=None, compare=False, repr=False)
     """The file, for the places of its names."""
 
     def statements(self, purpose: str, **values: object) -> list[str]:
-        """The statements for a purpose of the runner's own, filled in."""
+        """The statements for a purpose of the runner's own, filled in; a ``user`` is quoted if its name needs it."""
+        if "user" in values:
+            values["user"] = self.quoted(str(values["user"]))
         return [statement.format(**values) for statement in self.sql[purpose]]
 
     def statement(self, purpose: str, **values: object) -> str:
@@ -129,7 +134,17 @@ class Profile:
     def grants(self, privilege: str, user: str) -> list[str]:
         """The statements that grant a privilege; none where the server knows no such privilege."""
         own = self.privileges.get(privilege, self.sql["grant"])
-        return [statement.format(privilege=privilege, user=user) for statement in own]
+        return [statement.format(privilege=privilege, user=self.quoted(user)) for statement in own]
+
+    def quoted(self, user: str, where: str = "statement") -> str:
+        """A user's name as it is written in a statement or in a login, in quotes if it has small letters.
+
+        Args:
+            user: the name.
+            where: ``statement`` or ``login``.
+        """
+        quote = self.quotes.get(where, "") if needs_quotes(user) else ""
+        return f"{quote}{user}{quote}"
 
     def spell(self, statement: str) -> str:
         """A statement of the cases in the profile's spelling."""
@@ -225,6 +240,7 @@ def load_profile(name_or_file: str) -> Profile:
             for index, row in enumerate(data.get("withheld", ()))
         ),
         administrators=tuple(name.upper() for name in data.get("administrators", ())),
+        quotes=data.get("quotes", {}),
         fixes=data.get("fixes", {}),
         document=document,
     )

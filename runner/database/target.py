@@ -51,7 +51,7 @@ class Target:
 
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
-        return Login(self.dsn, self.dsn.login(user), password, self.profile.client_flag)
+        return Login(self.dsn, self.dsn.login(self.profile.quoted(user, "login")), password, self.profile.client_flag)
 
     def find_trouble(self) -> str | None:
         """Why the target can't be used now, or None: tests a new login of the administrator and a probe."""

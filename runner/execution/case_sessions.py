@@ -163,11 +163,10 @@ class CaseSessions:
             return Account(self.target.dsn.account, "", exclusive=False, administrator=True)
         if spec.same_user_as is not None:
             return self.by_name[spec.same_user_as].account
-        begins_like = self.by_name[spec.name_extends].account if spec.name_extends else None
+        model = spec.name_extends or spec.small_letters_of
+        like = self.by_name[model].account if model else None
         plain = spec.name in self.case.passwords_in_statements_of
-        return self.fixtures.provide_account(
-            spec, begins_like, plain=plain, reusable=spec.name not in self._changes.users
-        )
+        return self.fixtures.provide_account(spec, like, plain=plain, reusable=spec.name not in self._changes.users)
 
     def clean_up(self, *, keep: bool = False) -> list[str]:
         """Closes the sessions and removes the fixtures.
@@ -428,7 +427,8 @@ class CaseSessions:
     def _after_login(
         self, session: CaseSession, outcome: Outcome, since: float, *, login_name: str | None = None, setup: bool
     ) -> Outcome:
-        user = self.target.dsn.user if session.account.administrator else login_name or session.account.user
+        user = login_name or session.account.user
+        user = self.target.dsn.user if session.account.administrator else self.target.profile.quoted(user, "login")
         # A login that fails at its first statement each time is refused: no other session is the cause.
         passed = succeeded(outcome) or isinstance(outcome, Lost)
         if session.client is not None and session.client.broken_off is not None and passed:

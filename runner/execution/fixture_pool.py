@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from runner.accounts.accounts_check import CHANGES_USERS
-from runner.accounts.prepared_accounts import Grants, PreparedAccounts, described, grants_of
-from runner.database.naming import created_at
+from runner.accounts.prepared_accounts import PreparedAccounts, described, grants_of
+from runner.database.naming import created_at, needs_quotes
 from runner.database.process_list import ProcessList
 from runner.database.target import Target
 from runner.database.time_limits import Poll
@@ -101,7 +101,7 @@ class FixturePool:
     def lend(
         self, spec: SessionSpec, process_list: ProcessList, read_at: float, case_users: Collection[str] | None = None
     ) -> Account | None:
-        """Lends a user of an earlier case that has exactly the grants of the session's user, and no session.
+        """Lends a user of an earlier case without a session, with exactly the grants and the kind of name of a session.
 
         Args:
             spec: the session.
@@ -113,7 +113,7 @@ class FixturePool:
             None if there is none.
         """
         with self._lending:
-            for account in sorted(self._free(grants_of(spec.grants)), key=lambda each: self._order(each, case_users)):
+            for account in sorted(self._free(spec), key=lambda each: self._order(each, case_users)):
                 if account.free_since < read_at and not any(process_list.of_user(account.user)):
                     self._lent.append(account)
                     return account
@@ -131,9 +131,9 @@ class FixturePool:
         return -max((1 + len(users.intersection(case_users)) for users in users_of_tables), default=0)
 
     def has_unused(self, spec: SessionSpec) -> bool:
-        """Whether a user with these grants is not lent now; it may still have a session."""
+        """Whether a user for this session is not lent now; it may still have a session."""
         with self._lending:
-            return bool(self._free(grants_of(spec.grants)))
+            return bool(self._free(spec))
 
     def lend_prepared(self, spec: SessionSpec, target: Target) -> Account:
         """Lends a prepared account that has exactly the grants of the session's user, and no session.
@@ -151,7 +151,7 @@ class FixturePool:
             fitting = [account for held, account in self._accounts if held == grants]
             if not fitting:
                 raise InconclusiveError(f"needs a prepared account {described(grants)}; the accounts file has none")
-            free = self._free(grants)
+            free = self._free(spec)
             if not free:
                 there = f"{len(fitting)} that the accounts file has for this worker"
                 raise InconclusiveError(f"needs more accounts {described(grants)} at a time than the {there}")
@@ -159,8 +159,14 @@ class FixturePool:
             self._lent.append(account)
         return account
 
-    def _free(self, grants: Grants) -> list[Account]:
-        return [account for held, account in self._accounts if held == grants and account not in self._lent]
+    def _free(self, spec: SessionSpec) -> list[Account]:
+        """The accounts for a session that are not lent now; one with a quoted name only if the session's name is."""
+        grants = grants_of(spec.grants)
+        return [
+            account
+            for held, account in self._accounts
+            if held == grants and account not in self._lent and needs_quotes(account.user) == spec.quoted
+        ]
 
     def take_outdated(self) -> tuple[list[Account], list[Table]]:
         """Takes users and tables that are so old that another run's sweep may remove them.
@@ -258,7 +264,8 @@ class CaseChanges:
     """The users and the table that a case may change.
 
     Attributes:
-        users: the sessions whose users are named in a GRANT, REVOKE, DROP or the like.
+        users: the sessions whose users are named in a GRANT, REVOKE, DROP or the like, or have a name that is also
+            given to another user, in small letters: a server that confuses them may change both.
         table: whether such a statement names the table.
     """
 
@@ -274,5 +281,6 @@ class CaseChanges:
         names |= {hole.session for found in holes for hole in found if hole.session is not None}
         if any(all(hole.session is None and hole.word != "role" for hole in found) for found in holes):
             names = {spec.name for spec in case.sessions}
+        names |= {spec.small_letters_of for spec in case.sessions if spec.small_letters_of is not None}
         names |= {spec.same_user_as for spec in case.sessions if spec.name in names and spec.same_user_as is not None}
         return cls(frozenset(names), any(hole.word == "table" for found in holes for hole in found))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from runner.database.administrator import TargetError
+from runner.database.naming import in_small_letters, is_same_name
 from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
@@ -79,20 +80,20 @@ class Fixtures:
         """Whether the role was created and not dropped, for servers without a list of roles."""
 
     def provide_account(
-        self, spec: SessionSpec, begins_like: Account | None = None, *, plain: bool = False, reusable: bool = True
+        self, spec: SessionSpec, like: Account | None = None, *, plain: bool = False, reusable: bool = True
     ) -> Account:
         """The account of a session: lent, or created with its grants. If a step creates the user, only a name.
 
         Args:
             spec: the session.
-            begins_like: the account whose name is a prefix of the new user's name.
+            like: the account whose name the new user's name extends, or has in small letters.
             plain: whether a step has the password without quotes, as the specification's example does.
             reusable: whether other cases can use the user before and after this one.
 
         Raises:
             InconclusiveError: the target refuses a statement, or no prepared account is free.
         """
-        reusable = reusable and spec.create and begins_like is None and not plain
+        reusable = reusable and spec.create and like is None and not plain
         self._take_outdated()
         if self._pool.prepared:
             prepared = self._pool.lend_prepared(spec, self._target)
@@ -102,9 +103,8 @@ class Fixtures:
             self._reusable.append((spec, lent))
             self._use_earlier(spec, lent)
             return lent
-        names = self._target.names
         password = new_plain_password() if plain else new_password()
-        account = Account(names.new() if begins_like is None else names.extended(begins_like.user), password)
+        account = Account(self._new_name(spec, like), password)
         self._accounts.append(account)  # before the statement: it may fail after it took effect
         self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
@@ -115,6 +115,17 @@ class Fixtures:
         if reusable:
             self._reusable.append((spec, account))
         return account
+
+    def _new_name(self, spec: SessionSpec, like: Account | None) -> str:
+        names, profile = self._target.names, self._target.profile
+        if not spec.quoted:
+            return names.new() if like is None else names.extended(like.user)
+        if "statement" not in profile.quotes:
+            raise InconclusiveError(
+                f"the profile {profile.name!r} doesn't define the quotes around user names: "
+                f"add quotes: {{statement: \u2026}} (docs/profiles.md)"
+            )
+        return in_small_letters(names.new() if like is None else like.user)
 
     def _take_outdated(self) -> None:
         accounts, tables = self._pool.take_outdated()
@@ -299,9 +310,10 @@ class Fixtures:
 
     def _drop_all(self, accounts: Iterable[Account], tables: Iterable[Table]) -> list[str]:
         left = [line for table in tables for line in self._drop_table(table)]
+        profile = self._target.profile
         for account in accounts:
-            statements = self._target.profile.statements("drop_user", user=account.user)
-            left += self._drop(statements, partial(self._user_exists, account), [f"DROP USER {account.user}"])
+            statements, plain = profile.statements("drop_user", user=account.user), profile.quoted(account.user)
+            left += self._drop(statements, partial(self._user_exists, account), [f"DROP USER {plain}"])
         return left
 
     def _drop_table(self, table: Table) -> list[str]:
@@ -340,7 +352,7 @@ class Fixtures:
         return left
 
     def _is_listed(self, listing: str, name: str) -> bool | None:
-        """Whether a list of the server has a name, in any letter case; None if the server has no such list."""
+        """Whether a list of the server has a name; None if the server has no such list."""
         if listing not in self._target.profile.sql:
             return None
         try:
@@ -351,7 +363,7 @@ class Fixtures:
         if not isinstance(reply, Rows):
             self.unreachable = not has_reply(reply)
             return True if self.unreachable else None
-        return any((row[0] or "").upper() == name for row in reply.values)
+        return any(is_same_name(row[0] or "", name) for row in reply.values)
 
     def _role_exists(self, role: str) -> bool:
         listed = self._is_listed("list_roles", role)

@@ -35,11 +35,13 @@ class Renderer:
         self.kept: dict[str, str] = {}
 
     def text(self, template: Template, client: Session | None = None) -> str:
-        """The text alone; see ``render``."""
-        return self.render(template, client).text
+        """The text of a reply or a login, in which names are without quotes; see ``render``."""
+        return "".join(piece if isinstance(piece, str) else self._value(piece, client) for piece in template.pieces)
 
     def render(self, template: Template, client: Session | None = None) -> Rendered:
-        """Fills in the values; ``client`` will send the statement, and tries out the spellings of words.
+        """Fills in the values of a statement, in which names with small letters are in quotes.
+
+        ``client`` will send the statement, and tries out the spellings of words.
 
         Raises:
             InconclusiveError: an id is unknown, or the target supports no spelling of a word.
@@ -50,6 +52,8 @@ class Renderer:
                 text, manual = text + piece, manual + piece
             else:
                 value = self._value(piece, client)
+                if piece.part == "user":
+                    value = self._sessions.target.profile.quoted(value)
                 text += value
                 manual += self._manual(piece, value)
         return Rendered(text, manual)

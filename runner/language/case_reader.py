@@ -246,20 +246,14 @@ class CaseReader:
                     if user in self._groups.members
                     else did_you_mean(user, [*specs, ADMINISTRATOR]),
                 )
-            base_name = spec.get("name_extends")
-            ours = [name for name, spec in specs.items() if spec.same_user_as != ADMINISTRATOR]
-            if base_name is not None and base_name not in ours:
-                raise self.document.fail(
-                    (*base, name, "name_extends"),
-                    f"there is no earlier session {base_name!r} with a user of the case",
-                    did_you_mean(base_name, ours),
-                )
-            if user is not None and not {"grants", "create", "name_extends"}.isdisjoint(spec):
+            if user is not None and not {"grants", "create", "name_extends", "quoted"}.isdisjoint(spec):
                 raise self.document.fail(
                     (*base, name),
-                    "a session of an existing user has no grants and no name_extends",
+                    "a session of an existing user has no grants, no name_extends and no quoted",
                     f"move them to {user!r}",
                 )
+            self._check_user_name((*base, name), spec, specs)
+            quoted = spec.get("quoted", False)
             root = specs[user].same_user_as or user if user in specs else user
             for member in self._groups.names(name):
                 if member in specs or (member != name and member in self._declared):
@@ -271,9 +265,39 @@ class CaseReader:
                     tuple(spec.get("grants", ())),
                     spec.get("connect", True) and spec.get("create", True),
                     spec.get("create", True),
-                    base_name,
+                    spec.get("name_extends"),
+                    bool(quoted),
+                    (specs[quoted].same_user_as or quoted) if isinstance(quoted, str) else None,
                 )
         return tuple(specs.values())
+
+    def _check_user_name(self, keys: KeyPath, spec: Mapping[str, Any], earlier: Mapping[str, SessionSpec]) -> None:
+        """Checks that the sessions exist whose names a new user's name is made from, and that the name is a new one."""
+        ours = [name for name, each in earlier.items() if each.same_user_as != ADMINISTRATOR]
+        for key in ("name_extends", "quoted"):
+            named = spec.get(key)
+            if isinstance(named, str) and named not in ours:
+                raise self.document.fail(
+                    (*keys, key),
+                    f"there is no earlier session {named!r} with a user of the case",
+                    did_you_mean(named, ours),
+                )
+        quoted = spec.get("quoted")
+        if quoted is not None and "name_extends" in spec:
+            raise self.document.fail((*keys, "quoted"), "a quoted name extends no other name", "remove one of the keys")
+        if not isinstance(quoted, str):
+            return
+        owner = earlier[quoted].same_user_as or quoted
+        if earlier[owner].quoted:
+            raise self.document.fail(
+                (*keys, "quoted"), f"the name of {quoted!r} has small letters itself", "name a session without quoted"
+            )
+        taken = [name for name, each in earlier.items() if each.small_letters_of == owner]
+        if taken or "count" in spec:
+            other = f"{taken[0]!r} has" if taken else "the sessions of a group would have"
+            raise self.document.fail(
+                (*keys, "quoted"), f"{other} the same name", "use 'user' for more sessions of one user"
+            )
 
     def _all_steps(self, names: list[str]) -> tuple[Step, ...]:
         """Reads the steps.

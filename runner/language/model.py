@@ -98,6 +98,8 @@ class SessionSpec:
         connect: whether it logs in before the first step.
         create: whether the runner creates the user; otherwise a step does.
         name_extends: another session; this session's user name begins with the name of that session's user.
+        quoted: whether the user's name is a quoted identifier with small letters.
+        small_letters_of: another session; this session's user name is the name of that session's user in small letters.
     """
 
     name: str
@@ -106,6 +108,8 @@ class SessionSpec:
     connect: bool = True
     create: bool = True
     name_extends: str | None = None
+    quoted: bool = False
+    small_letters_of: str | None = None
 
 
 @dataclass(frozen=True)

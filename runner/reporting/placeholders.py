@@ -79,6 +79,7 @@ class _Placeholders:
         texts = {name: value for name, value in identifiers.items() if not value.isdecimal()}
         # Longest first: an address may contain a name.
         self._texts = sorted(texts.items(), key=lambda pair: -len(pair[1]))
+        self._named = {value: name for name, value in self._texts}
         values = "|".join(f"({re.escape(value)})" for _, value in self._texts)
         self._pattern = re.compile(rf"(?<!\w)(?:{values})(?!\w)", re.IGNORECASE) if self._texts else None
 
@@ -115,9 +116,11 @@ class _Placeholders:
 
     def _name(self, text: str) -> str:
         """A text with placeholders for names and addresses."""
-        if self._pattern is not None:
-            text = self._pattern.sub(lambda match: f"<{self._texts[(match.lastindex or 0) - 1][0]}>", text)
-        return text
+        return text if self._pattern is None else self._pattern.sub(self._of_name, text)
+
+    def _of_name(self, match: re.Match[str]) -> str:
+        # Two names may differ in their letter case only; a server may show any name in another one.
+        return f"<{self._named.get(match[0]) or self._texts[(match.lastindex or 0) - 1][0]}>"
 
 
 def by_hand(manual: str) -> str:

@@ -35,6 +35,12 @@ def test_a_kept_value_is_shown_with_its_name(capsys: pytest.CaptureFixture[str])
     assert (code, "other> SELECT val FROM ${table} WHERE id = 1 (kept as before)\n" in screen) == (0, True), screen
 
 
+def test_a_quoted_user_name_is_shown_with_the_user_whose_name_it_resembles(capsys: pytest.CaptureFixture[str]) -> None:
+    code, screen = explained(capsys, "quoted-name-like-a-holders")
+    named = "session small of a new user, whose name is that of holder's user in small letters, in quotes\n"
+    assert (code, named in screen) == (0, True), screen
+
+
 def test_an_unknown_name_is_refused_with_the_closest_one_and_the_option_for_other_cases(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -13,6 +13,9 @@ from runner.database.naming import (
     PREFIX,
     Names,
     created_at,
+    in_small_letters,
+    is_same_name,
+    needs_quotes,
     run_mark_of,
 )
 from tests.support.paths import ROOT
@@ -73,10 +76,28 @@ def test_a_name_contains_its_own_creation_time_not_that_of_its_run(monkeypatch: 
     assert created_at(name.lower()) == told
 
 
+def test_a_name_in_small_letters_keeps_its_prefix_its_time_and_its_run_mark() -> None:
+    names = Names()
+    name = names.new()
+    small = in_small_letters(name)
+    assert re.fullmatch(r"KSC_[a-z0-9]{11}_0001", small)
+    assert (created_at(small), run_mark_of(small)) == (created_at(name), names.run_mark)
+    assert (needs_quotes(small), needs_quotes(name), needs_quotes(name.lower())) == (True, False, False)
+
+
+def test_only_a_name_that_needs_quotes_differs_from_the_same_one_in_another_letter_case() -> None:
+    name = Names().new()
+    assert is_same_name(name, name.lower())
+    assert is_same_name(in_small_letters(name), in_small_letters(name))
+    assert not is_same_name(name, in_small_letters(name))
+    assert not is_same_name(in_small_letters(name), name.lower())
+
+
 NOT_OURS = [
     *("", "KSC", "KSC_", "KSC_12345", "SYS", "XKSC_T6G000AAAAA_1", "KSCX_T6G000AAAAA_1", "KSC_ABC-EFGHIJK_1"),
     *("KSC_BACKUP", "KSC_REPORTS_2025", "KSC_T6G000AAAAA", "KSC_T6G000AAAAA_", "KSC_T6G000AAAAA_X", "KSC_T6G000AAAA_1"),
     *("KSC_T6G000AAAAA_1 ", "KSC_T6G000AAAAA_1X", "Ksc_T6G000AAAAA_1", "KSC_000000AAAAA_1", "KSC_BACKUPAAAAA_1"),
+    "KSC_t6g000AAAAA_1",
 ]
 
 

@@ -65,6 +65,13 @@ def test_a_user_is_found_by_its_whole_name_with_or_without_a_tenant(listed: str,
     assert bool(list(shown.of_user("KSC_1"))) is found
 
 
+def test_a_user_with_a_quoted_name_is_not_the_user_with_the_same_name_in_capitals() -> None:
+    names = ["KSC_T6G000AAAAA_1", "KSC_t6g000aaaaa_1", "KSC_t6g000aaaaa_1@tenant"]
+    shown = ProcessList.read(Rows(("ID", "USER"), tuple((str(number), name) for number, name in enumerate(names))))
+    assert [row.id for row in shown.of_user(names[0])] == ["0"]
+    assert [row.id for row in shown.of_user(names[1])] == ["1", "2"]
+
+
 @given(number=st.integers(0, 2**64), zeros=st.integers(0, 5), around=st.sampled_from(["", " ", "  "]))
 def test_an_id_is_read_without_spaces_and_a_fraction_of_zeros(number: int, zeros: int, around: str) -> None:
     fraction = "." + "0" * zeros if zeros else ""

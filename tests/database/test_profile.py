@@ -83,6 +83,21 @@ def test_a_profile_of_the_user_is_read_from_its_file(tmp_path: Path) -> None:
     assert profile.words == {"begin": ("BEGIN",), "sleep": ("SLEEP {seconds}", "WAIT {seconds}")}
 
 
+QUOTED = "KSC_t6g000aaaaa_1"
+WRITTEN = [("oceanbase-oracle", '"', '"'), ("mariadb", "`", ""), ("mysql", "`", ""), ("seekdb", "`", "")]
+
+
+@pytest.mark.parametrize(("profile", "statement", "login"), WRITTEN)
+def test_a_user_name_with_small_letters_is_quoted(profile: str, statement: str, login: str) -> None:
+    loaded = load_profile(profile)
+    written = f"{statement}{QUOTED}{statement}"
+    assert loaded.quoted(QUOTED) == written
+    assert loaded.quoted(QUOTED, "login") == f"{login}{QUOTED}{login}"
+    assert loaded.statement("create_user", user=QUOTED, password="p").startswith(f"CREATE USER {written} ")  # noqa: S106 - no user has it
+    assert loaded.grants("SHOW VIEW", QUOTED)[0].endswith(f" TO {written}")
+    assert loaded.quoted(QUOTED.upper()) == QUOTED.upper()
+
+
 PRIVILEGES = [("ALTER SYSTEM", []), ("CREATE SESSION", ["GRANT CONNECT TO U"]), ("X", ["GRANT X TO U"])]
 
 
@@ -230,6 +245,8 @@ BROKEN = {
     "empty class": (OWN.replace("[{code: 1031, text: near}]", "[@@{}]"), "must not be empty"),
     "a code beyond the wire": (OWN.replace("[{code: 1031}, ", "[{@@code: 70000}, "), "70000"),
     "a bit beyond the wire": (OWN.replace("[0, 27, 27]", "[0, @@32]"), "32"),
+    "two characters as a quote": (OWN + "\nquotes: {@@statement: '<>'}\n", "longer than 1 character"),
+    "no quotes in statements": (OWN + "\n@@quotes: {login: '`'}\n", "'statement' is missing"),
     "no reason": (OWN.replace("{requirements: [EXA-1], reason: no example}", "@@{}"), "'reason' is missing"),
 }
 

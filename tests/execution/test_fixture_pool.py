@@ -87,6 +87,25 @@ def test_a_user_that_a_case_changed_is_not_used_again(tmp_path: Path) -> None:
         assert changed.isdisjoint(set().union(*map(users, later)))
 
 
+def test_a_user_with_a_quoted_name_is_used_again_only_where_a_case_needs_one(tmp_path: Path) -> None:
+    with trial(tmp_path) as cases:
+        first, others = cases.run("session-of-a-quoted-user-ends"), cases.run("idle-session-ends")
+        second = cases.run("session-of-a-quoted-user-ends")
+        assert first.verdict is second.verdict is others.verdict is Verdict.CONFORMS
+        assert users(first) == users(second)
+        assert users(first).isdisjoint(users(others))
+
+
+def test_users_whose_names_differ_in_their_letter_case_are_not_used_again(tmp_path: Path) -> None:
+    with trial(tmp_path) as cases:
+        alike = cases.run("quoted-name-like-a-holders")
+        assert alike.verdict is Verdict.CONFORMS
+        later = [cases.run(case) for case in own("IMP-1")]
+        assert {alike.identifiers[f"user of {name}"] for name in ("holder", "small")}.isdisjoint(
+            set().union(*map(users, later))
+        )
+
+
 def test_the_users_of_a_deviating_case_are_not_used_again(tmp_path: Path) -> None:
     with trial(tmp_path, "--defect", "unknown-id-is-answered-ok") as cases:
         deviating = cases.run(own("IMP-1")[0])

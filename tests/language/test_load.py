@@ -484,3 +484,15 @@ def test_a_user_name_can_extend_the_name_of_another_user(tmp_path: Path) -> None
     body = "requirement: MUS-1\nsteps:\n  - killer: SELECT 1"
     case = load_one(tmp_path, body, "{killer: {}, other: {name_extends: killer}}")
     assert [spec.name_extends for spec in case.sessions] == [None, "killer"]
+
+
+def test_a_user_name_can_be_quoted_or_another_users_name_in_small_letters(tmp_path: Path) -> None:
+    body = "requirement: MUS-1\nsteps:\n  - killer: SELECT 1"
+    sessions = "{killer: {}, mate: {user: killer}, small: {quoted: true}, like: {quoted: mate}}"
+    specs = load_one(tmp_path, body, sessions).sessions
+    assert [(spec.quoted, spec.small_letters_of) for spec in specs] == [
+        (False, None),
+        (False, None),
+        (True, None),
+        (True, "killer"),
+    ]

@@ -140,6 +140,8 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
         "whole-example[another]": "it creates a user",
         "row-lock-is-free[by-a-change]": "needs a table, and WATCHER can't create one",
         "name-that-begins-like-a-holders": "it needs user names with a common beginning",
+        "quoted-name-like-a-holders": "it needs user names with a common beginning or small letters",
+        "session-of-a-quoted-user-ends": "it needs user names with a common beginning or small letters",
     }.items():
         assert part in undecided.pop(name)
     assert {"it sends", "it creates", "the administrator", "needs a table"} == {

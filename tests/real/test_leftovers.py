@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from runner.database.dsn import Dsn
-from runner.database.naming import created_at
+from runner.database.naming import created_at, in_small_letters
 from runner.database.outcome import Ok, Rows, succeeded
 from runner.database.profile import load_profile
 from runner.database.session import Session
@@ -263,6 +263,25 @@ def test_old_sessions_are_removed_with_their_locks_users_tables_and_roles(place:
         assert eventually(lambda: place.state() == before), done.out
     again = place.sweep()
     assert "0 removed" in again.out
+
+
+def test_a_user_with_a_quoted_name_is_removed_and_its_session_killed(place: Place) -> None:
+    before = place.state_at_rest()
+    capitals = name(3 * HOUR)
+    small, young = in_small_letters(capitals), in_small_letters(name(60, "YOUNG"))
+    for user in (capitals, small, young):
+        place.make_user(user)
+    with place.session(small) as session:
+        assert len(list(place.onlooker.process_list().of_user(small))) == 1
+        done = place.sweep()
+        assert done.code == 0, done.screen
+        assert f"removed: user {small}, 3 h 0 min old" in done.out
+        assert f"removed: user {capitals}, 3 h 0 min old" in done.out
+        assert f" of {small}, 3 h 0 min old" in done.out
+        assert place.ours() == [young]
+        assert eventually(lambda: session.check_connection() is not None)
+    assert place.sweep("--older-than", "60").code == 0
+    assert eventually(lambda: place.state() == before)
 
 
 def test_the_users_of_a_run_in_progress_are_not_removed(place: Place) -> None:

@@ -64,6 +64,16 @@ def test_a_sent_number_is_replaced_by_its_description_in_the_case(event: Event, 
     assert shown(f"error 1094 (HY000): {text}", event) == f"error 1094 (HY000): {expected}"
 
 
+def test_two_users_whose_names_differ_in_their_letter_case_have_different_placeholders() -> None:
+    users = {"user of holder": "KSC_A1", "user of small": "KSC_a1"}
+    result = CaseResult(
+        "a", "a", "PUR-1", Level.MUST, "title", "place", Verdict.DEVIATES,
+        actual='KSC_A1, "KSC_a1", ksc_a1',
+        identifiers=users,
+    )  # fmt: skip
+    assert with_placeholders(result).actual == '<user of holder>, "<user of small>", <user of holder>'
+
+
 def test_numbers_of_the_case_stay_in_a_statement_with_the_same_number_as_an_id() -> None:
     statement = Event(
         1.0, "other", "sends", "UPDATE t SET val = 30 WHERE id = 1", manual="UPDATE t SET val = 30 WHERE id = 1"

@@ -168,6 +168,15 @@ class SparesUsersWithRoles(SessionEnding):
             super().kill(victim)
 
 
+@breaks("PUR-1")
+class SparesQuotedUsers(SessionEnding):
+    """Sessions of a user whose name has small letters are not killed, as if sessions were looked up by folded names."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.user.name == victim.user.name.upper():
+            super().kill(victim)
+
+
 class _ChecksAfterTheLookup(KillSessionStatement):
     named: Session | None = None
 

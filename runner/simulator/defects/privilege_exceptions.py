@@ -36,6 +36,15 @@ class ShorterNamesWillDo(AcceptsSomethingElse):
         return any(ALTER_SYSTEM in user.system and user.name.startswith(session.user.name) for user in users)
 
 
+@breaks("PUR-2")
+class TheSameNameInCapitalsWillDo(AcceptsSomethingElse):
+    """Users whose name in capitals is a holder's name may kill sessions, as if privileges were kept by folded names."""
+
+    def is_accepted(self, session: Session) -> bool:
+        user = self.privileges.accounts.users.get(session.user.name.upper())
+        return user is not None and ALTER_SYSTEM in user.system
+
+
 class _RepliesOk(Engine):
     """Replies OK to KILL with some texts if the privilege is missing."""
 

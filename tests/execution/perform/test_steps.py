@@ -132,3 +132,19 @@ def test_a_user_name_begins_with_the_name_of_another_user(bench: Bench) -> None:
     assert result.verdict is Verdict.CONFORMS, result
     users = {name: value for name, value in result.identifiers.items() if name.startswith("user of")}
     assert users["user of longer"].startswith(users["user of shorter"])
+
+
+def test_a_quoted_user_name_is_quoted_in_statements_and_bare_in_the_process_list(bench: Bench) -> None:
+    body = """steps:
+  - sys: DROP USER ${small.user} CASCADE
+  - create: small
+  - connect: small
+  - holder: SHOW PROCESSLIST
+    reply: {rows: {sessions: {small: {USER: "${small.user}"}, holder: {USER: "${holder.user}"}}}}"""
+    sessions = "{sys: {user: administrator}, holder: {grants: [ALTER SYSTEM]}, small: {quoted: holder, connect: false}}"
+    result = bench.run(body, sessions=sessions)
+    assert result.verdict is Verdict.CONFORMS, result
+    holder, small = (result.identifiers[f"user of {name}"] for name in ("holder", "small"))
+    assert small == f"KSC_{holder.removeprefix('KSC_').lower()}"
+    assert sent(result)[0] == f'DROP USER "{small}" CASCADE'
+    assert bench.users() == ()
