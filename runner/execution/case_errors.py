@@ -46,4 +46,4 @@ class InconclusiveError(Exception):
 
 
 class NotApplicableError(Exception):
-    """The server doesn't have the state that the case is about; the message contains its reply."""
+    """The server doesn't have the state or the quoted names that the case is about; the message has its reply."""

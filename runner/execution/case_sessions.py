@@ -12,8 +12,13 @@ from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import CHANCES, Poll
-from runner.database.unrelated_errors import is_connection_limit, refused_by_connection_limit
-from runner.execution.case_errors import InconclusiveError
+from runner.database.unrelated_errors import (
+    ErrorKind,
+    error_kind_of,
+    is_connection_limit,
+    refused_by_connection_limit,
+)
+from runner.execution.case_errors import InconclusiveError, NotApplicableError
 from runner.execution.fixture_pool import Account, CaseChanges, FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.session_ids import find_id, id_by_address
@@ -134,6 +139,7 @@ class CaseSessions:
 
         Raises:
             InconclusiveError: the target refused a statement or a login.
+            NotApplicableError: the target doesn't accept the quoted name of a user.
         """
         self.target.find_probe(self.target.administrator.session)
         for spec in self.case.sessions:
@@ -166,7 +172,16 @@ class CaseSessions:
         model = spec.name_extends or spec.small_letters_of
         like = self.by_name[model].account if model else None
         plain = spec.name in self.case.passwords_in_statements_of
-        return self.fixtures.provide_account(spec, like, plain=plain, reusable=spec.name not in self._changes.users)
+        try:
+            return self.fixtures.provide_account(spec, like, plain=plain, reusable=spec.name not in self._changes.users)
+        except InconclusiveError as error:
+            if (
+                spec.quoted
+                and isinstance(error.outcome, ServerError)
+                and error_kind_of(error.outcome) in _NO_SUCH_NAMES
+            ):
+                raise NotApplicableError(f"the server refuses a quoted user name: {error}") from error
+            raise
 
     def clean_up(self, *, keep: bool = False) -> list[str]:
         """Closes the sessions and removes the fixtures.
@@ -264,6 +279,10 @@ class CaseSessions:
                 session.client.close()
         for session in unknown:
             _require(session, self.connect(session, setup=True))
+            if session.spec.quoted and session.id is None:
+                raise NotApplicableError(
+                    f"the process list doesn't show the quoted name of {session.name}'s user: {session.no_id_reason}"
+                )
 
     def _connect_together(self, sessions: list[CaseSession]) -> None:
         start, since = time.monotonic(), self.transcript.now_ms()
@@ -569,6 +588,12 @@ class CaseSessions:
         return self.target.administrator.losses > self._replacements
 
 
+_NO_SUCH_NAMES = {ErrorKind.UNSUPPORTED, ErrorKind.OTHER}
+"""The kinds of errors with which a server refuses a name, and not the creation of any user."""
+
+
 def _require(session: CaseSession, outcome: Outcome) -> None:
+    if session.spec.quoted and isinstance(outcome, ServerError) and not is_connection_limit(outcome):
+        raise NotApplicableError(f"a user with a quoted name can't log in: {session.name}: {outcome}")
     if not succeeded(outcome):
         raise InconclusiveError(f"{session.name} can't log in: {outcome}")

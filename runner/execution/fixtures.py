@@ -22,7 +22,7 @@ from runner.database.unrelated_errors import (
     is_passing_conflict,
     took_effect_before,
 )
-from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_errors import InconclusiveError, NotApplicableError
 from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript
 from runner.language.model import ADMINISTRATOR, SessionSpec
@@ -121,7 +121,7 @@ class Fixtures:
         if not spec.quoted:
             return names.new() if like is None else names.extended(like.user)
         if "statement" not in profile.quotes:
-            raise InconclusiveError(
+            raise NotApplicableError(
                 f"the profile {profile.name!r} doesn't define the quotes around user names: "
                 f"add quotes: {{statement: \u2026}} (docs/profiles.md)"
             )

@@ -38,19 +38,19 @@ def test_a_grant_that_the_server_does_not_know_is_inconclusive_and_named(bench: 
     assert sent(result) == []
 
 
-def test_a_quoted_user_name_that_the_server_refuses_is_inconclusive(bench: Bench) -> None:
+def test_a_quoted_user_name_that_the_server_refuses_makes_the_case_not_applicable(bench: Bench) -> None:
     profile = dataclasses.replace(load_profile("oceanbase-oracle"), quotes={"statement": "`"})
     other = dataclasses.replace(bench, profile=profile)
     result = other.run("steps:\n  - small: SELECT 1\n    reply: rows", sessions="{small: {quoted: true}}")
-    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.verdict is Verdict.NOT_APPLICABLE
     assert "preparation failed: CREATE USER `KSC_" in result.reason
 
 
-def test_a_profile_without_quotes_makes_a_case_with_a_quoted_user_name_inconclusive(bench: Bench) -> None:
+def test_a_profile_without_quotes_has_no_case_with_a_quoted_user_name(bench: Bench) -> None:
     profile = dataclasses.replace(load_profile("oceanbase-oracle"), quotes={})
     other = dataclasses.replace(bench, profile=profile)
     result = other.run("steps:\n  - small: SELECT 1\n    reply: rows", sessions="{small: {quoted: true}}")
-    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.verdict is Verdict.NOT_APPLICABLE
     assert "doesn't define the quotes around user names: add quotes" in result.reason
 
 
