@@ -7,7 +7,7 @@ from collections.abc import Collection
 from runner.database.administrator import Administrator, TargetError
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
-from runner.database.outcome import LoginAborted, Outcome, Rows, ServerError, has_reply, succeeded
+from runner.database.outcome import LoginAborted, NoReply, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.process_list import ProcessList, Row, is_odps
 from runner.database.profile import Profile
 from runner.database.server_facts import ServerFacts
@@ -54,7 +54,10 @@ class Target:
         return Login(self.dsn, self.dsn.login(self.profile.quoted(user, "login")), password, self.profile.client_flag)
 
     def find_trouble(self) -> str | None:
-        """Why the target can't be used now, or None: tests a new login of the administrator and a probe."""
+        """Why the target can't be used now, or None: tests a new login of the administrator, a probe, the process list.
+
+        A process list that is refused is no trouble here: the cases that need it report it.
+        """
         session = self.facts.administrators.add(Session(self.administrator.login))
         limit, open_session = self.administrator.short_limit, self.administrator.idle_session
         try:
@@ -65,12 +68,18 @@ class Target:
             elif succeeded(outcome):
                 self.find_probe(session, limit)  # it may time out: then the session still waits for a reply
                 outcome = session.result(limit) if session.busy else session.execute(self.probe, limit)
+                if succeeded(outcome) and isinstance(listing := self._list_on(session, limit), NoReply):
+                    self.administrator.note_reply(listing)
+                    return f"{self.profile.statement('process_list')}: {listing}"
             else:
                 return f"{self.administrator} can't log in: {outcome}"
         finally:
             session.close()
         self.administrator.note_reply(outcome)
         return None if succeeded(outcome) else f"{self.probe}: {outcome}"
+
+    def _list_on(self, session: Session, limit: float) -> Outcome:
+        return session.execute(self.profile.statement("process_list"), limit)
 
     def keep_active(self, idle: float) -> None:
         """Sends the probe on the administrator's session if that has been idle for more than ``idle`` seconds."""
