@@ -12,6 +12,8 @@ class DeviationError(Exception):
         expected: the text of the claim.
         actual: the text of the result.
         safety: whether an unrelated session was lost, which fails the run at every level.
+        survived: whether a session stays usable that the statement should kill, though its reply was a success, which
+            fails the run at every level, too.
         no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
         reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
     """
@@ -22,6 +24,7 @@ class DeviationError(Exception):
         actual: str,
         *,
         safety: bool = False,
+        survived: bool = False,
         no_reply_or_lost: bool = False,
         reads_table: bool = False,
     ) -> None:
@@ -29,6 +32,7 @@ class DeviationError(Exception):
         self.expected = expected
         self.actual = actual
         self.safety = safety
+        self.survived = survived
         self.no_reply_or_lost = no_reply_or_lost
         self.reads_table = reads_table
 

@@ -91,6 +91,7 @@ class CaseResult:
     Attributes:
         expected, actual: the claim and the result, if the case deviates.
         safety: whether an unrelated session was lost.
+        survived: whether a session stayed usable that the statement should kill, though its reply was a success.
         unreached: whether the target was unusable before or during the case; such a result counts at every level.
         observed: the number of runs with each outcome, if the case observes.
         identifiers: the values of this run by placeholder, such as ``id of victim``; without them, two runs can be
@@ -110,6 +111,7 @@ class CaseResult:
     expected: str = ""
     actual: str = ""
     safety: bool = False
+    survived: bool = False
     unreached: bool = False
     observed: dict[str, int] = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
@@ -142,8 +144,12 @@ class CaseResult:
 
     @property
     def binding(self) -> Level:
-        """The level for the exit code: *must* if an unrelated session was lost, or the target was unusable."""
-        return Level.MUST if self.safety or self.unreached else self.level
+        """The level for the exit code.
+
+        It is *must* if an unrelated session was lost, if a session survived a statement that should have killed it, or
+        if the target was unusable.
+        """
+        return Level.MUST if self.safety or self.survived or self.unreached else self.level
 
     @property
     def standing(self) -> Standing:

@@ -130,7 +130,12 @@ class CaseRun:
             no_reply_or_lost, reads_table = error.no_reply_or_lost, error.reads_table
             right_after_statement = self.sessions.sent_guarded and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
-                result, verdict=Verdict.DEVIATES, expected=error.expected, actual=error.actual, safety=error.safety
+                result,
+                verdict=Verdict.DEVIATES,
+                expected=error.expected,
+                actual=error.actual,
+                safety=error.safety,
+                survived=error.survived,
             )
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
@@ -226,6 +231,7 @@ class CaseRun:
                     f"{error.expected}; {loss.expected}",
                     "; ".join(each.actual for each in worse_first),
                     safety=error.safety or loss.safety,
+                    survived=error.survived,
                     no_reply_or_lost=True,
                 ) from error
         except InconclusiveError:

@@ -400,6 +400,7 @@ def _inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResul
         expected="",
         actual="",
         safety=False,
+        survived=False,
         unreached=unreached,
     )
 

@@ -90,6 +90,7 @@ class CaseSessions:
         sent_guarded: whether a guarded statement was sent. Before that, every failure is one of the environment.
         named_in_guarded: the sessions that guarded statements have named.
         senders: the sessions that have sent guarded statements.
+        named_with_success: the sessions that guarded statements have named whose replies were a success.
         full: whether the server refused a login because of too many connections or logins.
         broken_off: whether a session was lost during its login, and replaced.
     """
@@ -123,6 +124,7 @@ class CaseSessions:
         self.sent_guarded = False
         self.named_in_guarded: set[str] = set()
         self.senders: set[str] = set()
+        self.named_with_success: set[str] = set()
         self._route_unproven = False
         """Whether a guarded statement was sent on a connection with different ids in handshake and process list."""
         self._replacements = target.administrator.replacements
@@ -347,6 +349,7 @@ class CaseSessions:
         session.changed_to = None
         before = None if session.account.exclusive else self.target.process_list()
         self.named_in_guarded.discard(session.name)
+        self.named_with_success.discard(session.name)
         client = session.client = Session(self._login(session, login_name))
         if session.account.administrator:
             self.target.facts.administrators.add(client)

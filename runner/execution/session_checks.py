@@ -304,7 +304,7 @@ class SessionChecks:
                 f"the row of {session.name} leaves the process list within {settle:g} s",
                 f"its {seen}, but its row is still there ({end.state})",
             )
-        busy = session.required_client.busy and not session.required_client.has_reply
+        busy, silent = session.required_client.busy and not session.required_client.has_reply, False
         state = f"{session.name} is connected, and its statement is still in flight"
         if session.required_client.held:
             state = f"its client has not read the whole reply, and its row is still there ({end.state})"
@@ -321,7 +321,8 @@ class SessionChecks:
                 state = f"{session.name} is connected, and doesn't reply to statements"
         row = "its row is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
-        raise DeviationError(expected, row + state, no_reply_or_lost=busy)
+        survived = not busy and not silent and session.name in self.sessions.named_with_success
+        raise DeviationError(expected, row + state, no_reply_or_lost=busy, survived=survived)
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End) -> None:
         if end.idle is None or end.idle < _LATE:

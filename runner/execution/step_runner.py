@@ -219,7 +219,7 @@ class StepRunner:
         if ready.guarded:
             self._timeouts.note_reply(received=not isinstance(reply, NoReply))
             self._session_checks.note_guarded_reply()
-        self._check_refusal(ready, reply, step.reply)
+        self._note_guarded_reply(ready, reply, step.reply)
         self._raise_if_state_missing(step, reply, f"{step.statement.text} is refused")
         self.judge.compare(ready.session.name, ready.text, reply, step.reply, kind=ready.kind)
         if step.keep is not None:
@@ -349,12 +349,14 @@ class StepRunner:
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
             self._raise_if_closed_before(ready)
 
-    def _check_refusal(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
-        """Looks for another reason of a refusal that contradicts the claim of a guarded statement.
+    def _note_guarded_reply(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
+        """Notes a success; of a refusal that contradicts the claim, looks for another reason.
 
         Raises:
             InconclusiveError: a server other than that of the process lists may have refused it.
         """
+        if ready.guarded and succeeded(reply):
+            self._sessions.named_with_success.update(ready.named)
         if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
             return
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
@@ -402,7 +404,7 @@ class StepRunner:
             reply = self._receive(ready.session, since, self._timeouts.statement)
             if ready.guarded:
                 self._session_checks.note_guarded_reply()
-            self._check_refusal(ready, reply, step.reply)
+            self._note_guarded_reply(ready, reply, step.reply)
         self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
     def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
@@ -436,7 +438,7 @@ class StepRunner:
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
         ready = self._in_flight[session.name]
         reply = self._retry(ready, reply, step.reply)
-        self._check_refusal(ready, reply, step.reply)
+        self._note_guarded_reply(ready, reply, step.reply)
         self.judge.compare(
             session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
         )

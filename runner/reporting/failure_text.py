@@ -21,8 +21,9 @@ def failure_text(result: CaseResult, rerun: str) -> str:
         result: of a case that deviates, is inconclusive, or has a stale entry in the list of known deviations.
         rerun: the command that runs this case alone.
     """
-    harm = "the statement affected sessions that it does not name"
-    binding = f" ({harm}: the case fails the run like a must)" if result.safety else ""
+    harm = "the statement affected sessions that it does not name" if result.safety else ""
+    harm = harm or ("the reply was a success, and the named session stays usable" if result.survived else "")
+    binding = f" ({harm}: the case fails the run like a must)" if harm else ""
     parts = [
         f"{result.requirement} ({result.level.value}): {result.title}",
         f"case:     {result.case_id}, {result.place}",

@@ -10,6 +10,7 @@ simulator, run                options of the simulator, and of the run
 expected, actual, reason      parts of the result's texts
 observed                      the outcome
 safety                        true: an unrelated session was killed
+survived                      true: the reply was a success, and the named session stayed usable
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ INVALID = sorted((HERE / "invalid").rglob("*.yaml"))
 RUN = sorted(path for folder in HERE.iterdir() if folder.name != "invalid" for path in folder.glob("*.yaml"))
 REGISTER = HERE / "register.yaml"
 """Under its own name it would make all these files cases of a run of ``pytest tests``."""
-KEYS = {"simulator", "run", "expected", "actual", "reason", "observed", "safety"}
+KEYS = {"simulator", "run", "expected", "actual", "reason", "observed", "safety", "survived"}
 
 
 def comment(path: Path) -> list[str]:
@@ -75,7 +76,8 @@ class Example:
         assert row["verdict"] == self.path.parent.name.replace("-", " "), row
         for key in ("expected", "actual", "reason"):
             assert self.said.get(key, "") in row[key], row[key]
-        assert row["safety"] is (self.said.get("safety") == "true")
+        for key in ("safety", "survived"):
+            assert row[key] is (self.said.get(key) == "true")
         if "observed" in self.said:
             assert list(row["observed"]) == [self.said["observed"]]
 

@@ -16,7 +16,7 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session, SessionIds
+from runner.simulator.sessions import Registry, Session, SessionIds
 from runner.simulator.sql.statements import Block, Commit, Delete, Insert, KillSession, Statement, Update
 from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
@@ -94,6 +94,22 @@ class LeavesTheLocks(SessionEnding):
 
     def roll_back(self, victim: Session) -> None:
         victim.transaction.roll_back_to(victim.transaction.leading_locks())
+
+
+@breaks("IMP-5")
+class LeavesTheLocksThatHadAWaiter(LeavesTheLocks):
+    """If a session that waited for a row lock was killed before its holder, the holder's rows stay locked."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.waited_for: set[Session] = set()
+
+    def roll_back(self, victim: Session) -> None:
+        self.waited_for.update(other for other in self.registry if other.transaction.blocks(victim.waiting))
+        if victim in self.waited_for:
+            super().roll_back(victim)
+        else:
+            victim.transaction.roll_back()
 
 
 @breaks("IMP-5")
