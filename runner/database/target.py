@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from runner.database.administrator import Administrator, TargetError
 from runner.database.dsn import Dsn
@@ -52,6 +53,12 @@ class Target:
     def login(self, user: str, password: str) -> Login:
         """How a user of the target's tenant logs in."""
         return Login(self.dsn, self.dsn.login(self.profile.quoted(user, "login")), password, self.profile.client_flag)
+
+    def logins(self, user: str, password: str) -> tuple[Login, ...]:
+        """All ways in which a user may log in: as in ``login``, and without quotes around a quoted name."""
+        login = self.login(user, password)
+        bare = replace(login, user=self.dsn.login(user))
+        return (login,) if bare == login else (login, bare)
 
     def find_trouble(self) -> str | None:
         """Why the target can't be used now, or None: tests a new login of the administrator, a probe, the process list.

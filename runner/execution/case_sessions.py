@@ -174,16 +174,7 @@ class CaseSessions:
         model = spec.name_extends or spec.small_letters_of
         like = self.by_name[model].account if model else None
         plain = spec.name in self.case.passwords_in_statements_of
-        try:
-            return self.fixtures.provide_account(spec, like, plain=plain, reusable=spec.name not in self._changes.users)
-        except InconclusiveError as error:
-            if (
-                spec.quoted
-                and isinstance(error.outcome, ServerError)
-                and error_kind_of(error.outcome) in _NO_SUCH_NAMES
-            ):
-                raise NotApplicableError(f"the server refuses a quoted user name: {error}") from error
-            raise
+        return self.fixtures.provide_account(spec, like, plain=plain, reusable=spec.name not in self._changes.users)
 
     def clean_up(self, *, keep: bool = False) -> list[str]:
         """Closes the sessions and removes the fixtures.
@@ -591,12 +582,12 @@ class CaseSessions:
         return self.target.administrator.losses > self._replacements
 
 
-_NO_SUCH_NAMES = {ErrorKind.UNSUPPORTED, ErrorKind.OTHER}
-"""The kinds of errors with which a server refuses a name, and not the creation of any user."""
+_REFUSES_NAMES = {ErrorKind.UNSUPPORTED, ErrorKind.OTHER}
+"""The kinds of errors with which a server refuses a name, and not every login."""
 
 
 def _require(session: CaseSession, outcome: Outcome) -> None:
-    if session.spec.quoted and isinstance(outcome, ServerError) and not is_connection_limit(outcome):
+    if session.spec.quoted and isinstance(outcome, ServerError) and error_kind_of(outcome) in _REFUSES_NAMES:
         raise NotApplicableError(f"a user with a quoted name can't log in: {session.name}: {outcome}")
     if not succeeded(outcome):
         raise InconclusiveError(f"{session.name} can't log in: {outcome}")

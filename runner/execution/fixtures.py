@@ -12,7 +12,7 @@ from runner.database.naming import in_small_letters, is_same_name
 from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
-from runner.database.session import Session
+from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import (
@@ -92,6 +92,7 @@ class Fixtures:
 
         Raises:
             InconclusiveError: the target refuses a statement, or no prepared account is free.
+            NotApplicableError: it refuses a quoted name only.
         """
         reusable = reusable and spec.create and like is None and not plain
         self._take_outdated()
@@ -109,12 +110,28 @@ class Fixtures:
         self._names[f"user of {spec.name}"] = account.user
         if not spec.create:
             return account
-        self.create_user(account)
+        try:
+            self.create_user(account)
+        except InconclusiveError as error:
+            if not (spec.quoted and isinstance(error.outcome, ServerError)):
+                raise
+            self._create_control_user()
+            raise NotApplicableError(f"the server refuses a quoted user name: {error}") from error
         for privilege in spec.grants:
             self.grant(account, privilege)
         if reusable:
             self._reusable.append((spec, account))
         return account
+
+    def _create_control_user(self) -> None:
+        """Creates a user without a quoted name; if that is refused, too, the quotes are not the reason.
+
+        Raises:
+            InconclusiveError: it is refused.
+        """
+        account = Account(self._target.names.new(), new_password())
+        self._accounts.append(account)
+        self.create_user(account)
 
     def _new_name(self, spec: SessionSpec, like: Account | None) -> str:
         names, profile = self._target.names, self._target.profile
@@ -373,7 +390,10 @@ class Fixtures:
         listed = self._is_listed("list_users", account.user)
         if listed is not None:
             return listed
-        client = Session(self._target.login(account.user, account.password))
+        return any(map(self._can_log_in, self._target.logins(account.user, account.password)))
+
+    def _can_log_in(self, login: Login) -> bool:
+        client = Session(login)
         outcome = client.open(self._target.limits.connect)
         client.close()
         return not isinstance(outcome, ServerError)
