@@ -88,7 +88,9 @@ class RouteExamination:
         poll = Poll(min(LAG, self.target.limits.settle))
         while (missing := self._missing_row()) is not None and poll.again():
             pass
-        return None if missing is None else f"{missing}: connections lead to different servers. {_ONE_SERVER}"
+        if missing is None:
+            return None
+        return f"{missing}: connections lead to different servers, or the list leaves out idle sessions. {_ONE_SERVER}"
 
     def _is_direct(self, each: IdentifiedSession) -> bool:
         """Whether the administrator's process list shows this connection, with the client's address."""
