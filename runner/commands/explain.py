@@ -24,6 +24,7 @@ from runner.language.model import (
     Requirement,
     Reset,
     Send,
+    SendHalf,
     Step,
     Wait,
     When,
@@ -146,6 +147,8 @@ def _described(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for 
             return f"{step.session} is reset (COM_RESET_CONNECTION)"
         case Reset():
             return f"{step.session} changes to the user of {step.to} (COM_CHANGE_USER)"
+        case SendHalf():
+            return f"{step.session}'s client sends the first half of a statement"
         case Disconnect():
             return f"{step.session}'s client {'disconnects' if step.how == 'disconnect' else 'resets the connection'}"
 

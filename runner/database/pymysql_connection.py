@@ -42,11 +42,13 @@ class Connection(pymysql.Connection):
     Attributes:
         version: the server's version in the handshake; None before the handshake.
         first_statement: the statement that is sent after the login; empty before.
+        second_half: the bytes that ``send_half`` has not sent.
     """
 
     # What PyMySQL's connection has and its types leave out.
     _execute_command: Callable[[int, str | bytes], None]
     _read_query_result: Callable[[], int]
+    _write_bytes: Callable[[bytes], None]
     _read_packet: Any
     _result: Any
     _sock: Any
@@ -72,6 +74,7 @@ class Connection(pymysql.Connection):
         super().__init__(**settings)
         self.version: str | None = None
         self.first_statement = ""
+        self.second_half = b""
         self._secure = dsn.unix_socket is not None
         self.ssl = dsn.tls is not None
         if dsn.tls is not None:
@@ -135,6 +138,14 @@ class Connection(pymysql.Connection):
     def send_statement(self, statement: str) -> Outcome:
         """Sends a statement; ``read_reply`` reads the reply."""
         self._execute_command(COMMAND.COM_QUERY, statement)
+        return Ok()
+
+    def send_half(self, statement: str) -> Outcome:
+        """Sends the first half of a statement's packet; ``second_half`` is the rest."""
+        payload = bytes([COMMAND.COM_QUERY]) + statement.encode()
+        middle = len(payload) // 2
+        self._write_bytes(struct.pack("<I", len(payload)) + payload[:middle])
+        self.second_half, self._next_seq_id = payload[middle:], 1
         return Ok()
 
     def read_reply(self) -> Outcome:

@@ -228,6 +228,21 @@ class Session:
         else:
             self._send(lambda: connection.send_statement(statement), connection.read_reply)
 
+    def send_half(self, statement: str) -> None:
+        """Sends the first half of a statement; after it the session can only send the second."""
+        connection = self._connection
+        self._send(lambda: connection.send_half(statement), connection.read_reply)
+
+    def send_second_half(self) -> None:
+        """Sends the rest after ``send_half``, if there is any; ``result`` returns the reply."""
+        rest = getattr(self._connection, "second_half", b"")
+        if not rest or self._stream is None:
+            return
+        self._connection.second_half = b""
+        self._stream.set_deadline(_SENDING)
+        with contextlib.suppress(OSError):  # the server may have closed the connection
+            self._stream.sendall(rest)
+
     def prepare(self, statement: str, limit: float) -> Outcome:
         """Prepares a statement for ``send_prepared``, and waits up to ``limit`` seconds for the reply."""
         return self._command(lambda: self._connection.prepare(statement), limit)

@@ -268,6 +268,7 @@ class SessionChecks:
         client = session.required_client
         if client.held:
             client.discard()
+        client.send_second_half()  # a proxy that waits for it can't close the connection before
         if end.connection is None and (not client.busy or client.has_reply):
             pause = self.timeouts.before_probe
             end.probe = end.probe or _Probe(time.monotonic() + pause, pause)

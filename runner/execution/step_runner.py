@@ -41,6 +41,7 @@ from runner.language.model import (
     Repeat,
     Reset,
     Send,
+    SendHalf,
     Step,
     Vocabulary,
     Wait,
@@ -178,6 +179,10 @@ class StepRunner:
                 self.run(self._chosen_steps(step))
             case Reset():
                 self._reset(step)
+            case SendHalf():
+                session = self._sessions.by_name[step.session]
+                session.required_client.send_half(self._sessions.target.probe)
+                self._sessions.transcript.add(session.name, "note", "its client sends the first half of a statement")
             case Disconnect():
                 session = self._sessions.by_name[step.session]
                 self._sessions.disconnect(session, step.how)

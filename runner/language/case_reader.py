@@ -34,6 +34,7 @@ from runner.language.model import (
     Repeat,
     Reset,
     Send,
+    SendHalf,
     SessionSpec,
     Step,
     Wait,
@@ -59,6 +60,7 @@ _VERBS = {
     "pause": ("idle_sessions",),
     "repeat": ("steps",),
     "reset": (),
+    "send_half": (),
     "wait": (),
     "when": ("steps", "otherwise"),
 }
@@ -137,6 +139,7 @@ class CaseReader:
             for name, outcome in raw.get("observe", {}).items()
         )
         self._check_observing(requirement.level, outcomes, steps)
+        self._check_halves(steps, ends)
         self._check_kept(kept, steps, outcomes)
         return Case(
             id=raw["id"],
@@ -193,6 +196,14 @@ class CaseReader:
                 f"{_observing(steps)} steps have reply: observed",
                 "exactly one step needs it: the outcomes list its replies",
             )
+
+    def _check_halves(self, steps: tuple[Step, ...], ends: frozenset[str]) -> None:
+        """Checks that a session whose client has sent half a statement is to be killed: it can send no other."""
+        for step in flat(steps):
+            if isinstance(step, SendHalf) and step.session not in ends:
+                raise SourceError(
+                    step.place, f"{step.session} can't send anything after send_half", f"add {step.session} to ends"
+                )
 
     def _check_kept(self, kept: frozenset[str], steps: tuple[Step, ...], outcomes: tuple[KnownOutcome, ...]) -> None:
         """Checks that outcomes name values that were kept, and that each kept value is used."""
@@ -324,7 +335,7 @@ class CaseReader:
         except ValueError as error:
             raise self._fail(step.keys, str(error), "name one of them, or give both the same count") from None
 
-    def _step(  # noqa: PLR0911 - a return for each kind of step
+    def _step(  # noqa: C901, PLR0911 - a return for each kind of step
         self, step: RawStep, names: list[str]
     ) -> Step:
         keys, raw = step.keys, step.data
@@ -353,6 +364,8 @@ class CaseReader:
                 return Execute(session, reply, place)
             case "connect":
                 return self._connect(keys, raw, reply, names, place)
+            case "send_half":
+                return SendHalf(session, place)
             case "reset" | "change_user":
                 return self._reset(step, session, names, place)
         return Disconnect(session, verb, place)

@@ -289,6 +289,14 @@ class Reset:
 
 
 @dataclass(frozen=True)
+class SendHalf:
+    """A session's client sends the first half of a statement, and then nothing."""
+
+    session: str
+    place: Place
+
+
+@dataclass(frozen=True)
 class Repeat:
     """Steps that are repeated."""
 
@@ -313,7 +321,9 @@ class When:
     place: Place
 
 
-Step = Send | Execute | Receive | Wait | Check | Pause | Connect | Create | Disconnect | Reset | Repeat | When
+Step = (
+    Send | Execute | Receive | Wait | Check | Pause | Connect | Create | Disconnect | Reset | SendHalf | Repeat | When
+)
 
 
 def flat(steps: Iterable[Step]) -> Iterator[Step]:

@@ -19,6 +19,7 @@ from runner.language.model import (
     Repeat,
     Reset,
     Send,
+    SendHalf,
     SessionSpec,
     Step,
     When,
@@ -120,7 +121,7 @@ class _Order:
                 self.connected.add(step.session)
             case Disconnect():
                 self.connected.discard(step.session)
-            case Send() | Execute() | Reset() if step.session not in self.connected:
+            case Send() | Execute() | Reset() | SendHalf() if step.session not in self.connected:
                 raise SourceError(
                     step.place,
                     f"{step.session} is not connected here",
@@ -150,10 +151,12 @@ class _Order:
                     f"{step.session} has no statement whose reply is outstanding",
                     f"add a step before it: {step.session} with a statement, and reply: later",
                 )
-            case Send() | Execute() | Reset() if step.session in self.outstanding:
+            case Send() | Execute() | Reset() | SendHalf() if step.session in self.outstanding:
                 raise self._still_waits(step)
             case Disconnect():
                 self.outstanding.discard(step.session)
+            case SendHalf():
+                self.outstanding.add(step.session)
             case Send() if step.later or step.unread:
                 self.outstanding.add(step.session)
             case Receive() | Connect() | Send() | Execute():
@@ -185,7 +188,7 @@ class _Order:
         self.kept &= other.kept
 
     @staticmethod
-    def _still_waits(step: Send | Execute | Reset | When) -> SourceError:
+    def _still_waits(step: Send | Execute | Reset | SendHalf | When) -> SourceError:
         return SourceError(
             step.place,
             f"{step.session} still waits for the reply to its last statement",

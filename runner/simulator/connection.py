@@ -147,6 +147,11 @@ class Connection(StatementHandler):
         """The tenant of a login. Without ODP, a suffix ``#cluster`` is a part of the tenant's name."""
         return named
 
+    @property
+    def has_part_of_a_packet(self) -> bool:
+        """Whether the client has sent a part of its next packet."""
+        return self._stream.has_unread_data
+
     async def _run_commands(self, session: Session) -> None:
         while True:
             packet = await self._stream.receive()

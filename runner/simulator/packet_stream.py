@@ -84,6 +84,11 @@ class PacketStream(asyncio.Protocol):
         """The send buffer is full, because the client does not read."""
         self._writable = asyncio.get_running_loop().create_future()
 
+    @property
+    def has_unread_data(self) -> bool:
+        """Whether data was received that no ``receive`` has returned, such as a part of a packet."""
+        return bool(self._buffer)
+
     def host(self) -> str:
         """The client's address and port."""
         peer = self._transport.get_extra_info("peername")

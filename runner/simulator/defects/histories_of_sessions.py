@@ -124,6 +124,16 @@ def change_of_user_loses_the_privilege(components: Components) -> Components:
 
 
 @breaks("PUR-1")
+class SparesWhoIsSendingAStatement(KillSessionStatement):
+    """Sessions whose client has sent a part of a packet are not killed, as if the server waited for the rest of it."""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        client = victim.connection
+        if victim is session or not (isinstance(client, Connection) and client.has_part_of_a_packet):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
 class SparesWhoHasKilled(KillSessionStatement):
     """Sessions that have killed another one are not killed."""
 
