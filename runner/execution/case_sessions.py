@@ -515,7 +515,7 @@ class CaseSessions:
     def has_grants(self, name: str) -> bool:
         """Whether privileges are granted to the user of a session when the case is set up."""
         account = self.by_name[name].account
-        return any(session.account is account and session.spec.grants for session in self.by_name.values())
+        return any(session.own_account is account and session.spec.grants for session in self.by_name.values())
 
     def others_of_same_user(self, session: CaseSession) -> list[CaseSession]:
         """The other sessions of the same user."""

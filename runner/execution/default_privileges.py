@@ -15,7 +15,7 @@ from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixtures import Fixtures
 from runner.execution.transcript import Transcript
-from runner.language.model import Case, Send, SessionSpec, flat
+from runner.language.model import Case, Reset, Send, SessionSpec, flat
 
 _PURPOSE = "session_privileges"
 _USER = SessionSpec("a new user")
@@ -58,6 +58,8 @@ def _privileges_not_granted(case: Case) -> set[str]:
     specs = {spec.name: spec for spec in case.sessions}
     missing = set[str]()
     for step in flat(case.steps):
+        if isinstance(step, Reset) and step.to is not None:
+            return under_test
         if not isinstance(step, Send):
             continue
         if CHANGES_USERS.search(step.statement.text):

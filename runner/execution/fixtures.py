@@ -131,6 +131,7 @@ class Fixtures:
         """
         account = Account(self._target.names.new(), new_password())
         self._accounts.append(account)
+        self._names["user of the control"] = account.user
         self.create_user(account)
 
     def _new_name(self, spec: SessionSpec, like: Account | None) -> str:
@@ -324,6 +325,10 @@ class Fixtures:
             statements = self._target.profile.statements("drop_role", role=role)
             left += self._drop(statements, lambda: self._role_exists(role))
         return left + self._drop_all(self._accounts, [])
+
+    def drop_user(self, account: Account) -> list[str]:
+        """Drops a user that the steps create; returns a line for each statement that failed."""
+        return self._drop_all([account], [])
 
     def _drop_all(self, accounts: Iterable[Account], tables: Iterable[Table]) -> list[str]:
         left = [line for table in tables for line in self._drop_table(table)]
