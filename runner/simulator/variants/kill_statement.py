@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, Accounts
+from runner.simulator.accounts import ALTER_SYSTEM, Accounts, User
 from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
@@ -104,18 +104,19 @@ class RolesDoNotCount(KillSessionStatement):
 
 @variant
 class PrivilegesSettledAtLogin(Privileges):
-    """GRANT and REVOKE take effect at the next login."""
+    """GRANT and REVOKE take effect at the next login, or change of the session's user."""
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__(accounts)
-        self.settled: OrderedDict[Session, frozenset[str]] = OrderedDict()
+        self.settled: OrderedDict[tuple[Session, User], frozenset[str]] = OrderedDict()
 
     def holds(self, session: Session, privilege: str) -> bool:
-        if session not in self.settled:
-            self.settled[session] = frozenset(name for source in self._sources(session) for name in source.system)
+        login = (session, session.user)
+        if login not in self.settled:
+            self.settled[login] = frozenset(name for source in self._sources(session) for name in source.system)
             if len(self.settled) > SESSIONS_KEPT:
                 self.settled.popitem(last=False)
-        return session.user.administrator or privilege in self.settled[session]
+        return session.user.administrator or privilege in self.settled[login]
 
 
 @variant
