@@ -104,7 +104,7 @@ def find_id(
         return found
     target.facts.listing_limit.note_exceeded()
     target.facts.sessions_without_id += 1
-    if target.facts.sessions_without_id == _MOST_WITHOUT_ID and not target.stop_reason:
+    if target.facts.sessions_without_id >= _MOST_WITHOUT_ID and not target.stop_reason:
         target.stop_guarded_statements(
             f"the ids of {_MOST_WITHOUT_ID} sessions of the suite in a row could not be found: {found.trouble}"
         )

@@ -273,14 +273,15 @@ class StepRunner:
 
     def _drop_created_user(self, ready: _ReadyStatement) -> bool:
         """Drops the user that a CREATE USER has created in spite of its error; returns whether that was possible."""
-        accounts = [session.account for session in self._sessions.by_name.values() if session.account.exclusive]
-        created = [account for account in accounts if account.user.casefold() in ready.text.casefold()]
+        by_steps = [session.own_account for session in self._sessions.by_name.values() if not session.spec.create]
+        created = [account for account in by_steps if account.user.casefold() in ready.text.casefold()]
         if not ready.text.lstrip().upper().startswith("CREATE USER") or not created:
             return False
         self._sessions.transcript.add(
             ADMINISTRATOR, "note", "drops the user, which an attempt with an error has created"
         )
-        return not self._sessions.fixtures.drop_user(created[0])
+        longest = max(created, key=lambda account: len(account.user))  # a shorter one may be the beginning of its name
+        return not self._sessions.fixtures.drop_user(longest)
 
     def _reply_of_earlier_attempt(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
         """The reply to a definition that is refused because an earlier attempt took effect, in spite of its error."""
