@@ -1,6 +1,7 @@
 """The suites against every defect and every conforming variant of the simulator, as processes.
 
-All proofs of a suite run once; each test reads one of them. ``python -m runner prove`` prints the same matrix.
+All proofs of a suite run once; each test reads one of them. With a defect, only its witnesses are run: ``python -m
+runner prove`` runs all cases of its requirement, and prints the matrix.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from runner.language.model import Level
 from runner.language.suite import Suite, suite_in
 from runner.proof import prove
 from runner.proof.forked_processes import ROOT
+from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
+from runner.proof.witnesses import read_witnesses
 
 FOLDERS = ("cases", "kill")
 SUITES = {name: suite_in([ROOT / name]) for name in FOLDERS}
@@ -25,11 +28,13 @@ def names_of(kind: str) -> list[tuple[str, str]]:
 
 
 @cache
-def proofs(folder: str) -> dict[str, prove.Proof]:
-    return {proof.server.name: proof for proof in prove.prove_all(SERVERS[folder], SUITES[folder], prove.JOBS)}
+def proofs(folder: str) -> dict[str, Proof]:
+    suite, servers = SUITES[folder], SERVERS[folder]
+    witnesses = read_witnesses(ROOT / "tests" / "proof" / f"witnesses-{folder}.txt", suite, servers)
+    return {proof.server.name: proof for proof in prove.prove_all(servers, suite, prove.JOBS, witnesses=witnesses)}
 
 
-def said(proof: prove.Proof, suite: Suite) -> str:
+def said(proof: Proof, suite: Suite) -> str:
     return f"{prove.matrix_line(proof, suite)}\n{proof.screen}"
 
 

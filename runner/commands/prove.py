@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.language.message_text import did_you_mean
 from runner.proof import prove
 from runner.proof.forked_processes import ROOT
+from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
+from runner.proof.witnesses import read_witnesses, write_witnesses
 
 HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
 
@@ -22,6 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cases_argument(parser)
     parser.add_argument(
         "--alone", action="store_true", help="a run for each variant (default: one for several that can be combined)"
+    )
+    witnesses = parser.add_mutually_exclusive_group()
+    witnesses.add_argument(
+        "--witnesses",
+        type=Path,
+        metavar="FILE",
+        help="run only the cases that FILE names for a defect",
+    )
+    witnesses.add_argument(
+        "--write-witnesses", type=Path, metavar="FILE", help="run everything, then write such a file"
     )
     parser.add_argument(
         "--jobs", type=int, default=prove.JOBS, metavar="N", help="the number of parallel runs (default: %(default)s)"
@@ -37,13 +50,28 @@ def run(options: argparse.Namespace) -> int:
         if name not in known:
             print(f"unknown defect, variant or environment {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
             return USAGE_ERROR
-    os.chdir(ROOT)  # from there, processes that are started find this package before any other of its name
+    if options.write_witnesses and names:
+        print("--write-witnesses needs the proofs of all defects: remove the names", file=sys.stderr)
+        return USAGE_ERROR
     wanted = [server for server in known.values() if server.name in names or not names]
+    try:
+        witnesses = read_witnesses(options.witnesses, suite, wanted) if options.witnesses else None
+    except OSError as error:
+        print(f"{options.witnesses}: can't be read: {error.strerror}; check the path", file=sys.stderr)
+        return USAGE_ERROR
+    written = options.write_witnesses and options.write_witnesses.absolute()
+    os.chdir(ROOT)  # from there, processes that are started find this package before any other of its name
 
-    def report(proof: prove.Proof) -> None:
+    def report(proof: Proof) -> None:
         print(prove.matrix_line(proof, suite), flush=True)
 
-    proofs = prove.prove_all(wanted, suite, jobs, report, alone=options.alone)
+    proofs = prove.prove_all(wanted, suite, jobs, report, alone=options.alone, witnesses=witnesses)
+    if written:
+        try:
+            write_witnesses(written, proofs)
+        except OSError as error:
+            print(f"{written}: can't be written: {error.strerror}; check the path", file=sys.stderr)
+            return USAGE_ERROR
     failing = [proof for proof in proofs if not proof.holds(suite)]
     cases = [case.name for case in suite.cases]
     unproved = [] if names else prove.cases_that_never_fail(proofs, cases)

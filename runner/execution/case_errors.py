@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.database.outcome import Outcome
+from runner.database.target import Target
 
 
 class DeviationError(Exception):
@@ -51,3 +52,13 @@ class InconclusiveError(Exception):
 
 class NotApplicableError(Exception):
     """The server doesn't have the state or the quoted names that the case is about; the message has its reply."""
+
+
+def raise_if_run_ends(target: Target) -> None:
+    """Ends the case if the run ends now.
+
+    Raises:
+        InconclusiveError: the run ends; the message is not shown.
+    """
+    if target.facts.cut_off.is_set():
+        raise InconclusiveError("the run was ended")

@@ -11,7 +11,7 @@ from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import refused_by_connection_limit
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError
+from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.control_runs import ControlRuns
@@ -123,12 +123,12 @@ class CaseRun:
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
         try:
-            self.sessions.raise_if_run_ends()
+            raise_if_run_ends(self.sessions.target)
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
             no_reply_or_lost, reads_table = error.no_reply_or_lost, error.reads_table
-            right_after_statement = self.sessions.sent_guarded and self._session_checks.elapsed < _RIGHT_AFTER
+            right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,
                 verdict=Verdict.DEVIATES,
@@ -159,7 +159,7 @@ class CaseRun:
             identifiers=self.sessions.identifiers(),
             respelled=dict(self._step_runner.respelled),
         )
-        full |= self.sessions.full or self.sessions.fixtures.full
+        full |= self.sessions.logins.full or self.sessions.fixtures.full
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost or self._step_runner.refused_for_ended,
@@ -172,7 +172,7 @@ class CaseRun:
             lost=lost,
             full=full,
             reused=self.sessions.fixtures.reused,
-            broken_off=self.sessions.broken_off,
+            broken_off=self.sessions.logins.broken_off,
         )
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:
@@ -193,7 +193,7 @@ class CaseRun:
         except Exception:  # noqa: BLE001, S110 - a step may fail because of a lost session; other failures are no answer
             pass
         finally:
-            lost = self.sessions.broken_off or self.sessions.lost_any()
+            lost = self.sessions.logins.broken_off or self.sessions.lost_any()
             self.left = tuple(map(without_passwords, self.sessions.clean_up(keep=False)))
         return lost
 
@@ -209,7 +209,7 @@ class CaseRun:
             raise
         except (InconclusiveError, TargetError):
             # Sessions that the statement under test has killed may be the reason why the case was broken off.
-            if self.sessions.sent_guarded:
+            if self.sessions.history.any_sent:
                 self._session_checks.check_survivors(self._case.may_end, watch=False)
             raise
         self._session_checks.check_survivors(self._case.ends, watch=not self._case.ends)
@@ -235,7 +235,7 @@ class CaseRun:
                     no_reply_or_lost=True,
                 ) from error
         except InconclusiveError:
-            if not self.sessions.sent_guarded:
+            if not self.sessions.history.any_sent:
                 raise  # a session was lost before the statement under test, whose reply can't be judged then
 
 

@@ -19,7 +19,8 @@ from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_session import CaseSession
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
 from runner.execution.same_server import (
     ProcessLists,

@@ -6,7 +6,8 @@ from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_errors import DeviationError
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_session import CaseSession
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher
 from runner.execution.session_checks import SessionChecks
 from runner.language.model import KnownOutcome

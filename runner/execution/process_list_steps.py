@@ -11,7 +11,8 @@ from runner.database.outcome import Outcome, Rows
 from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_session import CaseSession
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher
 from runner.execution.same_server import other_server
 from runner.execution.session_checks import SessionChecks

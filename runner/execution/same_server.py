@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from runner.database.administrator import TargetError
 from runner.database.process_list import ProcessList, Row
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_session import CaseSession, others_of_same_user
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.session_ids import OwnProcessList, read_own_process_list
 
 _LISTS = 2  # process lists to read on a connection that may lead to several servers
@@ -74,7 +75,7 @@ def named_on_other_server(
         if (
             session is sender
             or session.id is None
-            or session.name in sessions.named_in_guarded
+            or session.name in sessions.history.named
             or not session.is_connected
         ):
             continue
@@ -112,7 +113,7 @@ def raise_if_moved(session: CaseSession, sessions: CaseSessions) -> None:
             read = read_own_process_list(sessions.target, session.required_client)
         except TargetError:
             return
-        others = {other.id for other in sessions.others_of_same_user(session)}
+        others = {other.id for other in others_of_same_user(session, sessions.by_name.values())}
         now = (
             read.marked_ids
             or {row.id for row in read.process_list.of_user(session.account.user) if session.account.exclusive} - others

@@ -17,9 +17,10 @@ from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreada
 from runner.database.session import Session
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_errors import DeviationError, InconclusiveError
+from runner.execution.case_errors import DeviationError, InconclusiveError, raise_if_run_ends
 from runner.execution.case_result import Ending
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_session import CaseSession, others_of_same_user
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.same_server import raise_if_moved
 
@@ -146,7 +147,7 @@ class SessionChecks:
         settle = self._settle_time_of(end)
         poll = poll or Poll(settle)
         while not self._check_end(session, end).is_over and poll.again():
-            self.keep_active(self.sessions.senders)
+            self.keep_active(self.sessions.history.senders)
         if not end.is_over:
             self._raise_not_ended(session, end, settle)
         if session.disconnected:
@@ -174,7 +175,7 @@ class SessionChecks:
         ends = [(session, self._end_of(session)) for session in sessions if not session.gone]
         poll = Poll(max((self._settle_time_of(end) for _, end in ends), default=0.0))
         while any(not self._check_end(session, end).is_over for session, end in ends) and poll.again():
-            self.keep_active(self.sessions.senders)
+            self.keep_active(self.sessions.history.senders)
         for session in sessions:
             self.wait_for_end(session, poll)
 
@@ -197,12 +198,12 @@ class SessionChecks:
             DeviationError: as ``check_usable``.
             InconclusiveError: as ``check_usable``, or the run ends now.
         """
-        self.sessions.raise_if_run_ends()
+        raise_if_run_ends(self.sessions.target)
         self._check_named_connections()
         self.sessions.target.keep_active(KEEP_ACTIVE_AFTER)
         idle = [
             session
-            for session in self._survivors(self.sessions.case.may_end & self.sessions.named_in_guarded)
+            for session in self._survivors(self.sessions.case.may_end & self.sessions.history.named)
             if session.client is not None
             and not session.client.busy
             and session.client.idle > KEEP_ACTIVE_AFTER
@@ -215,7 +216,7 @@ class SessionChecks:
 
     def _check_named_connections(self) -> None:
         """Notes the ends of connections of named sessions now: the case may wait for them much later."""
-        for name in sorted(self.sessions.case.may_end & self.sessions.named_in_guarded):
+        for name in sorted(self.sessions.case.may_end & self.sessions.history.named):
             session = self.sessions.by_name[name]
             if session.client is not None and not session.gone and not session.disconnected:
                 self._check_connection(session, self._end_of(session))
@@ -297,7 +298,7 @@ class SessionChecks:
             InconclusiveError: the statement may have reached another server, or a proxy has moved the connection.
         """
         if end.row is None and end.connection is None:
-            self.sessions.raise_if_route_unproven(session)
+            self.sessions.history.raise_if_route_unproven(session)
         self.timeouts.note_end_exceeded(busy=not end.was_idle)
         if end.connection is not None:
             seen = "client has disconnected" if session.disconnected else "connection is gone"
@@ -322,13 +323,13 @@ class SessionChecks:
                 state = f"{session.name} is connected, and doesn't reply to statements"
         row = "its row is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
-        survived = not busy and not silent and session.name in self.sessions.named_with_success
+        survived = not busy and not silent and session.name in self.sessions.history.named_with_success
         raise DeviationError(expected, row + state, no_reply_or_lost=busy, survived=survived)
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End) -> None:
         if end.idle is None or end.idle < _LATE:
             return
-        closed = self.idle_timeout.find(end.idle, self.sessions.login_of(session), self.keep_active)
+        closed = self.idle_timeout.find(end.idle, self.sessions.logins.login_of(session), self.keep_active)
         if closed is not None:
             raise InconclusiveError(_also_ended(session.name, end.idle, closed, "the settle time"))
 
@@ -344,7 +345,8 @@ class SessionChecks:
         if session.id is None:
             raise InconclusiveError(f"the id of {session.name} is unknown: {session.no_id_reason}")
         # The server may have given the id to a later session of the case.
-        if any(other.id == session.id and other.is_connected for other in self.sessions.others_of_same_user(session)):
+        others = others_of_same_user(session, self.sessions.by_name.values())
+        if any(other.id == session.id and other.is_connected for other in others):
             return None
         process_list = self.sessions.read_process_list_for(session, fresh=True)
         if process_list is None:
@@ -364,7 +366,7 @@ class SessionChecks:
             state, lacking = found or state, lacking + 1 if found is None else 0
             if lacking < _LISTS and not poll.again():
                 return state
-            self.sessions.raise_if_run_ends()
+            raise_if_run_ends(self.sessions.target)
         return None
 
     def _survivors(self, ended: Collection[str]) -> Iterator[CaseSession]:
@@ -416,7 +418,7 @@ class SessionChecks:
                 self.sessions.transcript.add(session.name, "ends", f"connection {session.client.connection_end}")
         names = [f"{session.name} ({_loss(session)})" for session in lost]
         names += ["the administrator's session, which prepared the case"] if control else []
-        if not self.sessions.sent_guarded:
+        if not self.sessions.history.any_sent:
             raise InconclusiveError(f"the target closed {' and '.join(names)} before the statement under test was sent")
         self._raise_if_timed_out(lost, control=control, idle={session.name: idle[session.name] for session in lost})
         unnamed = any(session.name not in self.sessions.case.may_be_killed for session in lost)

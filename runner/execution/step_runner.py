@@ -15,8 +15,9 @@ from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
 from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
-from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError
-from runner.execution.case_sessions import CaseSession, CaseSessions
+from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
+from runner.execution.case_session import CaseSession
+from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import Matcher, describe_claim
 from runner.execution.judgement_table import StepKind
 from runner.execution.process_list_steps import ProcessListSteps
@@ -154,7 +155,7 @@ class StepRunner:
             self.run(steps)
 
     def _run_step(self, step: Step) -> None:  # noqa: C901, PLR0912 - a case for each kind of step
-        self._sessions.raise_if_run_ends()
+        raise_if_run_ends(self._sessions.target)
         match step:
             case Send():
                 self._run_statement(step)
@@ -253,7 +254,7 @@ class StepRunner:
 
         A killed session may release its locks as late as it may end: until then, a lock wait may time out.
         """
-        affected = self._sessions.sent_guarded and ready.session.name not in self._sessions.case.may_end
+        affected = self._sessions.history.any_sent and ready.session.name not in self._sessions.case.may_end
         settle = max(0.0, self._session_checks.settle_time - self._session_checks.elapsed) if affected else 0.0
         poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
         defines = CHANGES_USERS.search(ready.text) is not None
@@ -377,7 +378,7 @@ class StepRunner:
             InconclusiveError: a server other than that of the process lists may have refused it.
         """
         if ready.guarded and succeeded(reply):
-            self._sessions.named_with_success.update(ready.named)
+            self._sessions.history.note_success(ready.named)
         if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
             return
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
@@ -392,7 +393,7 @@ class StepRunner:
 
         A case that only observes may close it itself, for example by DROP USER: that is one of its outcomes.
         """
-        if self._sessions.sent_guarded or self._sessions.case.outcomes:
+        if self._sessions.history.any_sent or self._sessions.case.outcomes:
             return
         for session in (self._sessions.by_name[name] for name in sorted(ready.named | {ready.session.name})):
             client = session.client
@@ -440,9 +441,9 @@ class StepRunner:
     def _note_sending(self, ready: _ReadyStatement) -> None:
         """Notes that a statement is sent now."""
         if ready.guarded:
-            self._sessions.note_guarded_statement(ready.session, ready.named)
+            self._sessions.history.note_sent(ready.session, [self._sessions.by_name[name] for name in ready.named])
             self._session_checks.note_guarded_statement()
-        elif self._sessions.sent_guarded:
+        elif self._sessions.history.any_sent:
             self._session_checks.note_statement(ready.session)
         if ready.session.required_client.busy:
             raise InconclusiveError(f"{ready.session.name} still waits for a reply at its next step")
@@ -491,10 +492,10 @@ class StepRunner:
         self._session_checks.forget_end(session)
         self._prepared.pop(session.name, None)
         claims_refusal = bool(step.reply) and not self.matcher.fits(Ok(), step.reply)
-        reply = self._sessions.connect(
+        reply = self._sessions.logins.connect(
             session, login_name=login_name, has_claim=bool(step.reply), claims_refusal=claims_refusal
         )
-        refused = self._sessions.refused_below_earlier_maximum(reply)
+        refused = self._sessions.logins.refused_below_earlier_maximum(reply)
         self.judge.compare(
             step.session,
             "its login",
@@ -514,7 +515,7 @@ class StepRunner:
         session = self._sessions.by_name[step.session]
         self._prepared.pop(session.name, None)
         self._session_checks.note_statement(session)
-        reply = self._sessions.reset(session, step.to)
+        reply = self._sessions.logins.reset(session, step.to)
         if succeeded(reply):
             return
         what = "COM_RESET_CONNECTION" if step.to is None else "COM_CHANGE_USER"

@@ -4,8 +4,8 @@ With every defect, a case of the requirement that it breaks deviates. With every
 is inconclusive. In every environment, some cases are inconclusive and none deviates.
 
 A proof starts a simulator with one of these, and runs the suite against it. With a defect, the cases of the requirement
-that it breaks are run; with a few defects and with all variants and environments, all cases. Variants that change
-different components share a run.
+that it breaks are run, or only its witnesses (module witnesses); with a few defects and with all variants and
+environments, all cases. Variants that change different components share a run.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from runner.execution.applicability import SEND_WITHHELD
-from runner.execution.case_result import CaseResult, Verdict
+from runner.execution.case_result import CaseResult
 from runner.language.model import Level
 from runner.language.suite import Suite
 from runner.proof.forked_processes import ForkedSimulator, ForkedSuite
+from runner.proof.proof import Proof
 from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined
+from runner.proof.witnesses import Witnesses
 
 JOBS = 8 * (os.cpu_count() or 1)
 """The proofs at a time: each waits for most of its time, although it has a few cases in flight."""
@@ -66,64 +67,16 @@ _SHOULDS_NOT_MET = {"owner-check": "PUR-3", "like-oceanbase": "PUR-3"}
 _RESULT_OF_KIND = {"variant": "conforms     ", "environment": "undecidable  "}
 
 
-@dataclass(frozen=True)
-class Proof:
-    """The run for a server.
-
-    Attributes:
-        code: the exit code of the run; -1 if the simulator did not start.
-        screen: the output of the run.
-        harmless: whether no session of another client was killed.
-        together: the number of servers that this run proves.
-        not_met: the requirements of level should that these servers don't meet, although they conform.
-    """
-
-    server: SimulatedServer
-    code: int
-    results: tuple[CaseResult, ...]
-    seconds: float
-    screen: str
-    harmless: bool = True
-    together: int = 1
-    not_met: frozenset[str] = frozenset()
-
-    @property
-    def deviating(self) -> frozenset[str]:
-        """The cases that deviated."""
-        return frozenset(result.name for result in self.results if result.verdict is Verdict.DEVIATES)
-
-    @property
-    def undecided(self) -> frozenset[str]:
-        """The cases that were inconclusive, also of level should, which don't affect the exit code."""
-        return frozenset(result.name for result in self.results if result.verdict is Verdict.INCONCLUSIVE)
-
-    def holds(self, suite: Suite) -> bool:
-        """Whether the proof succeeds: the defect deviates for its requirement, or the variant conforms.
-
-        With a variant, no case may be inconclusive, and none may deviate but for the requirements in ``not_met``. In an
-        environment, some case has to be inconclusive, and no session of another client may be killed.
-        """
-        if self.server.kind == "environment":
-            return self.harmless and not self.deviating and bool(self.undecided) and self.code in {0, 1}
-        if self.server.breaks is None:
-            wrong = {result.requirement for result in self.results if result.verdict is Verdict.DEVIATES}
-            return self.code == 0 and not self.undecided and wrong <= self.not_met
-        level = suite.requirements[self.server.breaks].level
-        caught = any(
-            result.verdict is Verdict.DEVIATES and result.requirement == self.server.breaks for result in self.results
-        )
-        return caught and (self.code == 1 or level is Level.OBSERVE)
-
-
-def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path) -> list[Proof]:
+def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, witnesses: Collection[str] = ()) -> list[Proof]:
     """Runs the suite against a simulator with the servers' defect, variants or environment.
 
-    If variants together don't conform, each is proved alone.
+    If variants together don't conform, each is proved alone; if not all witnesses deviate, all cases are run.
 
     Args:
         group: the servers of one run.
         suite: the cases.
         folder: for the record and the output of each run.
+        witnesses: the names of the cases to run; empty: those that the server needs.
     """
     start = time.monotonic()
     try:
@@ -132,8 +85,9 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path) -> list[
         return [Proof(server, -1, (), 0.0, str(error)) for server in group]
     record, screen = folder / f"{group[0].name}.json", folder / f"{group[0].name}.txt"
     try:
-        options = [*map(str, suite.folders), *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]
-        options += [*_options(group[0], suite), *_in_flight(group[0]), "--record", str(record)]
+        cases = _nodes(suite, witnesses) or [*map(str, suite.folders), *_selection(group[0])]
+        options = [*cases, *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]
+        options += [*_options(group[0], suite), *_in_flight(group[0], witnesses), "--record", str(record)]
         code = ForkedSuite(options, screen).exit_code(_RUN_LIMIT)
     finally:
         stopped = simulator.stop()
@@ -150,9 +104,21 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path) -> list[
         )
         for server in group
     ]
+    if witnesses:
+        enough = proofs[0].holds(suite) and proofs[0].deviating.issuperset(witnesses)
+        return proofs if enough else prove(group, suite, folder)
     if len(group) == 1 or all(proof.holds(suite) for proof in proofs):
         return proofs
     return [proof for server in group for proof in prove([server], suite, folder)]
+
+
+def _nodes(suite: Suite, names: Collection[str]) -> list[str]:
+    """The cases with these names as arguments of pytest."""
+    return [f"{case.place.path}::{case.name}" for case in suite.cases if case.name in names]
+
+
+def _selection(server: SimulatedServer) -> list[str]:
+    return [] if _meets_all_cases(server) else ["--requirement", str(server.breaks)]
 
 
 def _options(server: SimulatedServer, suite: Suite) -> list[str]:
@@ -163,11 +129,10 @@ def _options(server: SimulatedServer, suite: Suite) -> list[str]:
         return []
     # One second is enough to detect that no session is killed, two that there is no reply.
     options = ["--settle", "1", "--statement-limit", "2"]
-    options += ["--strict"] if suite.requirements[server.breaks].level is Level.SHOULD else []
-    return options if _meets_all_cases(server) else [*options, "--requirement", server.breaks]
+    return [*options, "--strict"] if suite.requirements[server.breaks].level is Level.SHOULD else options
 
 
-def _in_flight(server: SimulatedServer) -> list[str]:
+def _in_flight(server: SimulatedServer, witnesses: Collection[str]) -> list[str]:
     """A few cases at a time if all are run: more proofs at a time are more efficient than more cases.
 
     As many as usual if the server is slow, which takes no processor time; one at a time if only those of a requirement
@@ -175,7 +140,7 @@ def _in_flight(server: SimulatedServer) -> list[str]:
     """
     if server.name in LONGEST:
         return []
-    return ["--in-flight", "4" if _meets_all_cases(server) else "1"]
+    return ["--in-flight", "4" if _meets_all_cases(server) and not witnesses else "1"]
 
 
 def _read(record: Path) -> tuple[CaseResult, ...]:
@@ -192,6 +157,7 @@ def prove_all(
     report: Callable[[Proof], None] = lambda _: None,
     *,
     alone: bool = False,
+    witnesses: Witnesses | None = None,
 ) -> list[Proof]:
     """Proves servers, ``jobs`` at a time; those whose runs take longest start first.
 
@@ -201,13 +167,16 @@ def prove_all(
         jobs: the number of proofs at a time.
         report: called with each proof when it is finished.
         alone: whether each variant has a run of its own.
+        witnesses: the cases to run with a defect; other defects are proved with all cases of their requirement.
     """
+    known = witnesses or {}
     groups = [(server,) for server in wanted] if alone else combined(wanted)
     proofs = []
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder:
         groups.sort(key=lambda group: (group[0].name not in LONGEST, not _meets_all_cases(group[0])))
         with ThreadPoolExecutor(jobs) as pool:
-            for proof in chain.from_iterable(pool.map(lambda group: prove(group, suite, Path(folder)), groups)):
+            done = pool.map(lambda group: prove(group, suite, Path(folder), known.get(group[0].name, ())), groups)
+            for proof in chain.from_iterable(done):
                 report(proof)
                 proofs.append(proof)
     return sorted(proofs, key=lambda proof: wanted.index(proof.server))
@@ -245,11 +214,10 @@ def matrix_line(proof: Proof, suite: Suite) -> str:
     """A proof as a row of the matrix."""
     verdict = "holds " if proof.holds(suite) else "FAILS "
     what = f"breaks {proof.server.breaks:<6}" if proof.server.breaks else _RESULT_OF_KIND[proof.server.kind]
-    own = [result for result in proof.results if result.requirement == proof.server.breaks]
-    deviating = sum(result.verdict is Verdict.DEVIATES for result in own)
-    score = (
-        f"{deviating}/{len(own)} cases" if proof.server.breaks else f"{len(proof.deviating | proof.undecided)} wrong"
-    )
+    own = sum(result.requirement == proof.server.breaks for result in proof.results)
+    score = f"{len(proof.deviating_as_expected)}/{own} cases"
+    if not proof.server.breaks:
+        score = f"{len(proof.deviating | proof.undecided)} wrong"
     if proof.server.kind == "environment":
         score = f"{len(proof.deviating)} wrong" if proof.harmless else "harmed"
     together = f", {proof.together} together" if proof.together > 1 else ""

@@ -1,0 +1,65 @@
+"""The guarded statements that a case has sent: their senders, and the sessions that they have named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from runner.database.target import Target
+from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession
+
+
+class GuardedHistory:
+    """The guarded statements of one run of a case.
+
+    Attributes:
+        any_sent: whether one was sent. Before that, every failure is one of the environment.
+        named: the sessions that they have named, without those that have logged in again since.
+        named_with_success: those of them whose statement was a success.
+        senders: the sessions that have sent them.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.any_sent = False
+        self.named: set[str] = set()
+        self.named_with_success: set[str] = set()
+        self.senders: set[str] = set()
+        self._route_unproven = False
+        """Whether one was sent on a connection with different ids in handshake and process list."""
+
+    def note_sent(self, sender: CaseSession, named: Collection[CaseSession]) -> None:
+        """Notes that a guarded statement is sent now, and names these sessions."""
+        self.any_sent = True
+        self.named.update(session.name for session in named)
+        self.senders.add(sender.name)
+        for session in named:
+            self._target.facts.note_ended(session.id)  # not earlier than now, if it ends
+        self._route_unproven |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
+
+    def note_success(self, named: Collection[str]) -> None:
+        """Notes that the reply to a guarded statement, which names these sessions, was a success."""
+        self.named_with_success.update(named)
+
+    def forget(self, name: str) -> None:
+        """Forgets that a session was named: it logs in again."""
+        self.named.discard(name)
+        self.named_with_success.discard(name)
+
+    def raise_if_route_unproven(self, session: CaseSession) -> None:
+        """Raises if a named session is still connected and listed, but its statement may have reached another server.
+
+        If the ids in the handshakes differ from those in the process list, the statement may have reached another
+        server, where the id belongs to another client. Then no further guarded statement is sent.
+
+        Raises:
+            InconclusiveError: the ids differ.
+        """
+        if not self._route_unproven:
+            return
+        self._target.stop_guarded_statements(
+            f"a statement that named {session.name} was accepted, and {session.name} is still connected and listed, "
+            "behind a proxy whose connections have other ids than the process list: the statement may have reached "
+            "another server than the one that shows the list. Use the address of one server in the DSN"
+        )
+        raise InconclusiveError(self._target.stop_reason)
