@@ -5,12 +5,15 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pymysql
 from pymysql._auth import scramble_native_password
 from pymysql.charset import charset_by_name
+from pymysql.connections import MySQLResult
 from pymysql.constants import CLIENT, COMMAND, CR
+from pymysql.protocol import FieldDescriptorPacket
 
 from runner.database.dsn import Dsn, DsnError
 from runner.database.outcome import LoginAborted, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
@@ -25,6 +28,9 @@ _PACKAGES = {
     "cryptography": "pip install 'PyMySQL[rsa]', or use TLS (ssl_ca=FILE in the DSN), which doesn't need it",
     "pynacl": "pip install 'PyMySQL[ed25519]'",
 }
+_NULL = 0xFB  # in place of the length of a value
+_WIDTHS = {0xFC: 2, 0xFD: 3, 0xFE: 8}
+"""The bytes of a value's length after a first byte that is none."""
 _LONGEST_MESSAGE = 65536  # characters that are kept of an error's text
 
 
@@ -47,7 +53,6 @@ class Connection(pymysql.Connection):
 
     # What PyMySQL's connection has and its types leave out.
     _execute_command: Callable[[int, str | bytes], None]
-    _read_query_result: Callable[[], int]
     _write_bytes: Callable[[bytes], None]
     _read_packet: Any
     _result: Any
@@ -133,6 +138,12 @@ class Connection(pymysql.Connection):
             )
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]  # as above
 
+    def _read_query_result(self, **_unbuffered: bool) -> None:
+        self._result = None
+        result = _TextResult(self)
+        result.read()
+        self._result = result
+
     # PyMySQL's cursor sends a statement and reads its reply in one call; here these are two.
 
     def send_statement(self, statement: str) -> Outcome:
@@ -156,8 +167,7 @@ class Connection(pymysql.Connection):
         result = self._result
         if result.description is None:
             return Ok(result.affected_rows, result.warning_count)
-        columns = tuple(column[0] for column in result.description)
-        return Rows(columns, tuple(tuple(_text(value) for value in row) for row in result.rows))
+        return Rows(result.description, result.rows)
 
     # Nor does it offer prepared statements.
 
@@ -224,8 +234,49 @@ class Connection(pymysql.Connection):
         self._next_seq_id = packet_number
 
 
-def _text(value: Any) -> str | None:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
+class _TextResult(MySQLResult):
+    """A result whose rows are text in any encoding: PyMySQL's own reading of them took a third of a run's time.
+
+    The description of a column is its name.
+    """
+
+    field_count: int
+    connection: Any
+
+    def _get_descriptions(self) -> None:
+        self.description = tuple(
+            _column_name(self.connection._read_packet().get_all_data())  # noqa: SLF001 - as PyMySQL's own method does
+            for _ in range(self.field_count)
+        )
+        if not self.connection._read_packet().is_eof_packet():  # noqa: SLF001
+            raise ValueError("no end after the columns")
+
+    def _read_row_from_packet(self, packet: Any) -> tuple[str | None, ...]:
+        data: bytes = packet.get_all_data()
+        values: list[str | None] = []
+        at, end = 0, len(data)
+        while at < end:
+            size = data[at]
+            at += 1
+            if size == _NULL:
+                values.append(None)
+                continue
+            if size > _NULL:
+                width = _WIDTHS[size]
+                size = int.from_bytes(data[at : at + width], "little")
+                at += width
+            if at + size > end:
+                raise ValueError("a value ends after its row")
+            values.append(data[at : at + size].decode("utf-8", "replace"))
+            at += size
+        return tuple(values)
+
+
+@lru_cache(maxsize=256)
+def _column_name(definition: bytes) -> str:
+    """The name in the definition of a column; most replies of a run are process lists, with the same columns."""
+    packet: Any = FieldDescriptorPacket(definition, "utf-8")
+    return str(packet.name)
 
 
 class _Upgrade:

@@ -247,6 +247,15 @@ class Stream:
         self._weight += size + _PIECE
         if self._weight > _LARGEST:
             raise TooLargeError(f"more than {_LARGEST >> 20} MB")
+        received = self._received
+        if len(received) < size:
+            self._receive_at_least(size)
+        data = bytes(received[:size])
+        del received[:size]
+        self._consumed += data
+        return data
+
+    def _receive_at_least(self, size: int) -> None:
         while len(self._received) < size and self.ended is None:
             now = time.monotonic()
             left = max(self._deadline - now, min(_LONGEST_PAUSE, self._last_moment - now))
@@ -254,10 +263,6 @@ class Stream:
                 raise TimeoutError
         if len(self._received) < size and self.ended == "reset":
             raise self._failure
-        data = bytes(self._received[:size])
-        del self._received[:size]
-        self._consumed += data
-        return data
 
     def sendall(self, data: bytes) -> None:
         """Sends all data before the deadline.

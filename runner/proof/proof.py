@@ -20,6 +20,7 @@ class Proof:
         harmless: whether no session of another client was killed.
         together: the number of servers that this run proves.
         not_met: the requirements of level should that these servers don't meet, although they conform.
+        partial: whether only some of the cases were run that say something about the server.
     """
 
     server: SimulatedServer
@@ -30,6 +31,7 @@ class Proof:
     harmless: bool = True
     together: int = 1
     not_met: frozenset[str] = frozenset()
+    partial: bool = False
 
     @property
     def deviating(self) -> frozenset[str]:
@@ -51,10 +53,11 @@ class Proof:
         """Whether the proof succeeds: the defect deviates for its requirement, or the variant conforms.
 
         With a variant, no case may be inconclusive, and none may deviate but for the requirements in ``not_met``. In an
-        environment, some case has to be inconclusive, and no session of another client may be killed.
+        environment, no session of another client may be killed, and if all cases are run, some is inconclusive.
         """
         if self.server.kind == "environment":
-            return self.harmless and not self.deviating and bool(self.undecided) and self.code in {0, 1}
+            matters = self.partial or bool(self.undecided)
+            return self.harmless and not self.deviating and matters and self.code in {0, 1}
         if self.server.breaks is None:
             wrong = {result.requirement for result in self.results if result.verdict is Verdict.DEVIATES}
             return self.code == 0 and not self.undecided and wrong <= self.not_met

@@ -67,16 +67,17 @@ _SHOULDS_NOT_MET = {"owner-check": "PUR-3", "like-oceanbase": "PUR-3"}
 _RESULT_OF_KIND = {"variant": "conforms     ", "environment": "undecidable  "}
 
 
-def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, witnesses: Collection[str] = ()) -> list[Proof]:
+def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, chosen: Collection[str] = ()) -> list[Proof]:
     """Runs the suite against a simulator with the servers' defect, variants or environment.
 
-    If variants together don't conform, each is proved alone; if not all witnesses deviate, all cases are run.
+    If variants together don't conform, each is proved alone. If the proof fails with the chosen cases, or one of them
+    does not detect the defect, all cases are run.
 
     Args:
         group: the servers of one run.
         suite: the cases.
         folder: for the record and the output of each run.
-        witnesses: the names of the cases to run; empty: those that the server needs.
+        chosen: the names of the cases to run; empty: all that say something about the server.
     """
     start = time.monotonic()
     try:
@@ -85,9 +86,9 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, witnesse
         return [Proof(server, -1, (), 0.0, str(error)) for server in group]
     record, screen = folder / f"{group[0].name}.json", folder / f"{group[0].name}.txt"
     try:
-        cases = _nodes(suite, witnesses) or [*map(str, suite.folders), *_selection(group[0])]
+        cases = _nodes(suite, chosen) or [*map(str, suite.folders), *_selection(group[0])]
         options = [*cases, *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]
-        options += [*_options(group[0], suite), *_in_flight(group[0], witnesses), "--record", str(record)]
+        options += [*_options(group[0], suite), *_in_flight(group[0], chosen), "--record", str(record)]
         code = ForkedSuite(options, screen).exit_code(_RUN_LIMIT)
     finally:
         stopped = simulator.stop()
@@ -101,12 +102,13 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, witnesse
             harmless=stopped != _FOREIGN_KILLED,
             together=len(group),
             not_met=frozenset(_SHOULDS_NOT_MET[server.name] for server in group if server.name in _SHOULDS_NOT_MET),
+            partial=bool(chosen),
         )
         for server in group
     ]
-    if witnesses:
-        enough = proofs[0].holds(suite) and proofs[0].deviating.issuperset(witnesses)
-        return proofs if enough else prove(group, suite, folder)
+    missed = group[0].breaks is not None and not proofs[0].deviating.issuperset(chosen)
+    if chosen and (missed or not all(proof.holds(suite) for proof in proofs)):
+        return prove(group, suite, folder)
     if len(group) == 1 or all(proof.holds(suite) for proof in proofs):
         return proofs
     return [proof for server in group for proof in prove([server], suite, folder)]
@@ -132,15 +134,16 @@ def _options(server: SimulatedServer, suite: Suite) -> list[str]:
     return [*options, "--strict"] if suite.requirements[server.breaks].level is Level.SHOULD else options
 
 
-def _in_flight(server: SimulatedServer, witnesses: Collection[str]) -> list[str]:
+def _in_flight(server: SimulatedServer, chosen: Collection[str]) -> list[str]:
     """A few cases at a time if all are run: more proofs at a time are more efficient than more cases.
 
-    As many as usual if the server is slow, which takes no processor time; one at a time if only those of a requirement
-    are run: most deviate, and would be run again alone.
+    As many as usual if the server is slow, which takes no processor time; one at a time if only witnesses or the cases
+    of a requirement are run: most deviate, and would be run again alone.
     """
     if server.name in LONGEST:
         return []
-    return ["--in-flight", "4" if _meets_all_cases(server) and not witnesses else "1"]
+    deviate = server.breaks and (chosen or not _meets_all_cases(server))
+    return ["--in-flight", "1" if deviate else "4"]
 
 
 def _read(record: Path) -> tuple[CaseResult, ...]:
@@ -158,6 +161,7 @@ def prove_all(
     *,
     alone: bool = False,
     witnesses: Witnesses | None = None,
+    every: int = 1,
 ) -> list[Proof]:
     """Proves servers, ``jobs`` at a time; those whose runs take longest start first.
 
@@ -168,18 +172,26 @@ def prove_all(
         report: called with each proof when it is finished.
         alone: whether each variant has a run of its own.
         witnesses: the cases to run with a defect; other defects are proved with all cases of their requirement.
+        every: with the variants and in the environments, one case in so many is run, in each run other ones.
     """
-    known = witnesses or {}
     groups = [(server,) for server in wanted] if alone else combined(wanted)
     proofs = []
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder:
         groups.sort(key=lambda group: (group[0].name not in LONGEST, not _meets_all_cases(group[0])))
+        chosen = [_chosen(group[0], number, suite, witnesses or {}, every) for number, group in enumerate(groups)]
         with ThreadPoolExecutor(jobs) as pool:
-            done = pool.map(lambda group: prove(group, suite, Path(folder), known.get(group[0].name, ())), groups)
-            for proof in chain.from_iterable(done):
+            runs = pool.map(lambda group, cases: prove(group, suite, Path(folder), cases), groups, chosen)
+            for proof in chain.from_iterable(runs):
                 report(proof)
                 proofs.append(proof)
     return sorted(proofs, key=lambda proof: wanted.index(proof.server))
+
+
+def _chosen(server: SimulatedServer, number: int, suite: Suite, witnesses: Witnesses, every: int) -> Collection[str]:
+    """The names of the cases to run, in the run with this number; empty: all."""
+    if server.breaks:
+        return witnesses.get(server.name, ())
+    return [case.name for case in suite.cases[number % every :: every]] if every > 1 else ()
 
 
 def _meets_all_cases(server: SimulatedServer) -> bool:

@@ -115,9 +115,14 @@ def column_payload(column: Column) -> bytes:
 Cell = bytes | None
 
 
+@lru_cache(maxsize=1024)
+def _text_cell(cell: Cell) -> bytes:
+    return b"\xfb" if cell is None else encoded_bytes(cell)
+
+
 def text_row(cells: Sequence[Cell], _: Sequence[Column]) -> bytes:
     """One row for COM_QUERY."""
-    return b"".join([b"\xfb" if cell is None else encoded_bytes(cell) for cell in cells])
+    return b"".join(map(_text_cell, cells))
 
 
 def binary_row(cells: Sequence[Cell], columns: Sequence[Column]) -> bytes:

@@ -122,6 +122,7 @@ def test_a_sleep_that_uses_processor_time_is_reported() -> None:
 ONLY_SYS = "the DSN's user POOR is not SYS"
 
 
+@pytest.mark.long
 def test_each_fix_is_effective() -> None:
     """What the doctor advises is done, until nothing but the administrator is missing."""
     with simulator("--like-oceanbase") as dsn:

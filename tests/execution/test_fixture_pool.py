@@ -115,6 +115,7 @@ def test_the_users_of_a_deviating_case_are_not_used_again(tmp_path: Path) -> Non
         assert users(deviating).isdisjoint(users(later))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("defect", ["locks-the-user-out-after-five", "takes-the-users-privileges"])
 def test_verdicts_do_not_depend_on_changes_that_a_server_makes_to_reused_users(tmp_path: Path, defect: str) -> None:
     """One case alone would not notice it: five of its user's sessions are killed, or its privilege is revoked."""

@@ -91,6 +91,7 @@ def test_a_spelling_in_no_allowed_shape_is_never_sent(
     assert result.reason.startswith("not sent: ")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", ["'${victim.id}'", "'${stranger.id}, ${victim.id}'", "'${victim.id + 4294967296}'"])
 @pytest.mark.parametrize("user", ["{user: administrator}", "{}"], ids=["administrators", "own-users"])
 def test_an_id_that_a_foreign_session_has_now_is_never_sent(tmp_path: Path, said: str, user: str) -> None:

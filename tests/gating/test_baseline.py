@@ -19,6 +19,7 @@ def record(all_verdicts: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(all_verdicts, tmp_path))
 
 
+@pytest.mark.long
 def test_a_run_passes_with_its_own_baseline_and_reasons(record: Path, dsn: str) -> None:
     folder = record.parent
     written = run_command("baseline", "r.json", "--out", "known.yaml", "--inconclusive", folder=folder)

@@ -29,6 +29,7 @@ def changes(old: Path, new: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_two_runs_of_one_target_do_not_differ(records: dict[str, Path]) -> None:
     done = diff(records["sound"], records["sound-again"])
     assert done.code == 0

@@ -16,6 +16,7 @@ def annotated(screen: str, kind: str) -> list[str]:
     return [line for line in screen.splitlines() if line.startswith(f"::{kind} ")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with workers"])
 def test_each_finding_is_annotated_at_its_line(few: Path, dsn: str, workers: tuple[str, ...]) -> None:
     write_list(few, "case: must-undecided, verdict: inconclusive, reason: a lack", "case: nobody, actual: x, reason: r")

@@ -157,6 +157,7 @@ PROCESSES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("entries", "strict", "failing"), PROCESSES.values(), ids=list(PROCESSES))
 def test_runs_fail_as_the_table_states(
     few: Path, dsn: str, entries: dict[str, str], strict: bool, failing: set[str]

@@ -32,6 +32,7 @@ def simulator() -> Iterator[Dsn]:
     simulator.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["user-logs-in-again", "running-session-ends"])
 @pytest.mark.parametrize("lasts", [0.3, INFINITE], ids=["a moment", "for good"])
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def hostile(fault: str, record: Path, *options: str, after: int = WORKING) -> Su
         simulator.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_the_cases_after_a_failure_of_the_target_are_inconclusive_in_bounded_time(tmp_path: Path, name: str) -> None:
     fault, options = RUNS[name]
@@ -53,6 +54,7 @@ def test_the_cases_after_a_failure_of_the_target_are_inconclusive_in_bounded_tim
     assert len(run.screen.splitlines()) < 400  # and not a text for each case that was not run
 
 
+@pytest.mark.long
 def test_observations_on_a_target_that_disappears_fail_the_run(tmp_path: Path) -> None:
     run = hostile("disappears", tmp_path / "record.json", "-m", "observe", after=60)
     assert run.code == 1
@@ -84,6 +86,7 @@ class Restarted:
         self._simulator.stop()
 
 
+@pytest.mark.long
 def test_the_remaining_cases_are_decided_after_a_restart_of_the_server(tmp_path: Path) -> None:
     server, over = Restarted(), threading.Event()
     thread = threading.Thread(target=server.restart_after, args=(120, over))

@@ -117,6 +117,7 @@ def test_a_case_can_be_chosen_by_the_name_on_the_screen(installed: Installed) ->
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_second_suite_is_named_by_its_folder_everywhere(installed: Installed) -> None:
     done = installed.command("explain", "QUERY-1", "--cases", "kill")
     assert (done.returncode, "  kill/cases/query.yaml::" in done.stdout) == (0, True), done.stdout + done.stderr
@@ -155,6 +156,7 @@ def test_accounts_are_prepared_for_the_installed_cases(installed: Installed) -> 
     assert "user: " in (installed.folder / "accounts.yaml").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_a_defect_is_proved(installed: Installed) -> None:
     done = installed.command("prove", "refuses-immediate")
     assert (done.returncode, "0 fail" in done.stdout) == (0, True), done.stdout + done.stderr

@@ -116,6 +116,7 @@ def results(record: Path) -> list[dict[str, Any]]:
 # What runs, and what it leaves alone
 
 
+@pytest.mark.long
 def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server, tmp_path: Path) -> None:
     server.prepare(workers=2)
     before, record = server.users(), tmp_path / "record.json"
@@ -154,6 +155,7 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", [("--defect", "own-session-needs-no-privilege")], indirect=True)
 def test_a_deviation_about_privileges_creates_no_user_to_explain_it(server: Server) -> None:
     server.prepare(watches=(*WATCHES, "CREATE USER"))  # without DROP USER: a user that is created stays
@@ -171,6 +173,7 @@ def test_cases_that_need_only_prepared_accounts_are_exit_code_0(server: Server) 
     assert "PAR-3  conforms 12" in done.screen
 
 
+@pytest.mark.long
 def test_a_dsns_user_that_may_create_tables_creates_those_that_cases_need(server: Server) -> None:
     server.prepare(watches=(*WATCHES, "CREATE TABLE"))
     done = run_pytest("cases/consequences.yaml", "-q", "--requirement", "IMP-5", *server.options)
@@ -192,6 +195,7 @@ def test_the_administrator_is_used_in_cases_if_the_file_permits_it(server: Serve
 DEFECTS = {"does-nothing": "PUR-1", "needs-no-privilege": "PUR-2"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("server", "requirement"),
     [(("--defect", name), requirement) for name, requirement in DEFECTS.items()],
@@ -384,6 +388,7 @@ def test_an_account_that_can_not_log_in_is_exit_code_4(server: Server) -> None:
     assert wrong not in done.screen
 
 
+@pytest.mark.long
 def test_a_dsns_user_that_sees_only_its_own_sessions_is_exit_code_4(server: Server) -> None:
     server.prepare(watches=("CREATE SESSION",))
     done = run_pytest("cases/forms.yaml", "--settle", "1", *server.options)

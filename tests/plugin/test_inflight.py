@@ -118,6 +118,7 @@ def test_cases_in_flight_at_a_ctrl_c_end_at_once_and_leave_nothing(tmp_path: Pat
     assert "conforms" not in screen
 
 
+@pytest.mark.long
 def test_no_other_case_runs_beside_one_that_runs_alone(tmp_path: Path, simulator: Dsn) -> None:
     """It looks at the list itself: nobody is there but the administrators and its own three sessions."""
     alone = f"alone: true\n{ENDS}\nwatch: 1\nparameters: {{who: [a, b]}}\nnote: ${{who}}"
@@ -162,6 +163,7 @@ def test_only_the_case_that_kills_a_session_of_another_case_deviates(tmp_path: P
     assert found["harmless"] == found["other"] == "conforms", done.screen
 
 
+@pytest.mark.long
 def test_a_deviation_among_other_cases_that_does_not_recur_alone_is_inconclusive(tmp_path: Path) -> None:
     """The twentieth of 21 kills does nothing; the kills of the repetitions are the next twelve."""
     kill = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${victims.id}'\n    reply: ok\nends: [victims]\nwatch: 2"
@@ -174,6 +176,7 @@ def test_a_deviation_among_other_cases_that_does_not_recur_alone_is_inconclusive
     assert "replies to statements, but not in 4 runs of the case alone" in reason
 
 
+@pytest.mark.long
 def test_the_verdicts_do_not_depend_on_how_many_cases_are_in_flight(tmp_path: Path) -> None:
     found = []
     for number in ("1", "16", "64"):
@@ -197,6 +200,7 @@ def test_workers_run_their_shares_in_flight(tmp_path: Path, simulator: Dsn) -> N
     assert "8 passed" in screen
 
 
+@pytest.mark.long
 def test_a_server_with_few_connections_gets_fewer_cases_at_a_time(tmp_path: Path) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 1\nparameters: {{who: [a, b, c, d, e, f, g, h]}}\nnote: ${{who}}", "PUR-1")
     with start_mariadb("--max-connections=12") as server:

@@ -16,6 +16,7 @@ def run_in(record: Path, environment: str, *options: str) -> SuiteRun:
         return run_suite(record, "-q", "--tb=no", "--dsn", dsn, *options)
 
 
+@pytest.mark.long
 def test_sessions_that_another_client_kills_are_no_deviation(tmp_path: Path) -> None:
     done = run_in(tmp_path / "r.json", "another-client-kills", "--requirement", "PAR-1", "--requirement", "IMP-7")
     assert done.results(verdict="deviates") == []
@@ -25,6 +26,7 @@ def test_sessions_that_another_client_kills_are_no_deviation(tmp_path: Path) -> 
     assert not any("error in the suite" in each for each in reasons), done.screen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["nobody-follows-later", "session-idle-for-long-ends"])
 def test_a_loss_in_each_run_is_compared_with_a_run_without_the_statement(tmp_path: Path, case: str) -> None:
     done = run_in(tmp_path / "r.json", "another-client-kills", "-k", case, "--in-flight", "1")
@@ -39,6 +41,7 @@ def test_a_select_that_misses_commits_decides_nothing(tmp_path: Path) -> None:
     assert any("a SELECT can miss what another session has just committed" in each for each in reasons), done.screen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("environment", ["eight-users", "forty-logins-per-second"])
 def test_a_server_with_few_users_or_logins_decides_all_cases(tmp_path: Path, environment: str) -> None:
     done = run_in(tmp_path / "r.json", environment, "--requirement", "PAR-1", "--requirement", "PAR-3")
@@ -46,11 +49,13 @@ def test_a_server_with_few_users_or_logins_decides_all_cases(tmp_path: Path, env
     assert {row["verdict"] for row in done.results()} == {"conforms"}
 
 
+@pytest.mark.long
 def test_the_lower_number_of_cases_at_a_time_is_reported(tmp_path: Path) -> None:
     done = run_in(tmp_path / "r.json", "eight-users", "--requirement", "PAR-1", "--requirement", "PAR-3")
     assert "a limit of the server refused more logins, users or tables" in done.screen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one-process", "workers"])
 def test_a_grant_with_a_late_effect_is_waited_for_and_reported(tmp_path: Path, workers: tuple[str, ...]) -> None:
     with simulator("--variant", "grants-take-effect-later") as dsn:
@@ -67,6 +72,7 @@ def test_definitions_that_fail_once_and_may_have_taken_effect_are_repeated(tmp_p
     assert {row["verdict"] for row in done.results()} == {"conforms"}
 
 
+@pytest.mark.long
 def test_users_with_the_privilege_of_public_are_no_deviation(tmp_path: Path) -> None:
     options = [word for each in ("PUR-2", "IMP-3", "IMP-9", "PUR-3") for word in ("--requirement", each)]
     done = run_in(tmp_path / "r.json", "alter-system-of-public", *options)

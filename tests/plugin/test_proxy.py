@@ -25,6 +25,7 @@ def start() -> Iterator[Start]:
         yield lambda *options: stack.enter_context(simulator(*options))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("proxy", "cases"), [(("--behind-proxy",), ()), (PLAIN, ("-m", "should"))], ids=["ODP", "another"]
 )
@@ -62,6 +63,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("defect", "requirement"), DEFECTS.items(), ids=list(DEFECTS))
 def test_a_defect_is_detected_for_its_requirement(tmp_path: Path, start: Start, defect: str, requirement: str) -> None:
     options = ["--requirement", requirement, "--settle", "1", "--statement-limit", "2", "--maxfail", "3"]
@@ -84,6 +86,7 @@ def test_where_odp_creates_the_process_list_a_run_stops_before_any_verdict_and_n
         assert remedy in run.screen
 
 
+@pytest.mark.long
 def test_a_run_with_anyway_has_no_deviation_and_sends_no_statement_that_kills_sessions(
     tmp_path: Path, start: Start
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_foreign_id_is_never_sent_whichever_registers_run_together(setup: Setu
     assert isinstance(setup.session.execute("SELECT 1 FROM DUAL", PATIENCE), Rows)
 
 
+@pytest.mark.long
 def test_workers_judge_each_register_by_its_own_words_too(setup: Setup) -> None:
     record = setup.record("page", "other", options=("-n", "2"))
     (row,) = [row for row in record["results"] if row["name"] == "cancel-foreign"]

@@ -41,6 +41,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record
 
 
+@pytest.mark.long
 def test_workers_have_the_same_verdicts_as_one_process(alone: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     run, record = by_workers(tmp_path_factory)
     assert run.code == 0, run.screen
@@ -50,6 +51,7 @@ def test_workers_have_the_same_verdicts_as_one_process(alone: Path, tmp_path_fac
     assert names == [row["name"] for row in json.loads(alone.read_text(encoding="utf-8"))["results"]]
 
 
+@pytest.mark.long
 def test_a_finding_of_a_worker_is_shown_like_one_of_a_single_process(tmp_path: Path) -> None:
     path = write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\nends: [victim]")
     done = run_pytest(*arguments_of(tmp_path), "-n", "2")
@@ -193,6 +195,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     assert json.loads(record.read_text(encoding="utf-8"))["run"]["complete"] is False
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, SLEEPS)
     options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2", "--in-flight", "16"]
@@ -238,6 +241,7 @@ def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulat
     assert watcher.users() == ()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
 def test_a_long_run_reports_its_progress(tmp_path: Path, workers: tuple[str, ...]) -> None:
     steps = "steps:\n  - killer: SELECT 1 FROM DUAL\n    reply: rows"

@@ -95,6 +95,7 @@ def test_both_statements_are_tested_in_one_run_and_named_in_its_report(tmp_path:
     assert (site / "report.md").read_text("utf-8").startswith("# ALTER SYSTEM KILL SESSION and KILL conformance")
 
 
+@pytest.mark.long
 def test_a_foreign_id_is_never_sent_in_any_form_of_the_second_statement(setup: Setup) -> None:  # noqa: F811 - the fixture
     folder = setup.folder / "kill" / "cases"
     folder.mkdir(parents=True)

@@ -75,6 +75,7 @@ def written(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8", errors="replace") for path in files]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
 def test_a_failing_run_does_not_show_the_password(given: Given, workers: list[str], tmp_path: Path) -> None:
     write_case(tmp_path, DEVIATES)
@@ -144,6 +145,7 @@ def test_a_crash_during_a_login_does_not_show_the_password(target: Dsn, sabotage
     assert_hidden(done.stdout)
 
 
+@pytest.mark.long
 def test_no_process_that_a_run_starts_shows_the_password(given: Given) -> None:
     arguments = ["cases/ending.yaml", "-k", "idle", "-n", "2", "-q"]
     command = pytest_command(*arguments, *given.options)

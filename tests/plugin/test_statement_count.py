@@ -32,5 +32,6 @@ def test_the_documented_number_of_create_grant_revoke_and_drop_statements_is_tha
     check(run, said[0], 0.3)  # how many users cases need at the same time differs from run to run
 
 
+@pytest.mark.long
 def test_the_documented_number_is_that_of_a_run_with_one_case_at_a_time(said: tuple[int, int], tmp_path: Path) -> None:
     check(counted(tmp_path / "record.json", "--in-flight", "1"), said[1], 0.05)

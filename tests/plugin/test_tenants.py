@@ -25,6 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
         simulator.stop()
 
 
+@pytest.mark.long
 def test_required_cases_are_decided_with_password_rules_and_definitions_by_foreign_sessions(run: SuiteRun) -> None:
     assert run.code == 0, run.screen
     undecided = {row["name"] for row in run.record["results"] if row["verdict"] != "conforms"}

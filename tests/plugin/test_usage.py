@@ -44,6 +44,7 @@ def test_the_target_of_the_dsn_is_named_without_its_password(dsn: Dsn) -> None:
     assert "SYN-2  conforms" in done.screen
 
 
+@pytest.mark.long
 def test_a_target_at_an_ipv6_address_is_reached_and_named() -> None:
     simulator = SimulatorProcess("--host", "::1")
     try:

@@ -155,6 +155,7 @@ def test_the_record_has_every_result(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.long
 def test_a_lock_wait_that_times_out_during_a_slow_rollback_is_retried_until_the_settle_time(tmp_path: Path) -> None:
     with simulator("--variant", "slow-rollback", "--lock-wait", "1") as dsn:
         done = run_suite(tmp_path / "record.json", "--dsn", dsn, "--requirement", "IMP-5")

@@ -14,6 +14,7 @@ BARE = "not-in-the-syntax[no-quotes]"
 SYNTAX = ("--requirement", "SYN-6", "--strict", "-k", "quote or immediate")
 
 
+@pytest.mark.long
 def test_a_bare_number_is_not_sent_to_a_target_of_the_default_profile(tmp_path: Path) -> None:
     with simulator("--defect", "takes-ids-without-quotes") as dsn:
         kept = run_suite(tmp_path / "kept.json", "--dsn", dsn, *SYNTAX)

@@ -54,6 +54,7 @@ def test_variants_that_conform_together_are_proved_by_one_run(small_suite: Suite
     ]
 
 
+@pytest.mark.long
 def test_a_variant_that_does_not_conform_is_found_by_separate_runs(small_suite: Suite, tmp_path: Path) -> None:
     proofs = prove([SMALL_IDS, NO_EFFECT], small_suite, tmp_path)
     assert [(proof.server, proof.holds(small_suite), proof.together) for proof in proofs] == [

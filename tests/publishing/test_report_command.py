@@ -115,6 +115,7 @@ def test_the_same_records_give_the_same_bytes(site: Site, records: dict[str, Pat
         assert (again.folder / name).read_bytes() == (site.folder / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_two_runs_of_one_target_have_different_names(record: Document, tmp_path: Path) -> None:
     later = copy.deepcopy(record)
     later["run"]["started"] = "2031-01-02T03:04:05.000+00:00"
@@ -128,6 +129,7 @@ def test_two_runs_of_one_target_have_different_names(record: Document, tmp_path:
     assert len(same.names()) == 2 + 2 * 2
 
 
+@pytest.mark.long
 def test_records_of_different_cases_are_refused_or_marked_as_mixed(
     record: Document, records: dict[str, Path], tmp_path: Path
 ) -> None:

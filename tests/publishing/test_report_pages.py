@@ -44,6 +44,7 @@ def status(browser: webdriver.Chrome) -> str:
     return browser.find_element(By.CSS_SELECTOR, "[role=status]").text
 
 
+@pytest.mark.long
 def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page)
     assert requests(chromium) == [page]
@@ -51,6 +52,7 @@ def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str
     assert ask(chromium, "document.documentElement.classList.contains('js')")
 
 
+@pytest.mark.long
 def test_the_search_finds_cases_by_their_words_and_shows_their_number(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
     assert status(chromium) == f"All {ALL_CASES} cases shown."
@@ -180,6 +182,7 @@ def test_a_deviating_case_shows_expected_beside_observed(
     assert "ALTER SYSTEM KILL SESSION" in chromium.find_element(By.CSS_SELECTOR, ".case[open] .hand pre").text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_is_legible_in_both_colour_schemes(dark: bool, page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page, dark=dark)
@@ -289,6 +292,7 @@ def hostile(honest: Document, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return done
 
 
+@pytest.mark.long
 def test_texts_of_a_hostile_target_are_shown_as_text(hostile: Site, chromium: webdriver.Chrome) -> None:
     for name in sorted(hostile.names()):
         if not name.endswith((".html", ".svg")):

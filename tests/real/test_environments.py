@@ -53,6 +53,7 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
     return suite_run, lost + len(report)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", environment_names())
 def test_no_foreign_session_is_killed_and_no_case_deviates(name: str, tmp_path: Path) -> None:
     for number in range(RUNS):

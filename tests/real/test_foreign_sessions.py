@@ -223,6 +223,7 @@ SERVERS: list[tuple[Callable[[], contextlib.AbstractContextManager[Neighbourhood
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("start", "runs"), SERVERS, ids=[start.__name__ for start, _ in SERVERS])
 def test_no_foreign_session_is_killed_by_concurrent_whole_runs(
     start: Callable[[], contextlib.AbstractContextManager[Neighbourhood]], runs: int, tmp_path: Path

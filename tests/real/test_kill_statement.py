@@ -68,6 +68,7 @@ def kill_run(
     return run_suite(record, "--dsn", server.dsn(), "--profile", name, "--strict", cases=ROOT / "kill")
 
 
+@pytest.mark.long
 def test_only_known_differences_deviate(name: str, kill_run: SuiteRun) -> None:
     deviating = {row["name"]: row["actual"] for row in kill_run.results(verdict="deviates")}
     assert deviating == DEVIATIONS[name], kill_run.screen

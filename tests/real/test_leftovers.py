@@ -160,6 +160,7 @@ removed: list[str] = []
 """What all sweeps had to remove."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trial", range(KILLS))
 def test_a_killed_run_and_one_sweep_leave_the_server_as_it_was(place: Place, trial: int) -> None:
     before = place.state_at_rest()
@@ -209,6 +210,7 @@ def test_the_sweeps_removed_leftovers() -> None:
 LOOKALIKES = ["KSCX_TREASURER", "KSC_BACKUP", "KSC_BACKUP_OWNER_1", "KSC_000000AAAAA_1", "KSC_"]
 
 
+@pytest.mark.long
 def test_objects_with_similar_names_are_not_removed_by_a_sweep(place: Place) -> None:
     before = place.state_at_rest()
     foreign = [*LOOKALIKES, name(-HOUR), name(-HOUR, number=2), name(9 * HOUR).removeprefix("KSC_").join(("KSCX_", ""))]
@@ -300,6 +302,7 @@ def test_the_users_of_a_run_in_progress_are_not_removed(place: Place) -> None:
     assert eventually(lambda: place.state() == before)
 
 
+@pytest.mark.long
 def test_if_no_foreign_session_is_visible_only_the_age_decides(place: Place) -> None:
     silent, old = name(HOUR, "ENDED"), name(3 * HOUR, "ENDED")
     for user in (silent, old):
@@ -310,6 +313,7 @@ def test_if_no_foreign_session_is_visible_only_the_age_decides(place: Place) -> 
     assert place.sweep("--older-than", "60").code == 0
 
 
+@pytest.mark.long
 def test_a_run_removes_leftovers_of_an_earlier_run_and_reports_them_in_one_line(place: Place) -> None:
     before = place.state_at_rest()
     old, young = name(3 * HOUR), name(60, "YOUNG")

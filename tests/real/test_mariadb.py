@@ -169,6 +169,7 @@ def test_only_requirements_about_features_that_the_server_lacks_are_not_applicab
     assert aside == syntax | {"EXA-1", "EXA-2", "EXA-3", "EXA-4"}
 
 
+@pytest.mark.long
 def test_four_workers_have_the_same_verdicts(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
     assert differing(four_workers.record, one_by_one.record) == []
     assert four_workers.code == 1
@@ -185,6 +186,7 @@ def test_two_runs_have_the_same_texts_of_deviations(one_by_one: SuiteRun, four_w
     }
 
 
+@pytest.mark.long
 def test_an_idle_timeout_of_two_seconds_changes_no_verdict(one_by_one: SuiteRun, tmp_path: Path) -> None:
     """Sessions that the server closes because they are idle make no case deviate."""
     # With one second, a busy machine can take longer for a step, which is inconclusive.

@@ -45,6 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SuiteRun:
         return run_suite(folder / "record.json", "--dsn", server.dsn(), "--profile", str(profile))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victim", CONFORMS)
 def test_sessions_are_killed_by_the_procedure(run: SuiteRun, victim: str) -> None:
     results = {name: run.result(name) for name in CONFORMS[victim]}

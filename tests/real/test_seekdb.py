@@ -82,6 +82,7 @@ def test_the_list_shows_that_a_statement_runs_before_its_session_is_ended(own_pr
     assert seen_by_the_list(own_profile, name)
 
 
+@pytest.mark.long
 def test_four_workers_have_the_same_verdicts(own_profile: SuiteRun, four_workers: SuiteRun) -> None:
     assert differing(four_workers.record, own_profile.record) == []
     assert four_workers.code == 1
@@ -109,6 +110,7 @@ def test_a_kill_ends_the_session_through_the_servers_own_statement(own_profile: 
     assert not any("ALTER SYSTEM" in text for text in sent)
 
 
+@pytest.mark.long
 def test_the_oracle_mode_statement_is_reported_as_unknown(oracle_profile: SuiteRun) -> None:
     assert oracle_profile.code == 1
     own = oracle_profile.result("administrators-own-session")

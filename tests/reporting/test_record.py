@@ -117,6 +117,7 @@ def test_a_run_that_is_killed_leaves_a_record_that_is_refused_as_complete(dsn: s
     assert not read_record(file, cut_off=True).run.complete
 
 
+@pytest.mark.long
 def test_a_run_that_stops_at_the_first_failure_is_cut_off(tmp_path: Path) -> None:
     simulator = SimulatorProcess("--defect", "does-nothing")
     file = tmp_path / "r.json"
@@ -173,6 +174,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_record(tmp_path / "none.json")
 
 
+@pytest.mark.long
 def test_a_user_that_could_not_be_created_has_a_placeholder_in_a_record(tmp_path: Path) -> None:
     simulator = SimulatorProcess("--defect", "create-user-fails")
     file = tmp_path / "r.json"

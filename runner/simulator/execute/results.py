@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runner.simulator.values import Value, as_text
 from runner.simulator.wire import Cell, Column, to_bytes
@@ -34,6 +35,7 @@ class Rows:
 Result = Done | Rows
 
 
+@lru_cache(maxsize=1024)
 def cell(value: Value) -> Cell:
     """A value as it is sent; in Oracle mode the empty text is NULL."""
     if value is None or value == "":

@@ -89,6 +89,7 @@ def test_a_very_long_error_message_is_cut() -> None:
         assert len(str(outcome)) < 1000
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=60))
 def test_any_bytes_as_a_reply_result_in_an_outcome(data: bytes) -> None:

@@ -40,6 +40,7 @@ def test_a_case_with_fewer_than_three_repetitions_is_not_repeated_more_often(ben
     assert result.observed == {"it ends": 2}
 
 
+@pytest.mark.long
 def test_a_server_that_needs_seconds_to_end_a_session_is_measured_three_times(tmp_path: Path) -> None:
     with simulator("--variant", "slow-end") as dsn:
         result = repeating_for(4, Bench(tmp_path, dsn)).run(REPEATED.replace("9", "100"), "OBS-4")
