@@ -17,7 +17,7 @@ _LONG = {
     "plugin/test_inflight.py",
     "plugin/test_like_oceanbase.py",
     "plugin/test_proxy.py",
-    "plugin/test_verdicts.py",
+    "plugin/test_output_and_exit_code.py",
     "real/test_environments.py",
     "real/test_foreign_sessions.py",
 }

@@ -13,7 +13,7 @@ import pytest
 from runner.language.model import Level
 from runner.language.suite import Suite, suite_in
 from runner.proof import prove
-from runner.proof.forked_processes import ROOT
+from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
 from runner.proof.witnesses import read_witnesses

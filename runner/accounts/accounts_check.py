@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.accounts.prepared_accounts import Grants, PreparedAccounts, described, grants_of
-from runner.database.administrator import TargetError
+from runner.accounts.accounts_file import Grants, PreparedAccounts, described, grants_of
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import succeeded
 from runner.database.session import Session
 from runner.database.target import Target

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from runner.accounts.accounts_check import accounts_needed
-from runner.accounts.prepared_accounts import PreparedAccount, described, read_accounts, write_accounts
+from runner.accounts.accounts_file import PreparedAccount, described, read_accounts, write_accounts
 from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.database.naming import PREFIX
 from runner.database.passwords import new_password

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from runner.accounts.prepared_accounts import read_accounts
+from runner.accounts.accounts_file import read_accounts
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import folder_of_cases, named_path, suite_named
 from runner.database.profile import load_profile

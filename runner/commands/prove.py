@@ -11,7 +11,7 @@ from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.language.message_text import did_you_mean
 from runner.proof import prove
-from runner.proof.forked_processes import ROOT
+from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
 from runner.proof.witnesses import read_witnesses, write_witnesses

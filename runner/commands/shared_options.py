@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, load_profile
 from runner.database.target import Target

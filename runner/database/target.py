@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from runner.database.administrator import Administrator, TargetError
+from runner.database.administrator_session import Administrator, TargetError
 from runner.database.dsn import Dsn
 from runner.database.naming import Names
 from runner.database.outcome import LoginAborted, NoReply, Outcome, Rows, ServerError, has_reply, succeeded

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.passwords import without_passwords
 from runner.database.process_list import LAG, ProcessList

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Ok, succeeded
 from runner.database.process_list import LAG, ProcessList, Row
 from runner.database.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.time_limits import Poll

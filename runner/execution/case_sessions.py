@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.process_list import ProcessList
 from runner.database.session import Session

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.accounts.accounts_check import CHANGES_USERS
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows, has_reply, succeeded
 from runner.database.session import Session
 from runner.database.target import Target

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.naming import in_small_letters, is_same_name
 from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.passwords import new_password, new_plain_password

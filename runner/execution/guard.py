@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.naming import run_mark_of
 from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
 from runner.database.target import Target

@@ -1,4 +1,4 @@
-"""Steps that read a process list, which may lag (they are sent again until it fits), or be another server's.
+"""Steps that send SHOW PROCESSLIST; they are sent again while the list lags.
 
 Behind a load balancer, the list may be that of a server on which the sessions of the case don't run.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.process_list import ProcessList, Row
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_session import CaseSession, others_of_same_user

@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows, ServerError
 from runner.database.process_list import ProcessList, Row
 from runner.database.session import Session

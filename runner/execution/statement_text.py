@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.session import Session
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_sessions import CaseSessions

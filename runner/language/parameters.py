@@ -1,4 +1,4 @@
-"""Fills in the parameters of a case, for each combination of their values, and replaces ``do`` by a state's steps."""
+"""Makes a case of each combination of parameter values, and replaces ``do`` by the steps of the chosen state."""
 
 from __future__ import annotations
 

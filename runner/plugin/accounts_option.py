@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.accounts.accounts_check import missing_accounts
-from runner.accounts.prepared_accounts import PreparedAccounts, read_accounts
+from runner.accounts.accounts_file import PreparedAccounts, read_accounts
 from runner.database.dsn import Dsn
 from runner.database.profile import Profile
 from runner.execution.applicability import exempted

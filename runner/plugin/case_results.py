@@ -1,4 +1,4 @@
-"""The results of the cases in the process that reports: attached to pytest's reports, collected, shown by verdict."""
+"""Collects the results of cases from pytest's reports, also from workers, and shows verdicts for pytest's words."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from runner.accounts.accounts_check import Shares, check_accounts
-from runner.accounts.prepared_accounts import PreparedAccounts
-from runner.database.administrator import TargetError
+from runner.accounts.accounts_file import PreparedAccounts
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError
 from runner.database.leftovers import KINDS, find_suite_objects, remove_earlier, remove_own
 from runner.database.naming import Names, new_run_mark

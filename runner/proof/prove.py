@@ -24,7 +24,7 @@ from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.case_result import CaseResult
 from runner.language.model import Level
 from runner.language.suite import Suite
-from runner.proof.forked_processes import ForkedSimulator, ForkedSuite
+from runner.proof.forked_programs import ForkedSimulator, ForkedSuite
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined
 from runner.proof.witnesses import Witnesses

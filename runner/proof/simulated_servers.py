@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from runner.language.model import Send, flat
 from runner.language.suite import Suite
-from runner.proof.forked_processes import ROOT
+from runner.proof.forked_programs import ROOT
 
 LONGEST = frozenset({"slow-statements", "slow-end", "slow-login"})
 """Variants whose runs take minutes and hardly any processor time: they start first, alone, beside the others."""

@@ -146,7 +146,10 @@ class RunResults:
     def _decided(self, *, always: bool = False) -> str:
         """The number of decided cases; empty if all were decided, unless ``always``."""
         verdicts = Counter(result.verdict for result in self.results if result.binding is not Level.OBSERVE)
-        decided, total = verdicts[Verdict.CONFORMS] + verdicts[Verdict.DEVIATES], verdicts.total()
+        decided, total = (
+            verdicts[Verdict.CONFORMS] + verdicts[Verdict.DEVIATES],
+            verdicts.total(),
+        )
         if not always:
             return f"{decided} of {total}" if decided < total else ""
         return f"{f'{decided} of ' if decided < total else ''}{_cases(total)} decided"

@@ -1,4 +1,4 @@
-"""Percentiles of the times from the reply to the kill until connections and rows were gone."""
+"""How long killed sessions took to be gone: percentiles, from the reply to the end of connection and row."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows
 from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import load_profile

@@ -37,6 +37,7 @@ def test_two_runs_of_one_target_do_not_differ(records: dict[str, Path]) -> None:
     assert "regressed" not in done.screen
 
 
+@pytest.mark.long
 def test_a_defect_is_a_regression_and_its_end_a_fix(records: dict[str, Path]) -> None:
     worse, better = diff(records["sound"], records["errs"]), diff(records["errs"], records["sound"])
     assert (worse.code, better.code) == (1, 0)

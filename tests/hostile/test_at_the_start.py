@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import Dsn
 from runner.database.profile import load_profile
 from runner.database.target import Target

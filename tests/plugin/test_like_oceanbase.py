@@ -11,6 +11,8 @@ from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_suite
 
+pytestmark = pytest.mark.long
+
 SERVERS = {
     "an observer": ["--like-oceanbase"],
     "through ODP": ["--like-oceanbase", "--behind-proxy", "--error-prefix", "OBE"],

@@ -78,6 +78,7 @@ def test_a_mark_chooses_a_level(tmp_path: Path) -> None:
     assert {requirement for requirement, _ in results(record).values()} == {"EXA-3"}
 
 
+@pytest.mark.long
 def test_the_must_mark_chooses_every_case_that_must(alone: Path) -> None:
     record = json.loads(alone.read_text(encoding="utf-8"))
     must = sum(row["level"] == "must" for row in record["results"])

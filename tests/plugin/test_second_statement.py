@@ -1,4 +1,4 @@
-"""A second statement: a suite of its own beside the first, with the same guard, commands and reports."""
+"""The second suite, for KILL: alone or beside the first, with the same guard, commands and reports."""
 
 from __future__ import annotations
 

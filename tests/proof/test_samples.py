@@ -38,6 +38,7 @@ def test_in_an_environment_a_sample_needs_no_inconclusive_case_but_all_cases_do(
     assert (whole.holds(suite), whole.undecided) == (False, frozenset())
 
 
+@pytest.mark.long
 def test_a_sample_with_a_wrong_verdict_is_followed_by_a_run_of_all_cases(suite: Suite, tmp_path: Path) -> None:
     claim = "steps: [{killer: \"ALTER SYSTEM KILL SESSION '${victim.id}'\", reply: ok}]\nends: [victim]"
     write_case(tmp_path, claim, "PUR-1", "accuses")

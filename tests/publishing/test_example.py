@@ -15,6 +15,8 @@ from tests.support.compared_verdicts import differing
 from tests.support.paths import ROOT
 from tests.support.reports import Site, publish
 
+pytestmark = pytest.mark.long
+
 AGAIN = "make it again: ./toxw -e example -- --keep"
 FEW = ("--requirement", "SYN-2", "--requirement", "PAR-2", "-n", "1")
 """Four cases, and one worker for them in each run instead of four."""
@@ -47,7 +49,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_command_records_the_simulator_one_with_defects_and_two_real_servers(target: str, made: Path) -> None:
     record = read(made / "records" / f"{target}.json")
@@ -66,7 +67,6 @@ def test_the_command_creates_the_pages_of_the_records(made: Path) -> None:
     assert pages == {".html": 1 + len(TARGETS), ".svg": len(TARGETS), ".md": 1}
 
 
-@pytest.mark.long
 def test_the_small_record_has_the_same_verdicts_as_a_new_run(tmp_path: Path) -> None:
     make_small(tmp_path / SMALL)
     assert differing(read(KEPT / SMALL), read(tmp_path / SMALL)) == [], AGAIN

@@ -1,4 +1,4 @@
-"""The published pages in a real browser: found, read, measured, attacked."""
+"""The report's pages in a real browser: search, filters, accessibility, layout, and text of a hostile target."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tests.support.browser import CONTRAST, STRUCTURE, ask, complaints, look, re
 from tests.support.case_counts import ALL_CASES, REQUIREMENTS
 from tests.support.eventually import eventually
 from tests.support.reports import Site, publish, write
+
+pytestmark = pytest.mark.long
 
 Document = dict[str, Any]
 PAGES = ["index.html", "defects-1.html"]
@@ -44,7 +46,6 @@ def status(browser: webdriver.Chrome) -> str:
     return browser.find_element(By.CSS_SELECTOR, "[role=status]").text
 
 
-@pytest.mark.long
 def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page)
     assert requests(chromium) == [page]
@@ -52,7 +53,6 @@ def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str
     assert ask(chromium, "document.documentElement.classList.contains('js')")
 
 
-@pytest.mark.long
 def test_the_search_finds_cases_by_their_words_and_shows_their_number(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
     assert status(chromium) == f"All {ALL_CASES} cases shown."
@@ -182,7 +182,6 @@ def test_a_deviating_case_shows_expected_beside_observed(
     assert "ALTER SYSTEM KILL SESSION" in chromium.find_element(By.CSS_SELECTOR, ".case[open] .hand pre").text
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_is_legible_in_both_colour_schemes(dark: bool, page: str, chromium: webdriver.Chrome) -> None:
     look(chromium, page, dark=dark)
@@ -292,7 +291,6 @@ def hostile(honest: Document, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return done
 
 
-@pytest.mark.long
 def test_texts_of_a_hostile_target_are_shown_as_text(hostile: Site, chromium: webdriver.Chrome) -> None:
     for name in sorted(hostile.names()):
         if not name.endswith((".html", ".svg")):

@@ -17,6 +17,8 @@ from tests.support.proxy_environments import environment_names
 from tests.support.simulator_clients import Connection, Simulator, is_disconnected, run, start_simulator
 from tests.support.suite_run import SuiteRun, run_suite
 
+pytestmark = pytest.mark.long
+
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "1"))
 REQUIREMENTS = os.environ.get("KSC_FOREIGN_REQUIREMENTS", "SYN-1 SYN-2 SYN-3 PAR-1 IMP-7").split()
 NEIGHBOURS = 8
@@ -53,7 +55,6 @@ def run_beside_others(name: str, record: Path) -> tuple[SuiteRun, int]:
     return suite_run, lost + len(report)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", environment_names())
 def test_no_foreign_session_is_killed_and_no_case_deviates(name: str, tmp_path: Path) -> None:
     for number in range(RUNS):

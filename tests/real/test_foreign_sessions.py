@@ -28,6 +28,8 @@ from tests.support.servers import start_mariadb, start_seekdb
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import SuiteRun, run_suite
 
+pytestmark = pytest.mark.long
+
 RUNS = int(os.environ.get("KSC_FOREIGN_RUNS", "2"))
 ORACLE_MODE = 1 << 27
 PAUSE = 0.01  # seconds between two foreign logins
@@ -223,7 +225,6 @@ SERVERS: list[tuple[Callable[[], contextlib.AbstractContextManager[Neighbourhood
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("start", "runs"), SERVERS, ids=[start.__name__ for start, _ in SERVERS])
 def test_no_foreign_session_is_killed_by_concurrent_whole_runs(
     start: Callable[[], contextlib.AbstractContextManager[Neighbourhood]], runs: int, tmp_path: Path

@@ -12,6 +12,8 @@ from tests.support.paths import ROOT
 from tests.support.servers import MariaDB, SeekDB, start_mariadb, start_seekdb
 from tests.support.suite_run import SuiteRun, run_suite
 
+pytestmark = pytest.mark.long
+
 SERVERS: dict[str, Callable[[], AbstractContextManager[MariaDB | SeekDB]]] = {
     "mariadb": start_mariadb,
     "seekdb": start_seekdb,
@@ -68,7 +70,6 @@ def kill_run(
     return run_suite(record, "--dsn", server.dsn(), "--profile", name, "--strict", cases=ROOT / "kill")
 
 
-@pytest.mark.long
 def test_only_known_differences_deviate(name: str, kill_run: SuiteRun) -> None:
     deviating = {row["name"]: row["actual"] for row in kill_run.results(verdict="deviates")}
     assert deviating == DEVIATIONS[name], kill_run.screen

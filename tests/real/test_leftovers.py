@@ -202,6 +202,7 @@ def test_a_killed_run_and_one_sweep_leave_the_server_as_it_was(place: Place, tri
     removed.extend(line for line in swept.out.splitlines() if line.startswith("removed: "))
 
 
+@pytest.mark.long
 def test_the_sweeps_removed_leftovers() -> None:
     print(Counter(" ".join(line.split()[1:2]) for line in removed))  # noqa: T201
     assert removed or not KILLS

@@ -175,6 +175,7 @@ def test_four_workers_have_the_same_verdicts(one_by_one: SuiteRun, four_workers:
     assert four_workers.code == 1
 
 
+@pytest.mark.long
 def test_two_runs_have_the_same_texts_of_deviations(one_by_one: SuiteRun, four_workers: SuiteRun) -> None:
     texts = [
         {row["name"]: row["actual"] for row in run.results(verdict="deviates")} for run in (one_by_one, four_workers)

@@ -12,6 +12,8 @@ from tests.real.real_server_checks import CONFORMS, said
 from tests.support.servers import start_mariadb
 from tests.support.suite_run import SuiteRun, run_suite
 
+pytestmark = pytest.mark.long
+
 PROFILE = """
 format: 1
 name: routine
@@ -45,7 +47,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SuiteRun:
         return run_suite(folder / "record.json", "--dsn", server.dsn(), "--profile", str(profile))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("victim", CONFORMS)
 def test_sessions_are_killed_by_the_procedure(run: SuiteRun, victim: str) -> None:
     results = {name: run.result(name) for name in CONFORMS[victim]}

@@ -119,6 +119,7 @@ def test_the_oracle_mode_statement_is_reported_as_unknown(oracle_profile: SuiteR
     assert "DEVIATES SYN-2 (must) administrators-own-session: error 1064 (42000)" in oracle_profile.screen
 
 
+@pytest.mark.long
 def test_a_case_that_could_not_be_prepared_is_inconclusive_and_no_deviation(oracle_profile: SuiteRun) -> None:
     deviating = {row["name"] for row in oracle_profile.results(verdict="deviates")}
     assert deviating == {
@@ -133,6 +134,7 @@ def test_a_case_that_could_not_be_prepared_is_inconclusive_and_no_deviation(orac
     assert "preparation failed: GRANT CREATE SESSION" in oracle_profile.result("plain-form")["reason"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("own_profile", "four_workers", "oracle_profile")
 def test_the_runs_leave_the_server_unchanged(server: SeekDB, before: Contents) -> None:
     assert settled(server, before) == before

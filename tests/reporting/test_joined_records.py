@@ -16,6 +16,8 @@ from tests.support.paths import CASES
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import run_command, run_suite
 
+pytestmark = pytest.mark.long
+
 FILES = ("requirements.yaml", "ending.yaml", "forms.yaml")
 
 
@@ -49,7 +51,6 @@ def change(file: Path, how: Callable[[dict[str, Any]], None]) -> None:
     file.write_text(json.dumps(data), encoding="utf-8")
 
 
-@pytest.mark.long
 def test_two_records_with_each_case_once_are_one_run(halves: Path) -> None:
     one, two = (read_record(halves / f"{name}.json") for name in ("one", "two"))
     whole = read_run(halves)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from runner.proof.forked_processes import ForkedSimulator
+from runner.proof.forked_programs import ForkedSimulator
 from tests.support.eventually import PATIENCE
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runner.proof.forked_processes import PYTEST, SUITE, ForkedProgram, preload
+from runner.proof.forked_programs import PYTEST, SUITE, ForkedProgram, preload
 from tests.support.paths import CASES, ROOT
 
 LIMIT = 300.0

@@ -11,7 +11,7 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.balancer import LoadBalancer
-from runner.simulator.environments.foreign_sessions import ForeignSessionsDispatcher
+from runner.simulator.environments.foreign_sessions_base import ForeignSessionsDispatcher
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, second_server
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from runner.simulator.accounts import User
 from runner.simulator.connection import Connection
-from runner.simulator.environments.foreign_sessions import FOREIGN_USER, MAX_FOREIGN_SESSIONS, ForeignSessions
+from runner.simulator.environments.foreign_sessions_base import FOREIGN_USER, MAX_FOREIGN_SESSIONS, ForeignSessions
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList

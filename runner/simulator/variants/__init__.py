@@ -2,6 +2,7 @@
 
 from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (
+    disconnected_clients,
     ending_of_sessions,
     idle_timeout,
     ids,
@@ -11,12 +12,12 @@ from runner.simulator.variants import (
     other_statements,
     prepared_statements,
     proxies,
-    states_of_sessions,
     wire_format,
 )
 
 __all__ = [
     "VARIANTS",
+    "disconnected_clients",
     "ending_of_sessions",
     "idle_timeout",
     "ids",
@@ -26,6 +27,5 @@ __all__ = [
     "other_statements",
     "prepared_statements",
     "proxies",
-    "states_of_sessions",
     "wire_format",
 ]

@@ -14,12 +14,14 @@ from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.transactions import commit_now
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.settings import Settings
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
+from runner.simulator.sql.statements import KillSession
 
 SESSIONS_KEPT = 20_000
 
@@ -130,3 +132,12 @@ class DropUserEndsItsSessions(Engine):
                 if other.user.name == statement.name:
                     self.instance.ending.kill(other)
         return result
+
+
+@variant
+class KillCommits(KillSessionStatement):
+    """The statement commits the open transaction of its own session, as DDL does, also before it kills that session."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        commit_now(session)
+        return await super().run(session, statement)

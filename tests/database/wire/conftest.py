@@ -1,3 +1,5 @@
+"""Runs every test of this folder twice: in plain text and over TLS."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

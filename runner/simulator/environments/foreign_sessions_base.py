@@ -1,4 +1,4 @@
-"""Foreign sessions: sessions of other clients. A killed one is counted and reported on the standard error."""
+"""Foreign sessions, for environments that need them: if one is killed, that is counted and logged."""
 
 from __future__ import annotations
 

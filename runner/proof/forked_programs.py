@@ -1,4 +1,4 @@
-"""Simulators, runs of the suite and its other commands as processes that are forked from one with all modules loaded.
+"""Starts simulators, runs of the suite and its commands: forks a process that has all modules loaded.
 
 A fork takes a tenth of the time of a start. The processes are separate, and communicate over the network only.
 """

@@ -1,6 +1,6 @@
 """Verdicts that differ from run to run: many whole runs on each target, compared with the first one.
 
-    python benchmarks/verdicts.py FOLDER [--target NAME ...] [--runs N] [--in-flight N ...]
+    python benchmarks/verdict_stability.py FOLDER [--target NAME ...] [--runs N] [--in-flight N ...]
 
 Writes a line for each run to FOLDER/log.jsonl, and continues from there: a run that is in the log is not repeated. The
 record of each target's first run is kept, and those of all runs that differ from it. Exit code 1 if one did.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from runner.database.administrator import TargetError
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
 from runner.database.profile import Profile, load_profile

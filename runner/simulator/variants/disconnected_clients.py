@@ -1,4 +1,4 @@
-"""Other effects on the killing session's transaction, and on sessions of disconnected clients."""
+"""Variants: the row of a session stays for a moment after its client disconnected."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -8,23 +8,11 @@ from runner.simulator import errors
 from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.execute.results import Result
-from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
-from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 
 LINGERS_SECONDS = 0.3
-
-
-@variant
-class KillCommits(KillSessionStatement):
-    """The statement commits the open transaction of its own session, as DDL does, also before it kills that session."""
-
-    async def run(self, session: Session, statement: KillSession) -> Result:
-        commit_now(session)
-        return await super().run(session, statement)
 
 
 @variant

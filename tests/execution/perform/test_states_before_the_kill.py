@@ -1,4 +1,4 @@
-"""States of sessions: clients that leave, that don't read, and servers that don't have a state."""
+"""Cases whose victim is in an unusual state when it is killed: its client disconnected, doesn't read, or more."""
 
 # ruff: noqa: S608 - the tests write their own SQL
 

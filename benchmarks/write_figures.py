@@ -1,4 +1,4 @@
-"""The figures: ratios of the speed of the suite and the simulator, and of what they are compared with in the same run.
+"""Runs all benchmarks and writes figures.md: ratios to something that is measured in the same run.
 
     ./toxw -e benchmarks
 

@@ -1,3 +1,5 @@
+"""The helpers that start real servers for tests: a server starts, stops, and leaves nothing behind."""
+
 import os
 import signal
 import subprocess
