@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from runner.database.profile import Profile
 from runner.execution.applicability import exempted, withheld
 from runner.language.model import ADMINISTRATOR as DSNS_USER
-from runner.language.model import Case, Expect, Send, Step, flat, replies_of
+from runner.language.model import Case, ExpectedReply, Send, Step, flat, replies_of
 
 USERS = "users"
 TABLE = "table"
@@ -81,7 +81,7 @@ def _prerequisites_of_administrator(step: Send) -> Iterator[str]:
     if step.statement.contains_ids:
         yield ADMINISTRATOR
     granted = _GRANT.match(step.statement.text)
-    if granted is not None and Expect("error") not in step.reply:
+    if granted is not None and ExpectedReply("error") not in step.reply:
         yield privilege(granted[1])
 
 

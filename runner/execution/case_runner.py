@@ -334,7 +334,7 @@ class CaseRunner:
                 lines.extend(run.left)
             return lost
 
-        return self._shared.controls.lose_sessions(run_result.seconds, control), lines
+        return self._shared.controls.also_lose_sessions(run_result.seconds, control), lines
 
     def _compare(self, first: RunResult, second: RunResult, *, was_out: bool) -> CaseResult:
         """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""

@@ -8,11 +8,11 @@ from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succee
 from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import Profile
 from runner.database.target_advice import ODPS_LIST
-from runner.language.model import Claim, Expect, ListedSession
+from runner.language.model import Claim, ExpectedReply, ListedSession
 from runner.language.template import Template
 
 
-class Matcher:
+class ClaimMatcher:
     """Compares outcomes with claims.
 
     Args:
@@ -59,7 +59,7 @@ class Matcher:
         return self._describe_outcome(outcome) + (f" [{', '.join(classes)}]" if classes else "")
 
     def _fits(  # noqa: PLR0911 - one case per word of the language
-        self, outcome: Outcome, alternative: Expect, before: Outcome | None
+        self, outcome: Outcome, alternative: ExpectedReply, before: Outcome | None
     ) -> bool:
         match alternative.kind:
             case "observed":
@@ -84,7 +84,7 @@ class Matcher:
             case error_class:
                 return isinstance(outcome, ServerError) and error_class in self._profile.classes_of(outcome)
 
-    def _rows_fit(self, rows: Rows, alternative: Expect) -> bool:
+    def _rows_fit(self, rows: Rows, alternative: ExpectedReply) -> bool:
         if alternative.values is not None and rows.values != tuple(
             tuple(None if value is None else self._render(value) for value in row) for row in alternative.values
         ):

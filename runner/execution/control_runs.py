@@ -31,7 +31,7 @@ class ControlRuns:
     without_loss: int = 0
     long_at: float | None = None
 
-    def lose_sessions(self, run_seconds: float, control: Callable[[float], bool]) -> bool:
+    def also_lose_sessions(self, run_seconds: float, control: Callable[[float], bool]) -> bool:
         """Whether sessions are also lost without the guarded statement, in two control runs.
 
         A server may end sessions some time after the statement of an earlier run: that explains one of them.

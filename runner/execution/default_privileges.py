@@ -65,7 +65,7 @@ def _privileges_not_granted(case: Case) -> set[str]:
         if CHANGES_USERS.search(step.statement.text):
             return under_test
         spec = specs[step.session]
-        if case.vocabulary.guards(step.statement.literal) and spec.same_user_as != "administrator":
+        if case.vocabulary.contains_guarded_word(step.statement.literal) and spec.same_user_as != "administrator":
             owner = specs.get(spec.same_user_as or spec.name, spec)
             missing |= under_test - {privilege.upper() for privilege in owner.grants}
     return missing

@@ -8,7 +8,7 @@ from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_errors import DeviationError
 from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claim_matching import Matcher
+from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.session_checks import SessionChecks
 from runner.language.model import KnownOutcome
 
@@ -19,7 +19,7 @@ class OutcomeFinder:
     """Finds the known outcome of a case that fits one run, after its steps."""
 
     def __init__(
-        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, matcher: Matcher
+        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, matcher: ClaimMatcher
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks

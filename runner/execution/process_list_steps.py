@@ -13,7 +13,7 @@ from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claim_matching import Matcher
+from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.same_server import other_server
 from runner.execution.session_checks import SessionChecks
 from runner.language.model import OBSERVED, Claim
@@ -28,7 +28,7 @@ class ProcessListSteps:
         matcher: compares outcomes with claims.
     """
 
-    def __init__(self, sessions: CaseSessions, session_checks: SessionChecks, matcher: Matcher) -> None:
+    def __init__(self, sessions: CaseSessions, session_checks: SessionChecks, matcher: ClaimMatcher) -> None:
         self._sessions = sessions
         self._session_checks = session_checks
         self._matcher = matcher

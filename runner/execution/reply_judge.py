@@ -5,10 +5,10 @@ from __future__ import annotations
 from runner.database.outcome import NoReply, Outcome, Rows, ServerError, succeeded
 from runner.execution.case_errors import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claim_matching import Matcher, describe_claim
+from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import Judgement, StepKind, judge
 from runner.execution.reply_class import ReplyClass, reply_class
-from runner.language.model import OBSERVED, SUCCESS, Claim, Expect
+from runner.language.model import OBSERVED, SUCCESS, Claim, ExpectedReply
 
 _SUCCEEDS: Claim = (SUCCESS,)
 _ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
@@ -34,7 +34,7 @@ class ReplyJudge:
         kinds: the purpose of the last statement of each session, if its step has a claim.
     """
 
-    def __init__(self, sessions: CaseSessions, matcher: Matcher, *, before_test: bool) -> None:
+    def __init__(self, sessions: CaseSessions, matcher: ClaimMatcher, *, before_test: bool) -> None:
         self._sessions = sessions
         self._matcher = matcher
         self._before_test = before_test
@@ -170,4 +170,4 @@ def _shows_table(reply: Outcome, claim: Claim) -> bool:
 
 def claims_any_error(claim: Claim) -> bool:
     """Whether any error fits the claim, also one that is unrelated to the statement."""
-    return OBSERVED in claim or Expect("error") in claim
+    return OBSERVED in claim or ExpectedReply("error") in claim

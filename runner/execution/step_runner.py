@@ -18,7 +18,7 @@ from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claim_matching import Matcher, describe_claim
+from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import StepKind
 from runner.execution.process_list_steps import ProcessListSteps
 from runner.execution.reply_class import ReplyClass, reply_class
@@ -36,7 +36,7 @@ from runner.language.model import (
     Create,
     Disconnect,
     Execute,
-    Expect,
+    ExpectedReply,
     Pause,
     Receive,
     Repeat,
@@ -50,7 +50,7 @@ from runner.language.model import (
     flat,
 )
 
-_UNRELATED_ERRORS: Claim = (Expect("privilege"), Expect("interrupted"))
+_UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
@@ -114,7 +114,7 @@ class StepRunner:
         self._vocabulary = vocabulary
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
-        self.matcher = Matcher(
+        self.matcher = ClaimMatcher(
             sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe, sessions.user_of
         )
         self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)

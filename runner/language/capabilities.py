@@ -44,7 +44,7 @@ def _forms(text: str, vocabulary: Vocabulary) -> Iterator[str]:
 
 
 def _is_guarded(step: Send, vocabulary: Vocabulary) -> bool:
-    return step.statement.contains_ids or vocabulary.guards(step.statement.literal)
+    return step.statement.contains_ids or vocabulary.contains_guarded_word(step.statement.literal)
 
 
 def _any_error(step: Send) -> bool:

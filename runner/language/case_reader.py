@@ -24,7 +24,7 @@ from runner.language.model import (
     Create,
     Disconnect,
     Execute,
-    Expect,
+    ExpectedReply,
     KnownOutcome,
     Level,
     ListedSession,
@@ -423,7 +423,7 @@ class CaseReader:
             )
         statement = self._template((*keys, session), raw[session], names)
         self._check_guardable((*keys, session), statement)
-        if unread and (statement.contains_ids or self.register.vocabulary.guards(statement.literal)):
+        if unread and (statement.contains_ids or self.register.vocabulary.contains_guarded_word(statement.literal)):
             raise self._fail(
                 (*keys, "reply"), "the reply to a guarded statement must be read", "write reply: later, or receive it"
             )
@@ -475,7 +475,7 @@ class CaseReader:
     def _check_guardable(self, keys: KeyPath, statement: Template) -> None:
         """Checks that the guard can know all sessions that a statement could kill."""
         vocabulary = self.register.vocabulary
-        if statement.contains_ids or vocabulary.guards(statement.literal):
+        if statement.contains_ids or vocabulary.contains_guarded_word(statement.literal):
             if names := [hole.text for hole in statement.holes if hole.word or hole.part not in {"id", None}]:
                 raise self._fail(
                     keys,
@@ -501,7 +501,7 @@ class CaseReader:
         alternatives = raw if isinstance(raw, list) else [raw]
         return tuple(self._expect(keys, alternative, names) for alternative in alternatives)
 
-    def _expect(self, keys: KeyPath, raw: Any, names: list[str]) -> Expect:
+    def _expect(self, keys: KeyPath, raw: Any, names: list[str]) -> ExpectedReply:
         if isinstance(raw, str):
             known = (*REPLY_WORDS, *self.register.vocabulary.errors)
             if raw in {"later", "unread"}:
@@ -512,10 +512,10 @@ class CaseReader:
                 )
             if raw not in known:
                 raise self._fail(keys, f"unknown reply {raw!r}", did_you_mean(raw, known))
-            return Expect(raw)
+            return ExpectedReply(raw)
         ((kind, details),) = raw.items()
         if kind == "ok":
-            return Expect("ok", affected=details.get("affected"), warnings=details.get("warnings"))
+            return ExpectedReply("ok", affected=details.get("affected"), warnings=details.get("warnings"))
         rows = details.get("values")
         listed = tuple(
             ListedSession(
@@ -529,7 +529,7 @@ class CaseReader:
             for listed, fields in details.get("sessions", {}).items()
             for session in self._groups.names(listed)
         )
-        return Expect(
+        return ExpectedReply(
             "rows",
             values=None
             if rows is None

@@ -159,7 +159,7 @@ class _Check:
     def _text(self, content: str, kind: str, *, inside: bool) -> ShapeProblem | None:
         if _IDS.fullmatch(content):
             return next(filter(None, map(self._word, re.findall(_WORD, content))), None)
-        if kind == "text" and not inside and self.vocabulary.guards(content):
+        if kind == "text" and not inside and self.vocabulary.contains_guarded_word(content):
             return self.statement(content.replace("''", "'"), inside=True)
         return ShapeProblem(f"the text {_short(content)} is not an id in one of the allowed shapes", _SHAPES)
 
@@ -207,7 +207,7 @@ def is_guarded(template: Template, statement: str, spelled: str, vocabulary: Voc
     """
     return (
         template.contains_ids
-        or any(map(vocabulary.guards, (statement, spelled)))
+        or any(map(vocabulary.contains_guarded_word, (statement, spelled)))
         or (spelled != statement and not vocabulary.is_harmless(spelled))
     )
 
@@ -219,7 +219,7 @@ def statements_under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Templa
             statement = step.statement
             if (
                 statement.contains_ids
-                or vocabulary.guards(statement.literal)
+                or vocabulary.contains_guarded_word(statement.literal)
                 or case.requirement.is_about(statement.text)
             ):
                 yield statement

@@ -126,7 +126,7 @@ class ListedSession:
 
 
 @dataclass(frozen=True)
-class Expect:
+class ExpectedReply:
     """One allowed reply.
 
     Attributes:
@@ -167,11 +167,11 @@ class Expect:
         return self.kind + (f" ({'; '.join(details)})" if details else "")
 
 
-Claim = tuple[Expect, ...]
+Claim = tuple[ExpectedReply, ...]
 """The allowed replies. The empty tuple: the step prepares the test and has to succeed."""
 
-SUCCESS = Expect("success")
-OBSERVED = Expect("observed")
+SUCCESS = ExpectedReply("success")
+OBSERVED = ExpectedReply("observed")
 
 
 @dataclass(frozen=True)
@@ -435,7 +435,7 @@ class Case:
         return frozenset(hole.session for hole in holes if hole.session is not None and hole.part == "password")
 
     @property
-    def may_be_killed(self) -> frozenset[str]:
+    def named_or_may_end(self) -> frozenset[str]:
         """The sessions whose id is in a statement, or that may end according to the case."""
         sent = (step.statement.sessions_named_by_id() for step in flat(self.steps) if isinstance(step, Send))
         return self.may_end.union(*sent)
@@ -487,7 +487,7 @@ class Vocabulary:
     capabilities: Mapping[str, Capability] = field(default_factory=dict)
     example: Example = Example("")
 
-    def guards(self, statement: str) -> bool:
+    def contains_guarded_word(self, statement: str) -> bool:
         """Whether a statement contains the guarded word, also in a name like KILL_SESSION."""
         word = rf"(?<![^\W_]){self.guarded}(?![^\W_])"
         return bool(self.guarded) and re.search(word, statement, re.IGNORECASE) is not None

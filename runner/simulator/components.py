@@ -20,7 +20,7 @@ from runner.simulator.listener import Listener
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.router import Router
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Registry, SessionIds
+from runner.simulator.sessions import SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
@@ -43,7 +43,7 @@ class Components:
     plain_kill_grammar: type[PlainKillGrammar] = PlainKillGrammar
     privileges: type[Privileges] = Privileges
     process_list: type[ProcessList] = ProcessList
-    registry: type[Registry] = Registry
+    registry: type[SessionRegistry] = SessionRegistry
     background_task: type[BackgroundTask] = BackgroundTask
     tables: type[Tables] = Tables
 

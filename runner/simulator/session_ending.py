@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 
 
 class SessionEnding:
@@ -13,7 +13,7 @@ class SessionEnding:
     intermediate state.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         self.registry = registry
 
     def kill(self, victim: Session) -> None:

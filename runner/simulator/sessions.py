@@ -170,7 +170,7 @@ class SessionIds:
         self._living.discard(number)
 
 
-class Registry:
+class SessionRegistry:
     """The registry of all present sessions, by id."""
 
     def __init__(self) -> None:

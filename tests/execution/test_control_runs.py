@@ -23,20 +23,20 @@ def control(*losses: bool) -> tuple[list[float], Callable[[float], bool]]:
 
 def test_a_session_lost_in_two_control_runs_is_lost_without_the_statement() -> None:
     seconds, run = control(True, True)
-    assert ControlRuns().lose_sessions(QUICK, run)
+    assert ControlRuns().also_lose_sessions(QUICK, run)
     assert seconds == [5.0, 5.0]
 
 
 def test_one_lost_session_may_be_a_late_effect_of_an_earlier_statement() -> None:
     _, run = control(True, False)
-    assert not ControlRuns().lose_sessions(QUICK, run)
+    assert not ControlRuns().also_lose_sessions(QUICK, run)
 
 
 def test_the_first_control_run_is_long_and_later_ones_are_twice_as_long_as_the_case() -> None:
     seconds, run = control(False, False, False)
     controls = ControlRuns()
     for run_seconds in (QUICK, QUICK, SLOW):
-        assert not controls.lose_sessions(run_seconds, run)
+        assert not controls.also_lose_sessions(run_seconds, run)
     assert seconds == [5.0, 1.0, 6.0]
 
 
@@ -44,6 +44,6 @@ def test_after_three_control_runs_without_a_loss_only_slow_cases_have_their_own(
     seconds, run = control(False, False, False, True, True)
     controls = ControlRuns()
     for _ in range(5):
-        assert not controls.lose_sessions(QUICK, run)
+        assert not controls.also_lose_sessions(QUICK, run)
     assert len(seconds) == 3
-    assert controls.lose_sessions(SLOW, run)
+    assert controls.also_lose_sessions(SLOW, run)

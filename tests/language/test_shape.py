@@ -198,7 +198,9 @@ def test_a_call_with_anything_else_than_ids_is_refused(call: str) -> None:
 def statements(case: Case, profile: Profile) -> Iterator[str]:
     """What a case sends on such a server, with 1 for every id, if its level of privilege is such that it is guarded."""
     for step in case.steps:
-        if isinstance(step, Send) and (step.statement.contains_ids or OURS.guards(step.statement.literal)):
+        if not isinstance(step, Send):
+            continue
+        if step.statement.contains_ids or OURS.contains_guarded_word(step.statement.literal):
             yield profile.spell(step.statement.literal)
 
 

@@ -12,7 +12,7 @@ from runner.language.model import (
     Connect,
     Create,
     Execute,
-    Expect,
+    ExpectedReply,
     KnownOutcome,
     Level,
     ListedSession,
@@ -68,7 +68,7 @@ cases:
                 Send(
                     "killer",
                     parse_template("KILL '${victim.id}'"),
-                    reply=(Expect("ok"),),
+                    reply=(ExpectedReply("ok"),),
                     later=False,
                     prepared=False,
                     place=Place(path, 13, 9),
@@ -136,17 +136,17 @@ STEPS = [
     ),
     (
         "- killer: SELECT 1\n  prepared: false\n  reply: rows",
-        Send("killer", STATEMENT, (Expect("rows"),), later=False, prepared=False, place=HERE),
+        Send("killer", STATEMENT, (ExpectedReply("rows"),), later=False, prepared=False, place=HERE),
     ),
     ("- killer: SELECT 1\n  reply: later", Send("killer", STATEMENT, (), later=True, prepared=False, place=HERE)),
     ("- wait: {victim: running}", Wait("victim", "running", HERE)),
     ("- wait: {victim: blocked}", Wait("victim", "blocked", HERE)),
     ("- wait: {victim: gone}", Wait("victim", "gone", HERE)),
     ("- connect: victim", Connect("victim", (), None, HERE)),
-    ("- connect: victim\n  reply: privilege", Connect("victim", (Expect("privilege"),), None, HERE)),
+    ("- connect: victim\n  reply: privilege", Connect("victim", (ExpectedReply("privilege"),), None, HERE)),
     (
         "- connect: victim\n  reply: ok\n  id_differs_from: killer",
-        Connect("victim", (Expect("ok"),), "killer", HERE),
+        Connect("victim", (ExpectedReply("ok"),), "killer", HERE),
     ),
     (
         "- connect: victim\n  as: ${victim.lower_user}",
@@ -163,31 +163,31 @@ def test_a_step_is_read_as_written(tmp_path: Path, said: str, meant: Send | Rece
     assert (step.place.line, step.place.column) == (10, 9)
 
 
-@pytest.mark.parametrize(("reply", "meant"), [("", ()), (", reply: error", (Expect("error"),))])
-def test_a_receive_step_is_read_as_written(tmp_path: Path, reply: str, meant: tuple[Expect, ...]) -> None:
+@pytest.mark.parametrize(("reply", "meant"), [("", ()), (", reply: error", (ExpectedReply("error"),))])
+def test_a_receive_step_is_read_as_written(tmp_path: Path, reply: str, meant: tuple[ExpectedReply, ...]) -> None:
     steps = f"steps:\n  - {{victim: SELECT 1, reply: later}}\n  - {{receive: victim{reply}}}"
     step = load_one(tmp_path, f"requirement: MUS-1\n{steps}").steps[1]
     assert vars(step) | {"place": HERE} == vars(Receive("victim", meant, HERE))
 
 
 REPLIES = [
-    *[(word, (Expect(word),)) for word in ("ok", "rows", "success", "error", "same-error", "connection-lost")],
-    ("privilege", (Expect("privilege"),)),
-    ("[ok, connection-lost, syntax]", (Expect("ok"), Expect("connection-lost"), Expect("syntax"))),
-    ("{ok: {affected: 0}}", (Expect("ok", affected=0),)),
-    ("{ok: {affected: 2, warnings: 1}}", (Expect("ok", affected=2, warnings=1),)),
-    ("{ok: {warnings: 0}}", (Expect("ok", warnings=0),)),
+    *[(word, (ExpectedReply(word),)) for word in ("ok", "rows", "success", "error", "same-error", "connection-lost")],
+    ("privilege", (ExpectedReply("privilege"),)),
+    ("[ok, connection-lost, syntax]", (ExpectedReply("ok"), ExpectedReply("connection-lost"), ExpectedReply("syntax"))),
+    ("{ok: {affected: 0}}", (ExpectedReply("ok", affected=0),)),
+    ("{ok: {affected: 2, warnings: 1}}", (ExpectedReply("ok", affected=2, warnings=1),)),
+    ("{ok: {warnings: 0}}", (ExpectedReply("ok", warnings=0),)),
     (
         '{rows: {values: [["1", null], [2, x]]}}',
-        (Expect("rows", values=((parse_template("1"), None), (parse_template("2"), parse_template("x")))),),
+        (ExpectedReply("rows", values=((parse_template("1"), None), (parse_template("2"), parse_template("x")))),),
     ),
-    ("{rows: {values: []}}", (Expect("rows", values=()),)),
-    ("{rows: {columns: [ID, USER]}}", (Expect("rows", columns=("ID", "USER")),)),
-    ("{rows: {sessions: {victim: {}}}}", (Expect("rows", listed=(ListedSession("victim", ()),)),)),
+    ("{rows: {values: []}}", (ExpectedReply("rows", values=()),)),
+    ("{rows: {columns: [ID, USER]}}", (ExpectedReply("rows", columns=("ID", "USER")),)),
+    ("{rows: {sessions: {victim: {}}}}", (ExpectedReply("rows", listed=(ListedSession("victim", ()),)),)),
     (
         '{rows: {sessions: {victim: {USER: "${victim.user}", INFO: null, TIME: 0}}}}',
         (
-            Expect(
+            ExpectedReply(
                 "rows",
                 listed=(
                     ListedSession(
@@ -198,12 +198,12 @@ REPLIES = [
             ),
         ),
     ),
-    ("[{ok: {affected: 1}}, error]", (Expect("ok", affected=1), Expect("error"))),
+    ("[{ok: {affected: 1}}, error]", (ExpectedReply("ok", affected=1), ExpectedReply("error"))),
 ]
 
 
 @pytest.mark.parametrize(("said", "meant"), REPLIES, ids=[said for said, _ in REPLIES])
-def test_a_reply_is_read_as_written(tmp_path: Path, said: str, meant: tuple[Expect, ...]) -> None:
+def test_a_reply_is_read_as_written(tmp_path: Path, said: str, meant: tuple[ExpectedReply, ...]) -> None:
     step = load_step(tmp_path, f"- killer: SELECT 1\n  reply: {said}")
     assert isinstance(step, Send)
     assert step.reply == meant
@@ -255,7 +255,7 @@ def test_only_a_session_whose_unchanged_id_a_statement_contains_is_named(
     tmp_path: Path, statement: str, named: set[str]
 ) -> None:
     case = load_one(tmp_path, f'requirement: MUS-1\nsteps:\n  - killer: "{statement}"')
-    assert case.may_be_killed == named
+    assert case.named_or_may_end == named
 
 
 def test_sessions_that_may_end_are_those_of_ends_and_of_any_outcome(tmp_path: Path) -> None:
@@ -335,7 +335,8 @@ cases:
     assert (said.session, said.statement.text) == ("victim", "KILL ${victim.id}")
     assert isinstance(awaited, Receive)
     listed = (ListedSession("victim", (("USER", parse_template("victim")),)),)
-    assert awaited.reply == (Expect("rows", values=((parse_template("victim"),),), columns=("victim",), listed=listed),)
+    values = ((parse_template("victim"),),)
+    assert awaited.reply == (ExpectedReply("rows", values=values, columns=("victim",), listed=listed),)
     assert isinstance(waited, Wait)
     assert waited.session == "victim"
     assert isinstance(connected, Connect)
@@ -345,8 +346,11 @@ cases:
 
 OUTCOMES = [
     ("{}", KnownOutcome("seen", (), None)),
-    ("{reply: ok}", KnownOutcome("seen", (Expect("ok"),), None)),
-    ("{reply: [ok, error], ends: []}", KnownOutcome("seen", (Expect("ok"), Expect("error")), frozenset())),
+    ("{reply: ok}", KnownOutcome("seen", (ExpectedReply("ok"),), None)),
+    (
+        "{reply: [ok, error], ends: []}",
+        KnownOutcome("seen", (ExpectedReply("ok"), ExpectedReply("error")), frozenset()),
+    ),
     ("{ends: [victim]}", KnownOutcome("seen", (), frozenset({"victim"}))),
     ("{ends: [victim], connection: closed}", KnownOutcome("seen", (), frozenset({"victim"}), "closed")),
     ("{connection: reset}", KnownOutcome("seen", (), None, "reset")),
@@ -459,7 +463,7 @@ def test_steps_can_be_repeated(tmp_path: Path) -> None:
 
 def test_repeated_steps_name_sessions_like_other_steps(tmp_path: Path) -> None:
     body = "requirement: MUS-1\nsteps:\n  - repeat: 2\n    steps:\n      - killer: KILL '${victim.id}'"
-    assert load_one(tmp_path, body).may_be_killed == {"victim"}
+    assert load_one(tmp_path, body).named_or_may_end == {"victim"}
 
 
 def test_a_statement_is_prepared_now_and_executed_later(tmp_path: Path) -> None:
@@ -471,7 +475,7 @@ def test_a_statement_is_prepared_now_and_executed_later(tmp_path: Path) -> None:
     assert isinstance(say, Send)
     assert (say.prepares, say.prepared, say.reply) == (True, False, ())
     assert isinstance(execute, Execute)
-    assert (execute.session, execute.reply) == ("killer", (Expect("ok"),))
+    assert (execute.session, execute.reply) == ("killer", (ExpectedReply("ok"),))
 
 
 def test_a_user_is_created_by_a_step(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_crash_during_a_login_does_not_show_the_password(target: Dsn, sabotage
         check=False,
     )
     assert done.returncode in {2, 3}
-    assert "administrator.py:" in done.stdout  # there is a traceback, and the login is in it
+    assert "administrator_session.py:" in done.stdout  # there is a traceback, and the login is in it
     assert_hidden(done.stdout)
 
 

@@ -16,7 +16,7 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.transactions import commit_now
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Registry, Session, SessionIds
+from runner.simulator.sessions import Session, SessionIds, SessionRegistry
 from runner.simulator.sql.statements import Block, Commit, Delete, Insert, KillSession, Statement, Update
 from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
@@ -100,7 +100,7 @@ class LeavesTheLocks(SessionEnding):
 class LeavesTheLocksThatHadAWaiter(LeavesTheLocks):
     """If a session that waited for a row lock was killed before its holder, the holder's rows stay locked."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self.waited_for: set[Session] = set()
 

@@ -14,7 +14,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SESSION_KILLED, Registry, Session
+from runner.simulator.sessions import SESSION_KILLED, Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 from runner.simulator.values import Value
@@ -241,7 +241,7 @@ class WorksOncePerSession(KillSessionStatement):
 class RemembersOneOrderOnly(SessionEnding):
     """Sessions are killed with a short delay, and a statement during this delay replaces the one before."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self.next: Session | None = None
 
@@ -256,7 +256,7 @@ class RemembersOneOrderOnly(SessionEnding):
             super().kill(victim)
 
 
-class _KnowsKilled(Registry):
+class _KnowsKilled(SessionRegistry):
     """Has the killed sessions, too."""
 
     def __init__(self) -> None:

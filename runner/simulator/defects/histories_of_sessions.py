@@ -19,7 +19,7 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import LONGEST_PAUSE, Registry, Session
+from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionRegistry
 from runner.simulator.sql import statements as sql
 
 LONG_IDLE_SECONDS = 3.0
@@ -170,7 +170,7 @@ class SparesWhoIsKilling(KillSessionStatement):
 class _RemembersDisconnected(SessionEnding):
     """Remembers the sessions of disconnected clients."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self.left: dict[int, Session] = {}
 

@@ -9,7 +9,7 @@ from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 
 
 @breaks("IMP-7")
@@ -27,7 +27,7 @@ def drops_the_next_login(components: Components) -> Components:
 class _HitsTheNextLogin(SessionEnding):
     """Each KILL arms the defect for the next login."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self.armed = False
 

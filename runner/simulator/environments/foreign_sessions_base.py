@@ -58,7 +58,7 @@ class ForeignSessions:
         return number
 
 
-class ForeignSessionsDispatcher(Router):
+class RouterWithForeignSessions(Router):
     """One server with foreign sessions; one more logs in before each client."""
 
     def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:

@@ -11,13 +11,13 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.balancer import LoadBalancer
-from runner.simulator.environments.foreign_sessions_base import ForeignSessionsDispatcher
+from runner.simulator.environments.foreign_sessions_base import RouterWithForeignSessions
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, second_server
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.values import Value
 from runner.simulator.variants.ids import SmallIds, SmallIdsReused
@@ -26,10 +26,10 @@ CACHED_SECONDS = 1.5
 REUSE_SECONDS = 20.0  # longer than a case: IMP-7 forbids that a case sees an id twice
 
 
-class _BothRegistries(Registry):
+class _BothRegistries(SessionRegistry):
     """The sessions of two servers."""
 
-    def __init__(self, *registries: Registry) -> None:
+    def __init__(self, *registries: SessionRegistry) -> None:
         super().__init__()
         self._registries = registries
 
@@ -52,7 +52,7 @@ class _ListOfTheFirst(LoadBalancer):
 
 
 class _Cached(ProcessList):
-    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+    def __init__(self, registry: SessionRegistry, privileges: Privileges, settings: Settings) -> None:
         super().__init__(registry, privileges, settings)
         self._answers: dict[tuple[User, bool], tuple[float, list[tuple[Value, ...]]]] = {}
 
@@ -84,4 +84,4 @@ def list_of_the_first_node(components: Components) -> Components:
 @environment
 def cached_list(components: Components) -> Components:
     """A proxy that caches SHOW PROCESSLIST for 1.5 seconds; ids of killed sessions are reused."""
-    return components.with_overrides(ForeignSessionsDispatcher, _Cached, _ReusedLater)
+    return components.with_overrides(RouterWithForeignSessions, _Cached, _ReusedLater)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from runner.simulator.connection import Connection
 from runner.simulator.environments.two_servers import Node, ProxyGreetingIds
 from runner.simulator.execute.instance import Instance
-from runner.simulator.sessions import Registry, Session, SessionIds
+from runner.simulator.sessions import Session, SessionIds, SessionRegistry
 
 _FIRST_WORDS = re.compile(r"(?:\s|/\*.*?\*/)*(.*)", re.DOTALL)
 
@@ -37,7 +37,7 @@ def first_words(text: str) -> str:
 
 def proxy_of(instance: Instance, ids: SessionIds | None = None) -> Instance:
     """The proxy in front of a server, with its own numbers of clients. Sessions on it are in no process list."""
-    return replace(instance, ids=ids or ProxyGreetingIds(SessionIds(), itertools.count(1)), registry=Registry())
+    return replace(instance, ids=ids or ProxyGreetingIds(SessionIds(), itertools.count(1)), registry=SessionRegistry())
 
 
 class ProxiedConnection(Connection):

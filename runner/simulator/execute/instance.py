@@ -10,7 +10,7 @@ from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Registry, SessionIds
+from runner.simulator.sessions import SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
@@ -24,7 +24,7 @@ class Instance:
     accounts: Accounts
     tables: Tables
     ids: SessionIds
-    registry: Registry
+    registry: SessionRegistry
     privileges: Privileges
     ending: SessionEnding
     process_list: ProcessList

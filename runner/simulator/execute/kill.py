@@ -11,7 +11,7 @@ from runner.simulator.execute.id_conversion import session_id
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.statements import Kill, KillSession
 
@@ -19,7 +19,9 @@ from runner.simulator.sql.statements import Kill, KillSession
 class KillSessionStatement:
     """Executes ALTER SYSTEM KILL SESSION."""
 
-    def __init__(self, registry: Registry, privileges: Privileges, ending: SessionEnding, settings: Settings) -> None:
+    def __init__(
+        self, registry: SessionRegistry, privileges: Privileges, ending: SessionEnding, settings: Settings
+    ) -> None:
         self.registry = registry
         self.privileges = privileges
         self.ending = ending
@@ -69,7 +71,7 @@ class KillSessionStatement:
 class PlainKill:
     """Executes KILL. It needs no privilege for sessions of the own user."""
 
-    def __init__(self, registry: Registry, ending: SessionEnding) -> None:
+    def __init__(self, registry: SessionRegistry, ending: SessionEnding) -> None:
         self.registry = registry
         self.ending = ending
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.simulator.accounts import ALTER_SYSTEM, SHOW_PROCESS
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import TENANT, Settings
 from runner.simulator.values import LONGEST_TEXT, Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
@@ -13,7 +13,7 @@ from runner.simulator.wire import TYPE_DECIMAL, Column
 class ProcessList:
     """The process list. Each column is a method, so that a variant or defect overrides one."""
 
-    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+    def __init__(self, registry: SessionRegistry, privileges: Privileges, settings: Settings) -> None:
         self.registry = registry
         self.privileges = privileges
         self.settings = settings

@@ -10,7 +10,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SESSION_KILLED, Registry, Session
+from runner.simulator.sessions import SESSION_KILLED, Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later, call_when
 
@@ -96,7 +96,7 @@ class RunningVictimWindsDown(SessionEnding):
 class LingeringBlockedVictim(SessionEnding):
     """A session that waits for a row lock stays as SESSION_KILLED until it gets the lock, or for 8 seconds."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: SessionRegistry) -> None:
         super().__init__(registry)
         self.lingering: set[Session] = set()
 

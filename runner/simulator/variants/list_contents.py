@@ -11,7 +11,7 @@ from dataclasses import replace
 from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.sessions import Registry, Session
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.values import Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
@@ -91,7 +91,7 @@ class RowsInAnyOrder(ProcessList):
 class ListLags(ProcessList):
     """The process list is refreshed every 0.7 seconds, and may show outdated sessions of other clients."""
 
-    def __init__(self, registry: Registry, privileges: Privileges, settings: Settings) -> None:
+    def __init__(self, registry: SessionRegistry, privileges: Privileges, settings: Settings) -> None:
         super().__init__(registry, privileges, settings)
         self._made: dict[bool, tuple[float, list[tuple[Session, tuple[Value, ...]]]]] = {}
 
