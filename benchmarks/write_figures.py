@@ -2,7 +2,7 @@
 
     ./toxw -e benchmarks
 
-Writes benchmarks/figures.md. Run it on a machine that does nothing else. See README.md.
+Run it on a machine that does nothing else. See README.md.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SUITES = {name: suite_in([ROOT / name]) for name in FOLDERS}
 SERVERS = {name: simulated_servers(suite) for name, suite in SUITES.items()}
 
 _EVERY = 10
-"""One case in so many is run with a variant: each case is run with one group of variants or environment in so many."""
+"""With variants and in environments, every tenth case is run; runs side by side start at another case."""
 
 
 def names_of(kind: str) -> list[tuple[str, str]]:

@@ -28,13 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     witnesses = parser.add_mutually_exclusive_group()
     witnesses.add_argument(
-        "--witnesses",
-        type=Path,
-        metavar="FILE",
-        help="run only the cases that FILE names for a defect",
+        "--witnesses", type=Path, metavar="FILE", help="with a defect, run only the cases that FILE names for it"
     )
     witnesses.add_argument(
-        "--write-witnesses", type=Path, metavar="FILE", help="run everything, then write such a file"
+        "--write-witnesses", type=Path, metavar="FILE", help="prove everything, and write such a file from the results"
     )
     parser.add_argument(
         "--jobs", type=int, default=prove.JOBS, metavar="N", help="the number of parallel runs (default: %(default)s)"
@@ -54,12 +51,14 @@ def run(options: argparse.Namespace) -> int:
         print("--write-witnesses needs the proofs of all defects: remove the names", file=sys.stderr)
         return USAGE_ERROR
     wanted = [server for server in known.values() if server.name in names or not names]
-    try:
-        witnesses = read_witnesses(options.witnesses, suite, wanted) if options.witnesses else None
-    except OSError as error:
-        print(f"{options.witnesses}: can't be read: {error.strerror}; check the path", file=sys.stderr)
-        return USAGE_ERROR
+    witnesses = read_witnesses(options.witnesses, suite, known.values()) if options.witnesses else None
     written = options.write_witnesses and options.write_witnesses.absolute()
+    if written:
+        try:
+            written.touch()  # now, not after the proofs, which take long
+        except OSError as error:
+            print(f"{written}: can't be written: {error.strerror}; check the path", file=sys.stderr)
+            return USAGE_ERROR
     os.chdir(ROOT)  # from there, processes that are started find this package before any other of its name
 
     def report(proof: Proof) -> None:
@@ -67,11 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
     proofs = prove.prove_all(wanted, suite, jobs, report, alone=options.alone, witnesses=witnesses)
     if written:
-        try:
-            write_witnesses(written, proofs)
-        except OSError as error:
-            print(f"{written}: can't be written: {error.strerror}; check the path", file=sys.stderr)
-            return USAGE_ERROR
+        write_witnesses(written, proofs)
     failing = [proof for proof in proofs if not proof.holds(suite)]
     cases = [case.name for case in suite.cases]
     unproved = [] if names else prove.cases_that_never_fail(proofs, cases)

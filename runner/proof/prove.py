@@ -85,6 +85,7 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, chosen: 
     except RuntimeError as error:
         return [Proof(server, -1, (), 0.0, str(error)) for server in group]
     record, screen = folder / f"{group[0].name}.json", folder / f"{group[0].name}.txt"
+    record.unlink(missing_ok=True)  # of a run with fewer cases or more servers, in case this one writes none
     try:
         cases = _nodes(suite, chosen) or [*map(str, suite.folders), *_selection(group[0])]
         options = [*cases, *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]

@@ -8,9 +8,10 @@ witnesses don't deviate, are run with all cases of the requirement.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from runner.language.problems import Place, SourceError
 from runner.language.suite import Suite
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import SimulatedServer
@@ -22,28 +23,44 @@ Witnesses = Mapping[str, frozenset[str]]
 def read_witnesses(path: Path, suite: Suite, servers: Iterable[SimulatedServer]) -> Witnesses:
     """The cases to run with each defect that a file names.
 
-    Cases that the file doesn't name are run with all defects of their requirement.
+    Cases without a line for a defect that exists are run with all defects of their requirement.
 
     Args:
         path: a file of ``write_witnesses``.
         suite: the cases.
-        servers: the defects; others are ignored.
+        servers: all simulated servers.
 
     Raises:
-        OSError: the file can't be read.
+        SourceError: the file can't be read, or a line is not a defect and a case.
     """
-    cases = {case.name: case for case in suite.cases}
-    pairs = [line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-    named = {case for _, case in pairs}
+    defects = {server.name: server for server in servers if server.breaks}
+    cases = {case.name for case in suite.cases}
+    pairs = [(defect, case) for defect, case in _lines(path) if defect in defects and case in cases]
     witnesses: dict[str, set[str]] = defaultdict(set)
     for defect, case in pairs:
-        if case in cases:
-            witnesses[defect].add(case)
-    for server in servers:
-        if server.name in witnesses:
-            new = (case.name for case in suite.cases if case.requirement.id == server.breaks and case.name not in named)
-            witnesses[server.name].update(new)
+        witnesses[defect].add(case)
+    named = {case for _, case in pairs}
+    unnamed = [case for case in suite.cases if case.name not in named]
+    for defect, names in witnesses.items():
+        names.update(case.name for case in unnamed if case.requirement.id == defects[defect].breaks)
     return {defect: frozenset(names) for defect, names in witnesses.items()}
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    hint = "`prove --write-witnesses FILE` writes such a file"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SourceError(Place(path), f"can't be read: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(Place(path), f"is not UTF-8 text (byte {error.start})", hint) from error
+    for number, line in enumerate(lines, 1):
+        defect, blank, case = line.partition(" ")
+        if not (defect and blank and case):
+            raise SourceError(
+                Place(path, number), f"{line[:40]!r} is not a defect, a blank and the name of a case", hint
+            )
+        yield defect, case
 
 
 def write_witnesses(path: Path, proofs: Sequence[Proof]) -> None:

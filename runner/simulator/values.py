@@ -35,6 +35,6 @@ def as_number(value: int | Decimal | str) -> int | Decimal:
 def as_text(value: int | Decimal | str) -> str:
     """Converts a value to text; numbers without an exponent and without trailing zeros."""
     if isinstance(value, Decimal):
-        text = f"{value:f}"
+        text = f"{value or 0:f}"  # 0 for -0, which no server shows
         return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value)

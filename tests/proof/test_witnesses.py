@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_in
 from runner.proof.proof import Proof
 from runner.proof.prove import prove_all
 from runner.proof.simulated_servers import SimulatedServer
 from runner.proof.witnesses import read_witnesses, write_witnesses
 from tests.plugin.written_cases import write_case
+from tests.support.suite_run import run_command
 
 DEFECT = SimulatedServer("does-nothing", "OK, but the session stays", "defect", "PUR-1")
+OTHER = SimulatedServer("another-defect", "named in files only", "defect", "PUR-1")
 KILL = "{killer: \"ALTER SYSTEM KILL SESSION '${victim.id}'\", reply: ok}"
 
 
@@ -27,7 +30,9 @@ def suite(tmp_path: Path) -> Suite:
 
 def proof_with(witnesses: str, suite: Suite, tmp_path: Path) -> Proof:
     (tmp_path / "witnesses.txt").write_text(witnesses)
-    [proof] = prove_all([DEFECT], suite, 1, witnesses=read_witnesses(tmp_path / "witnesses.txt", suite, [DEFECT]))
+    [proof] = prove_all(
+        [DEFECT], suite, 1, witnesses=read_witnesses(tmp_path / "witnesses.txt", suite, [DEFECT, OTHER])
+    )
     return proof
 
 
@@ -58,7 +63,9 @@ def test_a_defect_whose_witness_does_not_deviate_is_run_with_all_cases(suite: Su
 
 
 def test_cases_that_no_longer_exist_are_ignored(suite: Suite, tmp_path: Path) -> None:
-    proof = proof_with("does-nothing gone\ndoes-nothing detects\nother too\nother conforms\n", suite, tmp_path)
+    proof = proof_with(
+        "does-nothing gone\ndoes-nothing detects\nanother-defect too\nanother-defect conforms\n", suite, tmp_path
+    )
     assert cases_of(proof) == {"detects"}
 
 
@@ -66,3 +73,29 @@ def test_each_case_that_deviates_is_written_once_and_each_defect_has_one(suite: 
     file = tmp_path / "written.txt"
     write_witnesses(file, prove_all([DEFECT], suite, 1))
     assert file.read_text().splitlines() == ["does-nothing detects", "does-nothing too"]
+
+
+def test_a_case_whose_defect_no_longer_exists_is_run_with_all_defects_of_its_requirement(
+    suite: Suite, tmp_path: Path
+) -> None:
+    proof = proof_with("does-nothing detects\ngone too\nanother-defect conforms\n", suite, tmp_path)
+    assert cases_of(proof) == {"detects", "too"}
+
+
+@pytest.mark.parametrize("line", ["does-nothing", "", " detects", "does-nothing "])
+def test_a_line_without_defect_or_case_is_refused_with_its_place(suite: Suite, tmp_path: Path, line: str) -> None:
+    with pytest.raises(SourceError, match=r"witnesses\.txt:2:1: .* is not a defect, a blank and the name of a case"):
+        proof_with(f"does-nothing detects\n{line}\n", suite, tmp_path)
+
+
+def test_a_file_of_witnesses_that_does_not_exist_is_exit_code_4(tmp_path: Path) -> None:
+    done = run_command("prove", "--witnesses", tmp_path / "none.txt")
+    assert done.code == 4
+    assert "none.txt:1:1: can't be read: No such file or directory" in done.screen
+    assert done.shows_no_internals()
+
+
+def test_witnesses_that_can_not_be_written_are_refused_before_anything_is_proved(tmp_path: Path) -> None:
+    done = run_command("prove", "--write-witnesses", tmp_path / "none" / "file.txt")
+    assert (done.code, done.out) == (4, "")
+    assert "can't be written: No such file or directory; check the path" in done.err

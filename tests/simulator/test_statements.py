@@ -322,3 +322,10 @@ def test_a_prepared_query_returns_binary_rows(sim: Simulator) -> None:
     packets = execute(session, prepare(session, "SELECT 1, NULL, 'x' FROM DUAL"))
     assert packets[-2] == b"\x00\x08" + b"\x011" + b"\x01x"
     assert is_usable(session)
+
+
+@pytest.mark.parametrize("first", ["SELECT 0 FROM DUAL", "SELECT 0.0 * -1 FROM DUAL"])
+def test_a_zero_has_no_sign_whichever_zero_was_shown_before(sim: Simulator, first: str) -> None:
+    admin = sim.connect()
+    shown = [run(admin, sql) for sql in (first, "SELECT 0.0 * -1 FROM DUAL", "SELECT 0 FROM DUAL")]
+    assert [str(number) for [[number]] in shown] == ["0", "0", "0"]

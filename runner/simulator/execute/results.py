@@ -35,7 +35,7 @@ class Rows:
 Result = Done | Rows
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def cell(value: Value) -> Cell:
     """A value as it is sent; in Oracle mode the empty text is NULL."""
     if value is None or value == "":
