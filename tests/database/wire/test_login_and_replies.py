@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.database.dsn import Dsn
-from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
 from tests.database.wire.sessions import connected, reply_with_ok
 from tests.support.eventually import PATIENCE
 from tests.support.protocol_server import Peer, client, outcome_of_login, serving
@@ -236,3 +236,45 @@ def test_a_session_is_busy_after_a_preparation_timed_out() -> None:
         released.set()
     assert isinstance(outcome, NoReply)
     assert session.busy
+
+
+def result_of(row: bytes, columns: int) -> Outcome:
+    """The outcome of a result set with this row."""
+
+    def behave(peer: Peer) -> None:
+        peer.hear()
+        peer.send(1, bytes([columns]))
+        for number in range(columns):
+            peer.send(2 + number, b"\x03def\0\0\0\x01n\0\x0c\x2d\0\x20\0\0\0\xfd\0\0\0\0\0")
+        peer.send(2 + columns, b"\xfe\0\0\x02\0")
+        peer.send(3 + columns, row)
+        peer.send(4 + columns, b"\xfe\0\0\x02\0")
+        peer.hear()
+
+    with connected(behave) as session:
+        return session.execute("SELECT n", PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"\0", ""),
+        (b"\xfb", None),
+        (b"\xfa" + b"x" * 250, "x" * 250),
+        (b"\xfc\xfb\0" + b"x" * 251, "x" * 251),
+        (b"\xfd\0\0\x01" + b"x" * 65536, "x" * 65536),
+        (b"\xfe\3\0\0\0\0\0\0\0abc", "abc"),
+        (b"\3a\xe9b", "a\ufffdb"),  # Latin-1
+    ],
+    ids=["empty", "NULL", "one byte", "two bytes", "three bytes", "eight bytes", "another encoding"],
+)
+def test_a_value_is_read_whatever_its_length_and_encoding(value: bytes, shown: str | None) -> None:
+    outcome = result_of(b"\x011" + value + b"\x012", 3)
+    assert isinstance(outcome, Rows)
+    assert outcome.columns == ("n", "n", "n")
+    assert outcome.values == (("1", shown, "2"),)
+
+
+@pytest.mark.parametrize("row", [b"\x02x", b"\x011\x05abcd", b"\x011\xfc\xff\xff", b"\x011\xff"])
+def test_a_row_whose_last_value_is_cut_off_is_unreadable(row: bytes) -> None:
+    assert isinstance(result_of(row, 2), Unreadable)
