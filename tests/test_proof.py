@@ -1,11 +1,12 @@
 """The suites against every defect and every conforming variant of the simulator, as processes.
 
-All proofs of a suite run once; each test reads one of them. With a defect, only its witnesses are run, with a variant
-and in an environment one case in ten: ``python -m runner prove`` runs all cases, and prints the matrix.
+All proofs run once; each test reads one of them. With a defect, only its witnesses are run, with a variant and in an
+environment one case in thirty: ``python -m runner prove`` runs all cases, and prints the matrix.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
@@ -22,8 +23,8 @@ FOLDERS = ("cases", "kill")
 SUITES = {name: suite_in([ROOT / name]) for name in FOLDERS}
 SERVERS = {name: simulated_servers(suite) for name, suite in SUITES.items()}
 
-_EVERY = 10
-"""With variants and in environments, every tenth case is run; runs side by side start at another case."""
+_EVERY = 30
+"""With variants and in environments, every thirtieth case is run; runs side by side start at another case."""
 
 
 def names_of(kind: str) -> list[tuple[str, str]]:
@@ -31,7 +32,17 @@ def names_of(kind: str) -> list[tuple[str, str]]:
 
 
 @cache
+def all_proofs() -> dict[str, dict[str, Proof]]:
+    """The proofs of both suites, which run at the same time, by the folder and the name of the server."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(FOLDERS, pool.map(_proved, FOLDERS), strict=True))
+
+
 def proofs(folder: str) -> dict[str, Proof]:
+    return all_proofs()[folder]
+
+
+def _proved(folder: str) -> dict[str, Proof]:
     suite, servers = SUITES[folder], SERVERS[folder]
     witnesses = read_witnesses(ROOT / "tests" / "proof" / f"witnesses-{folder}.txt", suite, servers)
     proved = prove.prove_all(servers, suite, prove.JOBS, witnesses=witnesses, every=_EVERY)

@@ -14,7 +14,7 @@ from runner.database.profile import load_profile
 from runner.database.profile_files import profile_names
 from runner.execution.profile_check import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
-from runner.language.case_files import case_files, load_cases, refuse_duplicates
+from runner.language.case_files import cached_cases, case_files, refuse_duplicates
 from runner.language.default_folders import REGISTER_NAME
 from runner.language.message_text import plural
 from runner.language.model import Case
@@ -82,7 +82,7 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
         return [], [error]
     for path in files:
         try:
-            cases += load_cases(path)
+            cases += cached_cases(path.resolve())
         except SourceError as error:
             problems.append(error)
     problems += {

@@ -122,7 +122,7 @@ def _read_case(document: Document, register: Register, keys: KeyPath, raw: Mappi
 
 
 cached_cases = cache(load_cases)
-"""``load_cases``, once per file and process: the checks before a run and the collection read the same files."""
+"""``load_cases``, once per file and process: several checks, and the collection, read the same files."""
 
 
 def refuse_duplicates(cases: Iterable[Case]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.language.case_files import cached_cases, case_files, digest_of, load_cases, refuse_duplicates
+from runner.language.case_files import cached_cases, case_files, digest_of, refuse_duplicates
 from runner.language.default_folders import REGISTER_NAME, own_folders
 from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
@@ -63,12 +63,11 @@ class Suite:
         return digest_of(*self.folders)
 
 
-def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_cases) -> Suite:
+def suite_of(files: Iterable[Path]) -> Suite:
     """The registers of these case files, with all their cases.
 
     Args:
         files: case files.
-        read: reads the cases of one file.
 
     Raises:
         SourceError: a file can't be used, a register is below another one's folder, or an id is not unique.
@@ -76,7 +75,7 @@ def suite_of(files: Iterable[Path], read: Callable[[Path], list[Case]] = load_ca
     folders = folders_of(files)
     registers = tuple(read_register(folder / REGISTER_NAME) for folder in folders)
     _refuse_collisions(registers)
-    cases = tuple(case for folder in folders for path in case_files(folder) for case in read(path))
+    cases = tuple(case for folder in folders for path in case_files(folder) for case in cached_cases(path))
     refuse_duplicates(cases)
     return Suite(folders, registers, cases)
 
@@ -118,7 +117,7 @@ def own_suite() -> Suite:
     Raises:
         SourceError: see ``suite_of``.
     """
-    return suite_of([path for folder in own_folders() for path in case_files(folder)], cached_cases)
+    return suite_of([path for folder in own_folders() for path in case_files(folder)])
 
 
 def _refuse_collisions(registers: Iterable[Register]) -> None:

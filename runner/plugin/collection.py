@@ -25,7 +25,7 @@ def suite_of_run(files: tuple[Path, ...]) -> Suite:
     Raises:
         SourceError: the files can't be used, or not together.
     """
-    return suite_of(files, cached_cases)
+    return suite_of(files)
 
 
 _MAY_SKIP = ("skip", "skipif", "xfail")

@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _START_LIMIT = 20.0  # seconds
@@ -23,14 +24,8 @@ class EmbeddedSimulator:
         """
         root = Path(__file__).resolve().parents[2]
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            # -P: no package of the same name from the working directory.
-            [sys.executable, "-P", "-m", "runner.simulator", "--port", "0", "--until-stdin-closes", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        self._process = start(["--port", "0", "--until-stdin-closes", *options], variables)
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         ready, _, _ = select.select([self._process.stdout], [], [], _START_LIMIT)
         self.dsn = self._process.stdout.readline().strip() if ready else ""
@@ -49,3 +44,15 @@ class EmbeddedSimulator:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def start(options: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Starts the simulator with these command-line options and environment variables."""
+    return subprocess.Popen(
+        # -P: no package of the same name from the working directory.
+        [sys.executable, "-P", "-m", "runner.simulator", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=variables,
+    )

@@ -179,10 +179,13 @@ def prove_all(
     proofs = []
     with tempfile.TemporaryDirectory(prefix="ksc-proof-") as folder:
         groups.sort(key=lambda group: (group[0].name not in LONGEST, not _meets_all_cases(group[0])))
-        chosen = [_chosen(group[0], number, suite, witnesses or {}, every) for number, group in enumerate(groups)]
+        runs = [(group, _chosen(group[0], index, suite, witnesses or {}, every)) for index, group in enumerate(groups)]
+        if every > 1:
+            # With a defect a run mostly waits, with a variant it mostly computes: by their names they are mixed.
+            runs.sort(key=lambda run: (run[0][0].name not in LONGEST, bool(run[1]), run[0][0].name))
         with ThreadPoolExecutor(jobs) as pool:
-            runs = pool.map(lambda group, cases: prove(group, suite, Path(folder), cases), groups, chosen)
-            for proof in chain.from_iterable(runs):
+            proved = pool.map(lambda run: prove(run[0], suite, Path(folder), run[1]), runs)
+            for proof in chain.from_iterable(proved):
                 report(proof)
                 proofs.append(proof)
     return sorted(proofs, key=lambda proof: wanted.index(proof.server))

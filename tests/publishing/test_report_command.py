@@ -65,7 +65,9 @@ def test_the_badge_counts_the_deviations_that_fail_the_run(site: Site, records: 
     deviating = sum(row["verdict"] == "deviates" and (row["safety"] or row["level"] == "must") for row in results)
     badges = {name: ET.fromstring(site.text(f"{name}.svg")) for name in ("honest-1", "defects-1")}  # noqa: S314 - ours
     assert badges["honest-1"].get("aria-label") == "ALTER SYSTEM KILL SESSION: ✓ conforms"
-    assert badges["defects-1"].get("aria-label") == f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate"
+    assert badges["defects-1"].get("aria-label") == (
+        f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate ({len(results)} of {ALL_CASES} cases)"
+    )
 
 
 def test_a_page_names_the_run_its_time_and_its_target(site: Site, honest: Document) -> None:
@@ -74,7 +76,8 @@ def test_a_page_names_the_run_its_time_and_its_target(site: Site, honest: Docume
     for fact in (run["cases_digest"], run["machine"], target["version"], target["profile"], target["route"], "no TLS"):
         assert str(fact) in page, fact
     assert run["started"][:19].replace("T", " ") in page
-    assert "2 workers" in page
+    assert "one process" in page
+    assert "2 workers" in site.text("defects-1.html")
     assert f"{ALL_CASES} of {ALL_CASES} cases" in page
 
 
@@ -92,7 +95,7 @@ def test_every_case_has_its_transcript_and_its_statements_without_scripts(site: 
 def test_every_link_of_the_matrix_refers_to_a_case(site: Site) -> None:
     links = re.findall(r'href="([\w-]+\.html)#([^"]+)"', site.text("index.html"))
     ids = {name: set(re.findall(r'id="([^"]+)"', site.text(name))) for name in {name for name, _ in links}}
-    assert len(links) > 2 * ALL_CASES
+    assert len(links) > ALL_CASES + 100
     assert [link for link in links if link[1] not in ids[link[0]]] == []
 
 

@@ -201,6 +201,12 @@ def test_an_idle_timeout_of_two_seconds_changes_no_verdict(one_by_one: SuiteRun,
     assert idle.result("session-idle-for-long-ends")["verdict"] == "inconclusive"
 
 
-@pytest.mark.usefixtures("one_by_one", "four_workers")
-def test_the_runs_leave_the_server_unchanged(server: MariaDB, before: Contents) -> None:
+@pytest.mark.usefixtures("one_by_one")
+def test_a_run_leaves_the_server_unchanged(server: MariaDB, before: Contents) -> None:
+    assert settled(server, before) == before
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("four_workers")
+def test_workers_leave_the_server_unchanged(server: MariaDB, before: Contents) -> None:
     assert settled(server, before) == before

@@ -25,7 +25,7 @@ from tests.support.simulator_threads import threaded_server
 from tests.support.suite_run import run_suite
 
 HONEST = "Honest <1>"
-"""The name of the target in the record of the run with workers."""
+"""The name of the target in the record of the run by one process."""
 _LIMIT = 600.0  # seconds
 _DEFINITIONS = {"CREATE", "DROP", "GRANT", "REVOKE"}
 
@@ -67,14 +67,14 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def by_one_process(factory: pytest.TempPathFactory) -> tuple[WholeRun, Path]:
     """A run by one process, with its statements counted, and its record."""
-    return _shared(factory, "one-process", lambda record: counted(record, "--send-withheld"))
+    return _shared(factory, "one-process", lambda record: counted(record, "--send-withheld", "--target-name", HONEST))
 
 
 def by_workers(factory: pytest.TempPathFactory) -> tuple[WholeRun, Path]:
     """A run with two workers on the embedded simulator, and its record."""
 
     def run(record: Path) -> WholeRun:
-        done = run_suite(record, "-n", "2", "--target-name", HONEST, limit=_LIMIT)
+        done = run_suite(record, "-n", "2", limit=_LIMIT)
         return WholeRun(done.code, done.screen)
 
     return _shared(factory, "workers", run)
