@@ -64,7 +64,7 @@ class Administrator:
         if self._session is None:
             session = self._facts.administrators.add(Session(self.login))
             start = time.monotonic()
-            session.begin_open(limit := self.within(self._limits.connect))  # in a thread: see Session.begin_open
+            session.begin_open(limit := self.shortened(self._limits.connect))  # in a thread: see Session.begin_open
             outcome = session.end_open(limit)
             self.offered_capabilities = session.offered_capabilities
             self.replacements += session.broken_off is not None
@@ -114,7 +114,7 @@ class Administrator:
         """The time limit for a target that may be down, in seconds: short, but longer than its slowest reply so far."""
         return min(self._limits.connect, max(_SHORTEST_LIMIT, _SLOWEST_FACTOR * self._facts.slowest))
 
-    def within(self, limit: float) -> float:
+    def shortened(self, limit: float) -> float:
         """A time limit in seconds, shortened if the target has just not replied."""
         return min(limit, self.short_limit) if self._silent else limit
 
@@ -125,7 +125,7 @@ class Administrator:
             TargetError: the administrator can't log in.
         """
         session, start = self.session, time.monotonic()
-        outcome = session.execute(statement, self.within(limit))
+        outcome = session.execute(statement, self.shortened(limit))
         self.note_reply(outcome)
         self._facts.slowest = max(self._facts.slowest, 0 if self._silent else time.monotonic() - start)
         return outcome
@@ -138,7 +138,7 @@ class Administrator:
         """Sends a statement if the session has been idle for more than ``idle`` seconds."""
         session = self.idle_session
         if session is not None and session.check_connection() is None and session.idle > idle:
-            session.execute(statement, self.within(self._limits.statement))
+            session.execute(statement, self.shortened(self._limits.statement))
 
     def close(self) -> None:
         """Closes the session."""

@@ -127,7 +127,7 @@ class Target:
         """Finds, once, which of the profile's probes the server knows; ``session`` tries them out."""
         probes = self.profile.statements("probe") if self.facts.probe is None else []
         for probe in probes[:-1]:
-            outcome = session.execute(probe, limit or self.administrator.within(self.limits.statement))
+            outcome = session.execute(probe, limit or self.administrator.shortened(self.limits.statement))
             if isinstance(outcome, ServerError) and error_kind_of(outcome) is ErrorKind.UNSUPPORTED:
                 continue
             self.facts.probe = probe if succeeded(outcome) else None

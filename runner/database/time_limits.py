@@ -79,7 +79,7 @@ class AdaptiveLimit:
     _exceeded: int = 0
     _noting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def of(self, full: float) -> float:
+    def current(self, full: float) -> float:
         """The current limit in seconds; ``full`` for a target that has not exceeded it."""
         return min(full, max(SHORT_LIMIT, _SLOWER * self.longest)) if self._exceeded >= CHANCES else full
 

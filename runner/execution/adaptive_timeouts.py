@@ -46,7 +46,7 @@ class AdaptiveTimeouts:
 
     def settle_of(self, *, busy: bool) -> float:
         """Until a killed session has to be gone that had a statement in flight (``busy``), or none."""
-        return (self.busy_end_limit if busy else self.end_limit).of(self.limits.settle)
+        return (self.busy_end_limit if busy else self.end_limit).current(self.limits.settle)
 
     @property
     def statement(self) -> float:

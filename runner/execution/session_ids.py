@@ -133,7 +133,7 @@ def _search(
     *,
     earlier: Collection[str],
 ) -> FoundId:
-    poll = Poll(target.facts.listing_limit.of(target.limits.settle))
+    poll = Poll(target.facts.listing_limit.current(target.limits.settle))
     mark = _new_mark()
     statement = target.profile.statement("process_list")
     marked = before is not None

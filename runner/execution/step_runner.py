@@ -537,7 +537,7 @@ class StepRunner:
             self._sessions.transcript.add(session.name, "note", "waited until it is gone", since=since)
             return
         start = time.monotonic()
-        poll = Poll(self._timeouts.state_limit.of(self._limits.settle))
+        poll = Poll(self._timeouts.state_limit.current(self._limits.settle))
         seen = 0
         while seen < _TIMES_LISTED[step.state]:
             if session.required_client.check_connection() is not None:

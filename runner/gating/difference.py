@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.language.model import Level
-from runner.reporting.placeholders import without_times
+from runner.reporting.placeholders import without_durations_and_names
 from runner.reporting.record import Record
 
 
@@ -145,7 +145,7 @@ def _kind_of_same(old: CaseResult, new: CaseResult) -> ChangeKind | None:
     if failure_of(old) != failure_of(new):
         return ChangeKind.CHANGED
     # The counts of outcomes are chance; the set of outcomes is the observation.
-    if set(map(without_times, old.observed)) != set(map(without_times, new.observed)):
+    if set(map(without_durations_and_names, old.observed)) != set(map(without_durations_and_names, new.observed)):
         return ChangeKind.OBSERVED
     return None
 
@@ -190,7 +190,12 @@ def failure_of(result: CaseResult) -> tuple[object, ...] | None:
     The claim is one of them: the same reply in another phase of the case is another failure.
     """
     if result.verdict is Verdict.DEVIATES:
-        return (result.verdict, result.safety, without_times(result.expected), without_times(result.actual))
+        return (
+            result.verdict,
+            result.safety,
+            without_durations_and_names(result.expected),
+            without_durations_and_names(result.actual),
+        )
     if result.verdict is Verdict.INCONCLUSIVE:
-        return (result.verdict, without_times(result.reason))
+        return (result.verdict, without_durations_and_names(result.reason))
     return None

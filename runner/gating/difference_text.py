@@ -10,7 +10,7 @@ from runner.gating.difference import Change, ChangeKind, Difference
 from runner.gating.fail_on import Policy
 from runner.language.message_text import shorten
 from runner.reporting.escaping import code
-from runner.reporting.placeholders import without_times
+from runner.reporting.placeholders import without_durations_and_names
 
 _TITLES = {
     ChangeKind.REGRESSED: "regressed",
@@ -71,7 +71,7 @@ def _alike(changes: list[Change]) -> Iterator[list[Change]]:
     """Changes with the same cause, grouped."""
     groups: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
-        texts = (without_times(change.was), without_times(change.actual))
+        texts = (without_durations_and_names(change.was), without_durations_and_names(change.actual))
         key = (change.requirement, change.level, change.before, change.after, change.known, *texts)
         groups.setdefault(key, []).append(change)
     yield from groups.values()

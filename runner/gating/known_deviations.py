@@ -16,7 +16,7 @@ from runner.language.model import Case
 from runner.language.problems import Place, SourceError
 from runner.language.schemas import read_document
 from runner.language.yaml_file import Document, KeyPath
-from runner.reporting.placeholders import with_placeholders, without_times
+from runner.reporting.placeholders import with_placeholders, without_durations_and_names
 
 FORMAT = 1
 UNFINISHED = "TODO"
@@ -57,7 +57,7 @@ class KnownDeviation:
         """Whether the actual result is the listed one, without regard to durations."""
         if self.pattern is not None:
             return self.pattern.search(actual) is not None
-        return self.actual is None or without_times(self.actual) in without_times(actual)
+        return self.actual is None or without_durations_and_names(self.actual) in without_durations_and_names(actual)
 
     @property
     def expected(self) -> str:

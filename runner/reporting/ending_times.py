@@ -21,7 +21,7 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 @dataclass(frozen=True)
-class Durations:
+class Distribution:
     """The distribution of durations, in their unit."""
 
     number: int
@@ -30,7 +30,7 @@ class Durations:
     longest: float
 
     @classmethod
-    def of(cls, durations: Sequence[float]) -> Durations | None:
+    def of(cls, durations: Sequence[float]) -> Distribution | None:
         """The distribution of these durations; None if there are none."""
         if not durations:
             return None
@@ -42,14 +42,14 @@ class Durations:
 class EndingTimes:
     """The milliseconds from the reply to the statement until connections and rows were gone; None: not known."""
 
-    connection: Durations | None
-    row: Durations | None
+    connection: Distribution | None
+    row: Distribution | None
 
     @classmethod
     def of(cls, endings: Iterable[Ending]) -> EndingTimes:
         """The distributions for these ended sessions."""
         known = list(endings)
         return cls(
-            connection=Durations.of([end.connection_ms for end in known if end.connection_ms is not None]),
-            row=Durations.of([end.row_ms for end in known if end.row_ms is not None]),
+            connection=Distribution.of([end.connection_ms for end in known if end.connection_ms is not None]),
+            row=Distribution.of([end.row_ms for end in known if end.row_ms is not None]),
         )

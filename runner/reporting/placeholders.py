@@ -160,6 +160,6 @@ def _sent_numbers(event: Event) -> Iterator[tuple[int, str]]:
             yield int(run[0]), shown + event.text[end : run.end()]
 
 
-def without_times(text: str) -> str:
+def without_durations_and_names(text: str) -> str:
     """The text with ``<time>`` for each duration and ``<name>`` for each generated name: these differ in each run."""
     return _DURATION.sub("<time>", _NAME.sub("<name>", text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.execution.case_result import Ending
-from runner.reporting.ending_times import Durations, EndingTimes, percentile
+from runner.reporting.ending_times import Distribution, EndingTimes, percentile
 
 HUNDRED = [float(number) for number in range(1, 101)]
 PERCENTILES = [
@@ -30,9 +30,9 @@ def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
 
 
 def test_durations_need_no_order() -> None:
-    assert Durations.of(HUNDRED[::-1]) == Durations(100, 50.0, 99.0, 100.0)
-    assert Durations.of([3.0, 1.0, 2.0]) == Durations(3, 2.0, 3.0, 3.0)
-    assert Durations.of([]) is None
+    assert Distribution.of(HUNDRED[::-1]) == Distribution(100, 50.0, 99.0, 100.0)
+    assert Distribution.of([3.0, 1.0, 2.0]) == Distribution(3, 2.0, 3.0, 3.0)
+    assert Distribution.of([]) is None
 
 
 def test_an_end_without_a_known_duration_is_left_out() -> None:
@@ -41,4 +41,4 @@ def test_an_end_without_a_known_duration_is_left_out() -> None:
         Ending("victim", "closed", 0.5, 2.0),
         Ending("victim", "closed", None),
     ]
-    assert EndingTimes.of(ends) == EndingTimes(Durations(1, 0.5, 0.5, 0.5), Durations(2, 2.0, 4.0, 4.0))
+    assert EndingTimes.of(ends) == EndingTimes(Distribution(1, 0.5, 0.5, 0.5), Distribution(2, 2.0, 4.0, 4.0))
