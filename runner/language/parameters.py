@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.language.case_reader import RawStep
 from runner.language.message_text import did_you_mean
+from runner.language.step_reader import RawStep
 from runner.language.template import substitute
 from runner.language.yaml_file import Document, KeyPath
 
