@@ -72,15 +72,15 @@ _UNSUPPORTED = _Mark(
 _SHORTAGE = _Mark(
     codes=frozenset(
         # too many connections, out of memory, disk full, too many open files, tables full, a node that is not ready
-        {1040, 1203, 1129, 1226, 1037, 1038, 1041, 1021, 1114, 1135, 4030, 4013, 4184, 1653, 9001}
+        {1040, 1203, 1129, 1226, 2391, 1037, 1038, 1041, 1021, 1114, 1135, 4030, 4013, 4184, 1653, 9001}
     ),  # not 3 and 28, MySQL's file errors: Oracle has these numbers for other things, so the message decides
     sqlstates=("53", "08004"),
     text=re.compile(
         r"""\btoo\ many\ (?:connections|open\ files|clients|sessions)\b | \bout\ of\ (?:memory|disk|resources?|space)\b
         | \b(?:disk|tablespace|file\ ?system)\b .{0,40}? \bfull\b | \bno\ space\ left\b | \bErrcode:\ 28\b
         | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota)
-        | \bmaximum\ number\ of\ sessions\b
-        | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ limit | \bRESTRICTED\ SESSION\b
+        | \bmaximum\ number\ of\ sessions\b | \bSESSIONS_PER_USER\b
+        | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ (?:limit|exceeded)\b | \bRESTRICTED\ SESSION\b
         | \bno\ memory\b | \bmax\ connect\ timeout\b
         | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
@@ -160,10 +160,10 @@ def error_kind_of(error: ServerError) -> ErrorKind:
 
 
 _FULL = _Mark(
-    codes=frozenset({1040, 1203, 1226}),
+    codes=frozenset({1040, 1203, 1226, 2391}),
     sqlstates=("08004", "53300"),
     text=re.compile(
-        r"\btoo many (?:connections|clients|sessions)\b|\bmaximum number of sessions\b|\b(?:ORA|OBE)-000(?:18|20)\b",
+        r"\btoo many (?:connections|clients|sessions)\b|\bmaximum number of sessions\b|\bSESSIONS_PER_USER\b|\b(?:ORA|OBE)-000(?:18|20)\b",
         re.IGNORECASE,
     ),
 )

@@ -180,9 +180,12 @@ class CaseSessions:
         return self.target.dsn.account if account.administrator else account.user
 
     def has_grants(self, name: str) -> bool:
-        """Whether privileges are granted to the user of a session when the case is set up."""
+        """Whether privileges are granted to the user of a session, when the case is set up or by a step."""
         account = self.by_name[name].account
-        return any(session.own_account is account and session.spec.grants for session in self.by_name.values())
+        return any(
+            session.own_account is account and (session.spec.grants or session.name in self._changes.users)
+            for session in self.by_name.values()
+        )
 
     def shows_others(self, process_list: ProcessList) -> bool:
         """Whether the administrator's process lists show other users' sessions: this list, or one read before."""

@@ -153,7 +153,7 @@ def _search(
         if (several or not found) and not marked:
             marked = True  # sends the statement again, with a comment
             continue
-        if not found and (shared := {row.id for row in process_list.of_user(user) if _is_marked(row, mark)}):
+        if not found and (shared := {row.id for row in _own_rows(list(process_list.of_user(user)), mark, session)}):
             return FoundId(shared.pop())  # another open session has this id, too: the caller judges that
         likely = _own_rows(found, mark, session) if several or before is not None else found
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:

@@ -77,6 +77,11 @@ def too_many_logins(limit: int) -> SqlError:
     return SqlError(1226, SYNTAX, text, oracle=False)
 
 
+def too_many_sessions_of_user() -> SqlError:
+    """The user has as many sessions as its profile allows."""
+    return SqlError(2391, GENERAL, "exceeded simultaneous SESSIONS_PER_USER limit")
+
+
 def too_many_users() -> SqlError:
     """The tenant has no room for another user."""
     return SqlError(2392, GENERAL, "maximum number of users exceeded")

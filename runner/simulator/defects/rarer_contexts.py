@@ -8,7 +8,7 @@ import time
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, CREATE_SESSION
+from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -233,38 +233,6 @@ class _MissesResetSessions(Privileges):
 def reset_loses_the_privilege(components: Components) -> Components:
     """A session that a connection pool has reset (COM_RESET_CONNECTION) no longer has ALTER SYSTEM."""
     return components.with_overrides(_MarksReset, _MissesResetSessions)
-
-
-@breaks("PUR-1")
-class SparesUsersThatMayNotLogIn(Spares):
-    """Sessions of a user from whom CREATE SESSION was revoked are not killed."""
-
-    def is_spared(self, victim: Session) -> bool:
-        may_log_in = CREATE_SESSION in victim.user.system or victim.roles - {"PUBLIC"}
-        return not (victim.user.administrator or may_log_in)
-
-
-class _RemembersWhoLeft(SessionEnding):
-    left: ClassVar[set[int]] = set()
-
-    def client_disconnected(self, session: Session) -> None:
-        if not session.ended:
-            self.left.add(session.number)
-        super().client_disconnected(session)
-
-
-class _AnswersOkForThem(KillSessionStatement):
-    async def run(self, session: Session, statement: KillSession) -> Result:
-        self.check_privilege(session)
-        if self.read_id(statement) in _RemembersWhoLeft.left:
-            return Done()
-        return await super().run(session, statement)
-
-
-@breaks("IMP-1")
-def departed_id_is_answered_ok(components: Components) -> Components:
-    """The statement replies OK for the id of a session whose client has disconnected."""
-    return components.with_overrides(_RemembersWhoLeft, _AnswersOkForThem)
 
 
 class _MarksRefused(KillSessionStatement):

@@ -1,4 +1,4 @@
-"""Servers with a limit of users, or of logins in a second."""
+"""Servers with a limit of users, of a user's sessions, or of logins in a second."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -10,9 +10,13 @@ from collections import deque
 from runner.simulator import errors
 from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import environment
+from runner.simulator.connection import Connection
+from runner.simulator.handshake import Login
+from runner.simulator.sessions import Session
 
 USERS = 9
 LOGINS = 40
+SESSIONS = 2
 
 
 @environment
@@ -41,3 +45,15 @@ class FortyLoginsPerSecond(Accounts):
             raise errors.too_many_logins(LOGINS)
         self._times.append(now)
         return super().authenticate(name, token, scramble)
+
+
+@environment
+class SessionsPerUserTwo(Connection):
+    """No user but the administrator can have more than two sessions (SESSIONS_PER_USER of its Oracle profile)."""
+
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        same = sum(other.user is session.user for other in self._instance.registry)
+        if same >= SESSIONS and not session.user.administrator:
+            raise errors.too_many_sessions_of_user()
+        return session

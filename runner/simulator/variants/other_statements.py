@@ -27,6 +27,8 @@ _UNKNOWN_SECONDS = 0.5
 
 _GRANT_SECONDS = 1.0
 
+_EACH_GRANT_SECONDS = 0.5
+
 _TIMES_OUT = 4
 """Every fourth definition times out."""
 
@@ -124,6 +126,31 @@ class _NotesGrants(Engine):
         if isinstance(statement, sql.Grant):
             _GrantsLater.granted.update(dict.fromkeys(statement.grantees, time.monotonic() + _GRANT_SECONDS))
         return result
+
+
+class _EachGrantLater(Privileges):
+    """Knows each privilege of a user only some time after its first GRANT."""
+
+    granted: ClassVar[dict[tuple[str, str], float]] = {}
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        late = time.monotonic() < self.granted.get((session.user.name, privilege), 0.0)
+        return super().holds(session, privilege) and not late
+
+
+class _NotesEachGrant(Engine):
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Grant):
+            for key in itertools.product(statement.grantees, statement.privileges):
+                _EachGrantLater.granted.setdefault(key, time.monotonic() + _EACH_GRANT_SECONDS)
+        return result
+
+
+@variant
+def each_privilege_takes_effect_later(components: Components) -> Components:
+    """A GRANT of any privilege, also of CREATE SESSION, has an effect half a second after its reply."""
+    return components.with_overrides(_EachGrantLater, _NotesEachGrant)
 
 
 @variant
