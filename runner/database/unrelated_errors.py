@@ -80,7 +80,8 @@ _SHORTAGE = _Mark(
         | \b(?:disk|tablespace|file\ ?system)\b .{0,40}? \bfull\b | \bno\ space\ left\b | \bErrcode:\ 28\b
         | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota)
         | \bmaximum\ number\ of\ sessions\b | \bSESSIONS_PER_USER\b
-        | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ (?:limit|exceeded)\b | \bRESTRICTED\ SESSION\b
+        | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ (?:limit|exceeded)\b
+        | \bRESTRICTED\ SESSION\b
         | \bno\ memory\b | \bmax\ connect\ timeout\b
         | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
@@ -163,7 +164,8 @@ _FULL = _Mark(
     codes=frozenset({1040, 1203, 1226, 2391}),
     sqlstates=("08004", "53300"),
     text=re.compile(
-        r"\btoo many (?:connections|clients|sessions)\b|\bmaximum number of sessions\b|\bSESSIONS_PER_USER\b|\b(?:ORA|OBE)-000(?:18|20)\b",
+        r"\btoo many (?:connections|clients|sessions)\b|\bmaximum number of sessions\b|\bSESSIONS_PER_USER\b"
+        r"|\b(?:ORA|OBE)-000(?:18|20)\b",
         re.IGNORECASE,
     ),
 )
