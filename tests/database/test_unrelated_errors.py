@@ -40,6 +40,8 @@ ERRORS = {
         (600, "HY000", "ORA-00600: internal error code, arguments: -5270, SQL reach max concurrent num 1"),
         (1035, "HY000", "ORA-01035: ORACLE only available to users with RESTRICTED SESSION privilege"),
         (1105, "HY000", "request was throttled, rate limit exceeded"),
+        (3168, "HY000", "Request rate exceeded for this statement, retry later"),
+        (2391, "HY000", "ORA-02391: exceeded simultaneous SESSIONS_PER_USER limit"),
         (1040, "08004", "Too many connections"),
         (1041, "HY000", "Out of memory; check if mysqld or some other process uses all available memory"),
         (1021, "HY000", "Disk full (/tmp/#sql); waiting for someone to free some space"),
