@@ -32,6 +32,7 @@ class ServerFacts:
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
         vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
         refused_new_users: how many new users in a row could not log in, however often it was tried.
+        unknown_new_tables: how many new tables in a row were unknown until the end of a wait.
         grant_delay: the seconds after a GRANT until it has an effect; 0 if it has one at once, or that is not known.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
@@ -50,6 +51,7 @@ class ServerFacts:
     reuses_ids_at_once: bool = False
     vain_waits: int = 0
     refused_new_users: int = 0
+    unknown_new_tables: int = 0
     grant_delay: float = 0.0
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
@@ -77,6 +79,10 @@ class ServerFacts:
     def note_new_user(self, *, refused: bool) -> None:
         """Notes whether the login of a new user, which was refused first, was refused until the end."""
         self.refused_new_users = self.refused_new_users + 1 if refused else 0
+
+    def note_new_table(self, *, unknown: bool) -> None:
+        """Notes whether a new table, which was unknown first, was unknown until the end of a wait."""
+        self.unknown_new_tables = self.unknown_new_tables + 1 if unknown else 0
 
     def note_login_time(self, seconds: float) -> None:
         """Notes the duration of a login, in seconds."""

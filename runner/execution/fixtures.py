@@ -14,7 +14,7 @@ from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target
-from runner.database.time_limits import Poll
+from runner.database.time_limits import CHANCES, Poll
 from runner.database.unrelated_errors import (
     ErrorKind,
     error_kind_of,
@@ -217,7 +217,8 @@ class Fixtures:
             self._record(*profile.statements("create_table", table=table.text, name=table.name))
             self._empty(table)
         for row_id, val in rows:
-            self._prepare_with(profile.statement("insert_row", table=table.text, id=row_id, val=val))
+            statement = profile.statement("insert_row", table=table.text, id=row_id, val=val)
+            _require(statement, self._send_until_known(statement) if lent is None else self._send_retrying(statement))
         self._prepare_with("COMMIT")
         for user in users:
             grants = profile.statements("grant_table", table=table.text, user=user)
@@ -228,6 +229,16 @@ class Fixtures:
                 self._prepare_with(statement)
             self.granted_at = time.monotonic()
             table.users.add(user)
+
+    def _send_until_known(self, statement: str) -> Outcome:
+        """The reply to a statement about a new table, repeated while the table is unknown: a cluster may be late."""
+        facts, poll = self._target.facts, Poll(self._target.limits.retry)
+        first = outcome = self._send_retrying(statement)
+        while _is_unknown(outcome) and facts.unknown_new_tables < CHANCES and poll.again():
+            outcome = self._send_retrying(statement)
+        if _is_unknown(first):
+            facts.note_new_table(unknown=_is_unknown(outcome))
+        return outcome
 
     def _empty(self, table: Table) -> None:
         statement = f"DELETE FROM {table.text}"  # noqa: S608 - a table of the suite
@@ -434,6 +445,11 @@ class Fixtures:
         """Records statements that created something, also for an earlier case: they are needed to repeat the case."""
         for statement in statements:
             self._transcript.add(ADMINISTRATOR, "prepares", statement, manual=statement, setup=True)
+
+
+def _is_unknown(outcome: Outcome) -> bool:
+    """Whether a server does not know the table of a statement, or does not support the statement."""
+    return isinstance(outcome, ServerError) and error_kind_of(outcome) is ErrorKind.UNSUPPORTED
 
 
 def _require(statement: str, outcome: Outcome) -> None:

@@ -25,6 +25,8 @@ _DDL_SECONDS = 0.05
 
 _UNKNOWN_SECONDS = 0.5
 
+_TABLE_SECONDS = 0.4
+
 _GRANT_SECONDS = 1.0
 
 _EACH_GRANT_SECONDS = 0.5
@@ -36,6 +38,24 @@ _EVERY = 3
 """Every third DDL statement gets an error."""
 
 _PASSING_ERRORS = ((-4023, "Try again"), (-4029, "Schema error"), (-5627, "Schema try again"), (-5851, "DDL conflict"))
+
+
+@variant
+class TablesKnownLater(Engine):
+    """A new table is unknown until 0.4 s after its CREATE TABLE, as on another server of a cluster."""
+
+    _created: ClassVar[dict[str, float]] = {}
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        table = getattr(statement, "table", None)
+        name = table[1] if isinstance(table, tuple) else ""
+        creates = isinstance(statement, sql.CreateTable)
+        if not creates and time.monotonic() < self._created.get(name, 0.0):
+            raise errors.no_such_table()
+        result = await super().run(session, statement, depth)
+        if creates:
+            self._created[name] = time.monotonic() + _TABLE_SECONDS
+        return result
 
 
 @variant
