@@ -180,7 +180,7 @@ class CaseSessions:
         return self.target.dsn.account if account.administrator else account.user
 
     def has_grants(self, name: str) -> bool:
-        """Whether privileges are granted to the user of a session, when the case is set up or by a step."""
+        """Whether a user is granted privileges when the case is set up, or is named in a GRANT or REVOKE of a step."""
         account = self.by_name[name].account
         return any(
             session.own_account is account and (session.spec.grants or session.name in self._changes.users)

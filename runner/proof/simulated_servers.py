@@ -44,7 +44,7 @@ _HIDES = {
     "behind-plain-proxy-with-like-ids": {"process_list"},
     "behind-plain-proxy-until-next-request": {"ids", "process_list", "ending"},
 }
-"""The components and settings whose change by another variant has no effect beside this one."""
+"""The components and settings whose change by another variant has no effect, or a wrong one, beside this one."""
 _MOST_TOGETHER = 6
 """Variants in one run: more would take longer, and hide the reason of a failure."""
 _LIST_LIMIT = 20.0  # seconds

@@ -2,7 +2,7 @@
 
 A new interpreter takes two seconds of processor time to import pytest and the suite and to read all cases, and a third
 of a second to import the simulator. A run that has all this loaded forks once, before it has threads; this child, the
-nursery, then forks the workers and the simulator, which read the same pipes as new interpreters would.
+fork server, then forks the workers and the simulator, which read the same pipes as new interpreters would.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LONGEST_REQUEST = 1 << 18
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Nursery:
+class _ForkServer:
     """A child of this process that forks others; it ends when this process does."""
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ class _Nursery:
         return int(self._requests.recv(100))
 
 
-_nursery = cache(_Nursery)
+_fork_server = cache(_ForkServer)
 
 
 class _ForkedProgram:
-    """A program that the nursery forked.
+    """A program that the fork server forked.
 
     Attributes:
         stdin: its standard input, to write.
@@ -72,11 +72,11 @@ class _ForkedProgram:
     def __init__(
         self, program: str, mode: str = "", options: Sequence[str] = (), variables: Mapping[str, str] = os.environ
     ) -> None:
-        nursery = _nursery()
+        server = _fork_server()
         stdin, outgoing = os.pipe()
         incoming, stdout = os.pipe()
         self._ended, end = os.pipe()
-        self.pid = nursery.fork(program, options, (stdin, stdout, 2, end), variables)
+        self.pid = server.fork(program, options, (stdin, stdout, 2, end), variables)
         for inherited in (stdin, stdout, end):
             os.close(inherited)
         self.stdin: IO[Any] = os.fdopen(outgoing, f"w{mode}")
@@ -102,7 +102,8 @@ class _ForkedProgram:
         self._send(signal.SIGKILL)
 
     def _send(self, number: int) -> None:
-        if self._ended >= 0:
+        # The id of a process that has ended may belong to another one by now.
+        if self._ended >= 0 and not select.select([self._ended], [], [], 0)[0]:
             os.kill(self.pid, number)
 
 
