@@ -1,7 +1,8 @@
 """Measures the idle timeout of a target with control sessions, which no statement names.
 
 An idle timeout of the server or of a proxy, and not the statement under test, may have closed a session that was idle
-for long. To find out, a control session is left idle for as long. No variable of the server is read.
+for long; a firewall may drop its packets from then on, so that it only seems to be open. To find out, a control session
+is left idle for as long, and has to reply to a statement then. No variable of the server is read.
 """
 
 from __future__ import annotations
@@ -11,14 +12,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runner.database.administrator_session import TargetError
-from runner.database.outcome import succeeded
+from runner.database.outcome import Lost, NoReply, succeeded
 from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 
 _AT_LEAST = 2.0  # seconds of the first measurement, so that slightly longer times need no further one
 _PAUSE = 0.1  # seconds between the calls of ``meanwhile``, while another thread measures
-_MARGIN = 1.2  # times the idle time of the closed session
+_MEASURED = 1.2  # times the idle time of the closed session
+_ACCEPTED = 1.3  # likewise; more than is measured, so that the next session with about this idle time needs no other
+
+
+@dataclass(frozen=True)
+class IdleLoss:
+    """The loss of a session that was left idle.
+
+    Attributes:
+        seconds: the seconds after which it was closed, or after which it did not reply.
+        silent: whether it was not closed and did not reply: then it may have been lost at any time before.
+    """
+
+    seconds: float
+    silent: bool
 
 
 @dataclass
@@ -27,15 +42,15 @@ class IdleTimeout:
 
     Attributes:
         target: the server, with the administrator's login.
-        longest_survived: the longest time in seconds for which an idle session stayed open.
-        closed_after: the seconds after which an idle session was closed; None if none was.
+        longest_survived: the longest time in seconds after which an idle session was still usable.
+        loss: how an idle session was lost; None if none was.
         alone: whether one case is run at a time. Otherwise another case may have killed the measured session: then
             the result is used once, and not kept.
     """
 
     target: Target
     longest_survived: float = 0.0
-    closed_after: float | None = None
+    loss: IdleLoss | None = None
     alone: bool = True
     # A thread may measure during a measurement: a session that is kept active meanwhile can be lost, too.
     _measuring: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -44,47 +59,58 @@ class IdleTimeout:
         """Notes whether one case is run at a time from now on."""
         self.alone = alone
 
-    def find(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
-        """The idle timeout in seconds, if it can have closed a session that was idle for ``seconds``; else None.
+    def find(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> IdleLoss | None:
+        """How an idle session is lost, if that can have happened to one that was idle for ``seconds``; else None.
 
         If that is not known yet, opens a session and leaves it idle, which takes as long.
 
         Args:
-            seconds: the idle time of the closed session.
+            seconds: the idle time of the lost session.
             login: the login for the measurement; if it fails, the administrator's is used.
             meanwhile: called repeatedly during the measurement, to keep other sessions active.
 
         Raises:
             TargetError: no session can be opened.
         """
-        closed = self.closed_after
-        if seconds > self.longest_survived and closed is None:
-            closed = self._measure_once(seconds, login, meanwhile)
-        return closed if closed is not None and closed <= seconds * _MARGIN else None
+        loss = self.loss if self._is_known(seconds) else self._measure_once(seconds, login, meanwhile)
+        return loss if loss is not None and loss.seconds <= seconds * _ACCEPTED else None
 
-    def _measure_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
+    def _is_known(self, seconds: float) -> bool:
+        """Whether it has been measured what becomes of a session that is idle for these seconds."""
+        if seconds <= self.longest_survived:
+            return True
+        return self.loss is not None and (not self.loss.silent or self.loss.seconds <= seconds * _ACCEPTED)
+
+    def _measure_once(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> IdleLoss | None:
         while not self._measuring.acquire(timeout=_PAUSE):
             meanwhile()
         try:
-            if seconds <= self.longest_survived or self.closed_after is not None:  # another thread has measured it
-                return self.closed_after
-            closed = self._measure(max(_AT_LEAST, seconds * _MARGIN), login, meanwhile)
+            if self._is_known(seconds):  # another thread has measured it
+                return self.loss
+            at_least = seconds * _MEASURED
+            loss = self._measure(max(_AT_LEAST, at_least), login, meanwhile)
+            if loss is not None and loss.silent and at_least < _AT_LEAST:
+                loss = self._measure(at_least, login, meanwhile)
             if self.alone:
-                self.closed_after = closed
-            return closed
+                self.loss = loss or self.loss
+            return loss
         finally:
             self._measuring.release()
 
-    def _measure(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> float | None:
+    def _measure(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> IdleLoss | None:
         session = self._open(login)
         try:
             poll = Poll(seconds)
             while session.check_connection() is None and poll.again():
                 meanwhile()
-            if session.connection_end is None:
-                self.longest_survived = seconds
-                return None
-            return session.idle
+            idle = session.idle
+            if session.connection_end is not None:
+                return IdleLoss(idle, silent=False)
+            session.send(self.target.probe)
+            if isinstance(session.result(self.target.limits.statement), Lost | NoReply):
+                return IdleLoss(idle, silent=session.connection_end is None)
+            self.longest_survived = max(self.longest_survived, seconds)
+            return None
         finally:
             session.close()
 

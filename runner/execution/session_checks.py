@@ -21,7 +21,7 @@ from runner.execution.case_errors import DeviationError, InconclusiveError, rais
 from runner.execution.case_result import Ending
 from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.idle_timeout import IdleLoss, IdleTimeout
 from runner.execution.same_server import raise_if_moved
 
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
@@ -306,32 +306,48 @@ class SessionChecks:
                 f"the row of {session.name} leaves the process list within {settle:g} s",
                 f"its {seen}, but its row is still there ({end.state})",
             )
-        busy, silent = session.required_client.busy and not session.required_client.has_reply, False
+        client = session.required_client
+        in_flight = client.busy and not client.has_reply
+        silent = in_flight and end.check_sent
         state = f"{session.name} is connected, and its statement is still in flight"
-        if session.required_client.held:
+        if client.held:
             state = f"its client has not read the whole reply, and its row is still there ({end.state})"
-        if not busy:  # the check statement may end the session: the message states that, too
+        if not in_flight:  # the check statement may end the session: the message states that, too
+            if end.row is None:
+                end.idle = _idle_seconds(client)
             silent = bool(self._find_lost([session], _PROBE_LIMIT))
             state = f"{session.name} is connected, and replies to statements"
             if end.row is not None and not silent:
                 raise_if_moved(session, self.sessions)
-            if silent and end.row is None:
+        elif end.row is not None and not silent:
+            self._raise_if_dropped(session, end)
+        if silent:
+            self._raise_if_idle_timeout(session, end)
+            state = f"{session.name} is connected, and doesn't reply to statements"
+            if end.row is None:
                 state = (
                     f"{session.name} is connected and listed until a statement is sent on its connection ({end.state})"
                 )
-            elif silent:
-                state = f"{session.name} is connected, and doesn't reply to statements"
         row = "its row is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
-        survived = not busy and not silent and session.name in self.sessions.history.named_with_success
-        raise DeviationError(expected, row + state, no_reply_or_lost=busy, survived=survived)
+        survived = not in_flight and not silent and session.name in self.sessions.history.named_with_success
+        raise DeviationError(expected, row + state, no_reply_or_lost=in_flight, survived=survived)
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End) -> None:
         if end.idle is None or end.idle < _LATE:
             return
-        closed = self.idle_timeout.find(end.idle, self.sessions.logins.login_of(session), self.keep_active)
-        if closed is not None:
-            raise InconclusiveError(_also_ended(session.name, end.idle, closed, "the settle time"))
+        loss = self.idle_timeout.find(end.idle, self.sessions.logins.login_of(session), self.keep_active)
+        if loss is not None:
+            raise InconclusiveError(_also_lost(session.name, end.idle, loss, "the settle time"))
+
+    def _raise_if_dropped(self, session: CaseSession, end: _End) -> None:
+        """Raises InconclusiveError if a firewall may drop the packets of a session with a statement in flight."""
+        quiet = session.required_client.idle - max(0.0, self.elapsed - (end.row or 0.0))
+        if quiet < _LATE:
+            return
+        loss = self.idle_timeout.find(quiet, self.sessions.logins.login_of(session), self.keep_active)
+        if loss is not None and loss.silent:
+            raise InconclusiveError(_also_lost(session.name, quiet, loss, "the settle time"))
 
     def _note_speed(self, end: _End) -> None:
         # A connection that was gone at the first check, which may have been late, has no known duration.
@@ -441,14 +457,11 @@ class SessionChecks:
         times = dict(idle)
         if control:
             times["the administrator's session"] = self.sessions.target.administrator.idle_when_lost
-        closed = all(session.client is not None and session.client.connection_end is not None for session in lost)
-        if not closed or min(times.values()) < _LATE:
+        if any(_was_interrupted(session) for session in lost) or min(times.values()) < _LATE:
             return
-        timeout = self.idle_timeout.find(
-            min(times.values()), self.sessions.target.administrator.login, _keep_none_active
-        )
-        if timeout is not None:
-            raise InconclusiveError(_also_ended(" and ".join(times), min(times.values()), timeout, "10 s"))
+        loss = self.idle_timeout.find(min(times.values()), self.sessions.target.administrator.login, _keep_none_active)
+        if loss is not None:
+            raise InconclusiveError(_also_lost(" and ".join(times), min(times.values()), loss, "10 s"))
 
     def _find_lost(self, sessions: Collection[CaseSession], limit: float) -> list[CaseSession]:
         """Sends a check statement to all idle sessions at once.
@@ -504,16 +517,25 @@ def _idle_seconds(client: Session) -> float | None:
     return None if client.busy and not client.has_reply else client.idle
 
 
+def _was_interrupted(session: CaseSession) -> bool:
+    """Whether a lost session is lost by its reply: it is neither closed nor without a reply to a check statement."""
+    client = session.client
+    return client is not None and client.connection_end is None and not client.busy
+
+
 def _loss(session: CaseSession) -> str:
     connection_end = session.client.connection_end if session.client else None
     return str(connection_end) if connection_end else "interrupted, or doesn't reply"
 
 
-def _also_ended(names: str, idle: float, closed: float, least: str) -> str:
-    """The reason not to judge an end: an unnamed session was closed, too, after ``closed`` seconds."""
-    timeout = f"an idle timeout. Raise it above {least}"
-    why = timeout if closed >= idle / 2 else "the server closes connections without the statement under test"
+def _also_lost(names: str, idle: float, loss: IdleLoss, least: str) -> str:
+    """The reason not to judge an end: a session that no statement named was lost, too."""
+    how, why = "ended", f"an idle timeout. Raise it above {least}"
+    if loss.silent:
+        how, why = "did not reply", f"a firewall or proxy drops idle connections. Raise its idle timeout above {least}"
+    elif loss.seconds < idle / 2:
+        why = "the server closes connections without the statement under test"
     return (
-        f"{names} ended after {idle:.1f} s without a statement, and a session that no statement named also ended "
-        f"after {closed:.1f} s: {why}"
+        f"{names} {how} after {idle:.1f} s without a statement, and a session that no statement named also {how} "
+        f"after {loss.seconds:.1f} s: {why}"
     )

@@ -19,6 +19,7 @@ from runner.simulator.environments import (
     routing_by_user,
     rules_for_users,
     shared_sessions,
+    silent_firewall,
     splitter,
     unrelated_errors,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "routing_by_user",
     "rules_for_users",
     "shared_sessions",
+    "silent_firewall",
     "splitter",
     "unrelated_errors",
 ]

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Callable
 
 from runner.simulator import errors
 from runner.simulator.catalogue import variant
@@ -18,6 +20,7 @@ from runner.simulator.variants.ids import SmallIds
 from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
 
 KEPT_SECONDS = 8.0
+ONE_WAY_SECONDS = 0.05
 
 _OK = b"\x00"
 _END_OF_ROWS = re.compile(rb"\x05\x00\x00.\xfe....", re.DOTALL)
@@ -45,6 +48,14 @@ def behind_plain_proxy_with_like_ids(components: Components) -> Components:
 def behind_plain_proxy_until_next_request(components: Components) -> Components:
     """Behind such a proxy, which closes the connection of a killed idle session only at its next request."""
     return components.with_overrides(_ClosesAtNextRequest)
+
+
+@variant
+class SlowNetwork(TcpProxy):
+    """Each packet needs 50 milliseconds, in each direction."""
+
+    def new_server_side(self, client: ClientSide) -> ServerSide:
+        return _Delayed(client, self.new_id())
 
 
 @variant
@@ -107,3 +118,31 @@ def _ends_a_reply(data: bytes) -> bool:
     """Whether the data ends with a complete reply that is no error: OK, or the end of a result's rows."""
     is_ok = data[HEADER : HEADER + 1] == _OK and len(data) == HEADER + int.from_bytes(data[:3], "little")
     return is_ok or _END_OF_ROWS.fullmatch(data[-9:]) is not None
+
+
+class _Delayed(ServerSide):
+    """Forwards all events of both directions later, in their order."""
+
+    def __init__(self, client: ClientSide, thread_id: int) -> None:
+        super().__init__(client, thread_id)
+        self._events: deque[Callable[[], object]] = deque()
+
+    def _later(self, event: Callable[[], object]) -> None:
+        self._events.append(event)
+        call_later(ONE_WAY_SECONDS, self._next)
+
+    def _next(self) -> None:
+        self._events.popleft()()
+
+    def data_received(self, data: bytes) -> None:
+        self._later(lambda: super(_Delayed, self).data_received(data))
+
+    def send(self, data: bytes) -> None:
+        self._later(lambda: super(_Delayed, self).send(data))
+
+    def eof_received(self) -> bool:
+        self._later(super().eof_received)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._later(lambda: super(_Delayed, self).connection_lost(exc))
