@@ -7,8 +7,7 @@ from importlib import import_module
 
 from _pytest.config import default_plugins
 
-from runner.language.case_files import cached_cases, case_files
-from runner.language.default_folders import own_folders
+from runner.language.suite import own_suite
 
 _PLUGINS = (
     *(f"_pytest.{name}" for name in default_plugins),
@@ -30,8 +29,6 @@ _PROGRAMS = ("runner.cli", "runner.simulator.command")
 
 for _name in (*_PLUGINS, *_LOADED_BY_PLUGINS_LATER, *_PROGRAMS):
     import_module(_name)
-for _folder in own_folders():
-    for _path in case_files(_folder):
-        cached_cases(_path)
+own_suite()
 # All objects so far are permanent: the garbage collector of a run ignores them.
 gc.freeze()

@@ -102,6 +102,11 @@ class Side(asyncio.Protocol):
         """Sends data that the peer received."""
         self.transport.write(data)
 
+    def send_eof(self) -> None:
+        """Ends the data in this direction; the other one stays open."""
+        with suppress(OSError):  # it is being reset, which is forwarded, too
+            self.transport.write_eof()
+
     def pause_writing(self) -> None:
         """The send buffer is full: stops reading from the peer."""
         if self.peer is not None:
@@ -116,8 +121,7 @@ class Side(asyncio.Protocol):
         """Forwards the end of the data; the other direction stays open until its end."""
         if not self.eof_seen and self.peer is not None:
             self.eof_seen = True
-            with suppress(OSError):  # the peer is being reset, which is forwarded, too
-                self.peer.transport.write_eof()
+            self.peer.send_eof()
             if self.peer.eof_seen:
                 self.close()
                 self.peer.close()

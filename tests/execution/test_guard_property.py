@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from tests.execution.guarded_texts import ANY_TEXT, IDS, accepted, check_statement, missed, statements
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(statement=statements(IDS))
 @example("KILL '1,234'")
 @example("KILL '-0'")
@@ -22,7 +22,7 @@ def test_the_guard_reads_every_number_that_a_server_reads_in_an_accepted_stateme
     check_statement(statement)
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(text=ANY_TEXT)
 def test_the_guard_reads_every_number_that_a_server_reads_in_any_accepted_text(text: str) -> None:
     for statement in (f"ALTER SYSTEM KILL SESSION '{text}'", f"ALTER SYSTEM KILL SESSION {text}", text):

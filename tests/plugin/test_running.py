@@ -162,8 +162,17 @@ def hang_up(group: int) -> None:
     os.killpg(group, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("stop", [press, press_twice, terminate, hang_up])
+@pytest.mark.parametrize(
+    ("stop", "workers"),
+    [
+        (press, 0),
+        (press_twice, 0),
+        (terminate, 0),
+        (hang_up, 0),
+        (terminate, 2),
+        *(pytest.param(stop, 2, marks=pytest.mark.long) for stop in (press, press_twice, hang_up)),
+    ],
+)
 def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
     tmp_path: Path, simulator: Dsn, watcher: Watcher, workers: int, stop: Callable[[int], None]
 ) -> None:

@@ -15,6 +15,8 @@ NO_PRIVILEGE_NEEDED = {"PUR-2", "PUR-3", "IMP-3", "IMP-4", "IMP-9"}
 """What MySQL deviates in: nobody needs a privilege for sessions of the own user, CONNECTION_ADMIN does not reach the
 administrator (SYSTEM_USER), and ids are looked up first."""
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[MySQL]:
@@ -36,7 +38,6 @@ def doctor(server: MySQL, *options: str) -> SuiteRun:
     return run_command("doctor", "--dsn", server.dsn(), *options)
 
 
-@pytest.mark.long
 def test_the_doctor_recognises_mysql_and_finds_nothing_missing(server: MySQL) -> None:
     done = doctor(server, "--profile", "mysql")
     assert done.code == 0, done.screen
@@ -51,7 +52,6 @@ def test_the_wrong_profile_is_named_before_anything_is_sent(server: MySQL) -> No
     assert "For MySQL use --profile mysql" in done.err
 
 
-@pytest.mark.long
 def test_only_the_privilege_to_kill_sessions_deviates(run: SuiteRun) -> None:
     assert run.code == 1, run.screen
     assert {row["requirement"] for row in run.results(verdict="deviates")} == NO_PRIVILEGE_NEEDED, run.screen

@@ -20,6 +20,10 @@ from tests.support.servers.base import ServerError, running
 Start = Callable[[], AbstractContextManager[SeekDB | MariaDB]]
 STARTS = [pytest.param(start_seekdb, id="seekdb"), pytest.param(start_mariadb, id="mariadb")]
 both = pytest.mark.parametrize("start", STARTS)
+# The helpers for all servers end them by the same code; seekdb needs three seconds of processor time for each start.
+both_in_the_long_tests = pytest.mark.parametrize(
+    "start", [pytest.param(start_seekdb, id="seekdb", marks=pytest.mark.long), STARTS[1]]
+)
 GONE_SECONDS = 20.0
 
 
@@ -83,7 +87,7 @@ def test_a_server_accepts_its_dsn_and_is_gone_after_the_block(start: Start) -> N
     assert_gone(dsn, group, directory)
 
 
-@both
+@both_in_the_long_tests
 def test_a_server_is_gone_after_an_error_in_the_block(start: Start) -> None:
     stack = ExitStack()
     server = stack.enter_context(start())
@@ -102,7 +106,7 @@ with {name}() as server:
 """
 
 
-@both
+@both_in_the_long_tests
 @pytest.mark.parametrize("victim", ["parent", "keeper"])
 def test_a_server_is_gone_after_sigkill(start: Start, victim: str) -> None:
     package = start.__module__.rpartition(".")[0]

@@ -125,6 +125,7 @@ class _Delayed(ServerSide):
 
     def __init__(self, client: ClientSide, thread_id: int) -> None:
         super().__init__(client, thread_id)
+        self._greeting = None  # a network changes nothing
         self._events: deque[Callable[[], object]] = deque()
 
     def _later(self, event: Callable[[], object]) -> None:
@@ -139,6 +140,15 @@ class _Delayed(ServerSide):
 
     def send(self, data: bytes) -> None:
         self._later(lambda: super(_Delayed, self).send(data))
+
+    def send_eof(self) -> None:
+        self._later(super().send_eof)
+
+    def close(self) -> None:
+        self._later(super().close)
+
+    def reset(self) -> None:
+        self._later(super().reset)
 
     def eof_received(self) -> bool:
         self._later(super().eof_received)

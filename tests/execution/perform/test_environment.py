@@ -234,7 +234,9 @@ def test_a_server_that_ends_during_a_case_does_not_crash_the_runner(tmp_path: Pa
     assert result.warnings  # what could not be cleared away
 
 
-@pytest.mark.parametrize("environment", ["no-roles", "no-roles-and-no-list-of-them"])
+@pytest.mark.parametrize(
+    "environment", ["no-roles", pytest.param("no-roles-and-no-list-of-them", marks=pytest.mark.long)]
+)
 def test_only_cases_with_roles_are_inconclusive_on_a_server_without_roles(environment: str, tmp_path: Path) -> None:
     with simulator("--environment", environment) as dsn:
         shown = f"oceanbase://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/"
