@@ -131,7 +131,7 @@ class FreesTheRowsThatTheWaiterWaitsFor(KillSessionStatement):
             holder.transaction = WithoutLocks(kept)
 
 
-class _AfterKill(KillSessionStatement):
+class AfterKill(KillSessionStatement):
     """Punishes the session that has killed another one."""
 
     def effect(self, session: Session) -> None:
@@ -144,7 +144,7 @@ class _AfterKill(KillSessionStatement):
 
 
 @breaks("IMP-11")
-class RollsTheKillerBack(_AfterKill):
+class RollsTheKillerBack(AfterKill):
     """The statement rolls back the open transaction of its own session."""
 
     def effect(self, session: Session) -> None:
@@ -153,7 +153,7 @@ class RollsTheKillerBack(_AfterKill):
 
 
 @breaks("IMP-11")
-class FreesTheKillersRows(_AfterKill):
+class FreesTheKillersRows(AfterKill):
     """The statement releases the row locks of its own session; its changes are still committed later."""
 
     def effect(self, session: Session) -> None:
@@ -179,7 +179,7 @@ class WithoutLocks(Transaction):
 
 
 @breaks("IMP-11")
-class SwitchesAutocommitOn(_AfterKill):
+class SwitchesAutocommitOn(AfterKill):
     """The statement switches autocommit on for its own session."""
 
     def effect(self, session: Session) -> None:
@@ -187,7 +187,7 @@ class SwitchesAutocommitOn(_AfterKill):
 
 
 @breaks("IMP-11")
-class SwitchesAutocommitOff(_AfterKill):
+class SwitchesAutocommitOff(AfterKill):
     """The statement switches autocommit off for its own session."""
 
     def effect(self, session: Session) -> None:
@@ -200,7 +200,7 @@ def breaks_the_killers_transaction(components: Components) -> Components:
     return components.with_overrides(_MarksTheKiller, _ServesTheUnmarked)
 
 
-class _MarksTheKiller(_AfterKill):
+class _MarksTheKiller(AfterKill):
     def effect(self, session: Session) -> None:
         if in_a_transaction(session):
             session.state = _BROKEN

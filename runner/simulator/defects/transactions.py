@@ -1,0 +1,329 @@
+"""Transactions, row locks and waits that are treated wrongly: of the killed session, of others, of the sender."""
+
+# ruff: noqa: D102, SLF001 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
+from runner.simulator.defects.states_of_sessions import AfterKill
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Session, SessionRegistry
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_when
+
+_RESET_CONNECTION = 0x1F
+
+
+class NotesResets(Connection):
+    """Remembers the sessions that a connection pool has reset."""
+
+    reset: ClassVar[set[Session]] = set()
+
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        if command == _RESET_CONNECTION:
+            self.reset.add(session)
+        await super()._run_command(session, command, body)
+
+
+def is_running(session: Session) -> bool:
+    """Whether a session executes a statement that doesn't wait for a row lock."""
+    return session.waiting is not None and not session.waits_for_lock
+
+
+def _blocked_by(registry: SessionRegistry, victim: Session) -> list[Session]:
+    return [other for other in registry if other.waiting is not None and victim.transaction.blocks(other.waiting)]
+
+
+@breaks("PAR-4")
+class ImmediateLeavesTheTransactionOfTheRunning(KillSessionStatement):
+    """With IMMEDIATE, the transaction of a session with a running statement stays open: nobody rolls it back."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate and victim.waiting is not None:
+            self.ending.mark_as_ended(victim)
+            self.ending.remove_row(victim)
+            self.ending.disconnect(victim)
+        else:
+            await super().end(session, victim, statement)
+
+
+@breaks("IMP-5")
+class CommitsTheChangesOfTheRunning(SessionEnding):
+    """The open transaction of a session that is killed while it executes a statement is committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        if is_running(victim):
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+class CommitsEarlierChangesOfWaiters(SessionEnding):
+    """The earlier changes of a session that is killed while it waits for a row lock are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        if victim.waits_for_lock:
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+class KeepsRowsThatWereInsertedAndChanged(SessionEnding):
+    """Rows that the killed session's transaction has inserted and then changed stay."""
+
+    def roll_back(self, victim: Session) -> None:
+        writes = Counter(row for row, _, is_lock in victim.transaction._changes if not is_lock)
+        kept = [
+            (row, row.pending)
+            for row, count in writes.items()
+            if count > 1 and row.committed is None and row.pending is not None
+        ]
+        super().roll_back(victim)
+        for row, values in kept:
+            row.committed = values
+            row.table.rows[row] = None
+            row.table.add_key(row, values)
+
+
+@breaks("IMP-5")
+class LosesRowsThatWereReplaced(SessionEnding):
+    """A row whose key the killed session's transaction has deleted and inserted again is lost."""
+
+    def roll_back(self, victim: Session) -> None:
+        rows = dict.fromkeys(row for row, _, is_lock in victim.transaction._changes if is_lock)
+        inserted = [row.pending for row in rows if row.committed is None and row.pending is not None]
+        lost = [
+            row
+            for row in rows
+            if row.committed is not None
+            and row.pending is None
+            and any(row.table.key_of(values) == row.table.key_of(row.committed) for values in inserted)
+        ]
+        super().roll_back(victim)
+        for row in lost:
+            row.committed = None
+            row.table.rows.pop(row, None)
+            row.table.reindex(row)
+
+
+class _NotesBlocks(Engine):
+    changed: ClassVar[set[Session]] = set()
+
+    async def _run_block(self, session: Session, block: sql.Block, depth: int) -> Result:
+        before = session.transaction.savepoint()
+        result = await super()._run_block(session, block, depth)
+        if session.transaction.savepoint() > before:
+            self.changed.add(session)
+        return result
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Commit | sql.Rollback):
+            self.changed.discard(session)
+        return result
+
+
+class _CommitsAfterBlocks(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        if victim in _NotesBlocks.changed:
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+def commits_changes_made_in_blocks(components: Components) -> Components:
+    """The killed session's open transaction is committed if a PL/SQL block has made changes in it."""
+    return components.with_overrides(_NotesBlocks, _CommitsAfterBlocks)
+
+
+@breaks("IMP-5")
+class WaitingInsertsFailAsDuplicates(SessionEnding):
+    """An INSERT that waits for an uncommitted key of the killed session gets a unique violation."""
+
+    def roll_back(self, victim: Session) -> None:
+        for other in _blocked_by(self.registry, victim):
+            if (other.statement or "").upper().startswith("INSERT"):
+                other.interrupt(errors.unique_violated())
+        super().roll_back(victim)
+
+
+class _ForgetsWaiters(SessionEnding):
+    def forgets(self, victim: Session, other: Session) -> bool:
+        raise NotImplementedError
+
+    def roll_back(self, victim: Session) -> None:
+        forgotten = {other.waiting for other in _blocked_by(self.registry, victim) if self.forgets(victim, other)}
+        transaction = victim.transaction
+        transaction._waiters = [waiter for waiter in transaction._waiters if waiter not in forgotten]
+        super().roll_back(victim)
+
+
+@breaks("IMP-5")
+class ForgetsWaitingSelects(_ForgetsWaiters):
+    """A SELECT … FOR UPDATE that waits for a row lock of the killed session is not woken."""
+
+    def forgets(self, victim: Session, other: Session) -> bool:  # noqa: ARG002 - the statement of the other decides
+        return "FOR UPDATE" in (other.statement or "").upper()
+
+
+@breaks("IMP-5")
+class ForgetsWhoWaitsForTheRunning(_ForgetsWaiters):
+    """Who waits for a row lock of a session that is killed with a running statement is not woken."""
+
+    def forgets(self, victim: Session, other: Session) -> bool:  # noqa: ARG002 - the state of the victim decides
+        return is_running(victim)
+
+
+class _NotesResetTransactions(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        if victim not in NotesResets.reset:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+def leaves_transactions_of_reset_sessions(components: Components) -> Components:
+    """The transaction of a session that a connection pool has reset before it began stays open after the kill."""
+    return components.with_overrides(NotesResets, _NotesResetTransactions)
+
+
+@breaks("IMP-5")
+class KilledWaitersGetAnOk(SessionEnding):
+    """The client of an UPDATE that is killed while it waits for a row lock gets OK with one row; nothing is changed."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waits_for_lock and (victim.statement or "").upper().startswith("UPDATE"):
+            victim.connection._send_ok(victim, 1)  # type: ignore[attr-defined]
+            victim.connection.disconnect(None)
+            victim.interrupt(errors.SessionEndedError())
+        else:
+            super().disconnect(victim)
+
+
+@breaks("IMP-10")
+class RollsBackEarlierChangesOfWaiters(SessionEnding):
+    """A session that waits for a row lock of the killed one gets it, but its own earlier changes are undone."""
+
+    def roll_back(self, victim: Session) -> None:
+        for other in _blocked_by(self.registry, victim):
+            other.transaction.roll_back()
+        super().roll_back(victim)
+
+
+@breaks("IMP-10")
+class AdministratorsKillInterruptsTheUsersStatements(KillSessionStatement):
+    """A kill by the administrator interrupts running statements in other sessions of the killed session's user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if session.user.administrator:
+            for other in self.registry:
+                if other.user is victim.user:
+                    other.interrupt(errors.query_killed())
+
+
+def _when_it_waits(
+    session: Session, until: Callable[[], bool], error: errors.SqlError, *, roll_back: bool = False
+) -> None:
+    def act() -> None:
+        if session.waits_for_lock:
+            if roll_back:
+                session.transaction.roll_back()
+            session.interrupt(error)
+
+    call_when(lambda: session.waits_for_lock or session.ended or until(), act)
+
+
+def _has_no_transaction(session: Session) -> bool:
+    return not session.transaction.open
+
+
+@breaks("IMP-10")
+class KilledWaitersStayInTheWaitGraph(SessionEnding):
+    """The holder of a lock for which a killed session waited becomes a deadlock victim when it waits itself."""
+
+    def kill(self, victim: Session) -> None:
+        holders = [
+            other for other in self.registry if victim.waits_for_lock and other.transaction.blocks(victim.waiting)
+        ]
+        super().kill(victim)
+        for holder in holders:
+            error = errors.SqlError(60, "40001", "deadlock detected while waiting for resource")
+            _when_it_waits(holder, partial(_has_no_transaction, holder), error, roll_back=True)
+
+
+@breaks("IMP-11")
+class InterruptsTheKillersNextWait(AfterKill):
+    """After the statement, the next row lock wait of its own session is interrupted."""
+
+    def effect(self, session: Session) -> None:
+        _when_it_waits(session, lambda: False, errors.query_killed())
+
+
+@breaks("IMP-11")
+class FreesUnchangedRowsOfTheKiller(AfterKill):
+    """The statement releases the locks of rows that its own session has locked (FOR UPDATE) but not changed."""
+
+    def effect(self, session: Session) -> None:
+        transaction = session.transaction
+        rows = {row for row, _ in transaction.locked_rows() if row.pending is row.committed}
+        transaction._changes = [change for change in transaction._changes if change[0] not in rows]
+        for row in rows:
+            row.release()
+        transaction._notify_waiters()
+
+
+@breaks("IMP-11")
+class SecondKillInATransactionRollsBack(AfterKill):
+    """The second statement in one transaction rolls this transaction back."""
+
+    first: ClassVar[dict[Session, object]] = {}
+
+    def effect(self, session: Session) -> None:
+        changes = session.transaction._changes
+        if changes and self.first.get(session) is changes[0]:
+            session.transaction.roll_back()
+        elif changes:
+            self.first[session] = changes[0]
+
+
+class _AfterRefusal(KillSessionStatement):
+    def after_refusal(self, session: Session) -> None:
+        raise NotImplementedError
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            self.after_refusal(session)
+            raise
+
+
+@breaks("IMP-8")
+class RefusalSwitchesAutocommitOff(_AfterRefusal):
+    """A refused statement leaves its session with autocommit off."""
+
+    def after_refusal(self, session: Session) -> None:
+        session.autocommit = False
+
+
+@breaks("IMP-8")
+class RefusalDropsSavepoints(_AfterRefusal):
+    """A refused statement drops the savepoints of its session."""
+
+    def after_refusal(self, session: Session) -> None:
+        session.savepoints.clear()
