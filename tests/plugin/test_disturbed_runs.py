@@ -81,3 +81,13 @@ def test_users_with_the_privilege_of_public_are_no_deviation(tmp_path: Path) -> 
     assert len(reasons) > 50
     assert all("on this target a new user has ALTER SYSTEM without a GRANT" in each for each in reasons), done.screen
     assert done.code == 1
+
+
+@pytest.mark.long
+def test_connections_whose_packets_a_firewall_drops_are_no_deviation(tmp_path: Path) -> None:
+    options = ("-k", "session-idle-for-long-ends or long-running-session-ends", "--statement-limit", "3")
+    done = run_in(tmp_path / "r.json", "idle-connections-dropped", *options)
+    assert done.results(verdict="deviates") == []
+    reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert len(reasons) == 2, done.screen
+    assert any("a firewall or proxy drops idle connections" in each for each in reasons), done.screen
