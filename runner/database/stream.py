@@ -246,7 +246,7 @@ class Stream:
         """
         self._weight += size + _PIECE
         if self._weight > _LARGEST:
-            raise TooLargeError(f"more than {_LARGEST >> 20} MB")
+            raise TooLargeError(f"it needs more than {_LARGEST >> 20} MB of memory")
         received = self._received
         if len(received) < size:
             self._receive_at_least(size)

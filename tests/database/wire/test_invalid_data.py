@@ -59,7 +59,7 @@ def test_an_endless_result_set_is_rejected_after_64_mb(row: bytes) -> None:
 
     with connected(behave) as session:
         outcome = session.execute("SELECT 1", PATIENCE)
-        assert outcome == Unreadable("more than 64 MB")
+        assert outcome == Unreadable("it needs more than 64 MB of memory")
 
 
 def test_endless_unrequested_data_does_not_block_a_session() -> None:
