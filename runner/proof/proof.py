@@ -52,9 +52,9 @@ class Proof:
     def holds(self, suite: Suite) -> bool:
         """Whether the proof succeeds: the defect deviates for its requirement, or the variant conforms.
 
-        With a variant, no case may be inconclusive (of a few cases, none but of level observe), and none may deviate but
-        for the requirements in ``not_met``. In an
-        environment, no session of another client may be killed, and if all cases are run, some is inconclusive.
+        With a variant, no case may be inconclusive (if not all are run, none but of level observe), and none may
+        deviate but for the requirements in ``not_met``. In an environment, no session of another client may be killed,
+        and if all cases are run, some is inconclusive.
         """
         if self.server.kind == "environment":
             matters = self.partial or bool(self.undecided)
