@@ -65,7 +65,7 @@ class RunResult:
     Attributes:
         result: the result.
         no_reply_or_lost: whether it deviates by a missing reply, a lost connection, a conflict or an interruption.
-        lacks_granted: whether it deviates, a statement was refused for a privilege although its user has grants, and a
+        lacks_granted: whether it fails, a statement was refused for a privilege although its user has grants, and a
             GRANT was not given time to have an effect.
         reads_table: whether it deviates by a result set that is no process list.
         right_after_statement: whether it deviated within a second after a guarded statement.
@@ -163,7 +163,7 @@ class CaseRun:
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost or self._step_runner.refused_for_ended,
-            lacks_granted=result.verdict is Verdict.DEVIATES
+            lacks_granted=result.failed
             and self._step_runner.judge.lacks_granted
             and not self._target.facts.grant_delay,
             reads_table=reads_table,

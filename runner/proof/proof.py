@@ -52,19 +52,14 @@ class Proof:
     def holds(self, suite: Suite) -> bool:
         """Whether the proof succeeds: the defect deviates for its requirement, or the variant conforms.
 
-        With a variant, no case may be inconclusive (if not all are run, none but of level observe), and none may
-        deviate but for the requirements in ``not_met``. In an environment, no session of another client may be killed,
-        and if all cases are run, some is inconclusive.
+        With a variant, no case may be inconclusive, and none may deviate but for the requirements in ``not_met``. In an
+        environment, no session of another client may be killed, and if all cases are run, some is inconclusive.
         """
         if self.server.kind == "environment":
             matters = self.partial or bool(self.undecided)
             return self.harmless and not self.deviating and matters and self.code in {0, 1}
         if self.server.breaks is None:
             wrong = {result.requirement for result in self.results if result.verdict is Verdict.DEVIATES}
-            undecided = [result for result in self.results if result.name in self.undecided]
-            if self.partial:
-                # Cases with "alone: true" are the first ones: the suite may not know yet that GRANT takes effect late.
-                undecided = [row for row in undecided if suite.requirements[row.requirement].level is not Level.OBSERVE]
-            return self.code == 0 and not undecided and wrong <= self.not_met
+            return self.code == 0 and not self.undecided and wrong <= self.not_met
         level = suite.requirements[self.server.breaks].level
         return bool(self.deviating_as_expected) and (self.code == 1 or level is Level.OBSERVE)
