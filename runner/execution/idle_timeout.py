@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runner.database.administrator_session import TargetError
-from runner.database.outcome import Lost, NoReply, succeeded
+from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
@@ -34,6 +34,25 @@ class IdleLoss:
 
     seconds: float
     silent: bool
+
+    def explains(self, names: str, idle: float, at_least: str) -> str:
+        """The reason not to judge the loss of sessions that were idle for ``idle`` seconds.
+
+        Args:
+            names: the lost sessions.
+            idle: their idle time in seconds.
+            at_least: the idle timeout that the cases need.
+        """
+        how, why = "ended", f"an idle timeout. Raise it above {at_least}"
+        if self.silent:
+            how = "did not reply"
+            why = f"a firewall or proxy drops idle connections. Raise its idle timeout above {at_least}"
+        elif self.seconds < idle / 2:
+            why = "the server closes connections without the statement under test"
+        return (
+            f"{names} {how} after {idle:.1f} s without a statement, and a session that no statement named also {how} "
+            f"after {self.seconds:.1f} s: {why}"
+        )
 
 
 @dataclass
@@ -59,7 +78,9 @@ class IdleTimeout:
         """Notes whether one case is run at a time from now on."""
         self.alone = alone
 
-    def find(self, seconds: float, login: Login, meanwhile: Callable[[], None]) -> IdleLoss | None:
+    def find(
+        self, seconds: float, login: Login, meanwhile: Callable[[], None], *, silent: bool = False
+    ) -> IdleLoss | None:
         """How an idle session is lost, if that can have happened to one that was idle for ``seconds``; else None.
 
         If that is not known yet, opens a session and leaves it idle, which takes as long.
@@ -68,12 +89,21 @@ class IdleTimeout:
             seconds: the idle time of the lost session.
             login: the login for the measurement; if it fails, the administrator's is used.
             meanwhile: called repeatedly during the measurement, to keep other sessions active.
+            silent: whether the lost session is not closed, but doesn't reply. Only a silent loss explains that, and
+                only while the server replies to others: a server that hangs may hang because of the statement.
 
         Raises:
-            TargetError: no session can be opened.
+            TargetError: no session can be opened, and the lost session is closed.
         """
-        loss = self.loss if self._is_known(seconds) else self._measure_once(seconds, login, meanwhile)
-        return loss if loss is not None and loss.seconds <= seconds * _ACCEPTED else None
+        try:
+            loss = self.loss if self._is_known(seconds) else self._measure_once(seconds, login, meanwhile)
+        except TargetError:
+            if silent:
+                return None
+            raise
+        if loss is None or loss.seconds > seconds * _ACCEPTED or (silent and not loss.silent):
+            return None
+        return loss
 
     def _is_known(self, seconds: float) -> bool:
         """Whether it has been measured what becomes of a session that is idle for these seconds."""
@@ -107,10 +137,20 @@ class IdleTimeout:
             if session.connection_end is not None:
                 return IdleLoss(idle, silent=False)
             session.send(self.target.probe)
-            if isinstance(session.result(self.target.limits.statement), Lost | NoReply):
-                return IdleLoss(idle, silent=session.connection_end is None)
-            self.longest_survived = max(self.longest_survived, seconds)
-            return None
+            if succeeded(session.result(self.target.limits.statement)):
+                self.longest_survived = max(self.longest_survived, seconds)
+                return None
+            if session.connection_end is not None:
+                return IdleLoss(idle, silent=False)
+            return IdleLoss(idle, silent=True) if self._replies(login) else None
+        finally:
+            session.close()
+
+    def _replies(self, login: Login) -> bool:
+        """Whether the server replies to a new session."""
+        session = self._open(login)
+        try:
+            return succeeded(session.execute(self.target.probe, self.target.limits.statement))
         finally:
             session.close()
 

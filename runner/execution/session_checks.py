@@ -21,7 +21,7 @@ from runner.execution.case_errors import DeviationError, InconclusiveError, rais
 from runner.execution.case_result import Ending
 from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.idle_timeout import IdleLoss, IdleTimeout
+from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.same_server import raise_if_moved
 
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
@@ -319,10 +319,11 @@ class SessionChecks:
             state = f"{session.name} is connected, and replies to statements"
             if end.row is not None and not silent:
                 raise_if_moved(session, self.sessions)
-        elif end.row is not None and not silent:
-            self._raise_if_dropped(session, end)
+        elif end.row is not None and not silent:  # a firewall forgets a connection also while a statement runs
+            end.idle = client.idle - max(0.0, self.elapsed - end.row)
+            self._raise_if_idle_timeout(session, end, silent=True)
         if silent:
-            self._raise_if_idle_timeout(session, end)
+            self._raise_if_idle_timeout(session, end, silent=True)
             state = f"{session.name} is connected, and doesn't reply to statements"
             if end.row is None:
                 state = (
@@ -333,21 +334,14 @@ class SessionChecks:
         survived = not in_flight and not silent and session.name in self.sessions.history.named_with_success
         raise DeviationError(expected, row + state, no_reply_or_lost=in_flight, survived=survived)
 
-    def _raise_if_idle_timeout(self, session: CaseSession, end: _End) -> None:
+    def _raise_if_idle_timeout(self, session: CaseSession, end: _End, *, silent: bool = False) -> None:
+        """Raises InconclusiveError if an idle timeout may have closed a session, or made it silent."""
         if end.idle is None or end.idle < _LATE:
             return
-        loss = self.idle_timeout.find(end.idle, self.sessions.logins.login_of(session), self.keep_active)
+        login = self.sessions.logins.login_of(session)
+        loss = self.idle_timeout.find(end.idle, login, self.keep_active, silent=silent)
         if loss is not None:
-            raise InconclusiveError(_also_lost(session.name, end.idle, loss, "the settle time"))
-
-    def _raise_if_dropped(self, session: CaseSession, end: _End) -> None:
-        """Raises InconclusiveError if a firewall may drop the packets of a session with a statement in flight."""
-        quiet = session.required_client.idle - max(0.0, self.elapsed - (end.row or 0.0))
-        if quiet < _LATE:
-            return
-        loss = self.idle_timeout.find(quiet, self.sessions.logins.login_of(session), self.keep_active)
-        if loss is not None and loss.silent:
-            raise InconclusiveError(_also_lost(session.name, quiet, loss, "the settle time"))
+            raise InconclusiveError(loss.explains(session.name, end.idle, "the settle time"))
 
     def _note_speed(self, end: _End) -> None:
         # A connection that was gone at the first check, which may have been late, has no known duration.
@@ -459,9 +453,11 @@ class SessionChecks:
             times["the administrator's session"] = self.sessions.target.administrator.idle_when_lost
         if any(_was_interrupted(session) for session in lost) or min(times.values()) < _LATE:
             return
-        loss = self.idle_timeout.find(min(times.values()), self.sessions.target.administrator.login, _keep_none_active)
+        idle_for, login = min(times.values()), self.sessions.target.administrator.login
+        silent = any(session.client is not None and session.client.connection_end is None for session in lost)
+        loss = self.idle_timeout.find(idle_for, login, _keep_none_active, silent=silent)
         if loss is not None:
-            raise InconclusiveError(_also_lost(" and ".join(times), min(times.values()), loss, "10 s"))
+            raise InconclusiveError(loss.explains(" and ".join(times), idle_for, "10 s"))
 
     def _find_lost(self, sessions: Collection[CaseSession], limit: float) -> list[CaseSession]:
         """Sends a check statement to all idle sessions at once.
@@ -526,16 +522,3 @@ def _was_interrupted(session: CaseSession) -> bool:
 def _loss(session: CaseSession) -> str:
     connection_end = session.client.connection_end if session.client else None
     return str(connection_end) if connection_end else "interrupted, or doesn't reply"
-
-
-def _also_lost(names: str, idle: float, loss: IdleLoss, least: str) -> str:
-    """The reason not to judge an end: a session that no statement named was lost, too."""
-    how, why = "ended", f"an idle timeout. Raise it above {least}"
-    if loss.silent:
-        how, why = "did not reply", f"a firewall or proxy drops idle connections. Raise its idle timeout above {least}"
-    elif loss.seconds < idle / 2:
-        why = "the server closes connections without the statement under test"
-    return (
-        f"{names} {how} after {idle:.1f} s without a statement, and a session that no statement named also {how} "
-        f"after {loss.seconds:.1f} s: {why}"
-    )
