@@ -92,6 +92,22 @@ class RefusesEverythingAfterARefusal(_AfterRefusals):
         return await super().execute(session, text)
 
 
+@breaks("IMP-8")
+class RefusalSwitchesAutocommitOff(_AfterRefusals):
+    """A refused statement leaves its session with autocommit off."""
+
+    def effect(self, session: Session) -> None:
+        session.autocommit = False
+
+
+@breaks("IMP-8")
+class RefusalDropsSavepoints(_AfterRefusals):
+    """A refused statement drops the savepoints of its session."""
+
+    def effect(self, session: Session) -> None:
+        session.savepoints.clear()
+
+
 class _CountsRefusals(Engine):
     """Punishes a session after ten refused statements."""
 

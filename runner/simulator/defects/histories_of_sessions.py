@@ -60,7 +60,7 @@ def spares_sessions_after_a_long_statement(components: Components) -> Components
     return components.with_overrides(_CountsStatements, _SparesAfterALongStatement)
 
 
-class _NotesResets(Connection):
+class NotesResets(Connection):
     """Notes the sessions that were reset, and the users that sessions had before COM_CHANGE_USER."""
 
     reset: ClassVar[set[Session]] = set()
@@ -77,29 +77,29 @@ class _NotesResets(Connection):
 
 class _SparesAfterAReset(Spares):
     def is_spared(self, victim: Session) -> bool:
-        return victim in _NotesResets.reset
+        return victim in NotesResets.reset
 
 
 @breaks("PUR-1")
 def spares_sessions_that_were_reset(components: Components) -> Components:
     """Sessions that a connection pool has reset, or whose user it has changed, are not killed."""
-    return components.with_overrides(_NotesResets, _SparesAfterAReset)
+    return components.with_overrides(NotesResets, _SparesAfterAReset)
 
 
 class _SparesAfterAChangeOfUser(Spares):
     def is_spared(self, victim: Session) -> bool:
-        return victim in _NotesResets.first_users
+        return victim in NotesResets.first_users
 
 
 @breaks("PUR-1")
 def spares_sessions_that_changed_their_user(components: Components) -> Components:
     """Sessions whose user was changed (COM_CHANGE_USER) are not killed."""
-    return components.with_overrides(_NotesResets, _SparesAfterAChangeOfUser)
+    return components.with_overrides(NotesResets, _SparesAfterAChangeOfUser)
 
 
 class _PrivilegesOfTheLogin(Privileges):
     def holds(self, session: Session, privilege: str) -> bool:
-        first = _NotesResets.first_users.get(session)
+        first = NotesResets.first_users.get(session)
         if privilege != ALTER_SYSTEM or first is None:
             return super().holds(session, privilege)
         return privilege in first.system
@@ -108,19 +108,19 @@ class _PrivilegesOfTheLogin(Privileges):
 @breaks("PUR-2")
 def change_of_user_keeps_the_privilege(components: Components) -> Components:
     """After a change of its user (COM_CHANGE_USER), a session has ALTER SYSTEM if the user of its login has it."""
-    return components.with_overrides(_NotesResets, _PrivilegesOfTheLogin)
+    return components.with_overrides(NotesResets, _PrivilegesOfTheLogin)
 
 
 class _LosesThePrivilege(Privileges):
     def holds(self, session: Session, privilege: str) -> bool:
-        changed = session in _NotesResets.first_users
+        changed = session in NotesResets.first_users
         return not (privilege == ALTER_SYSTEM and changed) and super().holds(session, privilege)
 
 
 @breaks("PUR-3")
 def change_of_user_loses_the_privilege(components: Components) -> Components:
     """After a change of its user (COM_CHANGE_USER), no session has ALTER SYSTEM."""
-    return components.with_overrides(_NotesResets, _LosesThePrivilege)
+    return components.with_overrides(NotesResets, _LosesThePrivilege)
 
 
 @breaks("PUR-1")

@@ -1,21 +1,17 @@
-"""Privileges that are missed or invented in details: options, roles, resets, texts, repeated revocations."""
+"""Privileges that are missed or invented in details: options, roles, resets, texts."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from runner.simulator.accounts import ALTER_SYSTEM, User
+from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
-from runner.simulator.defects.transactions import NotesResets
-from runner.simulator.execute.engine import Engine
+from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session
-from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 
 
@@ -75,41 +71,3 @@ class AlterOnATableWillDo(KillSessionStatement):
     def check_privilege(self, session: Session) -> None:
         if not any(privilege == "ALTER" for _, privilege in session.user.objects):
             super().check_privilege(session)
-
-
-class _AfterRevoke(Engine):
-    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
-        if not isinstance(statement, sql.Revoke) or ALTER_SYSTEM not in statement.privileges:
-            return await super().run(session, statement, depth)
-        known = self.instance.accounts.users
-        users = [known[name] for name in statement.grantees if name in known]
-        before = [(user, user.system.get(ALTER_SYSTEM)) for user in users]
-        result = await super().run(session, statement, depth)
-        for user, grantable in before:
-            if grantable is not None:
-                self.after_revoke(user, grantable=grantable)
-        return result
-
-    def after_revoke(self, user: User, *, grantable: bool) -> None:
-        raise NotImplementedError
-
-
-@breaks("IMP-9")
-class AdminOptionSurvivesRevoke(_AfterRevoke):
-    """ALTER SYSTEM that was granted WITH ADMIN OPTION stays after REVOKE."""
-
-    def after_revoke(self, user: User, *, grantable: bool) -> None:
-        if grantable:
-            user.system[ALTER_SYSTEM] = True
-
-
-@breaks("IMP-9")
-class SecondRevokeDoesNothing(_AfterRevoke):
-    """A REVOKE of ALTER SYSTEM that was revoked from the user and granted again before does nothing."""
-
-    revoked: ClassVar[set[User]] = set()
-
-    def after_revoke(self, user: User, *, grantable: bool) -> None:
-        if user in self.revoked:
-            user.system[ALTER_SYSTEM] = grantable
-        self.revoked.add(user)

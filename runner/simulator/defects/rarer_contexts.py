@@ -12,6 +12,7 @@ from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.states_of_sessions import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
@@ -27,7 +28,6 @@ from runner.simulator.timers import call_when
 
 FIRST_ROWS = 32
 LONG_IDLE = 3.0  # seconds
-RESET_CONNECTION = 0x1F
 RIGHT_AFTER = 0.002  # seconds
 
 
@@ -213,18 +213,9 @@ class IdleTransactionsShowQuery(ProcessList):
         return "Query" if session.transaction.open else super().command(session)
 
 
-class _MarksReset(Connection):
-    reset: ClassVar[set[int]] = set()
-
-    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
-        if command == RESET_CONNECTION:
-            self.reset.add(session.number)
-        await super()._run_command(session, command, body)
-
-
 class _MissesResetSessions(Privileges):
     def holds(self, session: Session, privilege: str) -> bool:
-        if privilege == ALTER_SYSTEM and session.number in _MarksReset.reset and not session.user.administrator:
+        if privilege == ALTER_SYSTEM and session in NotesResets.reset and not session.user.administrator:
             return False
         return super().holds(session, privilege)
 
@@ -232,7 +223,7 @@ class _MissesResetSessions(Privileges):
 @breaks("PUR-2")
 def reset_loses_the_privilege(components: Components) -> Components:
     """A session that a connection pool has reset (COM_RESET_CONNECTION) no longer has ALTER SYSTEM."""
-    return components.with_overrides(_MarksReset, _MissesResetSessions)
+    return components.with_overrides(NotesResets, _MissesResetSessions)
 
 
 class _MarksRefused(KillSessionStatement):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM, Accounts, User
@@ -174,3 +174,41 @@ class RevokeKeepsUsedSerial(_RemembersUses):
 
     def is_kept_for(self, statement: KillSession) -> bool:
         return "," in statement.text
+
+
+class _AfterRevoke(Engine):
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if not isinstance(statement, sql.Revoke) or ALTER_SYSTEM not in statement.privileges:
+            return await super().run(session, statement, depth)
+        known = self.instance.accounts.users
+        users = [known[name] for name in statement.grantees if name in known]
+        before = [(user, user.system.get(ALTER_SYSTEM)) for user in users]
+        result = await super().run(session, statement, depth)
+        for user, grantable in before:
+            if grantable is not None:
+                self.after_revoke(user, grantable=grantable)
+        return result
+
+    def after_revoke(self, user: User, *, grantable: bool) -> None:
+        raise NotImplementedError
+
+
+@breaks("IMP-9")
+class AdminOptionSurvivesRevoke(_AfterRevoke):
+    """ALTER SYSTEM that was granted WITH ADMIN OPTION stays after REVOKE."""
+
+    def after_revoke(self, user: User, *, grantable: bool) -> None:
+        if grantable:
+            user.system[ALTER_SYSTEM] = True
+
+
+@breaks("IMP-9")
+class SecondRevokeDoesNothing(_AfterRevoke):
+    """A REVOKE of ALTER SYSTEM that was revoked from the user and granted again before does nothing."""
+
+    revoked: ClassVar[set[User]] = set()
+
+    def after_revoke(self, user: User, *, grantable: bool) -> None:
+        if user in self.revoked:
+            user.system[ALTER_SYSTEM] = grantable
+        self.revoked.add(user)

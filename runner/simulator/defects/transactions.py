@@ -12,7 +12,7 @@ from typing import ClassVar
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
-from runner.simulator.connection import Connection
+from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.states_of_sessions import AfterKill
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
@@ -22,19 +22,6 @@ from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_when
-
-_RESET_CONNECTION = 0x1F
-
-
-class NotesResets(Connection):
-    """Remembers the sessions that a connection pool has reset."""
-
-    reset: ClassVar[set[Session]] = set()
-
-    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
-        if command == _RESET_CONNECTION:
-            self.reset.add(session)
-        await super()._run_command(session, command, body)
 
 
 def is_running(session: Session) -> bool:
@@ -299,31 +286,3 @@ class SecondKillInATransactionRollsBack(AfterKill):
             session.transaction.roll_back()
         elif changes:
             self.first[session] = changes[0]
-
-
-class _AfterRefusal(KillSessionStatement):
-    def after_refusal(self, session: Session) -> None:
-        raise NotImplementedError
-
-    async def run(self, session: Session, statement: KillSession) -> Result:
-        try:
-            return await super().run(session, statement)
-        except errors.SqlError:
-            self.after_refusal(session)
-            raise
-
-
-@breaks("IMP-8")
-class RefusalSwitchesAutocommitOff(_AfterRefusal):
-    """A refused statement leaves its session with autocommit off."""
-
-    def after_refusal(self, session: Session) -> None:
-        session.autocommit = False
-
-
-@breaks("IMP-8")
-class RefusalDropsSavepoints(_AfterRefusal):
-    """A refused statement drops the savepoints of its session."""
-
-    def after_refusal(self, session: Session) -> None:
-        session.savepoints.clear()
