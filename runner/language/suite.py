@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from runner.language.case_files import cached_cases, case_files, digest_of, refuse_duplicates
@@ -57,9 +57,9 @@ class Suite:
         """The privileges that the users of the cases are granted."""
         return frozenset(grant for case in self.cases for spec in case.sessions for grant in spec.grants)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """The digest of all files of the suite."""
+        """The digest of all files of the suite, as they were at its first use."""
         return digest_of(*self.folders)
 
 

@@ -35,22 +35,37 @@ JOBS = 8 * (os.cpu_count() or 1)
 _FOREIGN_KILLED = 3
 """A simulator's exit code if a session of another client was killed."""
 _RUN_LIMIT = 600.0  # seconds
-# A proof needs no measurements: cases of level observe are run three times each.
-# The plugin of Hypothesis takes a second at the end of each run.
+# Each plugin of pytest takes processor time at the start of a run. That of Hypothesis takes a second at its end.
+_UNUSED_PLUGINS = (
+    "cacheprovider",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "hypothesispytest",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "monkeypatch",
+    "pastebin",
+    "recwarn",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "threadexception",
+    "tmpdir",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+    "xdist",
+    "xdist.looponfail",
+)
 _OPTIONS = [
     "--repeat-limit",
-    "0.1",
+    "0.1",  # a proof needs no measurements: cases of level observe are run three times each
     "-q",
     "--tb=no",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:hypothesispytest",
-    "-p",
-    "no:unraisableexception",
-    "-p",
-    "no:logging",
     "-s",  # nothing is captured that a report would need
+    *(word for name in _UNUSED_PLUGINS for word in ("-p", f"no:{name}")),
 ]
 _WITH_ALL_CASES = {
     "ends-everyone",
