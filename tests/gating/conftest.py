@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,8 @@ from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_suite
 
 FEW = ("--requirement", "EXA-6", "--requirement", "SYN-2", "--requirement", "IMP-8", "--requirement", "OBS-2")
-RUNS = {
-    "sound": (),
-    "sound-again": ("-n", "4"),
-    "errs": ("--defect", "ends-with-an-error"),
-    "a-row-affected": ("--defect", "one-row-affected"),
-}
+RUNS = {"sound": (), "errs": ("ends-with-an-error",), "a-row-affected": ("one-row-affected",)}
+"""The defects of the simulator, by the name of the record."""
 
 
 @pytest.fixture(scope="session")
@@ -27,17 +23,27 @@ def dsn() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Records of the suite on a simulator that conforms, twice, and on some that don't."""
+    """Records of the suite on a simulator that conforms, and on some that don't."""
     folder = tmp_path_factory.mktemp("records")
-    for name, options in RUNS.items():
-        defects, workers = (options, ()) if "--defect" in options else ((), options)
-        simulator = SimulatorProcess(*defects)
-        fast = ("--settle", "1", "-q", "--tb=no", "-p", "no:hypothesispytest")
-        try:
-            run_suite(folder / f"{name}.json", "--dsn", simulator.dsn, *fast, *workers, *FEW)
-        finally:
-            simulator.stop()
+    for name, defects in RUNS.items():
+        _run_few(folder / f"{name}.json", defects)
     return {name: folder / f"{name}.json" for name in RUNS}
+
+
+@pytest.fixture
+def sound_again(tmp_path: Path) -> Path:
+    """The record of another run without defects, with four workers."""
+    _run_few(tmp_path / "again.json", (), "-n", "4")
+    return tmp_path / "again.json"
+
+
+def _run_few(record: Path, defects: Sequence[str], *options: str) -> None:
+    simulator = SimulatorProcess(*(word for name in defects for word in ("--defect", name)))
+    fast = ("--settle", "1", "-q", "--tb=no", "-p", "no:hypothesispytest")
+    try:
+        run_suite(record, "--dsn", simulator.dsn, *fast, *FEW, *options)
+    finally:
+        simulator.stop()
 
 
 @pytest.fixture
