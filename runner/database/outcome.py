@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runner.language.message_text import shorten
+
+VARIABLE_PARTS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNORECASE)
+"""The parts in which equivalent replies differ: quoted text, generated names, numbers."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class ServerError:
     message: str
     login_statement: str = ""
 
+    @property
+    def signature(self) -> str:
+        """The code and the message without quoted texts, generated names and numbers, which differ between runs."""
+        return f"{self.code} {VARIABLE_PARTS.sub('…', self.message)}"
+
     def __str__(self) -> str:
         to_login = f"to the login's {self.login_statement}: " if self.login_statement else ""
         return f"{to_login}error {self.code} ({self.sqlstate or 'no sqlstate'}): {shorten(self.message)}"
@@ -55,6 +64,7 @@ class Lost:
         refused: whether the server refused the login because it accepts no client at the moment.
         connection_limit: whether that is because a limit of connections is reached.
         login_statement: as in an error.
+        before_greeting: whether the server had sent nothing yet: it did not know the user.
     """
 
     how: str
@@ -63,6 +73,7 @@ class Lost:
     login_statement: str = ""
     connection_limit: bool = False
     rows: int = 0
+    before_greeting: bool = False
 
     def __str__(self) -> str:
         if self.awaited:

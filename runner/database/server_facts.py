@@ -33,7 +33,8 @@ class ServerFacts:
         vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
         refused_new_users: how many new users in a row could not log in, however often it was tried.
         unknown_new_tables: how many new tables in a row were unknown until the end of a wait.
-        grant_delay: the seconds after a GRANT until it has an effect; 0 if it has one at once, or that is not known.
+        grant_delay: the seconds until a GRANT or REVOKE has an effect; 0 if it has one at once, or that is not known.
+        loses_logins: whether connections were lost during logins that no statement under test can have affected.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -53,6 +54,7 @@ class ServerFacts:
     refused_new_users: int = 0
     unknown_new_tables: int = 0
     grant_delay: float = 0.0
+    loses_logins: bool = False
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)

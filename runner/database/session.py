@@ -29,7 +29,8 @@ _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed
 _NEW_USER_PAUSES = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each repetition of a new user's refused login: few, as a server may lock users after failed logins."""
-_MORE_LOGINS = 2  # after one that failed at its first statement
+_MORE_LOGINS = 2  # after one that failed at its first statement, or that was lost before the server had sent anything
+_LOGIN_PAUSE = 0.05  # seconds
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
 _TURNED_AWAY = "08"  # the SQLSTATE class of connection errors, which don't depend on user and password
 
@@ -126,7 +127,8 @@ class Session:
         """Connects and logs in, in at most ``limit`` seconds.
 
         The outcome is a ServerError if the server refuses the login, Lost if it accepts no connection from any user. A
-        login that fails at its first statement is retried, since a statement of another session may be the cause.
+        login that fails at its first statement is retried, since a statement of another session may be the cause; also
+        one whose connection is lost before the server knew the user.
 
         Args:
             limit: the seconds.
@@ -134,10 +136,13 @@ class Session:
         """
         outcome = self._opened(limit)
         for _ in range(0 if once else _MORE_LOGINS):
-            if not (isinstance(outcome, Lost | ServerError) and outcome.login_statement):
+            if isinstance(outcome, Lost) and outcome.before_greeting:
+                time.sleep(_LOGIN_PAUSE)
+            elif isinstance(outcome, Lost | ServerError) and outcome.login_statement:
+                self.broken_off = outcome
+            else:
                 break
             self.abandon()
-            self.broken_off = outcome
             outcome = self._opened(limit)
         return outcome
 
@@ -176,7 +181,7 @@ class Session:
             case NoReply():
                 return NoReply(limit, awaited)
             case Lost(how):
-                return Lost(how, awaited, login_statement=login_statement)
+                return Lost(how, awaited, login_statement=login_statement, before_greeting=not greeted)
             case Unreadable(how):
                 return Unreadable(f"{how}, in place of the {awaited}")
             case ServerError() as error if login_statement:

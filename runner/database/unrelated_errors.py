@@ -21,7 +21,7 @@ class ErrorKind(enum.Enum):
     UNSUPPORTED = "the server does not know the statement, or an object in it"
     SHORTAGE = "the server is out of memory, disk space or connections, or temporarily accepts no statements"
     CONFLICT = "a conflict with a lock, another transaction, a read-only mode or a shutdown"
-    RULES = "the server's rules reject a password, or the length of a name"
+    RULES = "the server's rules reject a password or its age, or the length of a name"
     OTHER = "anything else"
 
 
@@ -73,6 +73,8 @@ _SHORTAGE = _Mark(
     codes=frozenset(
         # too many connections, out of memory, disk full, too many open files, tables full, a node that is not ready
         {1040, 1203, 1129, 1226, 2391, 1037, 1038, 1041, 1021, 1114, 1135, 4030, 4013, 4184, 1653, 9001}
+        # a time limit of the server for every statement, offline mode, a storage node that does not answer
+        | {3024, 1969, 3032, 3168, 9002, 9003, 9005}
     ),  # not 3 and 28, MySQL's file errors: Oracle has these numbers for other things, so the message decides
     sqlstates=("53", "08004"),
     text=re.compile(
@@ -81,13 +83,16 @@ _SHORTAGE = _Mark(
         | \bnot\ enough\ (?:memory|space|disk)\b | \bmemory\ (?:limit|exceed|capacity|quota)
         | \bmaximum\ number\ of\ sessions\b | \bSESSIONS_PER_USER\b
         | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ (?:limit|exceeded)\b
-        | \bRESTRICTED\ SESSION\b
+        | \bRESTRICTED\ SESSION\b | \boffline\ mode\b | \bserver\ isn't\ available\b
+        | \b(?:statement\ execution\ time|max_statement_time)\ exceeded\b | \bRPC\ (?:send\ )?error\b
+        | \blost\ connection\ to\ backend\b | \bregion\ is\ unavailable\b | \b(?:TiKV|PD)\ server\ timeout\b
         | \bno\ memory\b | \bmax\ connect\ timeout\b
         | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
         | \bservice\ (?:is\ )?(?:temporarily\ )?unavailable\b
         | \btemporarily\ unavailable\b | \bno\ (?:available|alive)\ (?:backends?|nodes?|servers?)\b
-        | \b(?:ORA|OBE)-(?:00018|00020|04030|04031|01536|01653|01652)\b
+        | \b(?:ORA|OBE)-(?:00018|00020|00257|04030|04031|01536|01653|01652|12805)\b
+        | -(?:4012|4019|4038|4124|4251|4654)\b(?=,)
         | \b(?:maximum\ number\ of|too\ many)\ (?:users|schemas|tables|roles|objects)\b
         | \b(?:user|schema|table|role|object|space)\ (?:quota|limit)\b
         """,
@@ -96,10 +101,11 @@ _SHORTAGE = _Mark(
 )
 _CONFLICT = _Mark(
     codes=frozenset(
-        # lock wait timeout, deadlock, a write conflict, read only, shutdown
+        # lock wait timeout, deadlock, a lock on all tables, a write conflict, read only, shutdown
         {
             1205,
             1213,
+            1223,
             1290,
             1792,
             1836,
@@ -132,12 +138,12 @@ _CONFLICT = _Mark(
 
 
 _RULES = _Mark(
-    codes=frozenset({1819, 28003, 972, 1059, 1470}),
+    codes=frozenset({1819, 1820, 1862, 28001, 28003, 972, 1059, 1470}),
     sqlstates=(),
     text=re.compile(
         r"""\bpassword\b .{0,80}? \b(?:policy|complexity|requirements?|verification|must\ (?:contain|have|be|not)
-            |should\ (?:contain|have|be|not)|too\ (?:short|simple|weak)|at\ least)\b
-        | \b(?:ORA|OBE)-(?:28003|00972)\b
+            |should\ (?:contain|have|be|not)|too\ (?:short|simple|weak)|at\ least|has\ expired)\b
+        | \b(?:ORA|OBE)-(?:28001|28003|00972)\b
         | \b(?:identifier|(?:user|role|table)\ ?names?)\b .{0,80}? \btoo\ long\b
         | \btoo\ long\ for\ (?:user|role|table)\ ?name\b
         """,

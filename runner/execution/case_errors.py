@@ -17,6 +17,8 @@ class DeviationError(Exception):
             fails the run at every level, too.
         no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
         reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
+        error: the error in place of the claimed reply, without its variable parts; empty if there is none.
+        login_lost: whether the connection was lost during a login.
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class DeviationError(Exception):
         survived: bool = False,
         no_reply_or_lost: bool = False,
         reads_table: bool = False,
+        error: str = "",
+        login_lost: bool = False,
     ) -> None:
         super().__init__(expected, actual)
         self.expected = expected
@@ -36,6 +40,8 @@ class DeviationError(Exception):
         self.survived = survived
         self.no_reply_or_lost = no_reply_or_lost
         self.reads_table = reads_table
+        self.error = error
+        self.login_lost = login_lost
 
 
 class InconclusiveError(Exception):

@@ -65,8 +65,8 @@ class RunResult:
     Attributes:
         result: the result.
         no_reply_or_lost: whether it deviates by a missing reply, a lost connection, a conflict or an interruption.
-        lacks_granted: whether it fails, a statement was refused for a privilege although its user has grants, and a
-            GRANT was not given time to have an effect.
+        privileges_may_lag: whether it fails, maybe because a GRANT or REVOKE had no effect yet, and neither was given
+            time to have one.
         reads_table: whether it deviates by a result set that is no process list.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
@@ -74,11 +74,13 @@ class RunResult:
         full: whether the server accepted no more connections, users or tables.
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
+        error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
+        login_lost: whether it deviates because the connection was lost during a login.
     """
 
     result: CaseResult
     no_reply_or_lost: bool
-    lacks_granted: bool
+    privileges_may_lag: bool
     reads_table: bool
     right_after_statement: bool
     seconds: float
@@ -86,6 +88,8 @@ class RunResult:
     full: bool
     reused: bool
     broken_off: bool
+    error: str
+    login_lost: bool
 
     @property
     def lacks_state(self) -> bool:
@@ -122,12 +126,14 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
+        login_lost, error_reply = False, ""
         try:
             raise_if_run_ends(self.sessions.target)
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
-            no_reply_or_lost, reads_table = error.no_reply_or_lost, error.reads_table
+            no_reply_or_lost, reads_table, error_reply = error.no_reply_or_lost, error.reads_table, error.error
+            login_lost = error.login_lost
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,
@@ -147,6 +153,7 @@ class CaseRun:
         finally:
             seconds = time.monotonic() - start
             lost = self._session_checks.lost_session() or self._step_runner.refused_for_ended
+            lost |= result.verdict is Verdict.DEVIATES and self._session_checks.lost_before_named()
             left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
             result,
@@ -163,8 +170,8 @@ class CaseRun:
         return RunResult(
             result,
             no_reply_or_lost=no_reply_or_lost or self._step_runner.refused_for_ended,
-            lacks_granted=result.failed
-            and self._step_runner.judge.lacks_granted
+            privileges_may_lag=result.failed
+            and self._step_runner.judge.privileges_may_lag
             and not self._target.facts.grant_delay,
             reads_table=reads_table,
             right_after_statement=right_after_statement,
@@ -173,6 +180,8 @@ class CaseRun:
             full=full,
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
+            error=error_reply,
+            login_lost=login_lost,
         )
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import not_with_prepared_accounts
+from runner.database.outcome import Lost
 from runner.database.passwords import without_passwords
+from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
@@ -24,7 +26,7 @@ _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they tak
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
 _REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
 _QUICK = 2.0  # seconds: a run without a usable reply is repeated as often if it is shorter
-_GRANT_DELAY = 2.0  # seconds after a GRANT, for servers on which it has no effect at once
+_GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
 
@@ -64,12 +66,20 @@ class CaseRunner:
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
         certain = deviated and before is not None and not before.no_reply_or_lost
-        result = self._repeat(case, lambda: self._run_alone(case, deviated=certain, again=before is not None))
-        late_grant = before is not None and before.lacks_granted and self._target.facts.grant_delay > 0
-        if before is not None and deviated and not (before.lost or before.unusable or result.failed or late_grant):
-            result = self._repeat_until_it_deviates(case, before, result)
+        error = before.error if before is not None else ""
+        result = self._repeat(
+            case, lambda: self._run_alone(case, deviated=certain, again=before is not None, error=error)
+        )
+        if before is not None and deviated and not (before.lost or before.unusable or result.failed):
+            result = result if self._is_explained(before) else self._repeat_until_it_deviates(case, before, result)
         self._losses = self._target.administrator.losses
         return result
+
+    def _is_explained(self, before: ResultAmongOthers) -> bool:
+        """Whether a property of the target explains that a case deviated among others, and not alone."""
+        if before.privileges_may_lag and self._target.facts.grant_delay > 0:
+            return True
+        return before.full or (before.login_lost and self._loses_logins())
 
     def _repeat_until_it_deviates(self, case: Case, before: ResultAmongOthers, result: CaseResult) -> CaseResult:
         """Repeats a case alone that deviated among other cases only: the server may deviate at random.
@@ -77,13 +87,13 @@ class CaseRunner:
         Users of earlier cases explain the deviations of a few cases; after these, cases get new users.
         """
         for _ in range(_MORE_RUNS):
-            again = self._run_alone(case, deviated=True, again=True)
+            again = self._run_alone(case, deviated=True, again=True, error=before.error)
             if again.failed:
                 return again
         if before.reused and self._shared.pool.reuse_allowed:
             self._shared.pool.note_changed_users()
             return result
-        if before.lacks_granted and self._target.facts.grant_delay:
+        if before.privileges_may_lag and self._target.facts.grant_delay:
             return result
         return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
@@ -115,10 +125,12 @@ class CaseRunner:
             doubtful=True,
             lost=run_result.lost or lost_in_setup,
             no_reply_or_lost=run_result.no_reply_or_lost,
-            lacks_granted=run_result.lacks_granted,
+            privileges_may_lag=run_result.privileges_may_lag,
             full=run_result.full,
             unusable=unusable,
             reused=run_result.reused,
+            error=run_result.error,
+            login_lost=run_result.login_lost,
         )
 
     def close_administrator(self) -> None:
@@ -147,7 +159,7 @@ class CaseRunner:
 
     @property
     def grant_delay(self) -> float:
-        """The seconds that cases wait after a GRANT, because it has no effect at once on this target; else 0."""
+        """The seconds that cases wait after a GRANT or REVOKE, because it has no effect at once here; else 0."""
         return self._target.facts.grant_delay
 
     @property
@@ -181,13 +193,14 @@ class CaseRunner:
             if result.verdict is not Verdict.OBSERVED or counted.total() >= enough:
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=round(seconds, 3))
 
-    def _run_alone(self, case: Case, *, deviated: bool, again: bool) -> CaseResult:
+    def _run_alone(self, case: Case, *, deviated: bool, again: bool, error: str) -> CaseResult:
         """Runs a case once, and checks the target if it fails.
 
         Args:
             case: the case.
             deviated: whether it has deviated before, and not by a missing reply or a lost connection.
             again: whether it has failed among other cases.
+            error: the error by which it has deviated before; empty if it has not, or in another way.
         """
         if not self._outage.wait_until_usable(self._target):
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
@@ -195,26 +208,33 @@ class CaseRunner:
         first = self._run(case, fresh=again)
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
-        if first.lacks_granted and (later := self._result_after_grant_delay(case)) is not None:
+        if first.privileges_may_lag and (later := self._result_after_grant_delay(case, first)) is not None:
             later = replace(later, warnings=(*first.result.warnings, *later.warnings))
             return self._clean_up_after(later, wait=False)
         if first.result.verdict is Verdict.DEVIATES:
-            return self._clean_up_after(self._confirm(case, first, deviated=deviated), wait=True)
+            return self._clean_up_after(self._confirm(case, first, deviated=deviated, error=error), wait=True)
         result = first.result
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._clean_up_after(result, wait=False)
 
-    def _result_after_grant_delay(self, case: Case) -> CaseResult | None:
-        """The result if a GRANT is given time to have an effect; then all later cases wait as well.
+    def _result_after_grant_delay(self, case: Case, first: RunResult) -> CaseResult | None:
+        """The result if GRANT and REVOKE are given time to have an effect; then all later cases wait as well.
 
-        In a cluster, a server may learn of a GRANT moments later; no requirement states how fast it has to be.
+        In a cluster, a server may learn of them moments later; no requirement states how fast it has to be. A failure
+        that does not recur without that time has another cause.
 
         Returns:
             None if one of two such runs fails, or if that was tried in vain too often.
         """
         facts = self._target.facts
         if facts.grant_delay or self._shared.vain_grant_delays >= _VAIN_GRANT_DELAYS:
+            return None
+        again = self._run(case, fresh=True)
+        if not again.failed:
+            deviated = first.result.verdict is Verdict.DEVIATES
+            return self._compare(first, again, was_out=False) if deviated else again.result
+        if not again.privileges_may_lag:
             return None
         facts.grant_delay = _GRANT_DELAY
         once, twice = self._run(case, fresh=True).result, self._run(case, fresh=True).result
@@ -252,16 +272,22 @@ class CaseRunner:
         left = tuple(line for _, lines in self._pending_cleanup for line in lines) if out else self._retry_cleanup()
         return replace(result, warnings=(*result.warnings, *left))
 
-    def _confirm(self, case: Case, first: RunResult, *, deviated: bool) -> CaseResult:
+    def _confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
         """Runs a case again if a server or a network in trouble may have caused its deviation.
 
         Args:
             case: the case.
             first: the result of its first run alone.
             deviated: whether it has deviated among other cases, and not by a missing reply or a lost connection.
+            error: the error by which it has deviated then; one error is no deviation if another one follows it.
         """
+        if first.login_lost and self._loses_logins():
+            first = replace(again := self._run(case, fresh=True), result=_with_warnings(again.result, first.result))
+            if not first.failed:
+                return first.result
         unusable = self._outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._outage.count)
+        certain &= first.error == (error if deviated else "")
         if not unusable and certain and not first.no_reply_or_lost:
             return self._inconclusive_if_explained(case, first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
@@ -288,6 +314,19 @@ class CaseRunner:
             but = "but a session is also lost if the case is run without the statement"
             result = _inconclusive(result, but, unreached=True) if anyway else result
         return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
+
+    def _loses_logins(self) -> bool:
+        """Whether connections are also lost during logins without the statement; from then on, these are repeated."""
+        facts = self._target.facts
+        if not facts.loses_logins:
+            facts.loses_logins = self._shared.controls.also_lose_logins(self._login_is_lost)
+        return facts.loses_logins
+
+    def _login_is_lost(self) -> bool:
+        session = Session(self._target.administrator.login)
+        outcome = session.open(self._target.limits.connect, once=True)
+        session.abandon()
+        return isinstance(outcome, Lost)
 
     def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
         """The result; inconclusive if a property of the target explains the deviation of the last run.
@@ -340,6 +379,9 @@ class CaseRunner:
         """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
         out = second.failed and self._outage.check_unusable(self._target)
+        if deviates and not out and first.error and second.error and first.error != second.error:
+            but = f"and when the case was repeated: {second.result.actual}: each time another error"
+            return _inconclusive(first.result, but, unreached=False)
         if deviates and not out:
             return second.result
         if deviates and was_out and first.right_after_statement and second.right_after_statement:
@@ -405,6 +447,10 @@ def _inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResul
     )
 
 
+def _with_warnings(result: CaseResult, earlier: CaseResult) -> CaseResult:
+    return replace(result, warnings=(*earlier.warnings, *result.warnings))
+
+
 @dataclass(frozen=True)
 class ResultAmongOthers:
     """The result of a case that ran among others.
@@ -415,17 +461,21 @@ class ResultAmongOthers:
         lost: whether a session was lost that has to stay usable; also the administrator's during the setup, and one
             whose login was retried.
         no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
-        lacks_granted: whether it deviates, and a privilege that was granted was missing.
+        privileges_may_lag: whether it fails, maybe because a GRANT or REVOKE had no effect yet.
         full: whether the server accepted no more connections, users or tables.
         unusable: whether the target was unusable afterwards.
         reused: whether it used users or a table of earlier cases.
+        error: the error by which it deviates; empty if it does not, or in another way.
+        login_lost: whether it deviates because the connection was lost during a login.
     """
 
     result: CaseResult
     doubtful: bool = False
     lost: bool = False
     no_reply_or_lost: bool = False
-    lacks_granted: bool = False
+    privileges_may_lag: bool = False
     full: bool = False
     unusable: bool = False
     reused: bool = False
+    error: str = ""
+    login_lost: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -19,9 +20,10 @@ from runner.execution.guarded_history import GuardedHistory
 from runner.execution.logins import Logins
 from runner.execution.transcript import Transcript
 from runner.language.message_text import shorten
-from runner.language.model import ADMINISTRATOR, Case, SessionSpec
+from runner.language.model import ADMINISTRATOR, Case, Send, SessionSpec, flat
 
 _LONGEST_LIST = 4000  # characters of a process list in a transcript
+_REVOKES = re.compile(r"\bREVOKE\b|\bDROP\s+(?:ROLE|USER)\b", re.IGNORECASE)
 
 
 class CaseSessions:
@@ -31,6 +33,7 @@ class CaseSessions:
         by_name: the sessions, by their names in the case.
         history: the guarded statements that the case has sent.
         logins: logs the sessions in.
+        revokes: whether a step revokes a privilege, or drops a role or user.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class CaseSessions:
         """
         self.case = case
         self._changes = CaseChanges.of(case)
+        self.revokes = any(
+            isinstance(step, Send) and _REVOKES.search(step.statement.text) is not None for step in flat(case.steps)
+        )
         self.target = target
         self.transcript = transcript
         self.fixtures = Fixtures(target, transcript, pool, fresh=fresh, has_table=case.table is not None)
@@ -81,14 +87,16 @@ class CaseSessions:
         self._replacements = self.target.administrator.replacements
 
     def wait_for_grants(self, since: float, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Waits until the GRANT of a moment has an effect, on a server where that takes time.
+        """Waits until the GRANT or REVOKE of a moment has an effect, on a server where that takes time.
 
         Args:
             since: the moment (``time.monotonic``).
             meanwhile: called repeatedly, to keep other sessions active.
         """
         if (delay := self.target.facts.grant_delay) and (seconds := since + delay - time.monotonic()) > 0:
-            self.transcript.add(ADMINISTRATOR, "note", f"waits {delay:g} s: here, a GRANT has no effect before")
+            self.transcript.add(
+                ADMINISTRATOR, "note", f"waits {delay:g} s: here, a GRANT or REVOKE has no effect before"
+            )
             poll = Poll(seconds)
             while poll.again():
                 raise_if_run_ends(self.target)
@@ -236,11 +244,15 @@ class CaseSessions:
         return rows[0].activity if rows else None
 
     def lost_any(self) -> bool:
-        """Whether the target has closed a session that has to stay usable, or the administrator's; sends nothing."""
+        """Whether the target has closed a session that has to stay usable, or the administrator's; sends nothing.
+
+        Before the first guarded statement, every session has to stay usable.
+        """
+        may_end = self.case.may_end if self.history.any_sent else frozenset()
         return self.administrator_lost() or any(
             session.client is not None and not session.disconnected and session.client.check_connection() is not None
             for session in self.by_name.values()
-            if session.name not in self.case.may_end
+            if session.name not in may_end
         )
 
     def administrator_lost(self) -> bool:

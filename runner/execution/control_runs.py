@@ -1,4 +1,6 @@
-"""Control runs: whether sessions of a case are also lost without its guarded statement, for example to another client.
+"""Control runs: whether sessions or logins of a case are also lost without its guarded statement.
+
+Another client may kill sessions, and a load balancer or a server with too many logins may reset new connections.
 
 A control run runs the steps of the case before that statement, and then watches the sessions. Losses that happen at
 random are found by watching for some seconds, once a minute; losses that depend on the state of the sessions, such as a
@@ -17,6 +19,7 @@ _SHORT = 1.0  # seconds of the others, at least
 _FACTOR = 2  # a control is this many times as long as the run that lost a session
 _ENOUGH = 3  # control runs without a loss, after which a quick loss needs none of its own
 _QUICK = 0.5  # seconds: limits for states of sessions are longer
+_LOGINS = 40  # of a control; more than a case has
 
 
 @dataclass
@@ -51,3 +54,13 @@ class ControlRuns:
         if is_due:
             self.long_at = time.monotonic()
         return False
+
+    @staticmethod
+    def also_lose_logins(login_is_lost: Callable[[], bool]) -> bool:
+        """Whether logins are also lost without the guarded statement.
+
+        Args:
+            login_is_lost: logs in once, and returns whether the connection was lost.
+        """
+        login_is_lost()  # the first one may still be affected by the statement
+        return any(login_is_lost() for _ in range(_LOGINS))

@@ -146,7 +146,8 @@ class Logins:
             self._target.facts.administrators.add(client)
         session.id, session.gone = None, False
         since = self._transcript.now_ms()
-        opened = client.open(self._target.limits.connect, once=has_claim and self._history.any_sent)
+        tested = has_claim and self._history.any_sent and not self._target.facts.loses_logins
+        opened = client.open(self._target.limits.connect, once=tested)
         if not claims_refusal:
             opened = self._retry_if_full(session, self._retry_if_new(session, opened))
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)

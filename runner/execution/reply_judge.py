@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.database.outcome import NoReply, Outcome, Rows, ServerError, succeeded
+from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, succeeded
 from runner.execution.case_errors import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
@@ -29,8 +29,9 @@ class ReplyJudge:
     Attributes:
         observed: the reply of the step with ``reply: observed``; None before.
         last_replies: the last reply that each session received.
-        lacks_granted: whether a statement under test was refused for a privilege, against its claim or where any error
-            is allowed, and its user has grants.
+        privileges_may_lag: whether a statement under test got the reply of a server on which a GRANT or REVOKE has no
+            effect yet: it was refused for a privilege though its user has grants, or succeeded though its privilege
+            was revoked, against its claim.
         kinds: the purpose of the last statement of each session, if its step has a claim.
     """
 
@@ -42,7 +43,7 @@ class ReplyJudge:
         self.observed: Outcome | None = None
         self.last_replies: dict[str, Outcome] = {}
         self.kinds: dict[str, StepKind] = {}
-        self.lacks_granted = False
+        self.privileges_may_lag = False
         self._succeeded: set[str] = set()
         """Statements that have succeeded in this run of the case."""
         self._last_error: Outcome | None = None
@@ -83,8 +84,9 @@ class ReplyJudge:
             before, self._last_rows = self._last_rows, reply
         fits = self._matcher.fits(reply, claim or _SUCCEEDS, before)
         actual = as_class or self._class_of(statement, reply, claim, fits=fits)
-        if kind is StepKind.UNDER_TEST and (not fits or claims_any_error(claim)):
-            self.lacks_granted |= self._lacks_granted(name, reply)
+        if kind is StepKind.UNDER_TEST and (not fits or OBSERVED in claim):
+            self.privileges_may_lag |= self._as_before_grant(name, reply)
+            self.privileges_may_lag |= not fits and succeeded(reply) and self._sessions.revokes
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
         judgement = judge(kind, actual, before=self._before_test)
         if kind is StepKind.PREPARES and judgement is Judgement.DEVIATES_TWICE and not self._must_stay_usable(name):
@@ -105,6 +107,8 @@ class ReplyJudge:
                     self._matcher.describe(reply),
                     no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
                     reads_table=kind is StepKind.CHECKS and _shows_table(reply, claim),
+                    error=reply.signature if isinstance(reply, ServerError) else "",
+                    login_lost=kind is StepKind.LOGIN and isinstance(reply, Lost),
                 )
         if OBSERVED in claim:
             self.observed = reply
@@ -139,6 +143,7 @@ class ReplyJudge:
             f"{name}: its statement in flight has no reply yet",
             self._matcher.describe(reply),
             no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
+            error=reply.signature if isinstance(reply, ServerError) else "",
         )
 
     def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:
@@ -154,7 +159,7 @@ class ReplyJudge:
                 f"administrator: on this kind of server only {others} may kill the sessions of all users"
             )
 
-    def _lacks_granted(self, name: str, reply: Outcome) -> bool:
+    def _as_before_grant(self, name: str, reply: Outcome) -> bool:
         """Whether a statement is refused for a privilege, though its user was granted some."""
         refused = isinstance(reply, ServerError) and "privilege" in self._sessions.target.profile.classes_of(reply)
         return refused and self._sessions.has_grants(name)

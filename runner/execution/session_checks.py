@@ -446,6 +446,13 @@ class SessionChecks:
             for session in self._survivors(self.sessions.case.may_end)
         )
 
+    def lost_before_named(self) -> bool:
+        """Whether the server has closed a session that is to be killed, and that no statement has named yet."""
+        return any(
+            session.client is not None and session.client.connection_end is not None
+            for session in self._survivors(self.sessions.history.named)
+        )
+
     def _raise_if_timed_out(self, lost: Collection[CaseSession], *, control: bool, idle: Mapping[str, float]) -> None:
         """Raises InconclusiveError if an idle timeout may have closed all lost sessions; opens a session to check."""
         times = dict(idle)

@@ -37,6 +37,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from runner.database.outcome import VARIABLE_PARTS
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner, ResultAmongOthers
 from runner.language.model import Case, Pause, Repeat, Step, When
@@ -52,8 +53,6 @@ _DELAY = 0.003  # seconds; a sleep is longer by more than this if threads wait f
 _WAITED = 0.5  # seconds more than expected: the case waited for the server
 _STEP = 0.02  # seconds that a step takes on average
 _ID_OF = "id of "
-_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNORECASE)
-"""The parts in which equivalent replies differ: quoted text, names, numbers."""
 
 
 @dataclass(eq=False)
@@ -311,7 +310,9 @@ class CasesInFlight:
                 self._refuted[words] += 1
             again = result.verdict is before.result.verdict
             unwatched = before.lost and not before.result.failed
-            suspicious = before.lost and not before.unusable and (unwatched or not again)
+            # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
+            lagged = before.privileges_may_lag and not result.failed and self._case_runner.grant_delay > 0
+            suspicious = before.lost and not (before.unusable or lagged) and (unwatched or not again)
             if suspicious:
                 self._suspect(flight)
             elif result.safety:
@@ -352,6 +353,6 @@ class CasesInFlight:
 
 def _normalised(result: CaseResult) -> tuple[Verdict, str]:
     """A verdict and its reason, without ids and names, in which cases differ."""
-    text = _VARIABLE.sub("…", result.actual or result.reason)
+    text = VARIABLE_PARTS.sub("…", result.actual or result.reason)
     names = [re.escape(key.removeprefix(_ID_OF)) for key in result.identifiers if key.startswith(_ID_OF)]
     return result.verdict, re.sub(rf"\b({'|'.join(names)})\b", "…", text) if names else text

@@ -57,7 +57,7 @@ class Run:
         in_flight: the number of cases at a time in each process.
         cases: the cases in flight, if cases are run in threads.
         connection_room: the number of cases at a time for which the server accepted connections, if less than wanted.
-        grant_delay: the seconds that cases waited after a GRANT, because it had no effect at once; else 0.
+        grant_delay: the seconds that cases waited after a GRANT or REVOKE, because it had no effect at once; else 0.
         checked: whether the target was reached and can be used; in the controller only.
         findings: the result of the examination; in the controller only.
         all_removed: whether the process list and the other lists showed no leftover after the run.

@@ -81,7 +81,7 @@ def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config,
         fewer = f"the run had {run.connection_room} cases at a time{each}, fewer than --in-flight"
         write(f"{fewer}: a limit of the server refused more logins, users or tables")
     if run.grant_delay:
-        write(f"GRANT takes effect late on this server: cases waited {run.grant_delay:g} s after each GRANT")
+        write(f"GRANT and REVOKE take effect late on this server: cases waited {run.grant_delay:g} s after each")
     left = () if run.all_removed else leftover_lines(results, run.left)
     for line in (*left, *stale_lines(results, [str(entry) for entry in run.stale])):
         write(line)

@@ -61,7 +61,7 @@ def test_a_grant_with_a_late_effect_is_waited_for_and_reported(tmp_path: Path, w
     with simulator("--variant", "grants-take-effect-later") as dsn:
         done = run_suite(tmp_path / "r.json", "-q", "--tb=no", "--dsn", dsn, "--requirement", "PAR-1", *workers)
     assert done.code == 0, done.screen
-    assert done.screen.count("GRANT takes effect late on this server: cases waited 2 s after each GRANT") == 1
+    assert done.screen.count("GRANT and REVOKE take effect late on this server: cases waited 2 s after each") == 1
 
 
 def test_definitions_that_fail_once_and_may_have_taken_effect_are_repeated(tmp_path: Path) -> None:

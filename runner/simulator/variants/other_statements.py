@@ -29,6 +29,8 @@ _TABLE_SECONDS = 0.4
 
 _GRANT_SECONDS = 1.0
 
+_REVOKE_SECONDS = 0.7
+
 _EACH_GRANT_SECONDS = 0.5
 
 _TIMES_OUT = 4
@@ -177,3 +179,32 @@ def each_privilege_takes_effect_later(components: Components) -> Components:
 def grants_take_effect_later(components: Components) -> Components:
     """A GRANT of ALTER SYSTEM has an effect a second after its reply, as on another server of a cluster."""
     return components.with_overrides(_GrantsLater, _NotesGrants)
+
+
+class _RevokesLater(Privileges):
+    """Knows a user's privileges as they were before, until some time after a REVOKE or a dropped role."""
+
+    before: ClassVar[dict[str, tuple[float, frozenset[str]]]] = {}
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        until, held = self.before.get(session.user.name, (0.0, frozenset()))
+        return super().holds(session, privilege) or (time.monotonic() < until and privilege in held)
+
+
+class _NotesRevokes(Engine):
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        privileges = self.instance.privileges
+        held = {each.user.name: frozenset(privileges.held(each)) for each in self.instance.registry}
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Revoke | sql.DropRole):
+            until = time.monotonic() + _REVOKE_SECONDS
+            _RevokesLater.before.update({name: (until, names) for name, names in held.items()})
+        elif isinstance(statement, sql.DropUser):
+            _RevokesLater.before.pop(statement.name, None)
+        return result
+
+
+@variant
+def revokes_take_effect_later(components: Components) -> Components:
+    """REVOKE and DROP ROLE have an effect 0.7 seconds after their replies, as on another server of a cluster."""
+    return components.with_overrides(_RevokesLater, _NotesRevokes)
