@@ -99,7 +99,7 @@ class ReplyJudge:
                 preparing = "" if claim else "preparation failed: "
                 hint = _WAITING if isinstance(reply, NoReply) and self._before_test else ""
                 raise InconclusiveError(f"{preparing}{name}: {statement}: {self._matcher.describe(reply)}{hint}")
-            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE:
+            case Judgement.DEVIATES | Judgement.DEVIATES_TWICE | Judgement.DEVIATES_WITH_THE_SAME:
                 if (why := self._matcher.undecided(reply, claim)) is not None:
                     raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
                 raise DeviationError(

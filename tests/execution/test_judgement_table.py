@@ -57,6 +57,7 @@ AT_ONCE = {
     Judgement.CONTINUES: Verdict.CONFORMS,
     Judgement.DEVIATES: Verdict.DEVIATES,
     Judgement.DEVIATES_TWICE: Verdict.INCONCLUSIVE,
+    Judgement.DEVIATES_WITH_THE_SAME: Verdict.INCONCLUSIVE,
     Judgement.INCONCLUSIVE: Verdict.INCONCLUSIVE,
 }
 
@@ -90,7 +91,8 @@ def test_a_reply_received_every_time_has_the_verdict_of_the_table(
     server: Dsn, tmp_path: Path, kind: StepKind, answer: ReplyClass
 ) -> None:
     result = run(server, tmp_path, kind, answer, times=1000)
-    expected = AT_ONCE | {Judgement.DEVIATES_TWICE: Verdict.DEVIATES}
+    repeated = (Judgement.DEVIATES_TWICE, Judgement.DEVIATES_WITH_THE_SAME)
+    expected = AT_ONCE | dict.fromkeys(repeated, Verdict.DEVIATES)
     assert result.verdict is expected[judge(kind, answer, before=kind is StepKind.PREPARES)], result
 
 
@@ -152,6 +154,7 @@ def test_the_page_of_the_case_language_has_the_same_table() -> None:
         Judgement.CONTINUES: "continues",
         Judgement.DEVIATES: "deviates",
         Judgement.DEVIATES_TWICE: "deviates if repeated",
+        Judgement.DEVIATES_WITH_THE_SAME: "deviates if the same",
         Judgement.INCONCLUSIVE: "inconclusive",
     }
     for answer in ReplyClass:
