@@ -1,4 +1,6 @@
-"""Another client that kills sessions, for example a job that ends idle ones: no effect of the statement under test."""
+"""Sessions that are lost for other reasons than the statement under test: another client, or the network."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 
 KILL_SECONDS = 0.3
+_CLOSE_SECONDS = 0.5
 JUST_BEFORE = 5  # every fifth statement
 
 
@@ -55,3 +58,15 @@ class _KillsTheNamedFirst(KillSessionStatement):
 def another_client_kills(components: Components) -> Components:
     """Every 0.3 s another client kills a session that has been idle for as long, and some just before a statement."""
     return components.with_overrides(_KillsIdleSessions, _KillsTheNamedFirst)
+
+
+@environment
+class ConnectionsAreClosed(BackgroundTask):
+    """Every 0.5 s a connection is closed by the network, also the administrator's, or with a statement in flight."""
+
+    async def run(self) -> None:
+        chance = random.Random(1)  # noqa: S311 - not for cryptography
+        while True:
+            await asyncio.sleep(_CLOSE_SECONDS)
+            if sessions := list(self.instance.registry):
+                chance.choice(sessions).connection.disconnect(None)

@@ -1,4 +1,4 @@
-"""Tenants with rules for passwords, or for the names of users."""
+"""Tenants with rules for passwords, their age, or the names of users."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -7,6 +7,9 @@ from __future__ import annotations
 from runner.simulator import errors
 from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import environment
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.results import Result
+from runner.simulator.sessions import Session
 
 _SHORTEST = 8
 _LONGEST_NAME = 12
@@ -40,3 +43,15 @@ class ShortNames(Accounts):
     def _check_name(self, name: str) -> None:
         if len(name) > _LONGEST_NAME:
             raise errors.name_too_long()
+
+
+@environment
+class ExpiredPasswords(Engine):
+    """The password of a new user has expired: its statements are refused until it has changed it."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if not session.user.administrator:
+            raise errors.SqlError(
+                1820, errors.GENERAL, "You must reset your password before executing this statement.", oracle=False
+            )
+        return await super().execute(session, text)

@@ -1,12 +1,15 @@
-"""Servers that report errors with causes other than the statement under test."""
+"""Servers in trouble: errors with causes other than the statement under test."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
+import itertools
+
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
@@ -52,3 +55,53 @@ class ReadOnlyServer(Engine):
                 oracle=False,
             )
         return await super().run(session, statement, depth)
+
+
+_REFUSED = 10
+_TIMES_OUT = 5
+_IN_TROUBLE = (
+    errors.internal(-4019, "Size overflow"),
+    errors.internal(-4654, "get location leader not exist"),
+    errors.SqlError(1013, errors.GENERAL, "user requested cancel of current operation"),
+    errors.SqlError(3024, errors.GENERAL, "Query execution was interrupted, maximum time exceeded", oracle=False),
+    errors.SqlError(3032, errors.GENERAL, "The server is currently in offline mode", oracle=False),
+    errors.SqlError(1105, errors.GENERAL, "target: 0.primary: rpc error: code = Unavailable", oracle=False),
+    errors.SqlError(9005, errors.GENERAL, "Region is unavailable", oracle=False),
+    errors.internal(-4016, "Internal error"),
+    errors.internal(-4029, "Schema error"),
+)
+
+
+class _CountsKills(Engine):
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._kills = itertools.count(1)
+
+    def _is_due(self, statement: sql.Statement, every: int) -> bool:
+        return isinstance(statement, sql.KillSession | sql.Kill) and next(self._kills) % every == 0
+
+
+@environment
+class ErrorsInTurn(_CountsKills):
+    """Every tenth statement under test is refused with an error of a server in trouble, each time another one."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._errors = itertools.cycle(_IN_TROUBLE)
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if self._is_due(statement, _REFUSED):
+            raise next(self._errors)
+        return await super().run(session, statement, depth)
+
+
+@environment
+class KillsTimeOut(_CountsKills):
+    """Every fifth statement under test takes effect, but its reply is the error of a statement timeout."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        late = self._is_due(statement, _TIMES_OUT)
+        result = await super().run(session, statement, depth)
+        if late:
+            raise errors.query_timeout()
+        return result

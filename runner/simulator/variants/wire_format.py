@@ -1,13 +1,16 @@
-"""Other error codes and messages, versions in the handshake, and durations of statements and logins."""
+"""Other error codes and messages, versions in the handshake, and durations and losses of statements and logins."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import settings_variant, variant
@@ -22,6 +25,8 @@ from runner.simulator.sql import statements as sql
 STATEMENT_SECONDS = 0.2
 QUERY_SECONDS = 10.0
 LOGIN_SECONDS = 0.3
+
+_LOST_LOGINS = 10
 
 _MYSQL_NUMBERS = {900: 1064, 1031: 1227, 1092: 1317, 1920: 1396, 1918: 1396, 942: 1146, 955: 1050, 1: 1062}
 _MYSQL_NUMBERS_OF_THE_KERNEL = {
@@ -163,3 +168,16 @@ class TakesNoPreparedKill(Connection):
             self._send_error(errors.not_preparable())
         else:
             super()._prepare(session, text)
+
+
+@variant
+class EveryTenthConnectionIsLost(Connection):
+    """Every tenth connection is closed before the handshake, as by a load balancer with a limit of new connections."""
+
+    opened: ClassVar[Iterator[int]] = itertools.count(1)
+
+    async def serve(self) -> None:
+        if next(self.opened) % _LOST_LOGINS == 0:
+            self._stream.close()
+        else:
+            await super().serve()
