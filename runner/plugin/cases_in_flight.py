@@ -34,7 +34,7 @@ import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from runner.database.outcome import VARIABLE_PARTS
@@ -46,6 +46,7 @@ _ENOUGH = 3  # confirmations of the same text, after which it is not confirmed a
 _PER_REFUTATION = 5  # more of them for each time that the text was refuted
 _MANY_LOSSES = 8  # cases that lost a session
 _CASES_PER_LOSS = 4  # with more losses than one in so many cases, cases are run one at a time
+_WAIT = 1.0  # seconds between two calls of ``on_wait``
 _END_LIMIT = 15.0  # seconds for the cases in flight to end at the end of the run
 _FEW = 8  # cases at a time for which every machine is fast enough
 _SLEEP = 0.005  # seconds
@@ -134,6 +135,8 @@ class CasesInFlight:
         """Whether a session was lost in a case that doesn't lose it when run alone."""
         self.connection_room: int | None = None
         """The number of cases at a time for which the server accepted connections, if it was less than the limit."""
+        self.on_wait: Callable[[int], None] = lambda _: None
+        """Called about once a second while ``result`` waits, with the number of finished cases."""
 
     def add(self, cases: Iterable[tuple[str, Case]]) -> None:
         """Adds cases with their names, which may be started; known names are ignored."""
@@ -153,12 +156,16 @@ class CasesInFlight:
     def result(self, name: str) -> CaseResult:
         """The final result of a case that was added; waits for it."""
         flight = self._flights[name]
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_final(flight))
+        while not self._wait_for(flight):
+            self.on_wait(sum(other.ended for other in list(self._flights.values())))
         if flight.failure is not None:
             raise flight.failure
         assert flight.result is not None  # noqa: S101 - it is final
         return flight.result
+
+    def _wait_for(self, flight: _Flight) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_final(flight), timeout=_WAIT)
 
     def end(self) -> None:
         """Stops starting cases, and waits for the end of those in flight and their cleanup, 15 seconds at most."""

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,7 @@ class Run:
         shares: the prepared accounts of the workers, in the controller of a run with workers and ``--accounts``.
         in_flight: the number of cases at a time in each process.
         cases: the cases in flight, if cases are run in threads.
+        on_wait: called about once a second while the next result is awaited, with the number of finished cases.
         connection_room: the number of cases at a time for which the server accepted connections, if less than wanted.
         grant_delay: the seconds that cases waited after a GRANT or REVOKE, because it had no effect at once; else 0.
         checked: whether the target was reached and can be used; in the controller only.
@@ -87,6 +88,7 @@ class Run:
         self._target: Target | None = None
         self._case_runner: CaseRunner | None = None
         self.cases: CasesInFlight | None = None
+        self.on_wait: Callable[[int], None] = lambda _: None
         self.connection_room: int | None = None
         self.grant_delay = 0.0
         self.checked = False
@@ -289,6 +291,7 @@ class Run:
         if self.cases is None:
             cases = list(ahead)
             self.cases = CasesInFlight(self._prepared_case_runner(), self.in_flight, at_once=self.options.stops_early)
+            self.cases.on_wait = self.on_wait
             self.cases.add(cases)
         elif self._is_worker or not self.cases.knows(name):
             self.cases.add(ahead)

@@ -47,7 +47,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not files or hasattr(config, "workerinput"):
         return
     if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
-        config.pluginmanager.register(Progress(reporter))
+        progress = Progress(reporter)
+        config.pluginmanager.register(progress)
+        Run.of(config).on_wait = progress.note_finished
     check_before_run(config, files)
 
 

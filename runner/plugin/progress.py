@@ -23,6 +23,7 @@ class Progress:
         self._reporter = reporter
         self._total = 0
         self._done = 0
+        self._finished = 0
         self._started = self._shown = time.monotonic()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -39,8 +40,16 @@ class Progress:
         self._started = self._shown = time.monotonic()
 
     def pytest_runtest_logfinish(self) -> None:
-        """Counts a finished case, and writes a line if the last one was long ago."""
+        """Counts a case that is reported."""
         self._done += 1
+        self.note_finished(self._done)
+
+    def note_finished(self, cases: int) -> None:
+        """Notes the number of finished cases, and writes a line if the last one was long ago.
+
+        pytest reports cases in order: while it waits for one, later ones may have finished.
+        """
+        self._finished = max(self._finished, cases)
         now = time.monotonic()
         if now - self._shown >= EVERY and self._done < self._total:
             self._shown = now
@@ -49,10 +58,10 @@ class Progress:
             self._reporter.write_line(("\n" if unfinished else "") + self._line(now - self._started))
 
     def _line(self, seconds: float) -> str:
-        done = f"{self._done} of {self._total} cases in {_span(seconds)}"
-        if self._done < _ENOUGH * self._total:
+        done = f"{self._finished} of {self._total} cases in {_span(seconds)}"
+        if self._finished < _ENOUGH * self._total:
             return done
-        return f"{done}, about {_span(seconds / self._done * (self._total - self._done))} left"
+        return f"{done}, about {_span(seconds / self._finished * (self._total - self._finished))} left"
 
 
 def _span(seconds: float) -> str:

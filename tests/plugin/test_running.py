@@ -260,6 +260,16 @@ def test_a_long_run_reports_its_progress(tmp_path: Path, workers: tuple[str, ...
     often = ["-p", "often", "-o", f"pythonpath={ROOT} {tmp_path}"]
     done = run_pytest(*arguments_of(tmp_path), *often, *workers)
     lines = re.findall(r"^([0-9]) of 6 cases in [0-9]+ s(, about [0-9]+ s left)?$", done.screen, re.MULTILINE)
-    assert [number for number, _ in lines] == ["1", "2", "3", "4", "5"], done.screen
-    assert [number for number, left in lines if not left] == ["1"], "too early to estimate the rest"
+    numbers = [number for number, _ in lines if number != "0"]  # 0: on a busy machine
+    assert list(dict.fromkeys(numbers)) == ["1", "2", "3", "4", "5"], done.screen
+    assert {number for number, left in lines if not left} <= {"0", "1"}, "too early to estimate the rest"
     assert "cases in" not in run_pytest(*arguments_of(tmp_path), *workers).screen
+
+
+def test_the_progress_counts_cases_that_have_finished_while_an_earlier_one_is_awaited(tmp_path: Path) -> None:
+    select = "  - killer: SELECT 1 FROM DUAL\n    reply: rows"
+    write_case(tmp_path, f"steps:\n  - pause: 4\n{select}", case_id="a-long-case")
+    write_case(tmp_path, f"steps:\n{select}\nparameters: {{who: [a, b]}}\nnote: ${{who}}", case_id="short-cases")
+    (tmp_path / "often.py").write_text("from runner.plugin import progress\nprogress.EVERY = 0.0\n", encoding="utf-8")
+    done = run_pytest(*arguments_of(tmp_path), "-p", "often", "-o", f"pythonpath={ROOT} {tmp_path}")
+    assert "2 of 3 cases in" in done.screen, done.screen
