@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,29 @@ def test_a_login_refused_for_too_many_connections_deviates_only_if_the_case_had_
         limits = dataclasses.replace(bench.limits, retry=1.5)  # shorter than the server is full
         bench = dataclasses.replace(bench, limits=limits)
         result = bench.run(f"steps:\n{sent}  - connect: again\n    reply: ok\nends: {ends}", sessions=SESSIONS)
+    assert result.verdict is verdict, result
+
+
+@pytest.mark.parametrize(
+    ("texts", "verdict"),
+    [
+        (("id 17 is strange", "id 18 is strange"), Verdict.DEVIATES),
+        (("it is too hot", "it is too cold"), Verdict.INCONCLUSIVE),
+    ],
+    ids=["the-same-error", "another-error"],
+)
+def test_an_error_deviates_only_if_the_same_error_recurs(
+    server: Dsn, tmp_path: Path, texts: tuple[str, ...], verdict: Verdict
+) -> None:
+    answers = iter(substituting_proxy.error(5432, "HY000", text) for text in texts)
+
+    def answer(client: socket.socket, number: int) -> None:
+        next(answers)(client, number)
+
+    front = substituting_proxy.SubstitutingProxy(server, b"KILL SESSION", answer, times=2)
+    with front.standing() as dsn:
+        bench = Bench(tmp_path, dsn).settling_within(2)
+        result = bench.run(f"steps:\n{KILLS}ends: [victim]", sessions=SESSIONS)
     assert result.verdict is verdict, result
 
 
