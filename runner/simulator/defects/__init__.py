@@ -32,6 +32,7 @@ from runner.simulator.defects import (
     syntax,
     transactions,
     unknown_ids,
+    waits_for_row_locks,
 )
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "syntax",
     "transactions",
     "unknown_ids",
+    "waits_for_row_locks",
 ]

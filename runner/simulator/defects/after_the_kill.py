@@ -234,23 +234,61 @@ def undoes_only_the_last_change(components: Components) -> Components:
     return components.with_overrides(_MarksChanges, _UndoesTheLastChange)
 
 
-@breaks("IMP-5")
-class MakesTheBlockedChange(SessionEnding):
-    """A killed session that waited for a row lock is gone, but its change is made when the lock is released."""
+class _MakesBlockedChanges(SessionEnding):
+    """Makes the changes for which killed sessions waited."""
+
+    def makes(self, victim: Session) -> bool:
+        raise NotImplementedError
+
+    def goes_on(self, session: Session) -> bool:
+        """Whether the session's statement goes on after the kill."""
+        return session.waits_for_lock and self.makes(session)
 
     def mark_as_ended(self, victim: Session) -> None:
-        if not victim.waits_for_lock:
+        if not self.goes_on(victim):
             super().mark_as_ended(victim)
 
     def disconnect(self, victim: Session) -> None:
-        if victim.waits_for_lock:
+        if self.goes_on(victim):
             victim.connection.disconnect(errors.session_killed())
         else:
             super().disconnect(victim)
 
     def client_disconnected(self, session: Session) -> None:
-        if not session.waits_for_lock:
+        if not self.goes_on(session):
             super().client_disconnected(session)
+
+
+@breaks("IMP-5")
+class MakesTheBlockedChange(_MakesBlockedChanges):
+    """A killed session that waited for a row lock is gone, but its change is made when the lock is released."""
+
+    def makes(self, victim: Session) -> bool:  # noqa: ARG002 - for the overrides below
+        return True
+
+
+@breaks("IMP-5")
+class MakesTheBlockedInsert(_MakesBlockedChanges):
+    """A killed session whose INSERT waited for a key is gone, but its row is inserted when the key is free."""
+
+    def makes(self, victim: Session) -> bool:
+        return (victim.statement or "").upper().startswith("INSERT")
+
+
+@breaks("IMP-5")
+class MakesTheBlockedDelete(_MakesBlockedChanges):
+    """A killed session whose DELETE waited for a row lock is gone, but the row is deleted when the lock is released."""
+
+    def makes(self, victim: Session) -> bool:
+        return (victim.statement or "").upper().startswith("DELETE")
+
+
+@breaks("IMP-5")
+class MakesThePreparedBlockedChange(_MakesBlockedChanges):
+    """A killed session whose prepared UPDATE waited is gone, but its change is made when the lock is released."""
+
+    def makes(self, victim: Session) -> bool:
+        return victim.prepared
 
 
 @breaks("IMP-6")
@@ -321,6 +359,16 @@ class TakesTheUsersPrivileges(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
         victim.user.system.pop(ALTER_SYSTEM, None)
+
+
+@breaks("IMP-7")
+class TakesTheUsersRoles(KillSessionStatement):
+    """The killed session's user loses its roles."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if not victim.user.administrator:
+            victim.user.roles.clear()
 
 
 @breaks("IMP-7")

@@ -18,7 +18,7 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session, SessionRegistry
+from runner.simulator.sessions import ACTIVE, Session, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
@@ -52,6 +52,16 @@ class OthersRunningSessionsSurvive(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         foreign = victim.user is not session.user and not session.user.administrator
         if not (foreign and victim.interrupt(errors.query_killed())):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-3")
+class OthersLockWaitersSurvive(KillSessionStatement):
+    """If a holder names another user's session that waits for a row lock, the statement replies OK without effect."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        foreign = victim.user is not session.user and not session.user.administrator
+        if not (foreign and victim.waits_for_lock):
             await super().end(session, victim, statement)
 
 
@@ -156,6 +166,42 @@ class CountsKillsAsRows(KillSessionStatement):
         await super().run(session, statement)
         self.counts[session] += 1
         return Done(self.counts[session] - 1)
+
+
+@breaks("EXA-6")
+class OthersSessionsAffectARow(KillSessionStatement):
+    """The reply to a holder that kills a session of another user has one affected row."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        result = await super().run(session, statement)
+        foreign = named is not None and named.user is not session.user and not session.user.administrator
+        return Done(1) if foreign else result
+
+
+class _NotesSenders(KillSessionStatement):
+    sent: ClassVar[dict[Session, str | None]] = {}
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.sent[session] = session.statement
+
+
+class _ListsSendersAsActive(ProcessList):
+    def command(self, session: Session) -> str:
+        return "Query" if session in _NotesSenders.sent else super().command(session)
+
+    def state(self, session: Session) -> str:
+        return ACTIVE if session in _NotesSenders.sent else super().state(session)
+
+    def info(self, session: Session) -> str | None:
+        return super().info(session) or _NotesSenders.sent.get(session)
+
+
+@breaks("EXA-4")
+def senders_stay_active(components: Components) -> Components:
+    """The process list shows a session that has killed another one as active with this statement, permanently."""
+    return components.with_overrides(_NotesSenders, _ListsSendersAsActive)
 
 
 class _HidesAMate(SessionEnding):

@@ -252,3 +252,65 @@ class SparesWhoHasPrepared(SessionEnding):
         pinned = isinstance(victim.connection, Connection) and victim.connection.has_prepared
         if victim.statement is not None or not pinned:
             super().kill(victim)
+
+
+class _NotesDefinitions(Engine):
+    defined: ClassVar[set[Session]] = set()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Definition):
+            self.defined.add(session)
+        return await super().run(session, statement, depth)
+
+
+class _SparesAfterADefinition(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesDefinitions.defined
+
+
+@breaks("PUR-1")
+def spares_sessions_after_a_definition(components: Components) -> Components:
+    """Sessions that have executed a DDL statement, such as GRANT, are not killed."""
+    return components.with_overrides(_NotesDefinitions, _SparesAfterADefinition)
+
+
+class _NotesReadOnly(Engine):
+    """Notes the sessions in a READ ONLY transaction."""
+
+    read_only: ClassVar[set[Session]] = set()
+
+    async def execute(self, session: Session, text: str) -> Result:
+        result = await super().execute(session, text)
+        if " READ ONLY" in text.upper():
+            self.read_only.add(session)
+        elif isinstance(self.parse(text), sql.Commit | sql.Rollback | sql.StartTransaction):
+            self.read_only.discard(session)
+        return result
+
+
+class _SparesReadOnly(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesReadOnly.read_only
+
+
+@breaks("PUR-1")
+def spares_read_only_transactions(components: Components) -> Components:
+    """Sessions in a READ ONLY transaction are not killed."""
+    return components.with_overrides(_NotesReadOnly, _SparesReadOnly)
+
+
+class _AnswersOkForWhoLeft(KillSessionStatement):
+    def find(self, number: int) -> Session:
+        if isinstance(self.ending, _RemembersDisconnected) and number in self.ending.left:
+            return self.ending.left[number]
+        return super().find(number)
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if not victim.ended:
+            await super().end(session, victim, statement)
+
+
+@breaks("IMP-1")
+def id_of_a_logout_is_answered_ok(components: Components) -> Components:
+    """The id of a session that has logged out replies OK."""
+    return components.with_overrides(_RemembersDisconnected, _AnswersOkForWhoLeft)

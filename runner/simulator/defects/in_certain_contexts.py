@@ -11,7 +11,7 @@ from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.states_of_sessions import WithoutLocks
+from runner.simulator.defects.states_of_sessions import WithoutLocks, in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
@@ -249,4 +249,26 @@ class UnknownIdRollsBack(KillSessionStatement):
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.sender = session
+        return await super().run(session, statement)
+
+
+@breaks("IMP-3")
+class RefusalInATransactionIsAnotherError(KillSessionStatement):
+    """Without the privilege, the error in a transaction is another one than that for a missing privilege."""
+
+    def check_privilege(self, session: Session) -> None:
+        if in_a_transaction(session) and not self.privileges.holds(session, ALTER_SYSTEM):
+            raise errors.not_supported("KILL SESSION in a transaction")
+        super().check_privilege(session)
+
+
+@breaks("IMP-4")
+class BusySessionsHaveAnErrorOfTheirOwn(KillSessionStatement):
+    """Without the privilege, the id of a session with a running statement gets another error than other ids."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if not self.privileges.holds(session, ALTER_SYSTEM):
+            named = self.registry.find(self.read_id(statement))
+            if named is not None and named.waiting is not None:
+                raise errors.not_supported("KILL SESSION of a running session")
         return await super().run(session, statement)

@@ -8,10 +8,12 @@ from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.histories_of_sessions import NotesResets
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 
 
@@ -71,3 +73,15 @@ class AlterOnATableWillDo(KillSessionStatement):
     def check_privilege(self, session: Session) -> None:
         if not any(privilege == "ALTER" for _, privilege in session.user.objects):
             super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class GrantOfAnotherPrivilegeTakesIt(Engine):
+    """GRANT of another system privilege revokes ALTER SYSTEM, which was granted before."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Grant) and statement.privileges and ALTER_SYSTEM not in statement.privileges:
+            for name in statement.grantees:
+                self.instance.accounts.grantee(name).system.pop(ALTER_SYSTEM, None)
+        return result

@@ -41,6 +41,18 @@ class RevokeTakesItFromEverybody(Engine):
         return result
 
 
+@breaks("PUR-2")
+class RevokeOfAnotherPrivilegeTakesItToo(Engine):
+    """REVOKE of another system privilege revokes ALTER SYSTEM from the user as well."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Revoke) and statement.privileges:
+            for name in statement.grantees:
+                self.instance.accounts.grantee(name).system.pop(ALTER_SYSTEM, None)
+        return result
+
+
 @breaks("IMP-9")
 class RemembersUsersThatHadIt(KillSessionStatement):
     """A user that once killed a session with the privilege may do so permanently."""

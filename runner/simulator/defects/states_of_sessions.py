@@ -126,9 +126,7 @@ class FreesTheRowsThatTheWaiterWaitsFor(KillSessionStatement):
         holders = [each for each in self.registry if each.transaction.blocks(victim.waiting)]
         await super().end(session, victim, statement)
         for holder in holders:
-            kept = holder.transaction.locked_rows()
-            holder.transaction.roll_back()
-            holder.transaction = WithoutLocks(kept)
+            free_the_rows_of(holder)
 
 
 class AfterKill(KillSessionStatement):
@@ -157,9 +155,14 @@ class FreesTheKillersRows(AfterKill):
     """The statement releases the row locks of its own session; its changes are still committed later."""
 
     def effect(self, session: Session) -> None:
-        kept = session.transaction.locked_rows()
-        session.transaction.roll_back()
-        session.transaction = WithoutLocks(kept)
+        free_the_rows_of(session)
+
+
+def free_the_rows_of(session: Session) -> None:
+    """Releases the row locks of a session; its changes are still committed later."""
+    kept = session.transaction.locked_rows()
+    session.transaction.roll_back()
+    session.transaction = WithoutLocks(kept)
 
 
 class WithoutLocks(Transaction):
@@ -304,6 +307,14 @@ class SparesItselfInTransactions(Spares):
 
     def is_spared(self, victim: Session) -> bool:
         return victim.statement is not None and victim.waiting is None and in_a_transaction(victim)
+
+
+@breaks("PUR-1")
+class OwnSessionSurvivesPrepared(Spares):
+    """A prepared statement that names its own session replies OK and does nothing."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.prepared and victim.statement is not None and victim.waiting is None
 
 
 @breaks("IMP-10")

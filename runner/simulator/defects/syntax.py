@@ -188,6 +188,14 @@ class GuessesMisspeltWords(Engine):
 
 
 @breaks("SYN-6")
+class TakesNoreplay(KillGrammar):
+    """NOREPLAY is accepted in place of IMMEDIATE, as in newer versions of Oracle."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        return super().immediate(cursor) or cursor.accept("NOREPLAY")
+
+
+@breaks("SYN-6")
 class TakesTwoIds(KillGrammar):
     """More ids after the first one are accepted and ignored."""
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +13,9 @@ from typing import ClassVar
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
-from runner.simulator.defects.histories_of_sessions import NotesResets
-from runner.simulator.defects.states_of_sessions import AfterKill
+from runner.simulator.defects.histories_of_sessions import LONG_IDLE_SECONDS, NotesResets
+from runner.simulator.defects.states_of_sessions import AfterKill, free_the_rows_of
+from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
@@ -176,6 +178,34 @@ class ForgetsWhoWaitsForTheRunning(_ForgetsWaiters):
         return is_running(victim)
 
 
+@breaks("IMP-5")
+class ForgetsSessionsThatWaitForAWaiter(_ForgetsWaiters):
+    """A session that waits for a row lock of a killed session which waits itself is not woken."""
+
+    def forgets(self, victim: Session, other: Session) -> bool:  # noqa: ARG002 - the state of the victim decides
+        return victim.waits_for_lock
+
+
+@breaks("IMP-5")
+class LeavesUnchangedLocksOfTheBusy(SessionEnding):
+    """Rows that a session has locked FOR UPDATE and not changed stay locked if it is killed during a statement."""
+
+    def roll_back(self, victim: Session) -> None:
+        busy = victim.waiting is not None
+        rows = [row for row in rows_locked_by(victim) if busy and row.pending is row.committed]
+        super().roll_back(victim)
+        lock_permanently(rows)
+
+
+@breaks("IMP-5")
+class LeavesTransactionsThatWereIdleForLong(SessionEnding):
+    """The transaction of a session that has been idle for three seconds stays open after the kill."""
+
+    def roll_back(self, victim: Session) -> None:
+        if victim.statement is not None or time.monotonic() - victim.since < LONG_IDLE_SECONDS:
+            super().roll_back(victim)
+
+
 class _NotesResetTransactions(SessionEnding):
     def roll_back(self, victim: Session) -> None:
         if victim not in NotesResets.reset:
@@ -209,6 +239,40 @@ class RollsBackEarlierChangesOfWaiters(SessionEnding):
         for other in _blocked_by(self.registry, victim):
             other.transaction.roll_back()
         super().roll_back(victim)
+
+
+class _FreesRowsOfOthers(KillSessionStatement):
+    """Releases the row locks of other sessions, too; their changes are still committed later."""
+
+    def frees(self, victim: Session, other: Session) -> bool:
+        raise NotImplementedError
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        others = [
+            other
+            for other in self.registry
+            if other not in (session, victim) and other.statement is None and self.frees(victim, other)
+        ]
+        await super().end(session, victim, statement)
+        for other in others:
+            free_the_rows_of(other)
+
+
+@breaks("IMP-10")
+class FreesTheTablesRows(_FreesRowsOfOthers):
+    """The row locks of other sessions in a table in which the killed session held one are released as well."""
+
+    def frees(self, victim: Session, other: Session) -> bool:
+        tables = {row.table for row in rows_locked_by(victim)}
+        return any(row.table in tables for row in rows_locked_by(other))
+
+
+@breaks("IMP-10")
+class FreesTheUsersRows(_FreesRowsOfOthers):
+    """The row locks of other sessions of the killed session's user are released as well."""
+
+    def frees(self, victim: Session, other: Session) -> bool:
+        return other.user is victim.user
 
 
 @breaks("IMP-10")
@@ -251,6 +315,32 @@ class KilledWaitersStayInTheWaitGraph(SessionEnding):
         for holder in holders:
             error = errors.SqlError(60, "40001", "deadlock detected while waiting for resource")
             _when_it_waits(holder, partial(_has_no_transaction, holder), error, roll_back=True)
+
+
+@breaks("IMP-10")
+class InterruptsTheNextWaitOfTheUser(KillSessionStatement):
+    """The next row lock wait of each other session of the killed session's user is interrupted."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user and other is not session and other.statement is None:
+                _when_it_waits(other, lambda: False, errors.query_killed())
+
+
+@breaks("PUR-2")
+class RefusalInterruptsTheNextWaitOfTheNamed(KillSessionStatement):
+    """A statement that is refused for a missing privilege interrupts the next row lock wait of the named session."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            self.check_privilege(session)
+        except errors.SqlError:
+            named = self.registry.find(self.read_id(statement))
+            if named is not None and named.statement is None:
+                _when_it_waits(named, lambda: False, errors.query_killed())
+            raise
+        return await super().run(session, statement)
 
 
 @breaks("IMP-11")

@@ -31,6 +31,18 @@ class UnknownIdIsAnsweredOk(KillSessionStatement):
 
 
 @breaks("IMP-1")
+class UnknownIdIsAnsweredOkWhenPrepared(KillSessionStatement):
+    """As a prepared statement, an unknown id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        number = self.read_id(statement)
+        if session.prepared and self.registry.find(number) is None:
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-1")
 class EndedIdIsAnsweredOk(KillSessionStatement):
     """The id of a session that is gone replies OK."""
 

@@ -1,0 +1,159 @@
+"""Sessions that wait for row locks, or have waited: their locks, their changes, their place in the queue."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from itertools import takewhile
+from typing import ClassVar
+
+from runner.simulator import errors
+from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.defects.states_of_sessions import Spares, in_a_transaction
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.evaluate import Scope, evaluate, holds
+from runner.simulator.execute.results import Result
+from runner.simulator.execute.table_names import find_table
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
+from runner.simulator.tables import Row, Transaction
+
+_LONG_WAIT_SECONDS = 3.0
+
+
+def lock_permanently(rows: Iterable[Row]) -> None:
+    """Locks rows for a transaction that never ends."""
+    lost = Transaction()
+    for row in rows:
+        if row.committed is not None:
+            lost.lock(row)
+
+
+def rows_locked_by(session: Session) -> list[Row]:
+    """The rows that a session has locked."""
+    return [row for row, _ in session.transaction.locked_rows()]
+
+
+def _commits_each_change(session: Session) -> bool:
+    return session.autocommit and not session.explicit_transaction
+
+
+@breaks("IMP-5")
+class LeavesTheLocksOfTheWaitingStatement(SessionEnding):
+    """Rows that a killed UPDATE with autocommit has locked before it waited for another row stay locked."""
+
+    def roll_back(self, victim: Session) -> None:
+        rows = rows_locked_by(victim) if victim.waits_for_lock and _commits_each_change(victim) else []
+        super().roll_back(victim)
+        lock_permanently(rows)
+
+
+@breaks("IMP-5")
+class ChangesTheFirstRowsOfAWaitingUpdate(Engine):
+    """An UPDATE with autocommit that is killed while it waits for one row has changed the rows before that row."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        try:
+            return await super().run(session, statement, depth)
+        except errors.SessionEndedError:
+            if isinstance(statement, sql.Update) and _commits_each_change(session):
+                self._change_the_first_rows(session, statement)
+            raise
+
+    def _change_the_first_rows(self, session: Session, statement: sql.Update) -> None:
+        table = find_table(self.instance, session, statement.table)
+        positions = {column.name: position for position, column in enumerate(table.columns)}
+        for row in takewhile(lambda row: row.writer is None, tuple(table.rows)):
+            scope = Scope(session, positions, row.committed or ())
+            if holds(statement.where, scope):
+                values = list(scope.row)
+                for column, value in statement.changes:
+                    values[table.position(column)] = evaluate(value, scope)
+                row.committed = tuple(values)
+
+
+class _KeepsThePlace(SessionEnding):
+    """Leaves certain killed sessions in the queue for a row lock, which is given to them for good."""
+
+    def keeps_its_place(self, victim: Session) -> bool:
+        raise NotImplementedError
+
+    def kill(self, victim: Session) -> None:
+        if victim.waits_for_lock and self.keeps_its_place(victim):
+            for holder in self.registry:
+                if holder.transaction.blocks(victim.waiting):
+                    self.give_its_rows_away(holder)
+        super().kill(victim)
+
+    def give_its_rows_away(self, holder: Session) -> None:
+        rows = rows_locked_by(holder)
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        holder.transaction.notify_when_released(place)
+        place.add_done_callback(lambda _: lock_permanently(rows))
+
+
+@breaks("IMP-5")
+class KilledSelectsGetTheLockLater(_KeepsThePlace):
+    """The lock for which the SELECT … FOR UPDATE of a killed session waited is given to it when it is released."""
+
+    def keeps_its_place(self, victim: Session) -> bool:
+        return "FOR UPDATE" in (victim.statement or "").upper()
+
+
+@breaks("IMP-5")
+class KilledTransactionsGetTheLockLater(_KeepsThePlace):
+    """The lock for which a killed session waited in a transaction is given to it when it is released."""
+
+    def keeps_its_place(self, victim: Session) -> bool:
+        return in_a_transaction(victim)
+
+
+class _NotesLockWaits(Engine):
+    """Notes the sessions whose change had to wait for a row lock: only then does a change take several steps."""
+
+    waited: ClassVar[set[Session]] = set()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        next_step = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(next_step.set_result, None)
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Update | sql.Delete | sql.Insert) and next_step.done():
+            self.waited.add(session)
+        return result
+
+
+class _LeavesLocksAfterWaits(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        rows = rows_locked_by(victim) if victim in _NotesLockWaits.waited else []
+        super().roll_back(victim)
+        lock_permanently(rows)
+
+
+@breaks("IMP-5")
+def leaves_locks_that_were_waited_for(components: Components) -> Components:
+    """The row locks of a killed session that had to wait for one of them are not released."""
+    return components.with_overrides(_NotesLockWaits, _LeavesLocksAfterWaits)
+
+
+class _SparesAfterWaits(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesLockWaits.waited and not victim.waits_for_lock
+
+
+@breaks("PUR-1")
+def spares_sessions_that_waited(components: Components) -> Components:
+    """Sessions that have waited for a row lock and got it are not killed."""
+    return components.with_overrides(_NotesLockWaits, _SparesAfterWaits)
+
+
+@breaks("PUR-1")
+class SparesSessionsThatWaitForLong(Spares):
+    """Sessions that have waited for a row lock for three seconds are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.waits_for_lock and time.monotonic() - victim.since > _LONG_WAIT_SECONDS
