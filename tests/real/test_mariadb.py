@@ -197,7 +197,11 @@ def test_an_idle_timeout_of_two_seconds_changes_no_verdict(one_by_one: SuiteRun,
         idle = run_suite(tmp_path / "record.json", *options)
     assert len(one_by_one.results(verdict="conforms")) > 50
     # The cases about sessions that are idle for longer than the timeout can't be decided.
-    idle_for_long = ["sender-that-was-idle-for-long-kills", "session-idle-for-long-ends"]
+    idle_for_long = [
+        "lock-with-any-history-is-released[that-it-has-held-idly-for-four-seconds]",
+        "sender-that-was-idle-for-long-kills",
+        "session-idle-for-long-ends",
+    ]
     assert sorted(differing(one_by_one.record, idle.record)) == idle_for_long
     assert {idle.result(name)["verdict"] for name in idle_for_long} == {"inconclusive"}
 
