@@ -122,7 +122,7 @@ def test_a_refused_tcp_connection_is_lost_with_the_reason() -> None:
         port = listener.getsockname()[1]
     session = client(Dsn("mysql", "root", "", "127.0.0.1", port))
     outcome = session.open(PATIENCE)
-    assert outcome == Lost("Connection refused", "TCP connection")
+    assert outcome == Lost("Connection refused", "TCP connection", before_greeting=True)
     assert str(outcome) == "no TCP connection (Connection refused)"
     session.close()
 
