@@ -237,8 +237,9 @@ class CaseRunner:
         if not again.privileges_may_lag:
             return None
         facts.grant_delay = _GRANT_DELAY
-        once, twice = self._run(case, fresh=True).result, self._run(case, fresh=True).result
-        if all(result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED} for result in (once, twice)):
+        decided = {Verdict.CONFORMS, Verdict.OBSERVED}
+        once = self._run(case, fresh=True).result
+        if once.verdict in decided and (twice := self._run(case, fresh=True).result).verdict in decided:
             return replace(twice, warnings=(*once.warnings, *twice.warnings))
         facts.grant_delay = 0.0
         self._shared.vain_grant_delays += 1
