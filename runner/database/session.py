@@ -30,7 +30,7 @@ _SLACK = 1.0  # seconds after a login's time limit in which its thread can repor
 _NEW_USER_PAUSES = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each repetition of a new user's refused login: few, as a server may lock users after failed logins."""
 _MORE_LOGINS = 2  # after one that failed at its first statement, or that was lost before the server had sent anything
-_LOGIN_PAUSE = 0.05  # seconds
+_LOGIN_PAUSE = 0.05  # seconds, for a load balancer with a limit of new connections
 _NO_RESULT_SET = frozenset({0x00, 0xFB, 0xFF})  # first bytes of an OK, a request for a file, and an error
 _TURNED_AWAY = "08"  # the SQLSTATE class of connection errors, which don't depend on user and password
 

@@ -77,9 +77,11 @@ class CaseRunner:
 
     def _is_explained(self, before: ResultAmongOthers) -> bool:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
-        if before.privileges_may_lag and self._target.facts.grant_delay > 0:
-            return True
-        return before.full or (before.login_lost and self._loses_logins())
+        return self.privileges_lagged(before) or before.full or (before.login_lost and self._loses_logins())
+
+    def privileges_lagged(self, before: ResultAmongOthers) -> bool:
+        """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
+        return before.privileges_may_lag and self._target.facts.grant_delay > 0
 
     def _repeat_until_it_deviates(self, case: Case, before: ResultAmongOthers, result: CaseResult) -> CaseResult:
         """Repeats a case alone that deviated among other cases only: the server may deviate at random.
@@ -93,7 +95,7 @@ class CaseRunner:
         if before.reused and self._shared.pool.reuse_allowed:
             self._shared.pool.note_changed_users()
             return result
-        if before.privileges_may_lag and self._target.facts.grant_delay:
+        if self.privileges_lagged(before):
             return result
         return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 

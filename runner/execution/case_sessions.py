@@ -23,7 +23,7 @@ from runner.language.message_text import shorten
 from runner.language.model import ADMINISTRATOR, Case, Send, SessionSpec, flat
 
 _LONGEST_LIST = 4000  # characters of a process list in a transcript
-_REVOKES = re.compile(r"\bREVOKE\b|\bDROP\s+(?:ROLE|USER)\b", re.IGNORECASE)
+REVOKES = re.compile(r"\bREVOKE\b|\bDROP\s+(?:ROLE|USER)\b", re.IGNORECASE)
 
 
 class CaseSessions:
@@ -59,7 +59,7 @@ class CaseSessions:
         self.case = case
         self._changes = CaseChanges.of(case)
         self.revokes = any(
-            isinstance(step, Send) and _REVOKES.search(step.statement.text) is not None for step in flat(case.steps)
+            isinstance(step, Send) and REVOKES.search(step.statement.text) is not None for step in flat(case.steps)
         )
         self.target = target
         self.transcript = transcript

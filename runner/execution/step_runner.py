@@ -17,7 +17,7 @@ from runner.execution import guard
 from runner.execution.adaptive_timeouts import AdaptiveTimeouts
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_session import CaseSession
-from runner.execution.case_sessions import CaseSessions
+from runner.execution.case_sessions import REVOKES, CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import StepKind
 from runner.execution.process_list_steps import ProcessListSteps
@@ -53,7 +53,7 @@ from runner.language.model import (
 _UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
-_CHANGES_PRIVILEGES = re.compile(r"\b(?:GRANT|REVOKE)\b|\bDROP\s+(?:ROLE|USER)\b", re.IGNORECASE)
+_GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
@@ -216,7 +216,7 @@ class StepRunner:
         )
         reply = self._retry(ready, reply, step.reply)
         self._note_role(step, reply)
-        if _CHANGES_PRIVILEGES.search(ready.text) and succeeded(reply):
+        if succeeded(reply) and (_GRANT.search(ready.text) or REVOKES.search(ready.text)):
             self._sessions.wait_for_grants(time.monotonic(), self._session_checks.keep_active)
         if lists := self._process_lists.claims(step.reply):
             reply = self._process_lists.poll(ready.session, ready.text, reply, lists, prepared=ready.prepared)

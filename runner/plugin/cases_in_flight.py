@@ -113,13 +113,22 @@ class CasesInFlight:
         case_runner: runs the cases of the first thread; the other threads have their own.
         limit: the number of cases at a time.
         at_once: whether verdicts are confirmed before further cases are started.
+        on_wait: called about once a second while ``result`` waits, with the number of finished cases.
     """
 
-    def __init__(self, case_runner: CaseRunner, limit: int, *, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        case_runner: CaseRunner,
+        limit: int,
+        *,
+        at_once: bool = False,
+        on_wait: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._case_runner = case_runner
         self._limit = limit
         self._pace = min(limit, _FEW)
         self._at_once = at_once
+        self._on_wait = on_wait
         self._changed = threading.Condition()
         self._flights: dict[str, _Flight] = {}
         self._waiting: list[_Flight] = []
@@ -135,8 +144,6 @@ class CasesInFlight:
         """Whether a session was lost in a case that doesn't lose it when run alone."""
         self.connection_room: int | None = None
         """The number of cases at a time for which the server accepted connections, if it was less than the limit."""
-        self.on_wait: Callable[[int], None] = lambda _: None
-        """Called about once a second while ``result`` waits, with the number of finished cases."""
 
     def add(self, cases: Iterable[tuple[str, Case]]) -> None:
         """Adds cases with their names, which may be started; known names are ignored."""
@@ -157,7 +164,7 @@ class CasesInFlight:
         """The final result of a case that was added; waits for it."""
         flight = self._flights[name]
         while not self._wait_for(flight):
-            self.on_wait(sum(other.ended for other in list(self._flights.values())))
+            self._on_wait(sum(other.ended for other in list(self._flights.values())))
         if flight.failure is not None:
             raise flight.failure
         assert flight.result is not None  # noqa: S101 - it is final
@@ -318,7 +325,7 @@ class CasesInFlight:
             again = result.verdict is before.result.verdict
             unwatched = before.lost and not before.result.failed
             # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
-            lagged = before.privileges_may_lag and not result.failed and self._case_runner.grant_delay > 0
+            lagged = not result.failed and self._case_runner.privileges_lagged(before)
             suspicious = before.lost and not (before.unusable or lagged) and (unwatched or not again)
             if suspicious:
                 self._suspect(flight)

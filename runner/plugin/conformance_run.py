@@ -290,8 +290,9 @@ class Run:
             return self._prepared_case_runner().run(case)
         if self.cases is None:
             cases = list(ahead)
-            self.cases = CasesInFlight(self._prepared_case_runner(), self.in_flight, at_once=self.options.stops_early)
-            self.cases.on_wait = self.on_wait
+            self.cases = CasesInFlight(
+                self._prepared_case_runner(), self.in_flight, at_once=self.options.stops_early, on_wait=self.on_wait
+            )
             self.cases.add(cases)
         elif self._is_worker or not self.cases.knows(name):
             self.cases.add(ahead)

@@ -26,7 +26,7 @@ from runner.language.model import Level
 from runner.language.suite import Suite
 from runner.proof.forked_programs import ForkedSimulator, ForkedSuite
 from runner.proof.proof import Proof
-from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined
+from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined, waits_long
 from runner.proof.witnesses import Witnesses
 
 JOBS = 8 * (os.cpu_count() or 1)
@@ -197,21 +197,13 @@ def prove_all(
         runs = [(group, _chosen(group[0], index, suite, witnesses or {}, every)) for index, group in enumerate(groups)]
         if every > 1:
             # With a defect a run mostly waits, with a variant it mostly computes: by their names they are mixed.
-            runs.sort(key=lambda run: (not _waits_long(run[0]), bool(run[1]), run[0][0].name))
+            runs.sort(key=lambda run: (not any(map(waits_long, run[0])), bool(run[1]), run[0][0].name))
         with ThreadPoolExecutor(jobs) as pool:
             proved = pool.map(lambda run: prove(run[0], suite, Path(folder), run[1]), runs)
             for proof in chain.from_iterable(proved):
                 report(proof)
                 proofs.append(proof)
     return sorted(proofs, key=lambda proof: wanted.index(proof.server))
-
-
-def _waits_long(group: Sequence[SimulatedServer]) -> bool:
-    """Whether cases wait in the run: for a slow server, or to see whether a GRANT or REVOKE has an effect later."""
-    return any(
-        server.name in LONGEST or server.breaks == "IMP-9" or server.name.endswith("take-effect-later")
-        for server in group
-    )
 
 
 def _chosen(server: SimulatedServer, number: int, suite: Suite, witnesses: Witnesses, every: int) -> Collection[str]:

@@ -18,6 +18,8 @@ from runner.proof.forked_programs import ROOT
 LONGEST = frozenset({"slow-statements", "slow-end", "slow-login", "slow-network"})
 """Variants whose runs take minutes and hardly any processor time: they start first, alone, beside the others."""
 
+_OF_REVOKE = "IMP-9"
+
 _NOT_PROVED = {
     "eight-users": "all cases are decided, with fewer at a time, which takes minutes; a test runs some cases",
     "forty-logins-per-second": "all cases are decided, but wait for logins; a test runs some cases",
@@ -90,6 +92,11 @@ def simulated_servers(suite: Suite) -> list[SimulatedServer]:
         and row.get("breaks") in known
         and _ONLY_WITH.get(row["name"], "") in statements
     ]
+
+
+def waits_long(server: SimulatedServer) -> bool:
+    """Whether cases wait with this server: it is slow, or they see whether a GRANT or REVOKE has an effect later."""
+    return server.name in LONGEST or server.breaks == _OF_REVOKE or server.name.endswith("take-effect-later")
 
 
 def combined(wanted: Iterable[SimulatedServer]) -> list[tuple[SimulatedServer, ...]]:
