@@ -16,8 +16,8 @@ from runner.database.time_limits import LONGEST_LIMIT, Limits
 from runner.execution.applicability import SEND_WITHHELD
 from runner.gating.known_deviations import KnownDeviations, read_known_deviations
 
-DEFAULT_IN_FLIGHT = 16
-"""Cases at a time, of all processes together: they use at most about 80 connections, and most servers allow 150."""
+DEFAULT_IN_FLIGHT = 20
+"""Cases at a time, of all processes together: they use at most about 110 connections, and most servers allow 150."""
 MOST_IN_FLIGHT = 64
 _LIMITS = Limits()
 
