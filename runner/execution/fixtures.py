@@ -402,8 +402,12 @@ class Fixtures:
         listed = self._is_listed("list_roles", role)
         return self._role_created if listed is None else listed
 
+    def user_is_listed(self, account: Account) -> bool | None:
+        """Whether the server's list of users has a user; None if the server has no such list."""
+        return self._is_listed("list_users", account.user)
+
     def _user_exists(self, account: Account) -> bool:
-        listed = self._is_listed("list_users", account.user)
+        listed = self.user_is_listed(account)
         if listed is not None:
             return listed
         return any(map(self._can_log_in, self._target.logins(account.user, account.password)))

@@ -264,7 +264,7 @@ class StepRunner:
             self._session_checks.keep_active()
             self._send(ready)
             reply = self._receive(ready.session, since, self._limits.statement)
-            if defines and took_effect_before(ready.text, reply):
+            if defines and (took_effect_before(ready.text, reply) or self._has_dropped_user(ready, reply)):
                 if claim and not self.matcher.fits(reply, claim) and self._drop_created_user(ready):
                     self._send(ready)
                     reply = self._receive(ready.session, since, self._limits.statement)
@@ -272,23 +272,34 @@ class StepRunner:
                     reply = self._reply_of_earlier_attempt(ready, reply, claim)
         return reply
 
+    def _has_dropped_user(self, ready: _ReadyStatement, reply: Outcome) -> bool:
+        """Whether an earlier attempt has dropped the user: the error for that may be the one of a passing conflict."""
+        dropped = self._session_of_user_in(ready, "DROP USER") if isinstance(reply, ServerError) else None
+        return dropped is not None and self._sessions.fixtures.user_is_listed(dropped.own_account) is False
+
     def _drop_created_user(self, ready: _ReadyStatement) -> bool:
         """Drops the user that a CREATE USER has created in spite of its error; returns whether that was possible."""
-        by_steps = [session.own_account for session in self._sessions.by_name.values() if not session.spec.create]
-        created = [account for account in by_steps if account.user.casefold() in ready.text.casefold()]
-        if not ready.text.lstrip().upper().startswith("CREATE USER") or not created:
+        created = self._session_of_user_in(ready, "CREATE USER")
+        if created is None or created.spec.create:
             return False
         self._sessions.transcript.add(
             ADMINISTRATOR, "note", "drops the user, which an attempt with an error has created"
         )
-        longest = max(created, key=lambda account: len(account.user))  # a shorter one may be the beginning of its name
-        return not self._sessions.fixtures.drop_user(longest)
+        return not self._sessions.fixtures.drop_user(created.own_account)
+
+    def _session_of_user_in(self, ready: _ReadyStatement, words: str) -> CaseSession | None:
+        """The session whose user is named in a statement that begins with ``words``; None if there is none."""
+        text = ready.text.casefold()
+        named = [each for each in self._sessions.by_name.values() if each.own_account.user.casefold() in text]
+        if not named or not text.lstrip().startswith(words.casefold()):
+            return None
+        return max(named, key=lambda each: len(each.own_account.user))  # a shorter one may be the beginning of its name
 
     def _reply_of_earlier_attempt(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
         """The reply to a definition that is refused because an earlier attempt took effect, in spite of its error."""
         if claim and not self.matcher.fits(reply, claim):
             raise InconclusiveError(f"{ready.session.name}: {ready.text} got an error, and took effect: {reply}")
-        return reply if claim else Ok()
+        return Ok() if not claim or self.matcher.fits(Ok(), claim) else reply
 
     def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool, defines: bool) -> bool:
         """Whether a reply is an error that a retry may avoid, and not the claimed one.
@@ -300,12 +311,12 @@ class StepRunner:
             defines: whether the statement creates, changes or drops something, or grants it.
         """
         profile = self._sessions.target.profile
+        passes = (defines and is_passing_conflict(reply)) or profile.is_transient(reply)
         if claims_any_error(claim):
-            return profile.is_transient(reply)
+            return passes
         if self.matcher.fits(reply, claim):
             return False
-        conflict = conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT
-        return conflict or (defines and is_passing_conflict(reply)) or profile.is_transient(reply)
+        return passes or (conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT)
 
     def _send_unread(self, ready: _ReadyStatement, step: Send) -> None:
         """Sends a statement and reads only the beginning of its result set."""
