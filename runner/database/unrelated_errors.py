@@ -85,6 +85,7 @@ _SHORTAGE = _Mark(
         | \bmax(?:imum)?\ concurren(?:t|cy)\b | \bthrottl(?:ed|ing)\b | \brate\ (?:limit|exceeded)\b
         | \bRESTRICTED\ SESSION\b | \boffline\ mode\b | \bserver\ isn't\ available\b
         | \b(?:statement\ execution\ time|max_statement_time)\ exceeded\b | \bRPC\ (?:send\ )?error\b
+        | \b(?:query|statement|request|execution)\ (?:timeout|has\ timed\ out|timed\ out)\b
         | \blost\ connection\ to\ backend\b | \bregion\ is\ unavailable\b | \b(?:TiKV|PD)\ server\ timeout\b
         | \bno\ memory\b | \bmax\ connect\ timeout\b
         | \bcan(?:'t|not)\ (?:create|allocate)\ (?:a\ )?(?:new\ )?(?:thread|memory)\b
@@ -202,7 +203,8 @@ def is_object_limit(outcome: Outcome) -> bool:
 
 
 _PASSING = re.compile(
-    r"\block wait timeout\b|\bdeadlock\b|\bwrite conflict\b|\btry again\b|\bplease retry\b|-(?:4012|6005|6003)\b"
+    r"\btime(?:d )?out\b|\bdeadlock\b|\bwrite conflict\b|\btry again\b|\bplease retry\b|-(?:4012|6005|6003)\b"
+    r"|\b(?:statement execution time|max_statement_time) exceeded\b"
     r"|\b(?:ORA|OBE)-(?:00054|00060|08177)\b",
     re.IGNORECASE,
 )
