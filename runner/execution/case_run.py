@@ -132,8 +132,10 @@ class CaseRun:
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
-            no_reply_or_lost, reads_table, error_reply = error.no_reply_or_lost, error.reads_table, error.error
-            login_lost = error.login_lost
+            no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
+            # A session that was not killed may be the consequence of an error of a server in trouble.
+            refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
+            error_reply = error.error or refused
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,

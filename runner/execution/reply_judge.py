@@ -29,6 +29,7 @@ class ReplyJudge:
     Attributes:
         observed: the reply of the step with ``reply: observed``; None before.
         last_replies: the last reply that each session received.
+        accepted_error: the last error to a statement under test that may have any reply, without its variable parts.
         privileges_may_lag: whether a statement under test got the reply of a server on which a GRANT or REVOKE has no
             effect yet: it was refused for a privilege though its user has grants, or succeeded though its privilege
             was revoked, against its claim.
@@ -43,6 +44,7 @@ class ReplyJudge:
         self.observed: Outcome | None = None
         self.last_replies: dict[str, Outcome] = {}
         self.kinds: dict[str, StepKind] = {}
+        self.accepted_error = ""
         self.privileges_may_lag = False
         self._succeeded: set[str] = set()
         """Statements that have succeeded in this run of the case."""
@@ -84,7 +86,8 @@ class ReplyJudge:
             before, self._last_rows = self._last_rows, reply
         fits = self._matcher.fits(reply, claim or _SUCCEEDS, before)
         actual = as_class or self._class_of(statement, reply, claim, fits=fits)
-        if kind is StepKind.UNDER_TEST and (not fits or OBSERVED in claim):
+        if kind is StepKind.UNDER_TEST and (not fits or claims_any_error(claim)):
+            self.accepted_error = reply.signature if fits and isinstance(reply, ServerError) else self.accepted_error
             self.privileges_may_lag |= self._as_before_grant(name, reply)
             self.privileges_may_lag |= not fits and succeeded(reply) and self._sessions.revokes
         kind = kind if claim and OBSERVED not in claim else StepKind.PREPARES
