@@ -53,6 +53,8 @@ DEVIATIONS = {
     "refusal-tells-nothing-about-ids[other-user-zero]": UNKNOWN_THREAD,
     "refusal-tells-nothing-about-ids[other-user-no-number]": UNKNOWN_THREAD,
     "refusal-tells-nothing-about-ids[other-user-nothing]": UNKNOWN_THREAD,
+    "refusal-of-a-prepared-statement-tells-nothing-about-ids": UNKNOWN_THREAD,
+    "refusal-tells-nothing-about-killed-sessions": NOT_OWNER,
 }
 """Every case in which MariaDB differs from the specification, and its result."""
 

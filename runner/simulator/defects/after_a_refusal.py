@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
@@ -172,3 +175,58 @@ class RefusalRollsTheNamedBack(KillSessionStatement):
         if named is not None and named is not session and not named.user.administrator:
             named.transaction.roll_back()
         return await super().run(session, statement)
+
+
+class _NotesWhoWasNamed(KillSessionStatement):
+    named: ClassVar[dict[Session, Session]] = {}
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = None if self.privileges.holds(session, ALTER_SYSTEM) else self.registry.find(self.read_id(statement))
+        if named is not None and named is not session:
+            self.named[session] = named
+        return await super().run(session, statement)
+
+
+class _KillsAtTheLogout(SessionEnding):
+    def client_disconnected(self, session: Session) -> None:
+        super().client_disconnected(session)
+        named = _NotesWhoWasNamed.named.pop(session, session)
+        if not named.ended:
+            self.kill(named)
+
+
+@breaks("PUR-2")
+def refused_kills_are_carried_out_at_the_logout(components: Components) -> Components:
+    """The missing privilege is reported, and the named session is killed when the refused one logs out."""
+    return components.with_overrides(_NotesWhoWasNamed, _KillsAtTheLogout)
+
+
+class _AfterMissingPrivileges(KillSessionStatement):
+    """Changes a session whose statement was refused for the missing privilege."""
+
+    def effect(self, session: Session) -> None:
+        raise NotImplementedError
+
+    def check_privilege(self, session: Session) -> None:
+        try:
+            super().check_privilege(session)
+        except errors.SqlError:
+            self.effect(session)
+            raise
+
+
+@breaks("IMP-8")
+class MissingPrivilegeSwitchesAutocommitOff(_AfterMissingPrivileges):
+    """A statement that is refused for the missing privilege leaves its session with autocommit off."""
+
+    def effect(self, session: Session) -> None:
+        session.autocommit = False
+
+
+@breaks("IMP-8")
+class MissingPrivilegeDropsPreparedStatements(_AfterMissingPrivileges):
+    """A statement that is refused for the missing privilege drops what its session has prepared."""
+
+    def effect(self, session: Session) -> None:
+        if isinstance(session.connection, Connection):
+            session.connection._prepared.clear()  # noqa: SLF001 - a defect may use private attributes

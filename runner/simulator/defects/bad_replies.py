@@ -131,3 +131,22 @@ class NeverAnswersMutualKills(KillSessionStatement):
             await super().end(session, victim, statement)
         finally:
             self.victims.pop(session, None)
+
+
+@breaks("EXA-6")
+class PreparedStatementsAffectARow(KillSessionStatement):
+    """As a prepared statement, the reply is OK with one row affected."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        result = await super().run(session, statement)
+        return Done(1) if session.prepared else result
+
+
+@breaks("EXA-6")
+class WarnsInTransactions(KillSessionStatement):
+    """The reply has a warning if the statement was sent in a transaction, which it does not end."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        inside = session.explicit_transaction or session.transaction.open
+        result = await super().run(session, statement)
+        return Done(0, 1) if inside else result

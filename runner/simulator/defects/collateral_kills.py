@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.sessions import Session
+from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 
@@ -256,3 +260,56 @@ class DropsTheRefused(KillSessionStatement):
                 if other.user is session.user and other is not session:
                     self.ending.kill(other)
             raise
+
+
+class _GivesSlots(SessionRegistry):
+    """Each new session gets the slot of the session that ended last."""
+
+    free: ClassVar[list[int]] = []
+    successors: ClassVar[dict[int, Session]] = {}
+
+    def add(self, session: Session) -> None:
+        super().add(session)
+        if self.free:
+            self.successors[self.free.pop()] = session
+
+    def remove(self, session: Session) -> None:
+        super().remove(session)
+        self.free.append(session.number)
+
+
+class _FindsBySlot(KillSessionStatement):
+    def find(self, number: int) -> Session:
+        successor = _GivesSlots.successors.get(number)
+        if successor is not None and not successor.ended and self.registry.find(number) is None:
+            return successor
+        return super().find(number)
+
+
+@breaks("PAR-1")
+def old_ids_kill_the_successor(components: Components) -> Components:
+    """The id of a session that is gone kills the session that has taken over its slot in the server's memory."""
+    return components.with_overrides(_GivesSlots, _FindsBySlot)
+
+
+@breaks("IMP-10")
+class InterruptsStatementsOfOtherUsers(SessionEnding):
+    """Running statements in the sessions of other users are interrupted; those sessions stay usable."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.user is not victim.user and not other.waits_for_lock:
+                other.interrupt(errors.query_killed())
+
+
+@breaks("IMP-10")
+class OwnKillRollsTheUsersTransactionsBack(SessionEnding):
+    """A session that kills itself rolls back the transactions of its user's other sessions."""
+
+    def kill(self, victim: Session) -> None:
+        kills_itself = victim.statement is not None and victim.waiting is None
+        super().kill(victim)
+        for other in self.registry:
+            if kills_itself and other.user is victim.user and other.statement is None:
+                other.transaction.roll_back()

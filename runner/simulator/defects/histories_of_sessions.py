@@ -13,7 +13,7 @@ from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.states_of_sessions import Spares
+from runner.simulator.defects.states_of_sessions import Spares, in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
@@ -314,3 +314,41 @@ class _AnswersOkForWhoLeft(KillSessionStatement):
 def id_of_a_logout_is_answered_ok(components: Components) -> Components:
     """The id of a session that has logged out replies OK."""
     return components.with_overrides(_RemembersDisconnected, _AnswersOkForWhoLeft)
+
+
+class _NotesTheUserOfTheLogin(Connection):
+    former: ClassVar[dict[Session, User]] = {}
+
+    def _set_user(self, session: Session, admitted: Session) -> None:
+        self.former.setdefault(session, session.user)
+        super()._set_user(session, admitted)
+
+
+class _TakesItForTheOwner(KillSessionStatement):
+    def check_owner(self, session: Session, victim: Session) -> None:
+        owner = _NotesTheUserOfTheLogin.former.get(victim, session.user)
+        if owner is not session.user and not session.user.administrator:
+            raise errors.not_the_owner(victim.number)
+        super().check_owner(session, victim)
+
+
+@breaks("PUR-2")
+def the_owner_is_the_user_of_the_login(components: Components) -> Components:
+    """A holder can't kill a session of its user that another user had logged in (COM_CHANGE_USER)."""
+    return components.with_overrides(_NotesTheUserOfTheLogin, _TakesItForTheOwner)
+
+
+@breaks("PUR-1")
+class SparesRunningSessionsOfTheAdministrator(Spares):
+    """Sessions of the administrator with a running statement are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.user.administrator and victim.waiting is not None
+
+
+@breaks("PUR-1")
+class SparesTransactionsOfTheAdministrator(Spares):
+    """Idle sessions of the administrator in a transaction are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.user.administrator and in_a_transaction(victim) and victim.statement is None

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from runner.simulator import errors
 from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
@@ -85,3 +88,30 @@ class GrantOfAnotherPrivilegeTakesIt(Engine):
             for name in statement.grantees:
                 self.instance.accounts.grantee(name).system.pop(ALTER_SYSTEM, None)
         return result
+
+
+@breaks("IMP-4")
+class PreparedStatementsLookTheIdUpFirst(KillSessionStatement):
+    """Without the privilege, existing and unknown ids give different errors in prepared statements."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if session.prepared:
+            self.find(self.read_id(statement))
+        return await super().run(session, statement)
+
+
+@breaks("IMP-4")
+class KilledIdsHaveAnErrorOfTheirOwn(KillSessionStatement):
+    """Without the privilege, the id of a session that was killed gets another error than other ids."""
+
+    killed: ClassVar[set[int]] = set()
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        number = self.read_id(statement)
+        if number in self.killed:
+            raise errors.unknown_session(number)
+        return await super().run(session, statement)
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.killed.add(victim.number)

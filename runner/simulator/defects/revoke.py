@@ -224,3 +224,35 @@ class SecondRevokeDoesNothing(_AfterRevoke):
         if user in self.revoked:
             user.system[ALTER_SYSTEM] = grantable
         self.revoked.add(user)
+
+
+class _RevokesFromOthers(Engine):
+    """REVOKE from a user revokes the privilege from another one with a similar name, too."""
+
+    def is_revoked_too(self, user: User, grantee: str) -> bool:
+        raise NotImplementedError
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Revoke):
+            for user in self.instance.accounts.users.values():
+                if any(self.is_revoked_too(user, grantee) for grantee in statement.grantees):
+                    for privilege in statement.privileges:
+                        user.system.pop(privilege, None)
+        return result
+
+
+@breaks("PUR-2")
+class RevokeReachesLongerNames(_RevokesFromOthers):
+    """REVOKE from a user revokes the privilege from each user whose name begins with that name."""
+
+    def is_revoked_too(self, user: User, grantee: str) -> bool:
+        return user.name.startswith(grantee)
+
+
+@breaks("PUR-2")
+class RevokeReachesTheSameNameInCapitals(_RevokesFromOthers):
+    """REVOKE from a user with small letters in its name revokes the privilege from the same name in capitals."""
+
+    def is_revoked_too(self, user: User, grantee: str) -> bool:
+        return user.name == grantee.upper()

@@ -167,3 +167,42 @@ class RolesShieldFromRevoke(Engine):
                 return Done()
             statement = replace(statement, grantees=grantees)
         return await super().run(session, statement, depth)
+
+
+@breaks("PUR-2")
+class AdminOptionOfARoleSurvivesRevoke(Engine):
+    """REVOKE of a role that was granted WITH ADMIN OPTION replies OK, and the user keeps the role."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Revoke) and statement.roles:
+            grantees = [self.instance.accounts.grantee(name) for name in statement.grantees]
+            if any(grantee.roles.get(role) for grantee in grantees for role in statement.roles):
+                return Done()
+        return await super().run(session, statement, depth)
+
+
+@breaks("PUR-2")
+class RevokeOfARoleTakesItsPrivileges(Engine):
+    """REVOKE of a role also revokes the role's privileges from the user, to whom they were granted directly."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Revoke):
+            accounts = self.instance.accounts
+            for privilege in {held for role in statement.roles for held in accounts.roles[role].system}:
+                for name in statement.grantees:
+                    accounts.grantee(name).system.pop(privilege, None)
+        return result
+
+
+@breaks("PUR-2")
+class DropRoleTakesItsPrivileges(Accounts):
+    """DROP ROLE also revokes the role's privileges from its users, to whom they were granted directly."""
+
+    def drop_role(self, name: str) -> None:
+        held = tuple(self.roles[name].system) if name in self.roles else ()
+        users = [user for user in self.users.values() if name in user.roles and not user.administrator]
+        super().drop_role(name)
+        for user in users:
+            for privilege in held:
+                user.system.pop(privilege, None)

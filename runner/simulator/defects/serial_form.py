@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
@@ -293,3 +293,17 @@ class SparesSessionsOfTheAdministrator(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not (victim.user.administrator and ("," in statement.text or statement.immediate)):
             await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+class DemandsASerialFromThenOn(KillSessionStatement):
+    """Once a session has sent a serial#, its later statements without one are refused."""
+
+    used: ClassVar[set[Session]] = set()
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if "," in statement.text:
+            self.used.add(session)
+        elif session in self.used:
+            raise errors.invalid_session_id()
+        return await super().run(session, statement)

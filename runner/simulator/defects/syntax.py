@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
@@ -250,3 +251,14 @@ class RefusesAndEndsAllTheSame(Engine):
             if victim is not None and self.instance.privileges.holds(session, "ALTER SYSTEM"):
                 call_later(0, self.instance.ending.kill, victim)
             raise
+
+
+@breaks("SYN-4")
+class PreparedStatementsTakeNoSemicolon(Connection):
+    """A closing semicolon is a syntax error in a prepared statement."""
+
+    def _prepare(self, session: Session, text: str) -> None:
+        if text.endswith(";"):
+            self._send_error(errors.syntax_error(";", 1))
+        else:
+            super()._prepare(session, text)

@@ -376,3 +376,14 @@ class SecondKillInATransactionRollsBack(AfterKill):
             session.transaction.roll_back()
         elif changes:
             self.first[session] = changes[0]
+
+
+@breaks("IMP-5")
+class CommitsBeyondTheThirtySecondRow(SessionEnding):
+    """Of the killed session's changes, only those of the first 32 rows are rolled back; the others are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        rows = victim.transaction.locked_rows()
+        super().roll_back(victim)
+        for row, values in rows[32:]:
+            row.committed = values

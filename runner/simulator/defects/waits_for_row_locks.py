@@ -24,6 +24,7 @@ from runner.simulator.sql import statements as sql
 from runner.simulator.tables import Row, Transaction
 
 _LONG_WAIT_SECONDS = 3.0
+_SAME_MOMENT_SECONDS = 0.005
 
 
 def lock_permanently(rows: Iterable[Row]) -> None:
@@ -157,3 +158,41 @@ class SparesSessionsThatWaitForLong(Spares):
 
     def is_spared(self, victim: Session) -> bool:
         return victim.waits_for_lock and time.monotonic() - victim.since > _LONG_WAIT_SECONDS
+
+
+@breaks("IMP-10")
+class FreesUnchangedRowsOfTheUser(SessionEnding):
+    """Row locks (FOR UPDATE) in the user's other sessions are released if these have changed no row."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            unchanged = other.transaction.leading_locks() == other.transaction.savepoint()
+            if other.user is victim.user and other.statement is None and unchanged:
+                other.transaction.roll_back()
+
+
+class _NotesGrants(_NotesLockWaits):
+    """Notes the rows that a session has got after a wait, and the time."""
+
+    granted: ClassVar[dict[Session, tuple[float, list[Row]]]] = {}
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if session in self.waited and isinstance(statement, sql.Update):
+            self.granted[session] = (time.monotonic(), rows_locked_by(session))
+        return result
+
+
+class _LeavesNewGrants(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        super().roll_back(victim)
+        at, rows = _NotesGrants.granted.get(victim, (0.0, []))
+        if time.monotonic() - at < _SAME_MOMENT_SECONDS:
+            lock_permanently(rows)
+
+
+@breaks("IMP-5")
+def leaves_locks_granted_at_the_kill(components: Components) -> Components:
+    """A row lock that a session gets after a wait stays if the session is killed within the next 5 ms."""
+    return components.with_overrides(_NotesGrants, _LeavesNewGrants)
