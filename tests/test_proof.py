@@ -14,7 +14,7 @@ import pytest
 
 from runner.language.model import Level
 from runner.language.suite import Suite, suite_in
-from runner.proof import prove
+from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
@@ -29,7 +29,7 @@ SERVERS = {
 
 _EVERY = 60
 """With variants and in environments, every sixtieth case is run; runs side by side start at another case."""
-_JOBS = 2 * prove.JOBS
+_JOBS = 2 * proof_runs.JOBS
 """With so few cases, a run waits even longer."""
 
 
@@ -51,12 +51,12 @@ def proofs(folder: str) -> dict[str, Proof]:
 def _proved(folder: str) -> dict[str, Proof]:
     suite, servers = SUITES[folder], SERVERS[folder]
     witnesses = read_witnesses(ROOT / "tests" / "proof" / f"witnesses-{folder}.txt", suite, servers)
-    proved = prove.prove_all(servers, suite, _JOBS, witnesses=witnesses, every=_EVERY)
+    proved = proof_runs.prove_all(servers, suite, _JOBS, witnesses=witnesses, every=_EVERY)
     return {proof.server.name: proof for proof in proved}
 
 
 def said(proof: Proof, suite: Suite) -> str:
-    return f"{prove.matrix_line(proof, suite)}\n{proof.screen}"
+    return f"{proof_runs.matrix_line(proof, suite)}\n{proof.screen}"
 
 
 @pytest.mark.parametrize(("folder", "name"), names_of("defect"))
@@ -79,7 +79,7 @@ def test_an_environment_makes_no_case_deviate(folder: str, name: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_case_is_shown_to_fail_by_some_defect(folder: str) -> None:
-    assert prove.cases_that_never_fail(proofs(folder).values(), [case.name for case in SUITES[folder].cases]) == []
+    assert proof_runs.cases_that_never_fail(proofs(folder).values(), [case.name for case in SUITES[folder].cases]) == []
 
 
 @pytest.mark.parametrize(("folder", "name"), [(each, name) for each in FOLDERS for name in SUITES[each].requirements])

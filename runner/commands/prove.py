@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.language.message_text import did_you_mean
-from runner.proof import prove
+from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import simulated_servers
@@ -34,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-witnesses", type=Path, metavar="FILE", help="prove everything, and write such a file from the results"
     )
     parser.add_argument(
-        "--jobs", type=int, default=prove.JOBS, metavar="N", help="the number of parallel runs (default: %(default)s)"
+        "--jobs",
+        type=int,
+        default=proof_runs.JOBS,
+        metavar="N",
+        help="the number of parallel runs (default: %(default)s)",
     )
 
 
@@ -62,18 +66,18 @@ def run(options: argparse.Namespace) -> int:
     os.chdir(ROOT)  # from there, processes that are started find this package before any other of its name
 
     def report(proof: Proof) -> None:
-        print(prove.matrix_line(proof, suite), flush=True)
+        print(proof_runs.matrix_line(proof, suite), flush=True)
 
-    proofs = prove.prove_all(wanted, suite, jobs, report, alone=options.alone, witnesses=witnesses)
+    proofs = proof_runs.prove_all(wanted, suite, jobs, report, alone=options.alone, witnesses=witnesses)
     if written:
         write_witnesses(written, proofs)
     failing = [proof for proof in proofs if not proof.holds(suite)]
     cases = [case.name for case in suite.cases]
-    unproved = [] if names else prove.cases_that_never_fail(proofs, cases)
+    unproved = [] if names else proof_runs.cases_that_never_fail(proofs, cases)
     for case in unproved:
         print(f"no defect makes this case deviate: {case}")
     if names:
         print(f"{len(failing)} fail")
     else:
-        print(prove.matrix_score(proofs, suite, len(cases) - len(unproved), len(cases)))
+        print(proof_runs.matrix_score(proofs, suite, len(cases) - len(unproved), len(cases)))
     return 1 if failing or unproved else 0

@@ -13,7 +13,7 @@ from runner.database.process_list import ProcessList, Row, is_odps
 from runner.database.profile import Profile
 from runner.database.server_facts import ServerFacts
 from runner.database.session import Login, Session
-from runner.database.target_advice import ODPS_LIST, advice
+from runner.database.target_fixes import ODPS_LIST, advice
 from runner.database.time_limits import Limits, Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 

@@ -20,7 +20,7 @@ from runner.database.time_limits import Poll
 from runner.doctor import case_prerequisites
 from runner.doctor.case_prerequisites import Prerequisites
 from runner.doctor.findings import Findings, Missing, flavour_and_version
-from runner.doctor.fixes import fix_for
+from runner.doctor.prerequisite_fixes import fix_for
 from runner.doctor.route_examination import IdentifiedSession, RouteExamination
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import Account

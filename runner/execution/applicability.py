@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.database.profile import Profile
 from runner.language.guarded_statements import statements_under_test
 from runner.language.model import Case, Send, Vocabulary, flat
-from runner.language.template import Template
+from runner.language.placeholder_text import Template
 
 SEND_WITHHELD = "--send-withheld"
 """The option of ``run`` and ``doctor`` for targets to which every statement may be sent."""

@@ -14,11 +14,11 @@ from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
-from runner.execution.case_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
+from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
 

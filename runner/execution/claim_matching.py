@@ -7,9 +7,9 @@ from collections.abc import Callable
 from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import Profile
-from runner.database.target_advice import ODPS_LIST
+from runner.database.target_fixes import ODPS_LIST
 from runner.language.model import Claim, ExpectedReply, ListedSession
-from runner.language.template import Template
+from runner.language.placeholder_text import Template
 
 
 class ClaimMatcher:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
-from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError
-from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.session_checks import SessionChecks
+from runner.execution.session_state import CaseSession
 from runner.language.model import KnownOutcome
 
 _ROW_WAIT = 0.1  # seconds for the row, if the connection is gone only at the deadline
@@ -19,7 +19,7 @@ class OutcomeFinder:
     """Finds the known outcome of a case that fits one run, after its steps."""
 
     def __init__(
-        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, matcher: ClaimMatcher
+        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveLimits, matcher: ClaimMatcher
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks

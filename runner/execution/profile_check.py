@@ -19,9 +19,9 @@ from runner.language.default_folders import shown_path
 from runner.language.guarded_statements import ShapeProblem, is_guarded, shape_problem
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Send, flat
+from runner.language.placeholder_text import Hole, Template
 from runner.language.problems import Place, SourceError
 from runner.language.suite import Suite, own_suite
-from runner.language.template import Hole, Template
 from runner.language.yaml_file import Document, KeyPath
 
 _ANY = "\N{OBJECT REPLACEMENT CHARACTER}"

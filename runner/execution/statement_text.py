@@ -9,7 +9,7 @@ from runner.database.session import Session
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.session_ids import unused_id
-from runner.language.template import Hole, Template
+from runner.language.placeholder_text import Hole, Template
 
 LONG = 30
 """Seconds for statements that have to run long: more than the sum of the default time limits."""

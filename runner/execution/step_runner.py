@@ -14,9 +14,8 @@ from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, suc
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
 from runner.execution import guard
-from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
-from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import REVOKES, CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import StepKind
@@ -25,6 +24,7 @@ from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge, claims_any_error
 from runner.execution.same_server import raise_if_moved
 from runner.execution.session_checks import SessionChecks
+from runner.execution.session_state import CaseSession
 from runner.execution.statement_text import Renderer
 from runner.language.guarded_statements import is_guarded, statements_under_test
 from runner.language.model import (
@@ -106,7 +106,7 @@ class StepRunner:
     """
 
     def __init__(
-        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveTimeouts, vocabulary: Vocabulary
+        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveLimits, vocabulary: Vocabulary
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks

@@ -14,10 +14,10 @@ from runner.language.case_reader import CaseReader
 from runner.language.default_folders import REGISTER_NAME
 from runner.language.model import Case, Register
 from runner.language.parameters import filled_in
+from runner.language.placeholder_text import uses
 from runner.language.problems import SourceError, gathered
 from runner.language.register import FORMAT, find_register, nearest_register_folder
 from runner.language.schemas import FileKind, file_kind_of, open_document
-from runner.language.template import uses
 from runner.language.yaml_file import Document, KeyPath
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Send, Vocabulary, flat
-from runner.language.template import Template
+from runner.language.placeholder_text import Template
 
 _TOKEN = re.compile(
     r"""

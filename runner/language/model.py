@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from runner.language.placeholder_text import Template
 from runner.language.problems import Place
-from runner.language.template import Template
 
 ADMINISTRATOR = "administrator"
 """The name of the DSN's user in cases."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.language.message_text import did_you_mean
+from runner.language.placeholder_text import substitute
 from runner.language.step_reader import RawStep
-from runner.language.template import substitute
 from runner.language.yaml_file import Document, KeyPath
 
 STRENGTHS = {"values": 1, "pairs": 2}

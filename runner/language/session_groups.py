@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.language.template import substitute, uses
+from runner.language.placeholder_text import substitute, uses
 
 _NOT_OWN = frozenset({"steps", "otherwise", "reply", "keep", "idle_sessions"})
 """The keys of a step whose content doesn't make it a step of a group: inner steps, claims, and the name of a value."""

@@ -34,9 +34,9 @@ from runner.language.model import (
     When,
     flat,
 )
+from runner.language.placeholder_text import Template, parse_template
 from runner.language.problems import Place, SourceError, gathered
 from runner.language.session_groups import SessionGroups
-from runner.language.template import Template, parse_template
 from runner.language.yaml_file import Document, KeyPath
 
 _VERBS = {

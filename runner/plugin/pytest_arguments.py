@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.language.default_folders import default_cases, resolved
 
-PLUGIN = "runner.plugin.run_hooks"
+PLUGIN = "runner.plugin.command_hooks"
 
 
 def pytest_arguments(given: Sequence[str]) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 from runner.gating.github import write_github_output
 from runner.gating.known_deviations import stale_entries
 from runner.plugin import recording
-from runner.plugin.case_results import Results
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
+from runner.plugin.result_collector import Results
 from runner.reporting.conclusion import RunResults
 from runner.reporting.counts import tally
 from runner.reporting.terminal_summary import (

@@ -14,7 +14,7 @@ _PLUGINS = (
     "xdist.plugin",
     "xdist.looponfail",
     "runner.plugin.hooks",
-    "runner.plugin.run_hooks",
+    "runner.plugin.command_hooks",
 )
 _LOADED_BY_PLUGINS_LATER = (
     "encodings.idna",

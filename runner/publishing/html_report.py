@@ -21,9 +21,9 @@ from runner.execution.case_result import CaseResult, Verdict
 from runner.language.message_text import plural
 from runner.language.model import Level
 from runner.publishing import observations, wording
-from runner.publishing.evidence import Evidence, Preparations, evidence
 from runner.publishing.markdown_report import markdown_report
 from runner.publishing.matrix import requirement_rows
+from runner.publishing.page_evidence import Evidence, Preparations, evidence
 from runner.publishing.reported_targets import ReportedTarget, specifications_of
 from runner.reporting import escaping
 from runner.reporting.conclusion import LEVEL_MEANINGS, Headline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 
 
 class BackgroundTask:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from runner.simulator.accounts import ADMINISTRATOR
 from runner.simulator.catalogue import Defect, Environment, Variant, unknown_name
 from runner.simulator.components import Components
 from runner.simulator.defects import DEFECTS
@@ -23,6 +22,7 @@ from runner.simulator.environments import ENVIRONMENTS
 from runner.simulator.listener import Listener
 from runner.simulator.server import Server, raise_file_limit
 from runner.simulator.settings import Settings
+from runner.simulator.users_and_roles import ADMINISTRATOR
 from runner.simulator.variants import VARIANTS
 
 CANNOT_START = 4

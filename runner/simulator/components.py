@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from runner.simulator.accounts import Accounts
 from runner.simulator.background import BackgroundTask
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.listener import Listener
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.router import Router
@@ -24,6 +23,7 @@ from runner.simulator.sessions import SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
+from runner.simulator.users_and_roles import Accounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import CREATE_SESSION
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.execute.transactions import enter_schema
 from runner.simulator.handshake import (
     NATIVE_PASSWORD,
@@ -27,6 +26,7 @@ from runner.simulator.sessions import Session
 from runner.simulator.settings import TENANT
 from runner.simulator.statement_handler import StatementHandler
 from runner.simulator.statement_parameters import PreparedStatement
+from runner.simulator.users_and_roles import CREATE_SESSION
 from runner.simulator.wire import (
     CLIENT_MULTI_STATEMENTS,
     CLIENT_ORACLE_MODE,

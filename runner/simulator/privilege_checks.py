@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.simulator import errors
-from runner.simulator.accounts import SYSTEM_PRIVILEGES, Accounts, Grantee, TableName
 from runner.simulator.sessions import Session
+from runner.simulator.users_and_roles import SYSTEM_PRIVILEGES, Accounts, Grantee, TableName
 
 
 class Privileges:

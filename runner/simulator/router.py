@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.packet_stream import PacketStream
 
 

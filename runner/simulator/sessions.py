@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.simulator import errors
-from runner.simulator.accounts import User
 from runner.simulator.tables import Transaction
+from runner.simulator.users_and_roles import User
 
 ACTIVE = "ACTIVE"
 SLEEP = "SLEEP"

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from runner.simulator import errors
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result, Rows
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session
 from runner.simulator.wire import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from runner.simulator import errors
-from runner.simulator.accounts import TableName
+from runner.simulator.users_and_roles import TableName
 from runner.simulator.values import Value, as_number, as_text
 
 Values = tuple[Value, ...]

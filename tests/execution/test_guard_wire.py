@@ -18,7 +18,7 @@ from runner.database.outcome import Ok, Rows
 from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
-from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_result import Verdict
 from runner.execution.case_sessions import CaseSessions
@@ -110,7 +110,7 @@ def test_an_id_that_a_foreign_session_has_now_is_never_sent(tmp_path: Path, said
         assert other.execute(f"ALTER SYSTEM KILL SESSION '{victim}'", PATIENCE) == Ok()
         heir = taker(dsn, victim, stack)
         wire.heard.clear()
-        timeouts = AdaptiveTimeouts(LIMITS)
+        timeouts = AdaptiveLimits(LIMITS)
         step_runner = StepRunner(
             sessions,
             SessionChecks(sessions, timeouts, IdleTimeout(target)),
@@ -143,7 +143,7 @@ def test_a_prepared_statement_is_executed_unless_a_foreign_session_has_its_id_no
         sessions = CaseSessions(case, target, Transcript())
         stack.callback(sessions.clean_up)
         sessions.set_up()
-        timeouts = AdaptiveTimeouts(LIMITS)
+        timeouts = AdaptiveLimits(LIMITS)
         step_runner = StepRunner(
             sessions,
             SessionChecks(sessions, timeouts, IdleTimeout(target)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.simulator.accounts import User
 from runner.simulator.components import Components
 from runner.simulator.sessions import SessionIds
+from runner.simulator.users_and_roles import User
 from tests.support.simulator_threads import threaded_server
 from tests.support.suite_run import run_suite
 

@@ -23,9 +23,9 @@ from runner.language.model import (
     SessionSpec,
     Wait,
 )
+from runner.language.placeholder_text import Hole, parse_template
 from runner.language.problems import Place
 from runner.language.register import find_register
-from runner.language.template import Hole, parse_template
 from tests.language.case_texts import REGISTER, VALID, indented, load_one, load_step, one_case, write
 
 

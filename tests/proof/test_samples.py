@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.language.suite import Suite, suite_in
-from runner.proof.prove import prove, prove_all
+from runner.proof.proof_runs import prove, prove_all
 from runner.proof.simulated_servers import SimulatedServer
 from tests.plugin.written_cases import write_case
 

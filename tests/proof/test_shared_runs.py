@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.language.suite import Suite, suite_in
-from runner.proof.prove import prove
+from runner.proof.proof_runs import prove
 from runner.proof.simulated_servers import SimulatedServer, combined, simulated_servers
 from tests.plugin.written_cases import write_case
 from tests.support.paths import CASES

@@ -14,7 +14,7 @@ import pytest
 from runner.simulator.catalogue import VARIANTS, Variant, variant
 from runner.simulator.components import Components
 from runner.simulator.settings import Settings
-from runner.simulator.variants import ids, wire_format
+from runner.simulator.variants import errors_and_delays, ids
 from tests.support.eventually import eventually
 from tests.support.simulator_clients import (
     BackgroundStatement,
@@ -218,7 +218,7 @@ def test_a_session_that_kills_itself_gets_an_error() -> None:
 
 
 def test_a_statement_is_cancelled_after_its_time_limit_and_a_block_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire_format, "QUERY_SECONDS", 0.3)
+    monkeypatch.setattr(errors_and_delays, "QUERY_SECONDS", 0.3)
     with threaded_server(VARIANTS["cuts-statements"].change_components(Components())) as server:
         holder, waiting = server.connect(), server.connect()
         run(holder, "CREATE TABLE T (ID INT)")

@@ -8,18 +8,18 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 
 class _AfterRefusals(Engine):

@@ -8,11 +8,11 @@ import asyncio
 from collections import Counter
 from typing import Any, ClassVar
 
-from runner.simulator.accounts import User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.users_and_roles import User
 
 _MOST_AT_A_TIME = 4
 _DURATION = 0.05  # seconds

@@ -8,7 +8,6 @@ import contextlib
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
@@ -20,6 +19,7 @@ from runner.simulator.sessions import Session, SessionIds, SessionRegistry
 from runner.simulator.sql.statements import Block, Commit, Delete, Insert, KillSession, Statement, Update
 from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
+from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
 SOON_SECONDS = 0.02
 LATE_SECONDS = 10.0

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -17,6 +16,7 @@ from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import SESSION_KILLED, Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 from runner.simulator.values import Value
 
 LATE_SECONDS = 10.0

@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.simulator import errors
-from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.users_and_roles import Accounts, User
 from runner.simulator.values import Value
 from runner.simulator.wire import Column
 

@@ -9,7 +9,6 @@ from collections import Counter
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.states_of_sessions import Spares
@@ -24,6 +23,7 @@ from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.sql.tokens import BAD, END
+from runner.simulator.users_and_roles import User
 from runner.simulator.values import Value
 
 _ROOM = 8  # sessions of a user

@@ -8,7 +8,6 @@ from collections import Counter
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -18,6 +17,7 @@ from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.users_and_roles import Accounts, User
 from runner.simulator.values import Value
 
 _MANY = 30  # statements

@@ -9,7 +9,6 @@ import time
 from typing import Any, ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -21,6 +20,7 @@ from runner.simulator.privilege_checks import Privileges
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionRegistry
 from runner.simulator.sql import statements as sql
+from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
 LONG_IDLE_SECONDS = 3.0
 _DURATION = 0.05  # seconds

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -20,6 +19,7 @@ from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
 POOLED_SECONDS = 1.0
 MANY_CHANGES = 4

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 
 from runner.simulator import errors
-from runner.simulator.accounts import SHOW_PROCESS
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.id_conversion import session_id
 from runner.simulator.execute.kill import PlainKill
@@ -15,6 +14,7 @@ from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_when
+from runner.simulator.users_and_roles import SHOW_PROCESS
 from runner.simulator.wire import Column
 
 # Permission

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, CREATE_SESSION, SHOW_PROCESS, Accounts, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM, CREATE_SESSION, SHOW_PROCESS, Accounts, User
 
 
 @breaks("PUR-2")

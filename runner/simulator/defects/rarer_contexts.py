@@ -8,7 +8,6 @@ import time
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -25,6 +24,7 @@ from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_when
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 FIRST_ROWS = 32
 LONG_IDLE = 3.0  # seconds

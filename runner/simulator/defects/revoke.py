@@ -8,16 +8,16 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, Accounts, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
 
 
 @breaks("IMP-9")

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.simulator.accounts import ALTER_SYSTEM, Accounts, Grantee, User
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, Grantee, User
 
 
 class AcceptsSomethingElse(KillSessionStatement):

@@ -11,9 +11,9 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import LONGEST_PAUSE, Session
 from runner.simulator.sql import statements as sql

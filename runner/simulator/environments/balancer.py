@@ -13,7 +13,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, ProxyGreetingIds, TwoServers, second_server
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.variants.ids import SmallIds
 

@@ -6,13 +6,13 @@ import logging
 from collections import deque
 
 from runner.simulator import errors
-from runner.simulator.accounts import User
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.router import Router
 from runner.simulator.sessions import Session
+from runner.simulator.users_and_roles import User
 
 FOREIGN_USER = "SHOP"
 MAX_FOREIGN_SESSIONS = 30

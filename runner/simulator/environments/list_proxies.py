@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from runner.simulator.accounts import User
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -14,11 +13,13 @@ from runner.simulator.environments.balancer import LoadBalancer
 from runner.simulator.environments.foreign_sessions_base import RouterWithForeignSessions
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, second_server
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.execute.server_state import Instance
+from runner.simulator.odp import OdpGreetingIds, OdpListConnection, OdpListener
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import Settings
+from runner.simulator.users_and_roles import User
 from runner.simulator.values import Value
 from runner.simulator.variants.ids import SmallIds, SmallIdsReused
 
@@ -85,3 +86,9 @@ def list_of_the_first_node(components: Components) -> Components:
 def cached_list(components: Components) -> Components:
     """A proxy that caches SHOW PROCESSLIST for 1.5 seconds; ids of killed sessions are reused."""
     return components.with_overrides(RouterWithForeignSessions, _Cached, _ReusedLater)
+
+
+@environment
+def odp_with_default_settings(components: Components) -> Components:
+    """Behind ODP with client_session_id_version=1: SHOW PROCESSLIST shows ODP's numbers, which no server knows."""
+    return components.with_overrides(OdpListener, OdpListConnection, OdpGreetingIds, ProxyAsHost)

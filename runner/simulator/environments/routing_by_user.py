@@ -10,7 +10,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, proxy_of
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 
 from runner.simulator import errors
-from runner.simulator.accounts import User
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
@@ -17,10 +16,11 @@ from runner.simulator.environments.foreign_sessions_base import RouterWithForeig
 from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, proxy_of
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import User
 from runner.simulator.variants.ids import SmallIds
 
 IDLE_SECONDS = 5.0

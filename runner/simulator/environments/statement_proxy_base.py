@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from runner.simulator.connection import Connection
 from runner.simulator.environments.two_servers import Node, ProxyGreetingIds
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session, SessionIds, SessionRegistry
 
 _FIRST_WORDS = re.compile(r"(?:\s|/\*.*?\*/)*(.*)", re.DOTALL)

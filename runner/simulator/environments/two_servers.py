@@ -8,14 +8,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from runner.simulator.accounts import User
 from runner.simulator.connection import Connection
 from runner.simulator.environments.foreign_sessions_base import FOREIGN_USER, MAX_FOREIGN_SESSIONS, ForeignSessions
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.process_list import ProcessList
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.router import Router
 from runner.simulator.sessions import Session, SessionIds
+from runner.simulator.users_and_roles import User
 
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 10_000  # below the ephemeral ports, so that none of them is a client's port

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.simulator.accounts import ADMINISTRATOR, TableName
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.execute.system_variables import PRODUCT
 from runner.simulator.sessions import Session
 from runner.simulator.settings import VERSION
 from runner.simulator.sql.statements import Name
+from runner.simulator.users_and_roles import ADMINISTRATOR, TableName
 from runner.simulator.values import Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
 

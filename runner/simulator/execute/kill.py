@@ -6,7 +6,6 @@ Each step of a statement is a method, in the order of execution, so that a defec
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.execute.id_conversion import session_id
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.privilege_checks import Privileges
@@ -14,6 +13,7 @@ from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.statements import Kill, KillSession
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 
 class KillSessionStatement:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runner.simulator.accounts import ALTER_SYSTEM, SHOW_PROCESS
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import TENANT, Settings
+from runner.simulator.users_and_roles import ALTER_SYSTEM, SHOW_PROCESS
 from runner.simulator.values import LONGEST_TEXT, Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
 

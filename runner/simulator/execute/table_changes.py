@@ -6,8 +6,8 @@ import time
 
 from runner.simulator import errors
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.execute.table_names import find_table, full_name
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Condition

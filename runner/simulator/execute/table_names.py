@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from runner.simulator.accounts import TableName
-from runner.simulator.execute.instance import Instance
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import Name
 from runner.simulator.tables import Table
+from runner.simulator.users_and_roles import TableName
 
 
 def full_name(session: Session, name: Name) -> TableName:

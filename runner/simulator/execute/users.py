@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.accounts import ADMINISTRATOR, TableName, password_hash_of
 from runner.simulator.execute.dictionary_views import find_view, full_view_name
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Done, Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.execute.table_names import find_table
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import (
@@ -21,6 +20,7 @@ from runner.simulator.sql.statements import (
     Revoke,
     RevokeOn,
 )
+from runner.simulator.users_and_roles import ADMINISTRATOR, TableName, password_hash_of
 
 
 async def create_user(instance: Instance, session: Session, statement: CreateUser) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.accounts import OBJECT_PRIVILEGES, SYSTEM_PRIVILEGES
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.statements import (
     AlterUser,
@@ -18,6 +17,7 @@ from runner.simulator.sql.statements import (
     Statement,
 )
 from runner.simulator.sql.tokens import NUMBER, QUOTED, WORD
+from runner.simulator.users_and_roles import OBJECT_PRIVILEGES, SYSTEM_PRIVILEGES
 
 
 def create_user(cursor: Cursor) -> Statement:

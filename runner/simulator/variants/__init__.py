@@ -2,30 +2,28 @@
 
 from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (
-    disconnected_clients,
     ending_of_sessions,
+    errors_and_delays,
+    foreign_sessions,
     idle_timeout,
     ids,
     kill_statement,
     list_contents,
-    other_clients,
     other_statements,
     prepared_statements,
     proxies,
-    wire_format,
 )
 
 __all__ = [
     "VARIANTS",
-    "disconnected_clients",
     "ending_of_sessions",
+    "errors_and_delays",
+    "foreign_sessions",
     "idle_timeout",
     "ids",
     "kill_statement",
     "list_contents",
-    "other_clients",
     "other_statements",
     "prepared_statements",
     "proxies",
-    "wire_format",
 ]

@@ -7,10 +7,10 @@ from __future__ import annotations
 import random
 import time
 
-from runner.simulator.accounts import User
 from runner.simulator.catalogue import variant
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.sessions import SessionIds
+from runner.simulator.users_and_roles import User
 from runner.simulator.wire import TYPE_BIGINT, TYPE_DECIMAL, TYPE_TEXT
 
 REUSE_SECONDS = 1.0

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM, Accounts, User
 from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
@@ -22,6 +21,7 @@ from runner.simulator.sql import statements as sql
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
 
 SESSIONS_KEPT = 20_000
 

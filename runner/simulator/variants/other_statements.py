@@ -9,16 +9,16 @@ import time
 from typing import ClassVar
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 _DDL_SECONDS = 0.05
 """Seconds: about the time of a DDL statement in OceanBase."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.accounts import ALTER_SYSTEM
 from runner.simulator.catalogue import variant
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result, Rows
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 VIEW = "GV$OB_PROCESSLIST"
 

@@ -1,11 +1,10 @@
-"""The state of a server: the instances of its components."""
+"""The state of a server: the instances of its components, and the switch with which one of them crashes it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from runner.simulator.accounts import Accounts
-from runner.simulator.crash import CrashSwitch
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
@@ -14,6 +13,19 @@ from runner.simulator.sessions import SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
+from runner.simulator.users_and_roles import Accounts
+
+
+class CrashSwitch:
+    """Lets a component crash the whole server; the server sets ``on_crash``."""
+
+    def __init__(self) -> None:
+        self.on_crash: Callable[[float], None] | None = None
+
+    def crash(self, seconds: float) -> None:
+        """Closes all connections; clients can connect again after ``seconds``. Committed data stays."""
+        if self.on_crash is not None:
+            self.on_crash(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _LEARNT = 2  # connections that were closed only at a check statement, if at mos
 
 
 @dataclass
-class AdaptiveTimeouts:
+class AdaptiveLimits:
     """The adaptive time limits of one process, in seconds; thread-safe.
 
     Without them, a run would take an hour instead of minutes on a server that never replies, kills no session, or

@@ -8,10 +8,10 @@ import asyncio
 import random
 
 from runner.simulator import errors
-from runner.simulator.accounts import ADMINISTRATOR, CREATE_SESSION, User
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import variant
 from runner.simulator.sessions import Session
+from runner.simulator.users_and_roles import ADMINISTRATOR, CREATE_SESSION, User
 
 EVENT_SECONDS = 0.02
 MAX_SESSIONS = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.database.outcome import Outcome, Rows, ServerError
 from runner.database.target import Target
-from runner.database.target_advice import TLS_ONLY, wants_tls
+from runner.database.target_fixes import TLS_ONLY, wants_tls
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
 _REFUSED = "login-refused"

@@ -9,8 +9,8 @@ import itertools
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 

@@ -10,7 +10,7 @@ from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import refused_by_connection_limit
-from runner.execution.adaptive_timeouts import AdaptiveTimeouts
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
@@ -41,7 +41,7 @@ class SharedState:
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
 
-    timeouts: AdaptiveTimeouts
+    timeouts: AdaptiveLimits
     idle_timeout: IdleTimeout
     outage: Outage
     pool: FixturePool
@@ -55,7 +55,7 @@ class SharedState:
     @classmethod
     def new(cls, target: Target, pool: FixturePool | None) -> SharedState:
         """The state before the first case."""
-        return cls(AdaptiveTimeouts(target.limits), IdleTimeout(target), Outage(target.limits), pool or FixturePool())
+        return cls(AdaptiveLimits(target.limits), IdleTimeout(target), Outage(target.limits), pool or FixturePool())
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
-from runner.simulator.execute.instance import Instance
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 

@@ -1,0 +1,117 @@
+"""Rules of a tenant: limits for users, logins and sessions, passwords and names, and a privilege that everybody has."""
+
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from runner.simulator import errors
+from runner.simulator.catalogue import environment
+from runner.simulator.connection import Connection
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.results import Result
+from runner.simulator.handshake import Login
+from runner.simulator.privilege_checks import Privileges
+from runner.simulator.sessions import Session
+from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
+
+
+@environment
+class AlterSystemOfPublic(Privileges):
+    """ALTER SYSTEM is granted to PUBLIC: every user has it, and SESSION_PRIVS shows it."""
+
+    def holds(self, session: Session, privilege: str) -> bool:
+        return privilege == ALTER_SYSTEM or super().holds(session, privilege)
+
+
+USERS = 9
+LOGINS = 40
+SESSIONS = 2
+
+
+@environment
+class EightUsers(Accounts):
+    """No more than eight users besides the administrator can be created."""
+
+    def create_user(self, name: str, password: str) -> User:
+        if len(self.users) >= USERS:
+            raise errors.too_many_users()
+        return super().create_user(name, password)
+
+
+@environment
+class FortyLoginsPerSecond(Accounts):
+    """More than 40 logins in a second are refused."""
+
+    def __init__(self, admin_password: str) -> None:
+        super().__init__(admin_password)
+        self._times: deque[float] = deque()
+
+    def authenticate(self, name: str, token: bytes, scramble: bytes) -> User:
+        now = time.monotonic()
+        while self._times and self._times[0] < now - 1:
+            self._times.popleft()
+        if len(self._times) >= LOGINS:
+            raise errors.too_many_logins(LOGINS)
+        self._times.append(now)
+        return super().authenticate(name, token, scramble)
+
+
+@environment
+class SessionsPerUserTwo(Connection):
+    """No user but the administrator can have more than two sessions (SESSIONS_PER_USER of its Oracle profile)."""
+
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        same = sum(other.user is session.user for other in self._instance.registry)
+        if same >= SESSIONS and not session.user.administrator:
+            raise errors.too_many_sessions_of_user()
+        return session
+
+
+_SHORTEST = 8
+_LONGEST_NAME = 12
+
+
+@environment
+class PasswordRules(Accounts):
+    """Passwords need a capital, a small letter, a digit and a special character: the page's example is refused."""
+
+    def check_password(self, password: str) -> None:
+        kinds = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
+        if len(password) < _SHORTEST or not all(any(map(kind, password)) for kind in kinds):
+            raise errors.password_rejected(
+                "ERROR-20023: a password has 8 characters at least, among them a capital, a small letter, a digit "
+                "and a special character"
+            )
+
+
+@environment
+class ShortNames(Accounts):
+    """Names of users and roles have 12 characters at most: the suite's names are refused."""
+
+    def create_user(self, name: str, password: str) -> User:
+        self._check_name(name)
+        return super().create_user(name, password)
+
+    def create_role(self, name: str) -> None:
+        self._check_name(name)
+        super().create_role(name)
+
+    def _check_name(self, name: str) -> None:
+        if len(name) > _LONGEST_NAME:
+            raise errors.name_too_long()
+
+
+@environment
+class ExpiredPasswords(Engine):
+    """The password of a new user has expired: its statements are refused until it has changed it."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if not session.user.administrator:
+            raise errors.SqlError(
+                1820, errors.GENERAL, "You must reset your password before executing this statement.", oracle=False
+            )
+        return await super().execute(session, text)
