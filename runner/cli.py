@@ -1,8 +1,8 @@
 """Runs the conformance suite on a database, and the commands for before and after a run.
 
-Each command is a module of ``runner/commands``.
+Each command is a module of ``runner/commands``; only ``simulate`` is the simulator's own.
 
-Exit codes: 0, success; 1, the command found a failure; 4, bad usage.
+Exit codes: 0, success; 1, the command found a failure; 4, bad usage; 141, the output was closed. ``run`` has pytest's.
 """
 
 from __future__ import annotations

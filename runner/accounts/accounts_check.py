@@ -15,8 +15,8 @@ from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.language.model import ADMINISTRATOR, Case, Create, Send, flat
 
-CHANGES_USERS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
-"""Statements that change users, their privileges or their passwords."""
+DEFINES_OBJECTS = re.compile(r"\b(?:GRANT|REVOKE|CREATE|DROP|ALTER\s+USER|SET\s+PASSWORD)\b", re.IGNORECASE)
+"""Statements that create, change or drop users, roles and tables, or grant and revoke privileges."""
 
 
 def not_with_prepared_accounts(case: Case, *, administrator: bool) -> str | None:
@@ -35,7 +35,7 @@ def not_with_prepared_accounts(case: Case, *, administrator: bool) -> str | None
     for step in steps:
         if not isinstance(step, Send):
             continue
-        if (change := CHANGES_USERS.search(step.statement.text)) is not None:
+        if (change := DEFINES_OBJECTS.search(step.statement.text)) is not None:
             return f"it sends a {change[0].upper()} statement, and runs with prepared accounts send none"
         if any(hole.part == "password" for hole in step.statement.holes):
             return "it sends a password, and the passwords of prepared accounts are secret"

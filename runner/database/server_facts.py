@@ -30,7 +30,7 @@ class ServerFacts:
         sessions_without_id: how many sessions in a row had no id in the process list that could be told to be theirs.
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
-        vain_waits: how often in a row a login was refused until the end of a wait, because the server was full.
+        full_server_waits: how often in a row a login was refused until the end of a wait, because the server was full.
         refused_new_users: how many new users in a row could not log in, however often it was tried.
         unknown_new_tables: how many new tables in a row were unknown until the end of a wait.
         grant_delay: the seconds until a GRANT or REVOKE has an effect; 0 if it has one at once, or that is not known.
@@ -50,7 +50,7 @@ class ServerFacts:
     sessions_without_id: int = 0
     administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
-    vain_waits: int = 0
+    full_server_waits: int = 0
     refused_new_users: int = 0
     unknown_new_tables: int = 0
     grant_delay: float = 0.0
@@ -76,7 +76,7 @@ class ServerFacts:
 
     def note_wait_for_room(self, *, vain: bool) -> None:
         """Notes a wait for a login on a full server, and whether it was refused until the end."""
-        self.vain_waits = self.vain_waits + 1 if vain else 0
+        self.full_server_waits = self.full_server_waits + 1 if vain else 0
 
     def note_new_user(self, *, refused: bool) -> None:
         """Notes whether the login of a new user, which was refused first, was refused until the end."""

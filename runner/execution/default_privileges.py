@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.accounts.accounts_check import CHANGES_USERS
+from runner.accounts.accounts_check import DEFINES_OBJECTS
 from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows, has_reply, succeeded
 from runner.database.session import Session
@@ -62,7 +62,7 @@ def _privileges_not_granted(case: Case) -> set[str]:
             return under_test
         if not isinstance(step, Send):
             continue
-        if CHANGES_USERS.search(step.statement.text):
+        if DEFINES_OBJECTS.search(step.statement.text):
             return under_test
         spec = specs[step.session]
         if case.vocabulary.contains_guarded_word(step.statement.literal) and spec.same_user_as != "administrator":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.accounts.accounts_check import CHANGES_USERS
+from runner.accounts.accounts_check import DEFINES_OBJECTS
 from runner.accounts.accounts_file import PreparedAccounts, described, grants_of
 from runner.database.naming import created_at, needs_quotes
 from runner.database.process_list import ProcessList
@@ -276,7 +276,7 @@ class CaseChanges:
     def of(cls, case: Case) -> CaseChanges:
         """The changes of a case; all users, if such a statement names none."""
         statements = [step.statement for step in flat(case.steps) if isinstance(step, Send)]
-        holes = [tuple(each.holes) for each in statements if CHANGES_USERS.search(each.text)]
+        holes = [tuple(each.holes) for each in statements if DEFINES_OBJECTS.search(each.text)]
         names = {step.session for step in flat(case.steps) if isinstance(step, Create)}
         names |= {hole.session for found in holes for hole in found if hole.session is not None}
         if any(all(hole.session is None and hole.word != "role" for hole in found) for found in holes):

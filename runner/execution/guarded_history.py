@@ -25,7 +25,7 @@ class GuardedHistory:
         self.named: set[str] = set()
         self.named_with_success: set[str] = set()
         self.senders: set[str] = set()
-        self._route_unproven = False
+        self._ids_differ = False
         """Whether one was sent on a connection with different ids in handshake and process list."""
 
     def note_sent(self, sender: CaseSession, named: Collection[CaseSession]) -> None:
@@ -35,7 +35,7 @@ class GuardedHistory:
         self.senders.add(sender.name)
         for session in named:
             self._target.facts.note_ended(session.id)  # not earlier than now, if it ends
-        self._route_unproven |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
+        self._ids_differ |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
 
     def note_success(self, named: Collection[str]) -> None:
         """Notes that the reply to a guarded statement, which names these sessions, was a success."""
@@ -46,7 +46,7 @@ class GuardedHistory:
         self.named.discard(name)
         self.named_with_success.discard(name)
 
-    def raise_if_route_unproven(self, session: CaseSession) -> None:
+    def raise_if_ids_differ(self, session: CaseSession) -> None:
         """Raises if a named session is still connected and listed, but its statement may have reached another server.
 
         If the ids in the handshakes differ from those in the process list, the statement may have reached another
@@ -55,7 +55,7 @@ class GuardedHistory:
         Raises:
             InconclusiveError: the ids differ.
         """
-        if not self._route_unproven:
+        if not self._ids_differ:
             return
         self._target.stop_guarded_statements(
             f"a statement that named {session.name} was accepted, and {session.name} is still connected and listed, "

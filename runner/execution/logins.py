@@ -208,7 +208,7 @@ class Logins:
         Sessions that were closed or killed just now may still count. After three waits in vain, none follows.
         """
         facts, client, limits = self._target.facts, session.required_client, self._target.limits
-        if not (self._waits_if_full and refused_by_connection_limit(opened)) or facts.vain_waits >= CHANCES:
+        if not (self._waits_if_full and refused_by_connection_limit(opened)) or facts.full_server_waits >= CHANCES:
             return opened
         poll = Poll(max(limits.retry, limits.settle if self._history.any_sent else 0.0))
         while refused_by_connection_limit(opened) and poll.again():

@@ -298,7 +298,7 @@ class SessionChecks:
             InconclusiveError: the statement may have reached another server, or a proxy has moved the connection.
         """
         if end.row is None and end.connection is None:
-            self.sessions.history.raise_if_route_unproven(session)
+            self.sessions.history.raise_if_ids_differ(session)
         self.timeouts.note_end_exceeded(busy=not end.was_idle)
         if end.connection is not None:
             seen = "client has disconnected" if session.disconnected else "connection is gone"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.accounts.accounts_check import CHANGES_USERS
+from runner.accounts.accounts_check import DEFINES_OBJECTS
 from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
@@ -257,7 +257,7 @@ class StepRunner:
         affected = self._sessions.history.any_sent and ready.session.name not in self._sessions.case.may_end
         settle = max(0.0, self._session_checks.settle_time - self._session_checks.elapsed) if affected else 0.0
         poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
-        defines = CHANGES_USERS.search(ready.text) is not None
+        defines = DEFINES_OBJECTS.search(ready.text) is not None
         while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0, defines=defines):
             if not poll.again():
                 break
