@@ -11,6 +11,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.states_of_sessions import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
@@ -230,3 +231,25 @@ class MissingPrivilegeDropsPreparedStatements(_AfterMissingPrivileges):
     def effect(self, session: Session) -> None:
         if isinstance(session.connection, Connection):
             session.connection._prepared.clear()  # noqa: SLF001 - a defect may use private attributes
+
+
+class _MarksRefused(KillSessionStatement):
+    refused: ClassVar[set[int]] = set()
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            self.refused.add(session.number)
+            raise
+
+
+class _SparesRefused(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim.number in _MarksRefused.refused
+
+
+@breaks("PUR-1")
+def spares_who_was_refused(components: Components) -> Components:
+    """Sessions whose own statement was refused before are not killed."""
+    return components.with_overrides(_MarksRefused, _SparesRefused)

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import Counter
+from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result, Rows
 from runner.simulator.sessions import LONGEST_PAUSE, Session
+from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.wire import Column
 
@@ -150,3 +153,70 @@ class WarnsInTransactions(KillSessionStatement):
         inside = session.explicit_transaction or session.transaction.open
         result = await super().run(session, statement)
         return Done(0, 1) if inside else result
+
+
+@breaks("EXA-6")
+class AdministratorsKillAffectsARow(KillSessionStatement):
+    """The reply to the administrator is OK with one row affected."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        result = await super().run(session, statement)
+        return Done(1) if session.user.administrator else result
+
+
+@breaks("EXA-6")
+class WarnsAboutLockWaiters(KillSessionStatement):
+    """The reply has a warning, "session marked for kill", if the named session waits for a row lock."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        waits = named is not None and named.waits_for_lock
+        result = await super().run(session, statement)
+        return Done(0, 1) if waits else result
+
+
+@breaks("EXA-6")
+class CountsKillsAsRows(KillSessionStatement):
+    """The reply to a session's second and later statements has the number of its earlier kills as affected rows."""
+
+    counts: ClassVar[Counter[Session]] = Counter()
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        await super().run(session, statement)
+        self.counts[session] += 1
+        return Done(self.counts[session] - 1)
+
+
+@breaks("EXA-6")
+class OthersSessionsAffectARow(KillSessionStatement):
+    """The reply to a holder that kills a session of another user has one affected row."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        result = await super().run(session, statement)
+        foreign = named is not None and named.user is not session.user and not session.user.administrator
+        return Done(1) if foreign else result
+
+
+@breaks("EXA-6")
+class RepeatsTheLastRowCount(Engine):
+    """The reply of the statement has the number of rows that its session's last statement has changed."""
+
+    counts: ClassVar[dict[int, int]] = {}
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.KillSession) and isinstance(result, Done):
+            return Done(self.counts.get(session.number, 0))
+        self.counts[session.number] = result.affected if isinstance(result, Done) else 0
+        return result
+
+
+@breaks("EXA-6")
+class WarnsAfterAnError(KillSessionStatement):
+    """The reply has a warning if the last statement of the session was an error: it is left from there."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        failed = session.last_error is not None
+        await super().run(session, statement)
+        return Done(0, 1) if failed else Done()

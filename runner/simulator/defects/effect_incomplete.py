@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.states_of_sessions import Spares
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.session_ending import SessionEnding
@@ -18,6 +20,9 @@ from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM
 from runner.simulator.values import Value
+
+RIGHT_AFTER = 0.002  # seconds
+
 
 LATE_SECONDS = 10.0
 SOON_SECONDS = 0.05
@@ -343,3 +348,39 @@ class _FirstRunsWhatIsDelayed(Connection):
 def killed_at_the_senders_next_command(components: Components) -> Components:
     """A session is killed only when the session that sent the statement sends its next command."""
     return components.with_overrides(_KillsWithTheNextCommand, _FirstRunsWhatIsDelayed)
+
+
+@breaks("PUR-1")
+class SparesUsersWithRoles(SessionEnding):
+    """Sessions of users with a role are not killed."""
+
+    def kill(self, victim: Session) -> None:
+        if not victim.user.roles or victim.user.administrator:
+            super().kill(victim)
+
+
+@breaks("PUR-1")
+class SparesQuotedUsers(SessionEnding):
+    """Sessions of a user whose name has small letters are not killed, as if sessions were looked up by folded names."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.user.name == victim.user.name.upper():
+            super().kill(victim)
+
+
+@breaks("PUR-3")
+class OthersRunningSessionsSurvive(KillSessionStatement):
+    """A holder's statement that names a running session of another user ends only its statement."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        foreign = victim.user is not session.user and not session.user.administrator
+        if not (foreign and victim.interrupt(errors.query_killed())):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class LosesKillsAtTheEndOfAStatement(Spares):
+    """A kill within 2 ms after the end of a statement of the named session is lost."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.statement is None and time.monotonic() - victim.since < RIGHT_AFTER

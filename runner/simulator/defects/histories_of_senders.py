@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import ClassVar
 
@@ -19,6 +20,9 @@ from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.users_and_roles import Accounts, User
 from runner.simulator.values import Value
+
+LONG_IDLE = 3.0  # seconds
+
 
 _MANY = 30  # statements
 
@@ -161,3 +165,23 @@ class _KnowsUsersOfTheLogin(KillSessionStatement):
 def sessions_of_later_users_are_unknown(components: Components) -> Components:
     """Sessions of users that were created after the login of the sending session are unknown to it."""
     return components.with_overrides(_NotesNewestUser, _NotesItAtLogin, _KnowsUsersOfTheLogin)
+
+
+class _NotesIdleTime(Connection):
+    idle: ClassVar[dict[int, float]] = {}
+
+    async def _run(self, session: Session, text: str, *, binary: bool) -> None:
+        self.idle[session.number] = time.monotonic() - session.since
+        await super()._run(session, text, binary=binary)
+
+
+class _DoesNothing(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if _NotesIdleTime.idle.get(session.number, 0) < LONG_IDLE:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+def long_idle_senders_do_nothing(components: Components) -> Components:
+    """A statement whose session was idle for three seconds replies OK and does nothing."""
+    return components.with_overrides(_NotesIdleTime, _DoesNothing)

@@ -94,3 +94,26 @@ class ListsSessionsTwice(ProcessList):
 
     def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
         return [row for row in super().rows(viewer, full=full) for _ in range(2)]
+
+
+class _ComparesBits(KillSessionStatement):
+    bits = 24
+
+    def find(self, number: int) -> Session:
+        mask = (1 << self.bits) - 1
+        for session in self.registry:
+            if session.number & mask == number & mask:
+                return session
+        raise errors.unknown_session(number)
+
+
+@breaks("PAR-1")
+class CutsIdsToTwentyFourBits(_ComparesBits):
+    """Only the last 24 bits of an id are compared."""
+
+
+@breaks("PAR-1")
+class CutsIdsToThirtyOneBits(_ComparesBits):
+    """Only the last 31 bits of an id are compared: the sign bit is ignored."""
+
+    bits = 31

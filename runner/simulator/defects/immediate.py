@@ -195,3 +195,22 @@ class SparesTransactionsWithImmediate(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if not (statement.immediate and victim.transaction.open):
             await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class SparesLockWaitersWithImmediate(KillSessionStatement):
+    """With IMMEDIATE, sessions that wait for a row lock are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (statement.immediate and victim.waits_for_lock):
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+class ImmediateReachesTheOwnUserOnly(KillSessionStatement):
+    """With IMMEDIATE, a holder can kill sessions of its own user only; without it, of every user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if statement.immediate and victim.user is not session.user and not session.user.administrator:
+            raise errors.not_the_owner(victim.number)
+        await super().end(session, victim, statement)

@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import ClassVar
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.transactions import is_running
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionRegistry
+from runner.simulator.users_and_roles import User
+
+_ROOM = 8  # sessions of a user
 
 
 @breaks("IMP-7")
@@ -81,3 +88,36 @@ class TakesTheUsersTablePrivileges(SessionEnding):
         super().kill(victim)
         if not victim.user.administrator:
             victim.user.objects.clear()
+
+
+@breaks("IMP-7")
+class TransactionLocksTheUserOut(SessionEnding):
+    """A user of whom a session with an open transaction was killed can't log in again."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.transaction.open and not victim.user.administrator:
+            victim.user.lock()
+        super().kill(victim)
+
+
+@breaks("IMP-7")
+class KillsOfRunningSessionsUseUpConnections(SessionEnding):
+    """After eight kills of running sessions of a user, it can't log in: their threads still count."""
+
+    counts: ClassVar[Counter[User]] = Counter()
+
+    def kill(self, victim: Session) -> None:
+        self.counts[victim.user] += is_running(victim)
+        if self.counts[victim.user] >= _ROOM and not victim.user.administrator:
+            victim.user.lock()
+        super().kill(victim)
+
+
+@breaks("IMP-7")
+class WaiterLocksTheUserOut(SessionEnding):
+    """The user of a session that was killed while it waited for a row lock can't log in again."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.waits_for_lock and not victim.user.administrator:
+            victim.user.lock()
+        super().kill(victim)

@@ -11,6 +11,7 @@ from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.roles import AcceptsSomethingElse
+from runner.simulator.defects.states_of_sessions import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
@@ -229,3 +230,78 @@ class KilledIdsHaveAnErrorOfTheirOwn(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
         self.killed.add(victim.number)
+
+
+class _ChecksAfterTheLookup(KillSessionStatement):
+    named: Session | None = None
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.named = self.registry.find(self.read_id(statement)) if statement.text[:1].isdigit() else None
+        return await super().run(session, statement)
+
+
+@breaks("PUR-2")
+class AdministratorsSessionNeedsNoPrivilege(_ChecksAfterTheLookup):
+    """Without the privilege, sessions of the administrator can be killed."""
+
+    def check_privilege(self, session: Session) -> None:
+        if self.named is None or not self.named.user.administrator:
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class WaiterNeedsNoPrivilege(_ChecksAfterTheLookup):
+    """Without the privilege, sessions that wait for a row lock can be killed."""
+
+    def check_privilege(self, session: Session) -> None:
+        if self.named is None or not self.named.waits_for_lock:
+            super().check_privilege(session)
+
+
+@breaks("IMP-4")
+class AdministratorsIdHasAnErrorOfItsOwn(_ChecksAfterTheLookup):
+    """Without the privilege, the id of a session of the administrator gets another error than other ids."""
+
+    def check_privilege(self, session: Session) -> None:
+        if (
+            self.named is not None
+            and self.named.user.administrator
+            and not self.privileges.holds(session, ALTER_SYSTEM)
+        ):
+            raise errors.not_the_owner(self.named.number)
+        super().check_privilege(session)
+
+
+@breaks("IMP-3")
+class RefusalInATransactionIsAnotherError(KillSessionStatement):
+    """Without the privilege, the error in a transaction is another one than that for a missing privilege."""
+
+    def check_privilege(self, session: Session) -> None:
+        if in_a_transaction(session) and not self.privileges.holds(session, ALTER_SYSTEM):
+            raise errors.not_supported("KILL SESSION in a transaction")
+        super().check_privilege(session)
+
+
+@breaks("IMP-4")
+class BusySessionsHaveAnErrorOfTheirOwn(KillSessionStatement):
+    """Without the privilege, the id of a session with a running statement gets another error than other ids."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if not self.privileges.holds(session, ALTER_SYSTEM):
+            named = self.registry.find(self.read_id(statement))
+            if named is not None and named.waiting is not None:
+                raise errors.not_supported("KILL SESSION of a running session")
+        return await super().run(session, statement)
+
+
+class _MissesResetSessions(Privileges):
+    def holds(self, session: Session, privilege: str) -> bool:
+        if privilege == ALTER_SYSTEM and session in NotesResets.reset and not session.user.administrator:
+            return False
+        return super().holds(session, privilege)
+
+
+@breaks("PUR-2")
+def reset_loses_the_privilege(components: Components) -> Components:
+    """A session that a connection pool has reset (COM_RESET_CONNECTION) no longer has ALTER SYSTEM."""
+    return components.with_overrides(NotesResets, _MissesResetSessions)

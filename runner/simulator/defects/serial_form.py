@@ -10,9 +10,13 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.id_conversion import session_id
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.execute.results import Result
+from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
+from runner.simulator.sql.cursor import Cursor
+from runner.simulator.sql.kill_grammar import KillGrammar
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.sql.tokens import BAD, END
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_later
 
@@ -307,3 +311,74 @@ class DemandsASerialFromThenOn(KillSessionStatement):
         elif session in self.used:
             raise errors.invalid_session_id()
         return await super().run(session, statement)
+
+
+@breaks("PAR-3")
+class SerialReachesTheOwnUserOnly(KillSessionStatement):
+    """With a serial#, a holder can kill sessions of its own user only; without it, of every user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if "," in statement.text and victim.user is not session.user and not session.user.administrator:
+            raise errors.not_the_owner(victim.number)
+        await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+class ReadsSerialsAsOctal(KillSessionStatement):
+    """A serial# with a leading zero is read as octal: one with the digit 8 or 9 is refused."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        serial = statement.text.partition(",")[2].strip()
+        self.check_privilege(session)
+        if serial.isdigit() and len(serial) > 1 and serial[0] == "0" and set(serial) & {"8", "9"}:
+            raise errors.invalid_session_id()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-2")
+class WordWithASerialIsAnsweredOk(KillSessionStatement):
+    """A word in place of the id replies OK if a serial# follows."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        head, comma, _ = statement.text.partition(",")
+        if comma and head.strip().isalpha():
+            return Done()
+        return await super().run(session, statement)
+
+
+@breaks("SYN-6")
+class IgnoresWhatFollowsTheSerial(KillGrammar):
+    """Text after the form with a serial# is ignored."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if isinstance(statement, KillSession) and "," in statement.text:
+            while cursor.now.kind not in (BAD, END) and cursor.now.value != ";":
+                cursor.next()
+        return statement
+
+
+@breaks("PAR-3")
+class SparesLockWaitersWithASerial(KillSessionStatement):
+    """With a serial#, sessions that wait for a row lock are not killed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not ("," in statement.text and victim.waits_for_lock):
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+class RefusesTheSameSerialAgain(KillSessionStatement):
+    """A session's second statement with the same serial# is refused, although it names another session."""
+
+    seen: ClassVar[set[tuple[int, str]]] = set()
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        serial = statement.text.partition(",")[2].strip()
+        key = (session.number, serial)
+        if serial and key in self.seen:
+            raise errors.invalid_session_id()
+        result = await super().run(session, statement)
+        self.seen.add(key)
+        return result

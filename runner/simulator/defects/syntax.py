@@ -262,3 +262,14 @@ class PreparedStatementsTakeNoSemicolon(Connection):
             self._send_error(errors.syntax_error(";", 1))
         else:
             super()._prepare(session, text)
+
+
+@breaks("SYN-5")
+class TakesNoWhiteSpaceAfterTheSemicolon(KillGrammar):
+    """White space behind the closing semicolon is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.value == ";" and cursor.sql[cursor.now.end :].isspace():
+            cursor.fail()
+        return statement

@@ -13,8 +13,12 @@ from typing import ClassVar
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.defects.histories_of_sessions import LONG_IDLE_SECONDS, NotesResets
-from runner.simulator.defects.states_of_sessions import AfterKill, free_the_rows_of
+from runner.simulator.defects.states_of_sessions import (
+    AfterKill,
+    free_the_rows_of,
+)
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
@@ -23,7 +27,13 @@ from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
-from runner.simulator.timers import call_when
+from runner.simulator.tables import Transaction
+from runner.simulator.timers import call_later, call_when
+from runner.simulator.users_and_roles import User
+
+POOLED_SECONDS = 1.0
+MANY_CHANGES = 4
+FIRST_ROWS = 32
 
 
 def is_running(session: Session) -> bool:
@@ -387,3 +397,105 @@ class CommitsBeyondTheThirtySecondRow(SessionEnding):
         super().roll_back(victim)
         for row, values in rows[32:]:
             row.committed = values
+
+
+@breaks("IMP-5")
+class CommitsForTheAdministrator(KillSessionStatement):
+    """The changes of a session that the administrator kills are committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session.user.administrator and victim is not session:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-5")
+class CommitsForAnotherUser(KillSessionStatement):
+    """The changes of a session that a holder of another user kills are committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if victim.user is not session.user and not session.user.administrator:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-5")
+class UndoesFourChanges(SessionEnding):
+    """Of the killed session's changes, the last four are rolled back; the others are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        changes = victim.transaction.savepoint()
+        if changes > 2 * MANY_CHANGES:
+            victim.transaction.roll_back_to(changes - MANY_CHANGES)
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+class _Pools(SessionEnding):
+    transactions: ClassVar[dict[User, Transaction]] = {}
+
+    def roll_back(self, victim: Session) -> None:
+        if not victim.transaction.open or victim.user in self.transactions:
+            super().roll_back(victim)
+            return
+        kept, victim.transaction = victim.transaction, Transaction()
+        self.transactions[victim.user] = kept
+        call_later(POOLED_SECONDS, self.forget, victim.user, kept)
+
+    def forget(self, user: User, kept: Transaction) -> None:
+        if self.transactions.get(user) is kept:
+            del self.transactions[user]
+            kept.roll_back()
+
+
+class _GivesThePooledTransaction(Connection):
+    async def _log_in(self) -> Session:
+        session = await super()._log_in()
+        if (kept := _Pools.transactions.pop(session.user, None)) is not None:
+            session.transaction, session.autocommit = kept, False
+        return session
+
+
+@breaks("IMP-5")
+def next_login_gets_the_transaction(components: Components) -> Components:
+    """A login of the killed session's user within a second continues the killed session's transaction."""
+    return components.with_overrides(_Pools, _GivesThePooledTransaction)
+
+
+@breaks("IMP-5")
+class LeavesLocksBeyondTheThirtySecondRow(SessionEnding):
+    """Of the killed session's row locks, only the first 32 are released; all changes are rolled back."""
+
+    def roll_back(self, victim: Session) -> None:
+        rows = [row for row, _ in victim.transaction.locked_rows()]
+        super().roll_back(victim)
+        for row in rows[FIRST_ROWS:]:
+            if row.committed is not None:
+                Transaction().lock(row)
+
+
+class _RemembersPartialRollbacks(Engine):
+    rolled: ClassVar[set[int]] = set()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.RollbackTo):
+            self.rolled.add(session.number)
+        elif isinstance(statement, sql.Commit | sql.Rollback):
+            self.rolled.discard(session.number)
+        return result
+
+
+class _CommitsAfterThem(SessionEnding):
+    def roll_back(self, victim: Session) -> None:
+        if victim.number in _RemembersPartialRollbacks.rolled:
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
+def commits_after_a_partial_rollback(components: Components) -> Components:
+    """The killed session's remaining changes are committed if it has rolled back to a savepoint before."""
+    return components.with_overrides(_RemembersPartialRollbacks, _CommitsAfterThem)

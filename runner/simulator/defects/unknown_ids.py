@@ -128,3 +128,19 @@ class PercentIsEveryone(KillSessionStatement):
                 if other.user is session.user and other is not session:
                     self.ending.kill(other)
         return await super().run(session, statement)
+
+
+@breaks("IMP-8")
+class UnknownIdRollsBack(KillSessionStatement):
+    """A statement with an unknown id rolls back the open transaction of its own session."""
+
+    def find(self, number: int) -> Session:
+        if self.registry.find(number) is None and self.sender is not None:
+            self.sender.transaction.roll_back()
+        return super().find(number)
+
+    sender: Session | None = None
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.sender = session
+        return await super().run(session, statement)

@@ -13,15 +13,19 @@ from typing import ClassVar
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
-from runner.simulator.defects.states_of_sessions import Spares, in_a_transaction
+from runner.simulator.connection import Connection
+from runner.simulator.defects.states_of_sessions import Spares, WithoutLocks, in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
+from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.table_names import find_table
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Row, Transaction
+from runner.simulator.timers import call_when
 
 _LONG_WAIT_SECONDS = 3.0
 _SAME_MOMENT_SECONDS = 0.005
@@ -196,3 +200,88 @@ class _LeavesNewGrants(SessionEnding):
 def leaves_locks_granted_at_the_kill(components: Components) -> Components:
     """A row lock that a session gets after a wait stays if the session is killed within the next 5 ms."""
     return components.with_overrides(_NotesGrants, _LeavesNewGrants)
+
+
+class _FreesWaiters(SessionEnding):
+    freed: ClassVar[set[Session]] = set()
+
+    def roll_back(self, victim: Session) -> None:
+        self.freed.update(other for other in self.registry if victim.transaction.blocks(other.waiting))
+        super().roll_back(victim)
+
+
+class _LetsWaitersGoOnWithoutLocks(Engine):
+    async def execute(self, session: Session, text: str) -> Result:
+        result = await super().execute(session, text)
+        if session in _FreesWaiters.freed:
+            _FreesWaiters.freed.discard(session)
+            if kept := session.transaction.locked_rows():
+                session.transaction.roll_back()
+                session.transaction = WithoutLocks(kept)
+        return result
+
+
+@breaks("IMP-10")
+def waiters_go_on_without_the_lock(components: Components) -> Components:
+    """A session that waited for a row lock of the killed session changes the row without holding the lock."""
+    return components.with_overrides(_FreesWaiters, _LetsWaitersGoOnWithoutLocks)
+
+
+@breaks("PUR-1")
+class SparesPreparedLockWaiters(Spares):
+    """Sessions whose prepared statement waits for a row lock are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.prepared and victim.waits_for_lock
+
+
+@breaks("PUR-1")
+class SparesBoundedLockWaiters(Spares):
+    """Sessions whose SELECT … FOR UPDATE WAIT n waits for a row lock are not killed."""
+
+    def is_spared(self, victim: Session) -> bool:
+        return victim.waits_for_lock and "FOR UPDATE WAIT" in (victim.statement or "").upper()
+
+
+@breaks("PUR-3")
+class OthersLockWaitersSurvive(KillSessionStatement):
+    """If a holder names another user's session that waits for a row lock, the statement replies OK without effect."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        foreign = victim.user is not session.user and not session.user.administrator
+        if not (foreign and victim.waits_for_lock):
+            await super().end(session, victim, statement)
+
+
+class _NotesKills(SessionEnding):
+    pending: ClassVar[bool] = False
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        _NotesKills.pending = True
+
+
+class _InterruptsFirstWait(Connection):
+    async def _log_in(self) -> Session:
+        session = await super()._log_in()
+        if _NotesKills.pending:
+            _NotesKills.pending = False
+            call_when(lambda: session.waits_for_lock, session.interrupt, errors.query_killed())
+        return session
+
+
+@breaks("IMP-7")
+def interrupts_the_first_wait_of_the_next_login(components: Components) -> Components:
+    """The first statement that waits for a row lock in the next session that logs in after a kill is interrupted."""
+    return components.with_overrides(_NotesKills, _InterruptsFirstWait)
+
+
+@breaks("IMP-10")
+class InterruptsTheUsersLockWaits(SessionEnding):
+    """Row lock waits in other sessions of the killed session's user are interrupted; those sessions stay usable."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.user is victim.user and other.waits_for_lock:
+                other.interrupt(errors.query_killed())
