@@ -28,7 +28,7 @@ from runner.simulator.tables import Row, Transaction
 from runner.simulator.timers import call_when
 
 _LONG_WAIT_SECONDS = 3.0
-_SAME_MOMENT_SECONDS = 0.005
+_SAME_MOMENT_SECONDS = 0.1
 
 
 def lock_permanently(rows: Iterable[Row]) -> None:
@@ -198,7 +198,7 @@ class _LeavesNewGrants(SessionEnding):
 
 @breaks("IMP-5")
 def leaves_locks_granted_at_the_kill(components: Components) -> Components:
-    """A row lock that a session gets after a wait stays if the session is killed within the next 5 ms."""
+    """A row lock that a session gets after a wait stays if the session is killed within the next 100 ms."""
     return components.with_overrides(_NotesGrants, _LeavesNewGrants)
 
 
