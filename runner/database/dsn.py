@@ -168,12 +168,12 @@ class Dsn:
         return f"[{match['address']}{'%25' + quote(match['zone'], safe='') if match['zone'] else ''}]"
 
     @property
-    def template(self) -> str:
+    def text_with_placeholder(self) -> str:
         """The DSN to type, with the word PASSWORD in the place of the password, if it has one of its own."""
         return self._with_password("PASSWORD")
 
     @property
-    def text(self) -> str:
+    def text_with_password(self) -> str:
         """The whole DSN, password included: for handing it to another process, never to print."""
         return self._with_password(quote(self.password, safe=""))
 

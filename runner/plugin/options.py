@@ -213,7 +213,9 @@ class RunOptions:
         known = f" --known-deviations '{self.known.path}'" if self.known else ""
         if self.source is None:
             return known.lstrip()
-        target = f"--dsn '{dsn.template}' " if self.source == "--dsn" else ""  # the environment is the same then
+        target = (
+            f"--dsn '{dsn.text_with_placeholder}' " if self.source == "--dsn" else ""
+        )  # the environment is the same then
         accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
         withheld = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
         return f"{target}--profile {self._option.profile}{withheld}{accounts}{known}"

@@ -92,7 +92,7 @@ def test_the_remaining_cases_are_decided_after_a_restart_of_the_server(tmp_path:
     thread = threading.Thread(target=server.restart_after, args=(120, over))
     thread.start()
     try:
-        run = run_suite(tmp_path / "record.json", "--dsn", server.dsn.text, "-m", "must", limit=GUARD)
+        run = run_suite(tmp_path / "record.json", "--dsn", server.dsn.text_with_password, "-m", "must", limit=GUARD)
     finally:
         over.set()
         thread.join(PATIENCE)

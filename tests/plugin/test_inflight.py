@@ -96,7 +96,9 @@ def test_a_run_that_stops_at_a_failure_reports_no_later_case_and_leaves_nothing(
     long = f"{ENDS}\nwatch: 2"
     write_cases(tmp_path, good=ENDS, wrong=WRONG, later=long, much_later=long)
     record = tmp_path / "record.json"
-    done = run_pytest(*arguments_of(tmp_path), *OPTIONS, stop, "--dsn", simulator.text, "--record", str(record))
+    done = run_pytest(
+        *arguments_of(tmp_path), *OPTIONS, stop, "--dsn", simulator.text_with_password, "--record", str(record)
+    )
     assert done.code == 1, done.screen
     assert verdicts(record) == {"good": "conforms", "wrong": "deviates"}
     assert "1 failed, 1 passed" in done.screen
@@ -105,7 +107,7 @@ def test_a_run_that_stops_at_a_failure_reports_no_later_case_and_leaves_nothing(
 
 def test_cases_in_flight_at_a_ctrl_c_end_at_once_and_leave_nothing(tmp_path: Path, simulator: Dsn) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 10\nparameters: {{who: [a, b, c, d, e]}}\nnote: ${{who}}")
-    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text_with_password)
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert eventually(lambda: len(users(simulator)) == 10)
@@ -123,7 +125,7 @@ def test_no_other_case_runs_beside_one_that_runs_alone(tmp_path: Path, simulator
     """It looks at the list itself: nobody is there but the administrators and its own three sessions."""
     alone = f"alone: true\n{ENDS}\nwatch: 1\nparameters: {{who: [a, b]}}\nnote: ${{who}}"
     write_cases(tmp_path, first=f"{ENDS}\nwatch: 1", alone=alone, second=f"{ENDS}\nwatch: 1")
-    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "--dsn", simulator.text_with_password)
     seen: list[set[str]] = []
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
@@ -190,7 +192,7 @@ def test_the_verdicts_do_not_depend_on_how_many_cases_are_in_flight(tmp_path: Pa
 
 def test_workers_run_their_shares_in_flight(tmp_path: Path, simulator: Dsn) -> None:
     write_case(tmp_path, f"{ENDS}\nwatch: 2\nparameters: {{who: [a, b, c, d, e, f, g, h]}}\nnote: ${{who}}")
-    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "-n", "2", "--dsn", simulator.text)
+    arguments = pytest_command(*arguments_of(tmp_path), *OPTIONS, "-n", "2", "--dsn", simulator.text_with_password)
     with subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert eventually(lambda: len(users(simulator)) > 4), "more than a case in each of the two"

@@ -178,7 +178,16 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
 ) -> None:
     write_case(tmp_path, SLEEPS)
     record = tmp_path / "record.json"
-    options = ["--dsn", simulator.text, "--statement-limit", "600", "--record", str(record), "-n", str(workers)]
+    options = [
+        "--dsn",
+        simulator.text_with_password,
+        "--statement-limit",
+        "600",
+        "--record",
+        str(record),
+        "-n",
+        str(workers),
+    ]
     options += ["--in-flight", "16"]
     with subprocess.Popen(
         pytest_command(*arguments_of(tmp_path), *options),
@@ -208,7 +217,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_case_leaves_no_user_behind(
 @pytest.mark.long
 def test_a_worker_that_is_killed_leaves_no_user_behind(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, SLEEPS)
-    options = ["--dsn", simulator.text, "--statement-limit", "5", "-n", "2", "--in-flight", "16"]
+    options = ["--dsn", simulator.text_with_password, "--statement-limit", "5", "-n", "2", "--in-flight", "16"]
     with subprocess.Popen(
         pytest_command(*arguments_of(tmp_path), *options),
         cwd=ROOT,
@@ -238,7 +247,13 @@ def test_a_run_succeeds_if_leftovers_cannot_be_listed(tmp_path: Path, simulator:
     own_profile = tmp_path / "own.yaml"
     own_profile.write_text(profile.replace("SELECT USERNAME FROM", "SELEC USERNAME FROM"), encoding="utf-8")
     done = run_pytest(
-        "cases/forms.yaml", "--requirement", "SYN-2", "--dsn", simulator.text, "--profile", str(own_profile)
+        "cases/forms.yaml",
+        "--requirement",
+        "SYN-2",
+        "--dsn",
+        simulator.text_with_password,
+        "--profile",
+        str(own_profile),
     )
     assert done.code == 0, done.screen
     assert "removed" not in done.screen
@@ -247,7 +262,7 @@ def test_a_run_succeeds_if_leftovers_cannot_be_listed(tmp_path: Path, simulator:
 def test_a_run_leaves_no_user_behind_although_cases_fail(tmp_path: Path, simulator: Dsn, watcher: Watcher) -> None:
     write_case(tmp_path, f"steps:\n  - killer: {KILL}\n    reply: privilege\ntable: [[1, 1]]")
     write_case(tmp_path, "steps:\n  - killer: SELECT FROM\n  - killer: SELECT 1\n    reply: rows", case_id="undecided")
-    assert run_pytest(*arguments_of(tmp_path), "--dsn", simulator.text).code == 1
+    assert run_pytest(*arguments_of(tmp_path), "--dsn", simulator.text_with_password).code == 1
     assert watcher.users() == ()
 
 

@@ -50,9 +50,9 @@ class Given:
 @pytest.fixture(params=["--dsn", "KSC_DSN", "passfile"])
 def given(request: pytest.FixtureRequest, target: Dsn, tmp_path: Path) -> Given:
     if request.param == "--dsn":
-        return Given(["--dsn", target.text])
+        return Given(["--dsn", target.text_with_password])
     if request.param == "KSC_DSN":
-        return Given(environment={"KSC_DSN": target.text})
+        return Given(environment={"KSC_DSN": target.text_with_password})
     path = tmp_path / "password"
     path.touch(0o600)
     path.write_text(f"{SECRET}\n")
@@ -129,7 +129,17 @@ threading.Thread.start = start
 @pytest.mark.parametrize("sabotage", SABOTAGE.values(), ids=list(SABOTAGE))
 def test_a_crash_during_a_login_does_not_show_the_password(target: Dsn, sabotage: str, tmp_path: Path) -> None:
     (tmp_path / "saboteur.py").write_text(sabotage)
-    options = ["-p", "saboteur", "--requirement", "SYN-2", "-l", "--full-trace", "-vv", "--dsn", target.text]
+    options = [
+        "-p",
+        "saboteur",
+        "--requirement",
+        "SYN-2",
+        "-l",
+        "--full-trace",
+        "-vv",
+        "--dsn",
+        target.text_with_password,
+    ]
     done = subprocess.run(  # a start, as only that reads PYTHONPATH
         pytest_command("cases/forms.yaml", *options),
         cwd=ROOT,
@@ -201,14 +211,16 @@ def shown(command: list[str]) -> str:
 
 
 def test_the_environments_target_is_named_with_its_source(target: Dsn) -> None:
-    done = run_given(Given(environment={"KSC_DSN": target.text}), "cases/forms.yaml", "--requirement", "SYN-2")
+    done = run_given(
+        Given(environment={"KSC_DSN": target.text_with_password}), "cases/forms.yaml", "--requirement", "SYN-2"
+    )
     assert done.code == 0
     assert f"target from KSC_DSN: {target.shown}, profile" in done.screen
     assert "embedded" not in done.screen
 
 
 def test_the_command_lines_target_overrides_the_environments(target: Dsn) -> None:
-    given = Given(["--dsn", target.text], {"KSC_DSN": "oceanbase://SYS@127.0.0.1:1/"})
+    given = Given(["--dsn", target.text_with_password], {"KSC_DSN": "oceanbase://SYS@127.0.0.1:1/"})
     done = run_given(given, "cases/forms.yaml", "--requirement", "SYN-2")
     assert done.code == 0
     assert f"target: {target.shown}" in done.screen
@@ -225,7 +237,7 @@ def test_an_invalid_dsn_in_the_environment_is_exit_code_4(text: str) -> None:
 
 def test_a_rerun_of_the_environments_target_needs_the_environment_alone(target: Dsn, tmp_path: Path) -> None:
     write_case(tmp_path, DEVIATES)
-    done = run_given(Given(environment={"KSC_DSN": target.text}), *arguments_of(tmp_path))
+    done = run_given(Given(environment={"KSC_DSN": target.text_with_password}), *arguments_of(tmp_path))
     (rerun,) = (line for line in done.screen.splitlines() if "rerun:" in line)
     assert "--dsn" not in rerun
     assert rerun.endswith("--profile oceanbase-oracle")
@@ -259,7 +271,9 @@ def test_an_invalid_option_of_the_dsn_is_exit_code_4(target: Dsn, option: str, s
 
 
 def test_a_server_without_tls_is_exit_code_4_if_the_dsn_requires_tls(target: Dsn) -> None:
-    done = run_given(Given(["--dsn", f"{target.text}?ssl_verify=none"]), "cases/forms.yaml", "--requirement", "SYN-2")
+    done = run_given(
+        Given(["--dsn", f"{target.text_with_password}?ssl_verify=none"]), "cases/forms.yaml", "--requirement", "SYN-2"
+    )
     assert done.code == 4
     assert "can't be used: the administrator 'SYS@oracle' can't log in: the DSN requires TLS" in done.screen
     assert_hidden(done.screen)

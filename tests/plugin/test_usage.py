@@ -36,7 +36,9 @@ def test_one_requirement_on_the_embedded_simulator_is_exit_code_0() -> None:
 
 
 def test_the_target_of_the_dsn_is_named_without_its_password(dsn: Dsn) -> None:
-    done = run_pytest("cases/forms.yaml", "--requirement", "SYN-2", "--requirement", "SYN-1", "--dsn", dsn.text)
+    done = run_pytest(
+        "cases/forms.yaml", "--requirement", "SYN-2", "--requirement", "SYN-1", "--dsn", dsn.text_with_password
+    )
     assert done.code == 0
     assert dsn.shown in done.screen
     assert f":{dsn.password}@" not in done.screen

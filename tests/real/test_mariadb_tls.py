@@ -76,7 +76,7 @@ def test_a_user_logs_in_to_mariadb_with_a_certificate(mariadb: MariaDB, authorit
 def test_cases_run_over_tls(mariadb: MariaDB, authority: Authority, tmp_path: Path) -> None:
     dsn = encrypted_dsn(mariadb, authority)
     options = ["--profile", "seekdb", "-k", "idle-session-ends"]
-    done = run_suite(tmp_path / "record.json", "--dsn", dsn.text, *options)
+    done = run_suite(tmp_path / "record.json", "--dsn", dsn.text_with_password, *options)
     assert done.code == 0, done.screen
     assert done.result("idle-session-ends")["verdict"] == "conforms"
     assert done.record["target"]["tls"]

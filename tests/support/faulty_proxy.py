@@ -188,7 +188,7 @@ class FaultyProxy:
 
     @property
     def dsn(self) -> str:
-        return replace(self.server, host="127.0.0.1", port=self.port).text
+        return replace(self.server, host="127.0.0.1", port=self.port).text_with_password
 
     @contextlib.contextmanager
     def standing(self) -> Iterator[FaultyProxy]:
