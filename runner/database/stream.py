@@ -11,7 +11,7 @@ import struct
 import time
 
 from runner.database.outcome import ServerError
-from runner.database.row_counter import RowCounter
+from runner.database.reply_row_counter import RowCounter
 from runner.database.tls import TlsBytes
 
 _HEADER = 4  # bytes: length and sequence number of a packet

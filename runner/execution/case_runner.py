@@ -1,4 +1,4 @@
-"""Runs a case: setup, steps, end states, verdict, cleanup; repeats it if its verdict has to be confirmed."""
+"""Decides whether a result of a case counts: repeats runs to confirm it, or to find another cause than the statement."""
 
 from __future__ import annotations
 

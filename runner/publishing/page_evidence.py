@@ -1,4 +1,4 @@
-"""The evidence for the verdict of a case: expected and actual result, transcript, statements to type by hand.
+"""A verdict's evidence for a report page: expected and actual result, transcript, statements to type by hand.
 
 Many cases have the same preparation: it is shown once, and the cases refer to it.
 """

@@ -10,7 +10,7 @@ from runner.simulator.variants import (
     kill_statement,
     list_contents,
     other_statements,
-    prepared_statements,
+    prepared_statements_and_views,
     proxies,
 )
 
@@ -24,6 +24,6 @@ __all__ = [
     "kill_statement",
     "list_contents",
     "other_statements",
-    "prepared_statements",
+    "prepared_statements_and_views",
     "proxies",
 ]

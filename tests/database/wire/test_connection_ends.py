@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from runner.database.outcome import Lost, Ok, ServerError
-from runner.database.row_counter import RowCounter
+from runner.database.reply_row_counter import RowCounter
 from runner.database.session import ConnectionEnd
 from tests.database.wire.sessions import KILLED, RESULT_SET, arrived, close, connected, idle, reply_with_ok, send_error
 from tests.support.eventually import PATIENCE, eventually
