@@ -5,18 +5,24 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
+from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import environment
+from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.handshake import Login
+from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
+from runner.simulator.timers import call_later
 
 USERS = 9
 LOGINS = 40
 SESSIONS = 2
+CONNECTIONS = 4
+COUNTED_SECONDS = 3.0
 
 
 @environment
@@ -56,4 +62,30 @@ class SessionsPerUserTwo(Connection):
         same = sum(other.user is session.user for other in self._instance.registry)
         if same >= SESSIONS and not session.user.administrator:
             raise errors.too_many_sessions_of_user()
+        return session
+
+
+@environment
+def killed_sessions_count_for_a_while(components: Components) -> Components:
+    """No user but the administrator can have more than four sessions; a killed one counts for three seconds."""
+    return components.with_overrides(_CountsKilled, _NotesKilled)
+
+
+class _NotesKilled(SessionEnding):
+    killed: ClassVar[Counter[User]] = Counter()
+
+    def kill(self, victim: Session) -> None:
+        user = victim.user  # the session may change its user
+        self.killed[user] += 1
+        call_later(COUNTED_SECONDS, self.killed.subtract, {user: 1})
+        super().kill(victim)
+
+
+class _CountsKilled(Connection):
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        user = session.user
+        same = sum(other.user is user for other in self._instance.registry)
+        if same + _NotesKilled.killed[user] >= CONNECTIONS and not user.administrator:
+            raise errors.too_many_connections_of_user(user.name, CONNECTIONS)
         return session

@@ -7,8 +7,10 @@ from __future__ import annotations
 from runner.simulator import errors
 from runner.simulator.accounts import Accounts, User
 from runner.simulator.catalogue import environment
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
+from runner.simulator.handshake import Login
 from runner.simulator.sessions import Session
 
 _SHORTEST = 8
@@ -43,6 +45,17 @@ class ShortNames(Accounts):
     def _check_name(self, name: str) -> None:
         if len(name) > _LONGEST_NAME:
             raise errors.name_too_long()
+
+
+@environment
+class TlsForUsers(Connection):
+    """Every user but the administrator has to log in with TLS, which the server doesn't offer on this port."""
+
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        if not session.user.administrator:
+            raise errors.insecure_transport()
+        return session
 
 
 @environment
