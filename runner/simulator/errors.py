@@ -377,6 +377,11 @@ def lock_wait_expired() -> SqlError:
     return internal(-6003, "Lock wait timeout exceeded; try restarting transaction")
 
 
+def write_conflict() -> SqlError:
+    """Optimistic transactions: another one has changed the same row and was committed before."""
+    return SqlError(9007, GENERAL, "Write conflict, txnStartTS=4 is stale [try again later]", oracle=False)
+
+
 def no_such_savepoint(name: str) -> SqlError:
     """The open transaction has no savepoint with this name."""
     return SqlError(1086, GENERAL, f"savepoint '{name}' never established in this session or is invalid")
