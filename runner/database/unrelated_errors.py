@@ -19,9 +19,9 @@ class ErrorKind(enum.Enum):
     """The subject of an error, as far as the protocol shows it."""
 
     UNSUPPORTED = "the server does not know the statement, or an object in it"
-    SHORTAGE = "the server is out of memory, disk space or connections, or temporarily accepts no statements"
-    CONFLICT = "a conflict with a lock, another transaction, a read-only mode or a shutdown"
-    RULES = "the server's rules reject a password or its age, or the length of a name"
+    SHORTAGE = "the server is out of memory, disk space or connections, is read-only, or accepts no statements now"
+    CONFLICT = "a conflict with a lock, another transaction, a read-only transaction or a shutdown"
+    RULES = "the server's rules reject a password or its age, the length of a name, or a connection (TLS, host)"
     OTHER = "anything else"
 
 
@@ -75,6 +75,7 @@ _SHORTAGE = _Mark(
         {1040, 1203, 1129, 1226, 2391, 1037, 1038, 1041, 1021, 1114, 1135, 4030, 4013, 4184, 1653, 9001}
         # a time limit of the server for every statement, offline mode, a storage node that does not answer
         | {3024, 1969, 3032, 3168, 9002, 9003, 9005}
+        | {1836, 1874, 16000}  # the server, and not only a transaction, is read-only
     ),  # not 3 and 28, MySQL's file errors: Oracle has these numbers for other things, so the message decides
     sqlstates=("53", "08004"),
     text=re.compile(
@@ -92,8 +93,14 @@ _SHORTAGE = _Mark(
         | \bWSREP\ has\ not\ yet\ prepared\b | \bnot\ ready\ to\ accept\b
         | \bservice\ (?:is\ )?(?:temporarily\ )?unavailable\b
         | \btemporarily\ unavailable\b | \bno\ (?:available|alive)\ (?:backends?|nodes?|servers?)\b
-        | \b(?:ORA|OBE)-(?:00018|00020|00257|04030|04031|01536|01653|01652|12805)\b
-        | -(?:4012|4019|4038|4124|4251|4654)\b(?=,)
+        | \bquota\ (?:exceeded|exhausted|limitation)\b | \bexceed(?:ed|s)?\b .{0,60}? \bquota\b
+        | \b(?:concurrency|flow|traffic)[_ ]control\b | \bserver\ is\ (?:too\ )?busy\b
+        | \btoo\ many\ (?:active\ )?(?:concurrent\ )?(?:transactions|requests|statements|queries)\b
+        | \brunaway\ (?:query|watch)\b | \bactive\ time\ limit\b | \bmaximum\ connect\ time\b
+        | \bleader\ (?:does\ )?not\ (?:exist|found)\b | \bhas\ no\ (?:master|leader)\b
+        | \bserver\ is\ initializing\b | \bread[- ]only\b(?!\ transaction\b) | \b(?:ORA|OBE)-16000\b
+        | \b(?:ORA|OBE)-(?:00018|00020|00040|00257|02399|04030|04031|01536|01653|01652|12805)\b
+        | -(?:4012|4019|4038|4121|4124|4251|4263|4654|4721|4725)\b(?=,)
         | \b(?:maximum\ number\ of|too\ many)\ (?:users|schemas|tables|roles|objects)\b
         | \b(?:user|schema|table|role|object|space)\ (?:quota|limit)\b
         """,
@@ -102,15 +109,13 @@ _SHORTAGE = _Mark(
 )
 _CONFLICT = _Mark(
     codes=frozenset(
-        # lock wait timeout, deadlock, a lock on all tables, a write conflict, read only, shutdown
+        # lock wait timeout, deadlock, a lock on all tables, a write conflict, a read-only transaction, shutdown
         {
             1205,
             1213,
             1223,
             1290,
             1792,
-            1836,
-            1874,
             1053,
             1079,
             3572,
@@ -120,7 +125,6 @@ _CONFLICT = _Mark(
             8028,
             9007,
             30006,
-            16000,
             1033,
             1089,
             1090,
@@ -129,9 +133,9 @@ _CONFLICT = _Mark(
     sqlstates=("40", "25006", "57P"),
     text=re.compile(
         r"""\block\ wait\ timeout\b | \bdeadlock\b | \bwrite\ conflict\b | \btry\ (?:again|restarting)\b
-        | \bplease\ retry\b
-        | \bread[- ]only\b | \bshutdown\ in\ progress\b | \bshutting\ down\b | \bcould\ not\ serialize\b
-        | \b(?:ORA|OBE)-(?:00054|00060|30006|16000|08177|01033|01089|01090)\b
+        | \bplease\ retry\b | \btransaction\ (?:is\ timeout|(?:has\ )?timed\ out)\b
+        | \bread[- ]only\ transaction\b | \bshutdown\ in\ progress\b | \bshutting\ down\b | \bcould\ not\ serialize\b
+        | \b(?:ORA|OBE)-(?:00054|00060|30006|08177|01033|01089|01090)\b
         """,
         re.VERBOSE | re.IGNORECASE | re.DOTALL,
     ),
@@ -139,7 +143,8 @@ _CONFLICT = _Mark(
 
 
 _RULES = _Mark(
-    codes=frozenset({1819, 1820, 1862, 28001, 28003, 972, 1059, 1470}),
+    # passwords, names; hosts, and logins without TLS
+    codes=frozenset({1819, 1820, 1862, 28001, 28003, 972, 1059, 1470} | {1130, 3159}),
     sqlstates=(),
     text=re.compile(
         r"""\bpassword\b .{0,80}? \b(?:policy|complexity|requirements?|verification|must\ (?:contain|have|be|not)
@@ -147,6 +152,8 @@ _RULES = _Mark(
         | \b(?:ORA|OBE)-(?:28001|28003|00972)\b
         | \b(?:identifier|(?:user|role|table)\ ?names?)\b .{0,80}? \btoo\ long\b
         | \btoo\ long\ for\ (?:user|role|table)\ ?name\b
+        | \binsecure\ (?:transport|connections?)\b | \bnot\ allowed\ to\ connect\b
+        | \b(?:SSL|TLS)\b .{0,40}? \brequired\b | \brequires?\ (?:a\ |an\ )?(?:SSL|TLS|secure)\b
         """,
         re.VERBOSE | re.IGNORECASE | re.DOTALL,
     ),

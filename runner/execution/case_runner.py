@@ -1,4 +1,4 @@
-"""Decides whether a result of a case counts: repeats runs to confirm it, or to find another cause than the statement."""
+"""Decides whether a result of a case counts: repeats its runs to confirm it, or to find another cause."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runner.execution.case_sessions import CaseSessions
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
+from runner.execution.row_locks import needs_row_locks
 from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
@@ -334,7 +335,8 @@ class CaseRunner:
     def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
         """The result; inconclusive if a property of the target explains the deviation of the last run.
 
-        These are a SELECT that may have missed committed changes, and new users that have the privilege under test.
+        These are a SELECT that may have missed committed changes, a server on which no statement waits for a row lock,
+        and new users that have the privilege under test.
         """
         if result.verdict is not Verdict.DEVIATES:
             return result
@@ -342,6 +344,12 @@ class CaseRunner:
             but = (
                 "but on this target a SELECT can miss what another session has just committed. Name a server in the "
                 "DSN that shows it, or set consistent reads"
+            )
+            return _inconclusive(result, but, unreached=False)
+        if needs_row_locks(case) and self._shared.row_locks.are_missing(self._target):
+            but = (
+                "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
+                "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"
             )
             return _inconclusive(result, but, unreached=False)
         held, left = self._held_without_grant(case)

@@ -205,17 +205,22 @@ class Logins:
     def _retry_if_full(self, session: CaseSession, opened: Outcome) -> Outcome:
         """Repeats a login that is refused because of too many connections, or too many logins in a time.
 
-        Sessions that were closed or killed just now may still count. After three waits in vain, none follows.
+        Sessions that were closed or killed just now may still count. After three waits in vain, none follows, except
+        where the server had more sessions before: killed ones may count until they have to be gone.
         """
         facts, client, limits = self._target.facts, session.required_client, self._target.limits
-        if not (self._waits_if_full and refused_by_connection_limit(opened)) or facts.full_server_waits >= CHANCES:
+        counts_killed = self._history.any_sent and self.refused_below_earlier_maximum(opened)
+        hopeless = facts.full_server_waits >= CHANCES and not counts_killed
+        if hopeless or not (self._waits_if_full and refused_by_connection_limit(opened)):
             return opened
         poll = Poll(max(limits.retry, limits.settle if self._history.any_sent else 0.0))
         while refused_by_connection_limit(opened) and poll.again():
             raise_if_run_ends(self._target)
             client.abandon()
             opened = client.open(limits.connect, once=True)
-        facts.note_wait_for_room(vain=refused_by_connection_limit(opened))
+        vain = refused_by_connection_limit(opened)
+        if not (vain and counts_killed):  # no later login would be in vain for that reason
+            facts.note_wait_for_room(vain=vain)
         return opened
 
     @property

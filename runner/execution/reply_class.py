@@ -19,9 +19,11 @@ class ReplyClass(enum.Enum):
     FITS = "as claimed"
     OTHER_RESULT = "another result: OK or rows in place of the claim"
     UNSUPPORTED = "an error: the server does not know the statement, or an object in it"
-    SHORTAGE = "an error: the server is out of memory, disk space or connections"
-    RULES = "an error: the server's rules reject a password or its age, or the length of a name"
-    CONFLICT = "an error: a conflict with a lock, another transaction, a read-only mode or a shutdown"
+    SHORTAGE = "an error: the server is out of memory, disk space or connections, or is read-only"
+    RULES = (
+        "an error: the server's rules reject a password or its age, the length of a name, or a connection (TLS, host)"
+    )
+    CONFLICT = "an error: a conflict with a lock, another transaction, a read-only transaction or a shutdown"
     INTERRUPTED = "an error: the statement or its session was interrupted from outside"
     OTHER_ERROR = "another error"
     LOST = "the connection is lost"

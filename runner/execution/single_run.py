@@ -20,6 +20,7 @@ from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
+from runner.execution.row_locks import RowLocks
 from runner.execution.session_checks import SessionChecks
 from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
@@ -35,7 +36,7 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, default_privileges: the control runs and measurements so far.
+        controls, stale_reads, row_locks, default_privileges: the control runs and measurements so far.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
@@ -47,6 +48,7 @@ class SharedState:
     pool: FixturePool
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
+    row_locks: RowLocks = field(default_factory=RowLocks)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
     lost_sessions: bool = False

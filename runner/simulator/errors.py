@@ -61,6 +61,12 @@ def not_an_oracle_client() -> SqlError:
     return SqlError(1235, "0A000", "Oracle tenant for current client driver is not supported", oracle=False)
 
 
+def insecure_transport() -> SqlError:
+    """The user has to log in with TLS."""
+    text = "Connections using insecure transport are prohibited while --require_secure_transport=ON."
+    return SqlError(3159, GENERAL, text, oracle=False)
+
+
 def bad_handshake() -> SqlError:
     """The login packet is malformed."""
     return SqlError(1043, "08S01", "Bad handshake", oracle=False)
@@ -80,6 +86,12 @@ def too_many_logins(limit: int) -> SqlError:
 def too_many_sessions_of_user() -> SqlError:
     """The user has as many sessions as its profile allows."""
     return SqlError(2391, GENERAL, "exceeded simultaneous SESSIONS_PER_USER limit")
+
+
+def too_many_connections_of_user(name: str, limit: int) -> SqlError:
+    """The user has as many connections as its resource limit allows."""
+    text = f"User '{name}' has exceeded the 'max_user_connections' resource (current value: {limit})"
+    return SqlError(1226, SYNTAX, text, oracle=False)
 
 
 def too_many_users() -> SqlError:
@@ -177,6 +189,11 @@ def own_session_killed() -> SqlError:
 def session_killed() -> SqlError:
     """The session of the running statement was killed."""
     return SqlError(1092, GENERAL, "OceanBase instance terminated. Disconnection forced")
+
+
+def closed_by_a_peer() -> SqlError:
+    """The session was killed: an error of another family of servers, or of a proxy."""
+    return SqlError(9898, GENERAL, "the session was closed at the request of another one", oracle=False)
 
 
 def query_timeout() -> SqlError:
@@ -358,6 +375,11 @@ def wait_expired() -> SqlError:
 def lock_wait_expired() -> SqlError:
     """Another transaction held the row lock for the server's time limit."""
     return internal(-6003, "Lock wait timeout exceeded; try restarting transaction")
+
+
+def write_conflict() -> SqlError:
+    """Optimistic transactions: another one has changed the same row and was committed before."""
+    return SqlError(9007, GENERAL, "Write conflict, txnStartTS=4 is stale [try again later]", oracle=False)
 
 
 def no_such_savepoint(name: str) -> SqlError:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
@@ -13,6 +14,9 @@ from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+
+_EXCEEDS = 15
+_READ_ONLY_SECONDS = 3.0
 
 
 @environment
@@ -43,6 +47,20 @@ class OutOfMemoryForTheStatement(Engine):
 
 
 @environment
+class ResourceGroup(Engine):
+    """Every fifteenth statement of any kind is refused, because the quota of its resource group is exceeded."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._statements = itertools.count(1)
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if next(self._statements) % _EXCEEDS == 0:
+            raise errors.SqlError(8252, errors.GENERAL, "Exceeded resource group quota limitation", oracle=False)
+        return await super().execute(session, text)
+
+
+@environment
 class ReadOnlyServer(Engine):
     """Tables are read-only."""
 
@@ -52,6 +70,26 @@ class ReadOnlyServer(Engine):
                 1290,
                 errors.GENERAL,
                 "The server is running with the --read-only option so it cannot execute this statement",
+                oracle=False,
+            )
+        return await super().run(session, statement, depth)
+
+
+@environment
+class BecomesReadOnly(Engine):
+    """The server is read-only from its third second on, as after a failover: no users, no tables, no changes."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._read_only_from = time.monotonic() + _READ_ONLY_SECONDS
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        changes = isinstance(statement, sql.Definition | sql.Update | sql.Delete | sql.Insert)
+        if changes and time.monotonic() > self._read_only_from:
+            raise errors.SqlError(
+                1290,
+                errors.GENERAL,
+                "The server is running with the --super-read-only option so it cannot execute this statement",
                 oracle=False,
             )
         return await super().run(session, statement, depth)

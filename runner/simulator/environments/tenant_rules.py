@@ -1,20 +1,24 @@
-"""Rules of a tenant: limits for users, logins and sessions, passwords and names, and a privilege that everybody has."""
+"""Rules of a tenant: limits for users, logins and sessions, passwords, names and TLS, and a privilege that all have."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
+from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
+from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
 from runner.simulator.handshake import Login
 from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
+from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
 
 
@@ -29,6 +33,8 @@ class AlterSystemOfPublic(Privileges):
 USERS = 9
 LOGINS = 40
 SESSIONS = 2
+CONNECTIONS = 4
+COUNTED_SECONDS = 3.0
 
 
 @environment
@@ -71,6 +77,32 @@ class SessionsPerUserTwo(Connection):
         return session
 
 
+@environment
+def killed_sessions_count_for_a_while(components: Components) -> Components:
+    """No user but the administrator can have more than four sessions; a killed one counts for three seconds."""
+    return components.with_overrides(_CountsKilled, _NotesKilled)
+
+
+class _NotesKilled(SessionEnding):
+    killed: ClassVar[Counter[User]] = Counter()
+
+    def kill(self, victim: Session) -> None:
+        user = victim.user  # the session may change its user
+        self.killed[user] += 1
+        call_later(COUNTED_SECONDS, self.killed.subtract, {user: 1})
+        super().kill(victim)
+
+
+class _CountsKilled(Connection):
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        user = session.user
+        same = sum(other.user is user for other in self._instance.registry)
+        if same + _NotesKilled.killed[user] >= CONNECTIONS and not user.administrator:
+            raise errors.too_many_connections_of_user(user.name, CONNECTIONS)
+        return session
+
+
 _SHORTEST = 8
 _LONGEST_NAME = 12
 
@@ -103,6 +135,17 @@ class ShortNames(Accounts):
     def _check_name(self, name: str) -> None:
         if len(name) > _LONGEST_NAME:
             raise errors.name_too_long()
+
+
+@environment
+class TlsForUsers(Connection):
+    """Every user but the administrator has to log in with TLS, which the server doesn't offer on this port."""
+
+    def _new_session(self, number: int, login: Login, token: bytes, scramble: bytes) -> Session:
+        session = super()._new_session(number, login, token, scramble)
+        if not session.user.administrator:
+            raise errors.insecure_transport()
+        return session
 
 
 @environment

@@ -55,6 +55,16 @@ class RunningVictimClosedWithoutError(SessionEnding):
 
 
 @variant
+class VictimsGetAnotherError(SessionEnding):
+    """Idle and running clients get an error without a known code before their connection is closed."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.statement is None or victim.waiting is not None:
+            victim.connection.disconnect(errors.closed_by_a_peer())
+            victim.interrupt(errors.SessionEndedError())
+
+
+@variant
 class SlowEnd(SessionEnding):
     """The session is killed 2 seconds after the OK, and its row is removed another second later."""
 

@@ -27,6 +27,7 @@ QUERY_SECONDS = 10.0
 LOGIN_SECONDS = 0.3
 
 _LOST_LOGINS = 10
+_UNKNOWN_ERROR = 1105
 
 _MYSQL_NUMBERS = {900: 1064, 1031: 1227, 1092: 1317, 1920: 1396, 1918: 1396, 942: 1146, 955: 1050, 1: 1062}
 _MYSQL_NUMBERS_OF_THE_KERNEL = {
@@ -58,6 +59,15 @@ class MysqlErrorNumbers(Connection):
         else:
             code, text = _MYSQL_NUMBERS.get(error.code, error.code), error.text
         return super()._error_packet(errors.SqlError(code, error.sqlstate, text, oracle=False))
+
+
+@variant
+class OneErrorCode(Connection):
+    """All errors have the code 1105; their messages begin with Oracle's number."""
+
+    def _error_packet(self, error: errors.SqlError) -> bytes:
+        text = error.message(self._instance.settings.error_prefix)
+        return super()._error_packet(errors.SqlError(_UNKNOWN_ERROR, errors.GENERAL, text, oracle=False))
 
 
 @variant
