@@ -41,16 +41,17 @@ class OptimisticTransactions(Engine):
             if error.text not in _BUSY:
                 raise
             if session.autocommit and not session.explicit_transaction:
-                self._overtake(session)
+                self._overtake(session, getattr(statement, "table", None))
                 return await super().run(session, statement, depth)
         self._conflicting.add(session)  # its commit will fail
         if isinstance(statement, sql.Select):
             return await super().run(session, replace(statement, lock=None), depth)
         return Done(1)
 
-    def _overtake(self, session: Session) -> None:
-        """Makes all other open transactions with changes fail: the first commit wins."""
+    def _overtake(self, session: Session, table: sql.Name | None) -> None:
+        """Makes all other open transactions with changes of a table fail: the first commit wins."""
         for other in self.instance.registry:
-            if other is not session and other.transaction.open:
+            locked = {row.table.name[-1] for row, _ in other.transaction.locked_rows()}
+            if other is not session and table is not None and table[-1] in locked:
                 other.transaction.roll_back()
                 self._conflicting.add(other)
