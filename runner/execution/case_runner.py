@@ -346,7 +346,10 @@ class CaseRunner:
                 "DSN that shows it, or set consistent reads"
             )
             return _inconclusive(result, but, unreached=False)
-        if needs_row_locks(case) and self._shared.row_locks.are_missing(self._target):
+        locks = self._shared.row_locks
+        missing = needs_row_locks(case) and locks.are_missing(self._target)
+        result, locks.left = replace(result, warnings=(*result.warnings, *locks.left)), ()
+        if missing:
             but = (
                 "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
                 "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"

@@ -35,22 +35,25 @@ class RowLocks:
     Attributes:
         missing: whether a statement has changed a row that another transaction had changed, without waiting for it.
         others: the number of measurements in which it waited, or that failed.
+        left: a line for each statement of the last measurement's cleanup that failed.
     """
 
     missing: bool = False
     others: int = 0
+    left: tuple[str, ...] = ()
 
     def are_missing(self, target: Target) -> bool:
         """Whether no statement waits for a row lock; measured with a table of its own, until that is known."""
         if not self.missing and self.others < _ENOUGH:
-            self.missing = _changes_at_once(target)
+            fixtures = Fixtures(target, Transcript())
+            self.missing = _changes_at_once(target, fixtures)
+            self.left = tuple(fixtures.remove())
             self.others += not self.missing
         return self.missing
 
 
-def _changes_at_once(target: Target) -> bool:
+def _changes_at_once(target: Target, fixtures: Fixtures) -> bool:
     """Whether a row that an open transaction has changed can be changed at once; False if it can't be measured."""
-    fixtures = Fixtures(target, Transcript())
     holder, other = Session(target.administrator.login), Session(target.administrator.login)
     try:
         fixtures.make_table(((1, 0),), [])
@@ -71,4 +74,3 @@ def _changes_at_once(target: Target) -> bool:
     finally:
         for session in (holder, other):
             session.close()
-        fixtures.remove()
