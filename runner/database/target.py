@@ -158,6 +158,14 @@ class Target:
         """
         return self.administrator.execute(statement, self.limits.cleanup)
 
+    def administer_quickly(self, statement: str) -> Outcome:
+        """Sends a statement as the administrator that must not wait; the limit is that for a target that may be down.
+
+        Raises:
+            TargetError: the administrator can't log in.
+        """
+        return self.administrator.execute(statement, min(self.limits.cleanup, self.administrator.short_limit))
+
     def process_list(self, session: Session | None = None) -> ProcessList:
         """The process list that ``session`` reads; that of the administrator's session if it is None.
 

@@ -26,7 +26,6 @@ from runner.language.model import Case
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
 _REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
-_QUICK = 2.0  # seconds: a run without a usable reply is repeated as often if it is shorter
 _GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
@@ -66,7 +65,7 @@ class CaseRunner:
             return result
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
         deviated = before is not None and before.result.verdict is Verdict.DEVIATES
-        certain = deviated and before is not None and not before.no_reply_or_lost
+        certain = deviated and before is not None and not before.may_be_chance
         error = before.error if before is not None else ""
         result = self._repeat(
             case, lambda: self._run_alone(case, deviated=certain, again=before is not None, error=error)
@@ -127,7 +126,7 @@ class CaseRunner:
             result,
             doubtful=True,
             lost=run_result.lost or lost_in_setup,
-            no_reply_or_lost=run_result.no_reply_or_lost,
+            may_be_chance=run_result.may_be_chance,
             privileges_may_lag=run_result.privileges_may_lag,
             full=run_result.full,
             unusable=unusable,
@@ -201,7 +200,7 @@ class CaseRunner:
 
         Args:
             case: the case.
-            deviated: whether it has deviated before, and not by a missing reply or a lost connection.
+            deviated: whether it has deviated before, and not by chance, such as a lost connection.
             again: whether it has failed among other cases.
             error: the error by which it has deviated before; empty if it has not, or in another way.
         """
@@ -282,7 +281,7 @@ class CaseRunner:
         Args:
             case: the case.
             first: the result of its first run alone.
-            deviated: whether it has deviated among other cases, and not by a missing reply or a lost connection.
+            deviated: whether it has deviated among other cases, and not by chance, such as a lost connection.
             error: the error by which it has deviated then; one error is no deviation if another one follows it.
         """
         if first.login_lost and self._loses_logins():
@@ -292,14 +291,13 @@ class CaseRunner:
         unusable = self._outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._outage.count)
         certain &= first.error == (error if deviated else "")
-        if not unusable and certain and not first.no_reply_or_lost:
+        if not unusable and certain and not (first.no_reply_or_lost and (first.may_be_chance or not deviated)):
             return self._inconclusive_if_explained(case, first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
         warnings = first.result.warnings
         last, result = first, first.result
-        thrice = first.lost or (first.no_reply_or_lost and first.seconds < _QUICK)
-        for _ in range(_REPEATS_OF_LOSSES if thrice else 1):
+        for _ in range(_REPEATS_OF_LOSSES if first.may_be_chance else 1):
             if not self._outage.wait_until_usable(self._target):
                 result = _inconclusive(last.result, f"but {self._outage.reason}", unreached=True)
                 break
@@ -474,7 +472,7 @@ class ResultAmongOthers:
         doubtful: whether the other cases may have caused it.
         lost: whether a session was lost that has to stay usable; also the administrator's during the setup, and one
             whose login was retried.
-        no_reply_or_lost: whether it deviates by a missing reply or a lost connection.
+        may_be_chance: as of the run.
         privileges_may_lag: whether it fails, maybe because a GRANT or REVOKE had no effect yet.
         full: whether the server accepted no more connections, users or tables.
         unusable: whether the target was unusable afterwards.
@@ -486,7 +484,7 @@ class ResultAmongOthers:
     result: CaseResult
     doubtful: bool = False
     lost: bool = False
-    no_reply_or_lost: bool = False
+    may_be_chance: bool = False
     privileges_may_lag: bool = False
     full: bool = False
     unusable: bool = False

@@ -21,6 +21,7 @@ _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new us
 _NEW = 10.0  # seconds since the creation of a user in which some servers and proxies do not know it everywhere
 _LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
 _MOST_CHANGED = 3  # cases that deviated because of users of earlier cases
+_MOST_LOCKED = 3  # tables of earlier cases that could not be emptied
 
 
 @dataclass(eq=False)
@@ -89,7 +90,7 @@ class FixturePool:
         self._tables: list[Table] = []
         self._ignored_rows: set[str] = set()
         """Ids of rows that stayed for the settle time: later cases don't wait for them again."""
-        self._same_again = self._changed = 0
+        self._same_again = self._changed = self._locked = 0
         self.prepared = prepared is not None
         self.administrator = prepared is not None and prepared.administrator
 
@@ -206,9 +207,14 @@ class FixturePool:
                 self._accounts = [(grants, other) for grants, other in self._accounts if other is not account]
 
     def lend_table(self, users: Collection[str]) -> Table | None:
-        """Lends a table of an earlier case: the one to which most of these users have rights; None if there is none."""
+        """Lends a table of an earlier case: the one to which most of these users have rights.
+
+        Returns:
+            None if there is none, or if three tables could not be emptied: this server leaves the locks of killed
+            sessions.
+        """
         with self._lending:
-            if not self._tables:
+            if not self._tables or self._locked >= _MOST_LOCKED:
                 return None
             table = max(self._tables, key=lambda each: len(each.users.intersection(users)))
             self._tables.remove(table)
@@ -218,6 +224,11 @@ class FixturePool:
         """Takes a table, when its case is over."""
         with self._lending:
             self._tables.append(table)
+
+    def note_locked_table(self) -> None:
+        """Notes that a table of an earlier case could not be emptied."""
+        with self._lending:
+            self._locked += 1
 
     def note_repeated(self, *, same: bool) -> None:
         """Notes whether an inconclusive case had the same verdict with new users."""

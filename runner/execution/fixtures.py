@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from runner.database.administrator_session import TargetError
@@ -209,13 +209,12 @@ class Fixtures:
         """
         profile = self._target.profile
         users = dict.fromkeys(account.user for account in accounts if not account.administrator)
-        lent = self._pool.lend_table(users) if self._reuses else None
+        lent = self._lend_table(users) if self._reuses else None
         table = self._table = lent or self._create_table()
         self._names["table"] = table.name
         if lent is not None:
             self.reused = True
             self._record(*profile.statements("create_table", table=table.text, name=table.name))
-            self._empty(table)
         for row_id, val in rows:
             statement = profile.statement("insert_row", table=table.text, id=row_id, val=val)
             _require(statement, self._send_until_known(statement) if lent is None else self._send_retrying(statement))
@@ -240,9 +239,21 @@ class Fixtures:
             facts.note_new_table(unknown=_is_unknown(outcome))
         return outcome
 
-    def _empty(self, table: Table) -> None:
-        statement = f"DELETE FROM {table.text}"  # noqa: S608 - a table of the suite
-        _require(statement, self._target.administer(statement))
+    def _lend_table(self, users: Collection[str]) -> Table | None:
+        """Lends an empty table of an earlier case.
+
+        Returns:
+            None if there is none, or if it can't be emptied at once: a killed session may have left its locks.
+        """
+        table = self._pool.lend_table(users)
+        if table is None:
+            return None
+        emptying = f"DELETE FROM {table.text}"  # noqa: S608 - a table of the suite
+        if succeeded(self._target.administer_quickly(emptying)):
+            return table
+        self._outdated_tables.append(table)
+        self._pool.note_locked_table()
+        return None
 
     def _create_table(self) -> Table:
         profile = self._target.profile

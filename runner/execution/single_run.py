@@ -28,6 +28,7 @@ from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
+_QUICK = 2.0  # seconds: a server that does not reply for longer hardly does so by chance, and once more
 
 
 @dataclass
@@ -92,6 +93,11 @@ class RunResult:
     broken_off: bool
     error: str
     login_lost: bool
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether it lost a session that has to stay usable, or deviates by a missing reply within 2 seconds."""
+        return self.lost or (self.no_reply_or_lost and self.seconds < _QUICK)
 
     @property
     def lacks_state(self) -> bool:

@@ -320,6 +320,7 @@ class CasesInFlight:
             words = _normalised(before.result)
             if result.verdict is before.result.verdict:
                 self._confirmed[words] += 1
+                self._accept_known()
             else:
                 self._refuted[words] += 1
             again = result.verdict is before.result.verdict
@@ -339,6 +340,13 @@ class CasesInFlight:
         words = _normalised(attempt.result)
         uncertain = attempt.lost or attempt.unusable or self._harmed
         return not uncertain and self._confirmed[words] >= _ENOUGH + _PER_REFUTATION * self._refuted[words]
+
+    def _accept_known(self) -> None:
+        """Ends the cases that wait for a confirmation that is not needed any more."""
+        for flight in list(self._to_be_alone):
+            if flight.result is None and flight.alone is None and flight.before and self._is_known(flight.before):
+                flight.result = flight.before.result
+                self._to_be_alone.remove(flight)
 
     def _suspect(self, flight: _Flight) -> None:
         """Runs all cases alone that were in flight with a case that lost a session and doesn't lose it alone."""

@@ -187,3 +187,24 @@ def test_users_that_cannot_be_removed_at_the_end_are_reported_with_the_reply(tmp
         left = kept.case_runner.remove_kept()
         assert len(left) == len(names)
         assert all(f"DROP USER {name}X CASCADE: error " in "\n".join(left) for name in names)
+
+
+def test_a_table_in_which_a_killed_session_has_left_a_lock_is_not_used_again(tmp_path: Path) -> None:
+    with trial(tmp_path, "--defect", "leaves-the-transaction") as cases:
+        holding = cases.run("session-in-transaction-ends")
+        assert holding.verdict is Verdict.CONFORMS  # it is not about the lock
+        later = cases.run("no-warning-of-an-earlier-statement")
+        assert later.verdict is Verdict.CONFORMS, later.reason
+        assert later.identifiers["table"] != holding.identifiers["table"]
+
+
+def test_after_three_tables_with_left_locks_no_table_is_lent() -> None:
+    pool = fixture_pool.FixturePool()
+    pool.take_back_table(fixture_pool.Table("T1", "T1"))
+    for _ in range(2):
+        pool.note_locked_table()
+    table = pool.lend_table([])
+    assert table is not None
+    pool.take_back_table(table)
+    pool.note_locked_table()
+    assert pool.lend_table([]) is None
