@@ -282,7 +282,7 @@ class CaseRunner:
             case: the case.
             first: the result of its first run alone.
             deviated: whether it has deviated among other cases, and not by chance, such as a lost connection.
-            error: the error by which it has deviated then; one error is no deviation if another one follows it.
+            error: the error by which it has deviated then, if any; one error is no deviation if another one follows.
         """
         if first.login_lost and self._loses_logins():
             first = replace(again := self._run(case, fresh=True), result=_with_warnings(again.result, first.result))
@@ -290,7 +290,7 @@ class CaseRunner:
                 return first.result
         unusable = self._outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._outage.count)
-        certain &= first.error == (error if deviated else "")
+        certain &= first.error in {"", error} or (deviated and not error)
         if not unusable and certain and not (first.no_reply_or_lost and (first.may_be_chance or not deviated)):
             return self._inconclusive_if_explained(case, first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
