@@ -1,4 +1,4 @@
-"""Decides whether a result of a case counts: repeats its runs to confirm it, or to find another cause."""
+"""Runs a case as often as its verdict needs, alone or among others."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import not_with_prepared_accounts
-from runner.database.outcome import Lost
 from runner.database.passwords import without_passwords
-from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
-from runner.execution.case_sessions import CaseSessions
+from runner.execution.confirmation import Confirmation, inconclusive
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
-from runner.execution.row_locks import needs_row_locks
-from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
+from runner.execution.single_run import CaseRuns, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
 _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
-_REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
 _GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
@@ -42,11 +38,10 @@ class CaseRunner:
     def __init__(self, target: Target, pool: FixturePool | None = None, shared: SharedState | None = None) -> None:
         self._target = target
         self._shared = shared or SharedState.new(target, pool)
-        self._outages_noticed = 0
+        self._runs = CaseRuns(target, self._shared)
+        self._confirmation = Confirmation(target, self._runs)
         self._losses = 0
         """The losses of the administrator's session that are attributed to a case already."""
-        self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
-        """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
     def for_another_thread(self) -> CaseRunner:
         """A case runner for another thread, with its own session of the administrator."""
@@ -77,7 +72,9 @@ class CaseRunner:
 
     def _is_explained(self, before: ResultAmongOthers) -> bool:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
-        return self.privileges_lagged(before) or before.full or (before.login_lost and self._loses_logins())
+        return (
+            self.privileges_lagged(before) or before.full or (before.login_lost and self._confirmation.loses_logins())
+        )
 
     def privileges_lagged(self, before: ResultAmongOthers) -> bool:
         """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
@@ -97,7 +94,7 @@ class CaseRunner:
             return result
         if self.privileges_lagged(before):
             return result
-        return _inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
+        return inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
     def run_among_others(self, case: Case) -> ResultAmongOthers:
         """Runs a case while other threads run other cases, which may have caused its result."""
@@ -109,8 +106,8 @@ class CaseRunner:
 
         def once() -> CaseResult:
             nonlocal run_result
-            self._retry_cleanup()
-            run_result = self._run(case)
+            self._runs.retry_cleanup()
+            run_result = self._runs.run(case)
             return run_result.result
 
         result = self._repeat(case, once)
@@ -121,7 +118,7 @@ class CaseRunner:
             return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
         if not unusable:
-            result = replace(result, warnings=(*result.warnings, *self._retry_cleanup()))
+            result = replace(result, warnings=(*result.warnings, *self._runs.retry_cleanup()))
         return ResultAmongOthers(
             result,
             doubtful=True,
@@ -141,8 +138,8 @@ class CaseRunner:
 
     def close(self) -> None:
         """Repeats cleanups that failed, if the target is usable again, and closes the administrator's session."""
-        if self._pending_cleanup and self._outage.wait_until_usable(self._target):
-            self._retry_cleanup()
+        if self._runs.cleanup_is_pending and self._outage.wait_until_usable(self._target):
+            self._runs.retry_cleanup()
         self._target.close()
 
     def remove_kept(self) -> list[str]:
@@ -157,7 +154,7 @@ class CaseRunner:
         Then the environment or a combination of cases is the cause, and the case is inconclusive.
         """
         but = f"but not again when the case was repeated alone, which {alone.verdict.value}: {alone.reason}"
-        return _inconclusive(before.result, but.removesuffix(": "), unreached=False)
+        return inconclusive(before.result, but.removesuffix(": "), unreached=False)
 
     @property
     def grant_delay(self) -> float:
@@ -206,19 +203,20 @@ class CaseRunner:
         """
         if not self._outage.wait_until_usable(self._target):
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
-        self._retry_cleanup()
-        first = self._run(case, fresh=again)
+        self._runs.retry_cleanup()
+        first = self._runs.run(case, fresh=again)
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.privileges_may_lag and (later := self._result_after_grant_delay(case, first)) is not None:
             later = replace(later, warnings=(*first.result.warnings, *later.warnings))
-            return self._clean_up_after(later, wait=False)
+            return self._runs.clean_up_after(later, wait=False)
         if first.result.verdict is Verdict.DEVIATES:
-            return self._clean_up_after(self._confirm(case, first, deviated=deviated, error=error), wait=True)
+            confirmed = self._confirmation.confirm(case, first, deviated=deviated, error=error)
+            return self._runs.clean_up_after(confirmed, wait=True)
         result = first.result
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
-        return self._clean_up_after(result, wait=False)
+        return self._runs.clean_up_after(result, wait=False)
 
     def _result_after_grant_delay(self, case: Case, first: RunResult) -> CaseResult | None:
         """The result if GRANT and REVOKE are given time to have an effect; then all later cases wait as well.
@@ -232,16 +230,16 @@ class CaseRunner:
         facts = self._target.facts
         if facts.grant_delay or self._shared.vain_grant_delays >= _VAIN_GRANT_DELAYS:
             return None
-        again = self._run(case, fresh=True)
+        again = self._runs.run(case, fresh=True)
         if not again.failed:
             deviated = first.result.verdict is Verdict.DEVIATES
-            return self._compare(first, again, was_out=False) if deviated else again.result
+            return self._confirmation.compare(first, again, was_out=False) if deviated else again.result
         if not again.privileges_may_lag:
             return None
         facts.grant_delay = _GRANT_DELAY
         decided = {Verdict.CONFORMS, Verdict.OBSERVED}
-        once = self._run(case, fresh=True).result
-        if once.verdict in decided and (twice := self._run(case, fresh=True).result).verdict in decided:
+        once = self._runs.run(case, fresh=True).result
+        if once.verdict in decided and (twice := self._runs.run(case, fresh=True).result).verdict in decided:
             return replace(twice, warnings=(*once.warnings, *twice.warnings))
         facts.grant_delay = 0.0
         self._shared.vain_grant_delays += 1
@@ -253,7 +251,7 @@ class CaseRunner:
         Returns:
             The result with new users, and whether the case has deviated before for another reason than the users.
         """
-        second = self._run(case, fresh=True)
+        second = self._runs.run(case, fresh=True)
         if first.result.verdict is not Verdict.DEVIATES:
             if first.failed:
                 self._shared.pool.note_repeated(same=second.result.verdict is first.result.verdict)
@@ -261,206 +259,11 @@ class CaseRunner:
         if second.result.verdict is Verdict.DEVIATES:
             return second, True
         # Either the users are the cause, or the case deviates at random.
-        third = second if second.failed else self._run(case, fresh=True)
+        third = second if second.failed else self._runs.run(case, fresh=True)
         if third.failed:
-            return replace(third, result=self._compare(first, second, was_out=False)), False
+            return replace(third, result=self._confirmation.compare(first, second, was_out=False)), False
         self._shared.pool.note_changed_users()
         return third, False
-
-    def _clean_up_after(self, result: CaseResult, *, wait: bool) -> CaseResult:
-        """Repeats a cleanup that failed because the target was unusable; ``wait``: waits until it is usable."""
-        if not self._pending_cleanup:
-            return result
-        out = self._outage.check_unusable(self._target) and not (wait and self._outage.wait_until_usable(self._target))
-        left = tuple(line for _, lines in self._pending_cleanup for line in lines) if out else self._retry_cleanup()
-        return replace(result, warnings=(*result.warnings, *left))
-
-    def _confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
-        """Runs a case again if a server or a network in trouble may have caused its deviation.
-
-        Args:
-            case: the case.
-            first: the result of its first run alone.
-            deviated: whether it has deviated among other cases, and not by chance, such as a lost connection.
-            error: the error by which it has deviated then, if any; one error is no deviation if another one follows.
-        """
-        if first.login_lost and self._loses_logins():
-            first = replace(again := self._run(case, fresh=True), result=_with_warnings(again.result, first.result))
-            if not first.failed:
-                return first.result
-        unusable = self._outage.check_unusable(self._target)
-        certain = deviated or not (self._shared.lost_sessions or self._outage.count)
-        certain &= first.error in {"", error} or (deviated and not error)
-        if not unusable and certain and not (first.no_reply_or_lost and (first.may_be_chance or not deviated)):
-            return self._inconclusive_if_explained(case, first.result, first)
-        if unusable and first.right_after_statement and self._shared.crashes:
-            return self._crash(first)
-        warnings = first.result.warnings
-        last, result = first, first.result
-        for _ in range(_REPEATS_OF_LOSSES if first.may_be_chance else 1):
-            if not self._outage.wait_until_usable(self._target):
-                result = _inconclusive(last.result, f"but {self._outage.reason}", unreached=True)
-                break
-            left = self._retry_cleanup()
-            second = self._run(case, fresh=True)
-            warnings = (*warnings, *left, *second.result.warnings)
-            result = self._compare(last, second, was_out=unusable)
-            last = second
-            if result.verdict is not Verdict.DEVIATES or unusable:
-                break
-        if result.verdict is not Verdict.DEVIATES or unusable:
-            return replace(result, warnings=warnings)
-        if last.lost:
-            anyway, lines = self._loses_anyway(case, last)
-            warnings = (*warnings, *lines)
-            but = "but a session is also lost if the case is run without the statement"
-            result = _inconclusive(result, but, unreached=True) if anyway else result
-        return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
-
-    def _loses_logins(self) -> bool:
-        """Whether connections are also lost during logins without the statement; from then on, these are repeated."""
-        facts = self._target.facts
-        if not facts.loses_logins:
-            facts.loses_logins = self._shared.controls.also_lose_logins(self._login_is_lost)
-        return facts.loses_logins
-
-    def _login_is_lost(self) -> bool:
-        session = Session(self._target.administrator.login)
-        outcome = session.open(self._target.limits.connect, once=True)
-        session.abandon()
-        return isinstance(outcome, Lost)
-
-    def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
-        """The result; inconclusive if a property of the target explains the deviation of the last run.
-
-        These are a SELECT that may have missed committed changes, a server on which no statement waits for a row lock,
-        and new users that have the privilege under test.
-        """
-        if result.verdict is not Verdict.DEVIATES:
-            return result
-        if last.reads_table and self._shared.stale_reads.are_possible(self._target):
-            but = (
-                "but on this target a SELECT can miss what another session has just committed. Name a server in the "
-                "DSN that shows it, or set consistent reads"
-            )
-            return _inconclusive(result, but, unreached=False)
-        locks = self._shared.row_locks
-        missing = needs_row_locks(case) and locks.are_missing(self._target)
-        result, locks.left = replace(result, warnings=(*result.warnings, *locks.left)), ()
-        if missing:
-            but = (
-                "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
-                "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"
-            )
-            return _inconclusive(result, but, unreached=False)
-        held, left = self._held_without_grant(case)
-        result = replace(result, warnings=(*result.warnings, *left))
-        if held:
-            but = (
-                f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
-                "or a default role. Revoke it there: this case needs a user without it"
-            )
-            return _inconclusive(result, but, unreached=False)
-        return result
-
-    def _held_without_grant(self, case: Case) -> tuple[list[str], tuple[str, ...]]:
-        """The privileges under test that every user has; also a line for each failed cleanup of that measurement."""
-        if self._shared.pool.prepared:
-            return [], ()  # with prepared accounts no user may be created
-        defaults = self._shared.default_privileges
-        held = defaults.held_without_grant(case, self._target)
-        left, defaults.left = defaults.left, ()
-        return held, tuple(map(without_passwords, left))
-
-    def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
-        """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""
-        lines: list[str] = []
-
-        def control(seconds: float) -> bool:
-            run = CaseRun(case, self._target, self._shared, fresh=True)
-            lost = run.loses_sessions_without_statement(seconds)
-            if run.sessions.fixtures.unreachable:
-                self._pending_cleanup.append((run.sessions, run.left))
-            else:
-                lines.extend(run.left)
-            return lost
-
-        return self._shared.controls.also_lose_sessions(run_result.seconds, control), lines
-
-    def _compare(self, first: RunResult, second: RunResult, *, was_out: bool) -> CaseResult:
-        """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""
-        deviates = second.result.verdict is Verdict.DEVIATES
-        out = second.failed and self._outage.check_unusable(self._target)
-        if deviates and not out and first.error and second.error and first.error != second.error:
-            but = f"and when the case was repeated: {second.result.actual}: each time another error"
-            return _inconclusive(first.result, but, unreached=False)
-        if deviates and not out:
-            return second.result
-        if deviates and was_out and first.right_after_statement and second.right_after_statement:
-            self._shared.crashes = True
-            return self._crash(second)
-        if deviates:
-            but = f"and when the case was repeated: {second.result.actual}; but {self._outage.reason}"
-        else:
-            but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
-        return _inconclusive(first.result, but.removesuffix(": "), unreached=was_out or out)
-
-    def _crash(self, run_result: RunResult) -> CaseResult:
-        """The result if the statement under test makes the target unusable: it affects all sessions."""
-        actual = f"right after the statement the target was unusable ({self._outage.trouble}), each time it was sent"
-        return replace(
-            run_result.result,
-            expected="the server stays usable after the statement",
-            actual=f"{run_result.result.actual}; {actual}",
-            safety=True,
-        )
-
-    def _retry_cleanup(self) -> tuple[str, ...]:
-        """Repeats cleanups that failed while the target was unusable; returns a line for each statement that failed."""
-        uncleared, self._pending_cleanup = self._pending_cleanup, []
-        return tuple(line for sessions, _ in uncleared for line in self._clean_up(sessions))
-
-    def _clean_up(self, sessions: CaseSessions) -> tuple[str, ...]:
-        left = tuple(map(without_passwords, sessions.fixtures.remove()))
-        if sessions.fixtures.unreachable:  # a statement that was refused would be refused again
-            self._pending_cleanup.append((sessions, left))
-        return left
-
-    def _run(self, case: Case, *, fresh: bool = False) -> RunResult:
-        """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
-
-        Args:
-            case: the case.
-            fresh: whether it gets new users and a new table.
-        """
-        if self._outages_noticed != self._outage.count:
-            self._outages_noticed = self._outage.count
-            self._target.close()
-        run = CaseRun(case, self._target, self._shared, fresh=fresh)
-        run_result = run.run()
-        self._shared.lost_sessions |= run_result.lost or run_result.broken_off
-        if not run.sessions.fixtures.unreachable:
-            return run_result
-        self._pending_cleanup.append((run.sessions, run_result.result.warnings))
-        return replace(run_result, result=replace(run_result.result, warnings=()))
-
-
-def _inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
-    reason = f"{result.actual or result.reason}, {but}"
-    return replace(
-        result,
-        verdict=Verdict.INCONCLUSIVE,
-        reason=reason,
-        expected="",
-        actual="",
-        safety=False,
-        survived=False,
-        unreached=unreached,
-    )
-
-
-def _with_warnings(result: CaseResult, earlier: CaseResult) -> CaseResult:
-    return replace(result, warnings=(*earlier.warnings, *result.warnings))
 
 
 @dataclass(frozen=True)

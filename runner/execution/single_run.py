@@ -1,4 +1,4 @@
-"""One run of a case: setup, steps, end states, verdict, cleanup."""
+"""One run of a case: setup, steps, end states, verdict, cleanup; and the runs of a thread."""
 
 from __future__ import annotations
 
@@ -256,6 +256,99 @@ class CaseRun:
         except InconclusiveError:
             if not self.sessions.history.any_sent:
                 raise  # a session was lost before the statement under test, whose reply can't be judged then
+
+
+class CaseRuns:
+    """The runs of one thread, each of one case; a cleanup that failed because the target was unusable is repeated.
+
+    Args:
+        target: the server.
+        shared: the state that the case runners of several threads share.
+
+    Attributes:
+        shared: that state.
+    """
+
+    def __init__(self, target: Target, shared: SharedState) -> None:
+        self._target = target
+        self.shared = shared
+        self._outages_noticed = 0
+        self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
+        """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
+
+    def run(self, case: Case, *, fresh: bool = False) -> RunResult:
+        """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
+
+        Args:
+            case: the case.
+            fresh: whether it gets new users and a new table.
+        """
+        if self._outages_noticed != self.shared.outage.count:
+            self._outages_noticed = self.shared.outage.count
+            self._target.close()
+        run = CaseRun(case, self._target, self.shared, fresh=fresh)
+        run_result = run.run()
+        self.shared.lost_sessions |= run_result.lost or run_result.broken_off
+        if not run.sessions.fixtures.unreachable:
+            return run_result
+        self._pending_cleanup.append((run.sessions, run_result.result.warnings))
+        return replace(run_result, result=replace(run_result.result, warnings=()))
+
+    def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
+        """Whether sessions are also lost without the guarded statement.
+
+        Args:
+            case: the case.
+            run_seconds: the duration of the run that lost a session.
+
+        Returns:
+            The answer, and a line for each failed statement of a cleanup.
+        """
+        lines: list[str] = []
+
+        def control(seconds: float) -> bool:
+            run = CaseRun(case, self._target, self.shared, fresh=True)
+            lost = run.loses_sessions_without_statement(seconds)
+            if run.sessions.fixtures.unreachable:
+                self._pending_cleanup.append((run.sessions, run.left))
+            else:
+                lines.extend(run.left)
+            return lost
+
+        return self.shared.controls.also_lose_sessions(run_seconds, control), lines
+
+    @property
+    def cleanup_is_pending(self) -> bool:
+        """Whether a cleanup has to be repeated."""
+        return bool(self._pending_cleanup)
+
+    def retry_cleanup(self) -> tuple[str, ...]:
+        """Repeats cleanups that failed while the target was unusable; returns a line for each statement that failed."""
+        uncleared, self._pending_cleanup = self._pending_cleanup, []
+        return tuple(line for sessions, _ in uncleared for line in self._clean_up(sessions))
+
+    def _clean_up(self, sessions: CaseSessions) -> tuple[str, ...]:
+        left = tuple(map(without_passwords, sessions.fixtures.remove()))
+        if sessions.fixtures.unreachable:  # a statement that was refused would be refused again
+            self._pending_cleanup.append((sessions, left))
+        return left
+
+    def clean_up_after(self, result: CaseResult, *, wait: bool) -> CaseResult:
+        """Repeats a cleanup that failed because the target was unusable.
+
+        Args:
+            result: the result of the case.
+            wait: whether to wait until the target is usable.
+
+        Returns:
+            The result, with a warning for each statement that failed.
+        """
+        if not self._pending_cleanup:
+            return result
+        outage = self.shared.outage
+        out = outage.check_unusable(self._target) and not (wait and outage.wait_until_usable(self._target))
+        left = tuple(line for _, lines in self._pending_cleanup for line in lines) if out else self.retry_cleanup()
+        return replace(result, warnings=(*result.warnings, *left))
 
 
 def blank_result(case: Case) -> CaseResult:

@@ -1,0 +1,177 @@
+"""Confirms a deviation: runs the case again, and looks for another cause than the statement under test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.database.outcome import Lost
+from runner.database.passwords import without_passwords
+from runner.database.session import Session
+from runner.database.target import Target
+from runner.execution.case_result import CaseResult, Verdict
+from runner.execution.row_locks import needs_row_locks
+from runner.execution.single_run import CaseRuns, RunResult
+from runner.language.model import Case
+
+_REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
+
+
+class Confirmation:
+    """Confirms deviations of cases that run alone.
+
+    Args:
+        target: the server.
+        runs: runs the cases.
+    """
+
+    def __init__(self, target: Target, runs: CaseRuns) -> None:
+        self._target = target
+        self._runs = runs
+        self._shared = runs.shared
+
+    def confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
+        """Runs a case again if a server or a network in trouble may have caused its deviation.
+
+        Args:
+            case: the case.
+            first: the result of its first run alone.
+            deviated: whether it has deviated among other cases, and not by chance, such as a lost connection.
+            error: the error by which it has deviated then, if any; one error is no deviation if another one follows.
+        """
+        if first.login_lost and self.loses_logins():
+            first = replace(again := self._runs.run(case, fresh=True), result=with_warnings(again.result, first.result))
+            if not first.failed:
+                return first.result
+        unusable = self._shared.outage.check_unusable(self._target)
+        certain = deviated or not (self._shared.lost_sessions or self._shared.outage.count)
+        certain &= first.error in {"", error} or (deviated and not error)
+        if not unusable and certain and not (first.no_reply_or_lost and (first.may_be_chance or not deviated)):
+            return self._inconclusive_if_explained(case, first.result, first)
+        if unusable and first.right_after_statement and self._shared.crashes:
+            return self._crash(first)
+        warnings = first.result.warnings
+        last, result = first, first.result
+        for _ in range(_REPEATS_OF_LOSSES if first.may_be_chance else 1):
+            if not self._shared.outage.wait_until_usable(self._target):
+                result = inconclusive(last.result, f"but {self._shared.outage.reason}", unreached=True)
+                break
+            left = self._runs.retry_cleanup()
+            second = self._runs.run(case, fresh=True)
+            warnings = (*warnings, *left, *second.result.warnings)
+            result = self.compare(last, second, was_out=unusable)
+            last = second
+            if result.verdict is not Verdict.DEVIATES or unusable:
+                break
+        if result.verdict is not Verdict.DEVIATES or unusable:
+            return replace(result, warnings=warnings)
+        if last.lost:
+            anyway, lines = self._runs.also_lose_sessions(case, last.seconds)
+            warnings = (*warnings, *lines)
+            but = "but a session is also lost if the case is run without the statement"
+            result = inconclusive(result, but, unreached=True) if anyway else result
+        return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
+
+    def loses_logins(self) -> bool:
+        """Whether connections are also lost during logins without the statement; from then on, these are repeated."""
+        facts = self._target.facts
+        if not facts.loses_logins:
+            facts.loses_logins = self._shared.controls.also_lose_logins(self._login_is_lost)
+        return facts.loses_logins
+
+    def _login_is_lost(self) -> bool:
+        session = Session(self._target.administrator.login)
+        outcome = session.open(self._target.limits.connect, once=True)
+        session.abandon()
+        return isinstance(outcome, Lost)
+
+    def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
+        """The result; inconclusive if a property of the target explains the deviation of the last run.
+
+        These are a SELECT that may have missed committed changes, a server on which no statement waits for a row lock,
+        and new users that have the privilege under test.
+        """
+        if result.verdict is not Verdict.DEVIATES:
+            return result
+        if last.reads_table and self._shared.stale_reads.are_possible(self._target):
+            but = (
+                "but on this target a SELECT can miss what another session has just committed. Name a server in the "
+                "DSN that shows it, or set consistent reads"
+            )
+            return inconclusive(result, but, unreached=False)
+        locks = self._shared.row_locks
+        missing = needs_row_locks(case) and locks.are_missing(self._target)
+        result, locks.left = replace(result, warnings=(*result.warnings, *locks.left)), ()
+        if missing:
+            but = (
+                "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
+                "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"
+            )
+            return inconclusive(result, but, unreached=False)
+        held, left = self._held_without_grant(case)
+        result = replace(result, warnings=(*result.warnings, *left))
+        if held:
+            but = (
+                f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
+                "or a default role. Revoke it there: this case needs a user without it"
+            )
+            return inconclusive(result, but, unreached=False)
+        return result
+
+    def _held_without_grant(self, case: Case) -> tuple[list[str], tuple[str, ...]]:
+        """The privileges under test that every user has; also a line for each failed cleanup of that measurement."""
+        if self._shared.pool.prepared:
+            return [], ()  # with prepared accounts no user may be created
+        defaults = self._shared.default_privileges
+        held = defaults.held_without_grant(case, self._target)
+        left, defaults.left = defaults.left, ()
+        return held, tuple(map(without_passwords, left))
+
+    def compare(self, first: RunResult, second: RunResult, *, was_out: bool) -> CaseResult:
+        """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""
+        deviates = second.result.verdict is Verdict.DEVIATES
+        out = second.failed and self._shared.outage.check_unusable(self._target)
+        if deviates and not out and first.error and second.error and first.error != second.error:
+            but = f"and when the case was repeated: {second.result.actual}: each time another error"
+            return inconclusive(first.result, but, unreached=False)
+        if deviates and not out:
+            return second.result
+        if deviates and was_out and first.right_after_statement and second.right_after_statement:
+            self._shared.crashes = True
+            return self._crash(second)
+        if deviates:
+            but = f"and when the case was repeated: {second.result.actual}; but {self._shared.outage.reason}"
+        else:
+            but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
+        return inconclusive(first.result, but.removesuffix(": "), unreached=was_out or out)
+
+    def _crash(self, run_result: RunResult) -> CaseResult:
+        """The result if the statement under test makes the target unusable: it affects all sessions."""
+        actual = (
+            f"right after the statement the target was unusable ({self._shared.outage.trouble}), each time it was sent"
+        )
+        return replace(
+            run_result.result,
+            expected="the server stays usable after the statement",
+            actual=f"{run_result.result.actual}; {actual}",
+            safety=True,
+        )
+
+
+def inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
+    """A result that is inconclusive: what was observed, and the reason for which it decides nothing (``but``)."""
+    reason = f"{result.actual or result.reason}, {but}"
+    return replace(
+        result,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=reason,
+        expected="",
+        actual="",
+        safety=False,
+        survived=False,
+        unreached=unreached,
+    )
+
+
+def with_warnings(result: CaseResult, earlier: CaseResult) -> CaseResult:
+    """A result with the warnings of an earlier one in front."""
+    return replace(result, warnings=(*earlier.warnings, *result.warnings))
