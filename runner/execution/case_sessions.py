@@ -252,8 +252,32 @@ class CaseSessions:
         return self.administrator_lost() or any(
             session.client is not None and not session.disconnected and session.client.check_connection() is not None
             for session in self.by_name.values()
-            if session.name not in may_end
+            if session.name not in may_end and not self.closed_after_refusal(session)
         )
+
+    def closed_after_refusal(self, session: CaseSession) -> bool:
+        """Whether the target closed a session whose guarded statement it had refused, and this case doesn't judge that.
+
+        If the statement named its own session, it is not visible whether the refusal or the statement is the cause.
+        """
+        return (
+            self.case.requirement.refused_senders is not None
+            and session.name in self.history.refused
+            and session.client is not None
+            and session.client.check_connection() is not None
+        )
+
+    def raise_if_closed_after_refusal(self, session: CaseSession) -> None:
+        """Raises if the case needs a session that the target closed after it had refused the session's statement.
+
+        Raises:
+            InconclusiveError: it has closed it, and another requirement is about that.
+        """
+        if self.closed_after_refusal(session):
+            raise InconclusiveError(
+                f"the target has closed {session.name}, whose statement it had refused: "
+                f"{self.case.requirement.refused_senders} is about that, and this case needs the session"
+            )
 
     def administrator_lost(self) -> bool:
         """Whether the server has closed the administrator's session since the case was prepared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from runner.database.outcome import Outcome, ServerError, succeeded
 from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.session_state import CaseSession
@@ -17,6 +18,7 @@ class GuardedHistory:
         named: the sessions that they have named, without those that have logged in again since.
         named_with_success: those of them whose statement was a success.
         senders: the sessions that have sent them.
+        refused: those of them whose last one was refused, and that no other session has named since.
     """
 
     def __init__(self, target: Target) -> None:
@@ -25,6 +27,7 @@ class GuardedHistory:
         self.named: set[str] = set()
         self.named_with_success: set[str] = set()
         self.senders: set[str] = set()
+        self.refused: set[str] = set()
         self._ids_differ = False
         """Whether one was sent on a connection with different ids in handshake and process list."""
 
@@ -33,16 +36,22 @@ class GuardedHistory:
         self.any_sent = True
         self.named.update(session.name for session in named)
         self.senders.add(sender.name)
+        self.refused.difference_update(session.name for session in named if session is not sender)
         for session in named:
             self._target.facts.note_ended(session.id)  # not earlier than now, if it ends
         self._ids_differ |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
 
-    def note_success(self, named: Collection[str]) -> None:
-        """Notes that the reply to a guarded statement, which names these sessions, was a success."""
-        self.named_with_success.update(named)
+    def note_reply(self, sender: str, named: Collection[str], reply: Outcome) -> None:
+        """Notes the reply to a guarded statement, which names these sessions."""
+        if succeeded(reply):
+            self.refused.discard(sender)
+            self.named_with_success.update(named)
+        elif isinstance(reply, ServerError):
+            self.refused.add(sender)
 
     def forget(self, name: str) -> None:
         """Forgets that a session was named: it logs in again."""
+        self.refused.discard(name)
         self.named.discard(name)
         self.named_with_success.discard(name)
 

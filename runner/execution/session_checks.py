@@ -386,6 +386,7 @@ class SessionChecks:
                 and session.client is not None
                 and not session.gone
                 and not session.disconnected
+                and not self.sessions.closed_after_refusal(session)
             ):
                 yield session
 
@@ -407,7 +408,7 @@ class SessionChecks:
         seconds = max(self.timeouts.watch if watch else 0, self.sessions.case.watch)
         if seconds:
             poll = Poll(seconds)
-            while all(session.is_connected for session in survivors) and poll.again():
+            while all(session.is_connected for session in self._survivors(ended)) and poll.again():
                 self.keep_active()
             self.check_usable(survivors)
         for name in self.endings if self.sessions.case.watch else ():
@@ -420,6 +421,7 @@ class SessionChecks:
         """Checks once that these sessions and the administrator's are usable; raises like ``check_survivors``."""
         idle = {session.name: session.client.idle for session in survivors if session.client is not None}
         lost = self._find_lost(survivors, self.sessions.target.limits.statement)
+        lost = [session for session in lost if not self.sessions.closed_after_refusal(session)]  # while it was checked
         control = self.sessions.administrator_lost()
         if not lost and not control:
             return

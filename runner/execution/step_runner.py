@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import DEFINES_OBJECTS
-from runner.database.outcome import NoReply, Ok, Outcome, Rows, ServerError, succeeded
+from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
 from runner.execution import guard
@@ -383,13 +383,16 @@ class StepRunner:
             self._raise_if_closed_before(ready)
 
     def _note_guarded_reply(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
-        """Notes a success; of a refusal that contradicts the claim, looks for another reason.
+        """Notes the reply; of a refusal that contradicts the claim, looks for another reason.
 
         Raises:
-            InconclusiveError: a server other than that of the process lists may have refused it.
+            InconclusiveError: a server other than that of the process lists may have refused it; or the connection is
+                lost because the server had refused an earlier statement.
         """
-        if ready.guarded and succeeded(reply):
-            self._sessions.history.note_success(ready.named)
+        if isinstance(reply, Lost):
+            self._sessions.raise_if_closed_after_refusal(ready.session)
+        if ready.guarded:
+            self._sessions.history.note_reply(ready.session.name, ready.named, reply)
         if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
             return
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
@@ -402,11 +405,15 @@ class StepRunner:
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
         """Raises InconclusiveError if the target has closed the sender or a named session before the first guarded one.
 
+        Later, if it has closed one of them because it had refused its statement, and this case does not judge that.
         A case that only observes may close it itself, for example by DROP USER: that is one of its outcomes.
         """
+        sessions = [self._sessions.by_name[name] for name in sorted(ready.named | {ready.session.name})]
+        for session in sessions:
+            self._sessions.raise_if_closed_after_refusal(session)
         if self._sessions.history.any_sent or self._sessions.case.outcomes:
             return
-        for session in (self._sessions.by_name[name] for name in sorted(ready.named | {ready.session.name})):
+        for session in sessions:
             client = session.client
             if client is None or session.disconnected or client.check_connection() is None:
                 continue

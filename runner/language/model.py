@@ -61,6 +61,8 @@ class Requirement:
             the test or check its effect.
         verbatim: whether it is about the wording of the statement, so that a spelling can't replace it.
         needs: the capabilities that all its cases need.
+        refused_senders: the requirement, if it has another level, that a session stays usable after its guarded
+            statement was refused. Cases of that level judge the loss of such a session, those of this one don't.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Requirement:
     about: tuple[str, ...] = ()
     verbatim: bool = False
     needs: tuple[str, ...] = ()
+    refused_senders: str | None = None
 
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one of its statements under test."""

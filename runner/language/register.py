@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def read_register(path: Path) -> Register:
         for name, row in data["requirements"].items()
     }
     return Register(
-        requirements,
+        _with_refused_senders(document, requirements),
         Vocabulary(
             data["errors"],
             data["words"],
@@ -137,6 +138,24 @@ def needs_in(
             hint = did_you_mean(name, capabilities)
             raise document.fail((*keys, index), f"unknown capability {name!r}", hint)
     return found
+
+
+def _with_refused_senders(document: Document, requirements: dict[str, Requirement]) -> dict[str, Requirement]:
+    """The requirements, with the one that a session stays usable after its guarded statement was refused.
+
+    Raises:
+        SourceError: the register has no such requirement.
+    """
+    name = document.data.get("refused_senders")
+    if name is None:
+        return requirements
+    if name not in requirements:
+        what = f"refused_senders: {name!r} is no requirement of this register{did_you_mean(name, requirements)}"
+        raise SourceError(document.place("refused_senders"), what, "name one of its requirements")
+    level = requirements[name].level
+    return {
+        each: row if row.level is level else replace(row, refused_senders=name) for each, row in requirements.items()
+    }
 
 
 def _capabilities(document: Document) -> dict[str, Capability]:
