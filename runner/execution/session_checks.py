@@ -433,7 +433,8 @@ class SessionChecks:
         if not self.sessions.history.any_sent:
             raise InconclusiveError(f"the target closed {' and '.join(names)} before the statement under test was sent")
         self._raise_if_timed_out(lost, control=control, idle={session.name: idle[session.name] for session in lost})
-        unnamed = any(session.name not in self.sessions.case.named_or_may_end for session in lost)
+        involved = self.sessions.case.named_or_may_end | self.sessions.history.refused
+        unnamed = any(session.name not in involved for session in lost)
         raise DeviationError(
             "all sessions that should not be killed stay usable",
             f"lost: {' and '.join(names)}",

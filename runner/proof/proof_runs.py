@@ -69,7 +69,9 @@ _OPTIONS = [
 ]
 _WITH_ALL_CASES = {
     "ends-everyone",
-    "unknown-id-ends-the-caller",
+    "drops-the-refused",
+    "takes-the-nearest",
+    "unknown-id-ends-a-mate",
     "disconnects-who-lacks-the-privilege",
     "plain-kill-ends-everyone",
 }
