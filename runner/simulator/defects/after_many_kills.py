@@ -164,3 +164,22 @@ class FifthKillAtATimeDoesNothing(KillSessionStatement):
             await super().end(session, victim, statement)
         finally:
             self.running -= 1
+
+
+@breaks("IMP-7")
+class KillsOfTransactionsUseUpConnections(_CountsKills):
+    """A user of whom eight sessions with an open transaction were killed can't log in: they still count."""
+
+    most = 8
+
+    def is_counted(self, session: Session, victim: Session) -> bool:
+        return super().is_counted(session, victim) and victim in self.with_changes
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.with_changes: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim.transaction.open:
+            self.with_changes.add(victim)
+        await super().end(session, victim, statement)
