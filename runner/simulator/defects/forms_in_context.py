@@ -52,12 +52,48 @@ class PreparedKillSparesTheRunning(_DoesNothing):
         return session.prepared and victim.waiting is not None
 
 
+def _executes_a_block(session: Session) -> bool:
+    return (session.statement or "").upper().startswith("BEGIN")
+
+
 @breaks("PUR-1")
 class OwnSessionSurvivesInBlocks(_DoesNothing):
     """In a PL/SQL block, a statement that names its own session replies OK and does nothing."""
 
     def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:  # noqa: ARG002 - in any form
-        return session is victim and (session.statement or "").upper().startswith("BEGIN")
+        return session is victim and _executes_a_block(session)
+
+
+@breaks("PUR-1")
+class KillInABlockDoesNothing(_DoesNothing):
+    """In a PL/SQL block, a statement that names another session replies OK and does nothing."""
+
+    def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:  # noqa: ARG002 - in any form
+        return session is not victim and _executes_a_block(session)
+
+
+@breaks("PUR-1")
+class FormsInABlockDoNothing(_DoesNothing):
+    """In a PL/SQL block, a statement with a serial# or IMMEDIATE replies OK and does nothing."""
+
+    def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for any victim
+        return _executes_a_block(session) and (_has_serial(statement) or statement.immediate)
+
+
+@breaks("PAR-3")
+class AdministratorsSerialSparesLockWaiters(_DoesNothing):
+    """With a serial#, the administrator's statement replies OK and does nothing if the session waits for a row lock."""
+
+    def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:
+        return session.user.administrator and victim.waits_for_lock and _has_serial(statement)
+
+
+@breaks("PAR-4")
+class AdministratorsImmediateSparesLockWaiters(_DoesNothing):
+    """With IMMEDIATE, the administrator's statement replies OK and does nothing if the session waits for a row lock."""
+
+    def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:
+        return session.user.administrator and victim.waits_for_lock and statement.immediate
 
 
 @breaks("IMP-5")

@@ -5,18 +5,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import ClassVar
 
+from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.results import Result
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.tables import Transaction
+from runner.simulator.timers import call_later, call_when
 
 _DURATION = 0.05  # seconds
+_ROLLBACK_SECONDS = 0.3
 
 
 class _LeavesLocks(SessionEnding):
@@ -123,3 +132,64 @@ class LeavesTheLocksOfASecondVictim(KillSessionStatement):
             await super().end(session, victim, statement)
         finally:
             self.busy = False
+
+
+@breaks("IMP-5")
+class LeavesTheLocksOfAnInterruptedRollback(Engine):
+    """A ROLLBACK takes a moment; the row locks of a session that is killed meanwhile are not released."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Rollback) and session.transaction.open:
+            rows = rows_locked_by(session)
+            try:
+                await session.wait(_DURATION)
+            except errors.SessionEndedError:
+                lock_permanently(rows)
+                raise
+        return await super().run(session, statement, depth)
+
+
+@breaks("IMP-5")
+class LeavesLocksThatCameFromAKilledSession(SessionEnding):
+    """The row locks of a session that got one of them from a killed session are not released by its own kill."""
+
+    heirs: ClassVar[set[Session]] = set()
+
+    def kill(self, victim: Session) -> None:
+        rows = rows_locked_by(victim) if victim in self.heirs else []
+        self.heirs.update(other for other in self.registry if victim.transaction.blocks(other.waiting))
+        super().kill(victim)
+        lock_permanently(rows)
+
+
+class _RollsBackLater(KillSessionStatement):
+    """Releases the row locks of a killed session only after some event in the sending session."""
+
+    def schedule(self, session: Session, release: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        rows = rows_locked_by(victim)
+        await super().end(session, victim, statement)
+        if rows and victim is not session:
+            held = Transaction()
+            for row in rows:
+                if row.committed is not None:
+                    held.lock(row)
+            self.schedule(session, held.roll_back)
+
+
+@breaks("IMP-5")
+class RollsBackAtTheSendersCommit(_RollsBackLater):
+    """If the statement is sent in a transaction with changes, the killed session's is rolled back at its end."""
+
+    def schedule(self, session: Session, release: Callable[[], None]) -> None:
+        call_when(lambda: session.ended or not session.transaction.open, release)
+
+
+@breaks("IMP-5")
+class RollbackIsLostIfTheSenderDisconnects(_RollsBackLater):
+    """The killed session is rolled back after 0.3 s, and not at all if the sender has disconnected by then."""
+
+    def schedule(self, session: Session, release: Callable[[], None]) -> None:
+        call_later(_ROLLBACK_SECONDS, lambda: session.ended or release())
