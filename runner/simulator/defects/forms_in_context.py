@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runner.simulator.catalogue import breaks
 from runner.simulator.defects.states_of_sessions import in_a_transaction
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
@@ -11,6 +13,7 @@ from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.users_and_roles import User
 
 
 def _has_serial(statement: KillSession) -> bool:
@@ -86,6 +89,14 @@ class AdministratorsSerialSparesLockWaiters(_DoesNothing):
 
     def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:
         return session.user.administrator and victim.waits_for_lock and _has_serial(statement)
+
+
+@breaks("PAR-4")
+class ImmediateSparesWhoIsSending(_DoesNothing):
+    """With IMMEDIATE, the statement replies OK and does nothing if the session's client does not read its result."""
+
+    def is_ignored(self, session: Session, victim: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for any sender
+        return victim.sending and statement.immediate
 
 
 @breaks("PAR-4")
@@ -213,3 +224,37 @@ class ImmediateNeedsNoPrivilegeInTransactions(_Unchecked):
 
     def is_unchecked(self, session: Session, statement: KillSession) -> bool:
         return in_a_transaction(session) and statement.immediate
+
+
+class _ChecksPreparedStatementsOnce(KillSessionStatement):
+    """After a prepared statement with the privilege, its plan is used again without a check, for some users."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.has_been_checked: set[User] = set()
+
+    def has_a_plan(self, user: User) -> bool:
+        raise NotImplementedError
+
+    def check_privilege(self, session: Session) -> None:
+        if session.prepared and self.has_a_plan(session.user):
+            return
+        super().check_privilege(session)
+        if session.prepared:
+            self.has_been_checked.add(session.user)
+
+
+@breaks("PUR-2")
+class PlansOfPreparedStatementsAreShared(_ChecksPreparedStatementsOnce):
+    """The privilege is not checked for prepared statements after another user has executed one with it."""
+
+    def has_a_plan(self, user: User) -> bool:
+        return bool(self.has_been_checked - {user})
+
+
+@breaks("IMP-9")
+class PlansOfPreparedStatementsSurviveRevoke(_ChecksPreparedStatementsOnce):
+    """A user that has executed a prepared statement with the privilege may execute others after REVOKE."""
+
+    def has_a_plan(self, user: User) -> bool:
+        return user in self.has_been_checked
