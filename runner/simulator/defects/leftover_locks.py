@@ -192,4 +192,8 @@ class RollbackIsLostIfTheSenderDisconnects(_RollsBackLater):
     """The killed session is rolled back after 0.3 s, and not at all if the sender has disconnected by then."""
 
     def schedule(self, session: Session, release: Callable[[], None]) -> None:
-        call_later(_ROLLBACK_SECONDS, lambda: session.ended or release())
+        def release_if_connected() -> None:
+            if not session.ended:
+                release()
+
+        call_later(_ROLLBACK_SECONDS, release_if_connected)
