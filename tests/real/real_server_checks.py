@@ -50,7 +50,7 @@ CONFORMS = {
         "unknown-id[small]",
         "unknown-id[zero]",
         "unknown-id-for-the-administrator",
-        "ended-id",
+        "ended-id[plain-a-holder-idle]",
         "text-that-is-no-id[word]",
         "text-that-is-no-id[empty]",
     ],

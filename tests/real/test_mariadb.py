@@ -21,7 +21,7 @@ UNKNOWN_THREAD = r"error 1094 \(HY000\): Unknown thread id: (0|<a number that no
 DEVIATIONS = {
     # Nobody needs a privilege for the sessions of its own user,
     "refused-in-every-spelling[semicolon]": OWN_SESSION_ENDED,
-    "refused-as-a-prepared-statement": OWN_SESSION_ENDED,
+    "refused-as-a-prepared-statement[plain]": OWN_SESSION_ENDED,
     "prepared-statement-is-refused-each-time": OWN_SESSION_ENDED,
     "refusal-stays-a-refusal[plain]": OWN_SESSION_ENDED,
     "refused-without-privilege[plain-form-own-user]": OWN_SESSION_ENDED,

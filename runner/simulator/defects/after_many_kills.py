@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.sessions import Session
+from runner.simulator.sessions import LONGEST_PAUSE, Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.users_and_roles import User
 
@@ -164,3 +164,39 @@ class FifthKillAtATimeDoesNothing(KillSessionStatement):
             await super().end(session, victim, statement)
         finally:
             self.running -= 1
+
+
+@breaks("IMP-7")
+class KillsOfTransactionsUseUpConnections(_CountsKills):
+    """A user of whom eight sessions with an open transaction were killed can't log in: they still count."""
+
+    most = 8
+
+    def is_counted(self, session: Session, victim: Session) -> bool:
+        return super().is_counted(session, victim) and victim in self.with_changes
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.with_changes: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim.transaction.open:
+            self.with_changes.add(victim)
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-10")
+class NeverAnswersWhileItEndsItself(KillSessionStatement):
+    """A statement that names a session that is killing itself at the same moment never gets a reply."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.ending_themselves: set[Session] = set()
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        if victim is session:
+            self.ending_themselves.add(session)
+            await asyncio.sleep(_DURATION)
+        elif victim in self.ending_themselves:
+            await session.wait(LONGEST_PAUSE)
+        await super().end(session, victim, statement)

@@ -220,3 +220,12 @@ class WarnsAfterAnError(KillSessionStatement):
         failed = session.last_error is not None
         await super().run(session, statement)
         return Done(0, 1) if failed else Done()
+
+
+@breaks("EXA-6")
+class OwnKillAffectsARow(KillSessionStatement):
+    """The reply to a session that kills itself is OK with one row affected."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        result = await super().run(session, statement)
+        return Done(1) if session.ended else result

@@ -316,6 +316,16 @@ def id_of_a_logout_is_answered_ok(components: Components) -> Components:
     return components.with_overrides(_RemembersDisconnected, _AnswersOkForWhoLeft)
 
 
+@breaks("PUR-1")
+class SparesSessionsOfDroppedUsers(KillSessionStatement):
+    """A statement that names a session whose user was dropped replies OK and does nothing."""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        users = self.privileges.accounts.users
+        if users.get(victim.user.name) is victim.user:
+            await super().end(session, victim, statement)
+
+
 class _NotesTheUserOfTheLogin(Connection):
     former: ClassVar[dict[Session, User]] = {}
 

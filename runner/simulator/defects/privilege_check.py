@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
@@ -300,3 +302,48 @@ class ReadsTheIdFirst(KillSessionStatement):
         if self.read_id(statement) == 0:
             raise errors.invalid_session_id()
         return await super().run(session, statement)
+
+
+class _OtherPrivilegesWillDo(KillSessionStatement):
+    """Users with a certain other privilege may kill sessions."""
+
+    others: ClassVar[tuple[str, ...]]
+
+    def check_privilege(self, session: Session) -> None:
+        if not any(self.privileges.holds(session, other) for other in self.others):
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class AlterDatabaseWillDo(_OtherPrivilegesWillDo):
+    """Users with ALTER DATABASE may kill sessions."""
+
+    others = ("ALTER DATABASE",)
+
+
+@breaks("PUR-2")
+class AuditSystemWillDo(_OtherPrivilegesWillDo):
+    """Users with AUDIT SYSTEM may kill sessions."""
+
+    others = ("AUDIT SYSTEM",)
+
+
+@breaks("PUR-2")
+class ReadingTheDictionaryWillDo(_OtherPrivilegesWillDo):
+    """Users with SELECT ANY DICTIONARY may kill sessions."""
+
+    others = ("SELECT ANY DICTIONARY",)
+
+
+@breaks("PUR-2")
+class AnyRightToAlterWillDo(_OtherPrivilegesWillDo):
+    """Users with ALTER TABLESPACE, ALTER PROFILE, or ALTER ANY TABLE may kill sessions."""
+
+    others = ("ALTER TABLESPACE", "ALTER PROFILE", "ALTER ANY TABLE")
+
+
+@breaks("PUR-2")
+class CreateRoleWillDo(_OtherPrivilegesWillDo):
+    """Users with CREATE ROLE may kill sessions."""
+
+    others = ("CREATE ROLE",)

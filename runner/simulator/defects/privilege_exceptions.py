@@ -305,3 +305,45 @@ class _MissesResetSessions(Privileges):
 def reset_loses_the_privilege(components: Components) -> Components:
     """A session that a connection pool has reset (COM_RESET_CONNECTION) no longer has ALTER SYSTEM."""
     return components.with_overrides(NotesResets, _MissesResetSessions)
+
+
+class _OwnErrorOfSomeSessions(KillSessionStatement):
+    def has_own_error(self, named: Session) -> bool:
+        raise NotImplementedError
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        named = self.registry.find(self.read_id(statement))
+        lacks = not self.privileges.holds(session, ALTER_SYSTEM)
+        if lacks and named is not None and named is not session and self.has_own_error(named):
+            raise errors.not_the_owner(named.number)
+        return await super().run(session, statement)
+
+
+@breaks("IMP-4")
+class TransactionsHaveAnErrorOfTheirOwn(_OwnErrorOfSomeSessions):
+    """Without the privilege, the id of an idle session in a transaction gets another error than other ids."""
+
+    def has_own_error(self, named: Session) -> bool:
+        return named.statement is None and in_a_transaction(named)
+
+
+@breaks("IMP-4")
+class LockWaitersHaveAnErrorOfTheirOwn(_OwnErrorOfSomeSessions):
+    """Without the privilege, the id of a session that waits for a row lock gets another error than other ids."""
+
+    def has_own_error(self, named: Session) -> bool:
+        return named.waits_for_lock
+
+
+class _ComparesTheUserOfTheLogin(KillSessionStatement):
+    def check_owner(self, session: Session, victim: Session) -> None:
+        first = NotesResets.first_users.get(session)
+        if first is not None and victim.user is not first and not first.administrator:
+            raise errors.not_the_owner(victim.number)
+        super().check_owner(session, victim)
+
+
+@breaks("PUR-2")
+def the_sender_is_the_user_of_the_login(components: Components) -> Components:
+    """A session that has become one of a holder (COM_CHANGE_USER) can't kill sessions of this user."""
+    return components.with_overrides(NotesResets, _ComparesTheUserOfTheLogin)

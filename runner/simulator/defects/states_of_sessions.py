@@ -50,6 +50,14 @@ class RefusesInTransactions(_Refuses):
 
 
 @breaks("PUR-1")
+class RefusesInAnotherSchema(_Refuses):
+    """The statement is refused to a session whose current schema is that of another user."""
+
+    def refuses(self, session: Session, statement: sql.KillSession) -> bool:  # noqa: ARG002 - in any form
+        return session.schema != session.user.name
+
+
+@breaks("PUR-1")
 class RefusesWhileRowsAreLocked(_Refuses):
     """The statement is refused to a session that holds row locks."""
 

@@ -217,6 +217,15 @@ class NeedsNoSession(KillGrammar):
 
 
 @breaks("SYN-6")
+class NeedsNoAlterSystem(Engine):
+    """The words ALTER SYSTEM are optional."""
+
+    def parse(self, text: str) -> sql.Statement:
+        short = text.upper().startswith("KILL SESSION")
+        return super().parse(f"ALTER SYSTEM {text}" if short else text)
+
+
+@breaks("SYN-6")
 class NeedsNoId(KillGrammar):
     """Without an id the statement replies OK."""
 

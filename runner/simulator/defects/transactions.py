@@ -27,7 +27,7 @@ from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
-from runner.simulator.tables import Transaction
+from runner.simulator.tables import Row, Transaction
 from runner.simulator.timers import call_later, call_when
 from runner.simulator.users_and_roles import User
 
@@ -194,6 +194,30 @@ class ForgetsSessionsThatWaitForAWaiter(_ForgetsWaiters):
 
     def forgets(self, victim: Session, other: Session) -> bool:  # noqa: ARG002 - the state of the victim decides
         return victim.waits_for_lock
+
+
+@breaks("IMP-5")
+class WakesOneWaiterOfEachRow(_ForgetsWaiters):
+    """Of several sessions that wait for the same row of the killed session, only the first is woken."""
+
+    def forgets(self, victim: Session, other: Session) -> bool:
+        row = _condition_of(other)
+        queue = [each for each in _blocked_by(self.registry, victim) if _condition_of(each) == row]
+        return other is not min(queue, key=lambda each: each.since)
+
+
+def _condition_of(session: Session) -> str:
+    return (session.statement or "").upper().rpartition("WHERE")[2]
+
+
+@breaks("PUR-1")
+class SparesTheSecondInAQueue(SessionEnding):
+    """A session that waits for a row lock behind another one is not killed."""
+
+    def kill(self, victim: Session) -> None:
+        queues = [other.transaction._waiters for other in self.registry]
+        if not any(victim.waiting in queue[1:] for queue in queues):
+            super().kill(victim)
 
 
 @breaks("IMP-5")
@@ -499,3 +523,84 @@ class _CommitsAfterThem(SessionEnding):
 def commits_after_a_partial_rollback(components: Components) -> Components:
     """The killed session's remaining changes are committed if it has rolled back to a savepoint before."""
     return components.with_overrides(_RemembersPartialRollbacks, _CommitsAfterThem)
+
+
+@breaks("IMP-8")
+class RefusalInterruptsItsOwnNextWait(KillSessionStatement):
+    """After a statement was refused, the next row lock wait of its own session is interrupted."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            _when_it_waits(session, lambda: False, errors.query_killed())
+            raise
+
+
+class _HarmsOthersWhenUnknown(KillSessionStatement):
+    """Harms other sessions of its user if no session has the id."""
+
+    def harm(self, other: Session) -> None:
+        raise NotImplementedError
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        if self.registry.find(self.read_id(statement)) is None:
+            for other in self.registry:
+                if other.user is session.user and other is not session:
+                    self.harm(other)
+        return await super().run(session, statement)
+
+
+@breaks("IMP-10")
+class UnknownIdRollsTheUsersTransactionsBack(_HarmsOthersWhenUnknown):
+    """An unknown id is an error, and rolls back the open transactions of the user's other sessions."""
+
+    def harm(self, other: Session) -> None:
+        other.transaction.roll_back()
+
+
+@breaks("IMP-10")
+class UnknownIdInterruptsTheUsersStatements(_HarmsOthersWhenUnknown):
+    """An unknown id is an error, and interrupts running statements in the user's other sessions."""
+
+    def harm(self, other: Session) -> None:
+        other.interrupt(errors.query_killed())
+
+
+class _RemembersTheRows(KillSessionStatement):
+    """Remembers the rows that killed sessions had locked, and touches them again at a second kill."""
+
+    rows: ClassVar[dict[int, list[Row]]] = {}
+
+    def touch(self, row: Row) -> None:
+        raise NotImplementedError
+
+    def find(self, number: int) -> Session:
+        if self.registry.find(number) is None:
+            for row in self.rows.get(number, ()):
+                self.touch(row)
+        return super().find(number)
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        self.rows[victim.number] = rows_locked_by(victim)
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-10")
+class SecondKillRollsTheSuccessorBack(_RemembersTheRows):
+    """A second statement for a killed session rolls back the transaction that has locked its rows since."""
+
+    def touch(self, row: Row) -> None:
+        if row.writer is not None:
+            row.writer.roll_back()
+
+
+@breaks("IMP-10")
+class SecondKillInterruptsWaiters(_RemembersTheRows):
+    """A second statement for a killed session interrupts those that wait for its former rows."""
+
+    def touch(self, row: Row) -> None:
+        for other in self.registry:
+            if row.writer is not None and row.writer.blocks(other.waiting):
+                other.interrupt(errors.query_killed())

@@ -144,3 +144,80 @@ class UnknownIdRollsBack(KillSessionStatement):
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.sender = session
         return await super().run(session, statement)
+
+
+class _KilledIdIsAnsweredOk(KillSessionStatement):
+    """Replies OK to the id of some killed sessions, or in some form."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.killed: set[int] = set()
+
+    def is_noted(self, victim: Session) -> bool:  # noqa: ARG002 - for an override below
+        return True
+
+    def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for the overrides below
+        return True
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if self.is_noted(victim):
+            self.killed.add(victim.number)
+        await super().end(session, victim, statement)
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        number = self.read_id(statement)
+        if number in self.killed and self.registry.find(number) is None and self.gets_ok(session, statement):
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-1")
+class KilledIdIsAnsweredOkWithImmediate(_KilledIdIsAnsweredOk):
+    """With IMMEDIATE, the id of a killed session replies OK."""
+
+    def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for every sender
+        return statement.immediate
+
+
+@breaks("IMP-1")
+class KilledIdIsAnsweredOkWithASerial(_KilledIdIsAnsweredOk):
+    """With a serial#, the id of a killed session replies OK."""
+
+    def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for every sender
+        return "," in statement.text
+
+
+@breaks("IMP-1")
+class KilledIdIsAnsweredOkForTheAdministrator(_KilledIdIsAnsweredOk):
+    """For the administrator, the id of a killed session replies OK."""
+
+    def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - in every form
+        return session.user.administrator
+
+
+@breaks("IMP-1")
+class KilledIdOfTheRunningIsAnsweredOk(_KilledIdIsAnsweredOk):
+    """The id of a session that was killed with a running statement replies OK."""
+
+    def is_noted(self, victim: Session) -> bool:
+        return victim.waiting is not None
+
+
+@breaks("IMP-2")
+class NoIdIsAnsweredOkForTheAdministrator(KillSessionStatement):
+    """For the administrator, text that is not an id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if session.user.administrator and _is_no_id(statement):
+            return self.reply()
+        return await super().run(session, statement)
+
+
+@breaks("IMP-2")
+class NoIdIsAnsweredOkWhenPrepared(KillSessionStatement):
+    """As a prepared statement, text that is not an id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        self.check_privilege(session)
+        return self.reply() if session.prepared and _is_no_id(statement) else await super().run(session, statement)
