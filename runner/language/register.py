@@ -150,8 +150,9 @@ def _with_refused_senders(document: Document, requirements: dict[str, Requiremen
     if name is None:
         return requirements
     if name not in requirements:
-        what = f"refused_senders: {name!r} is no requirement of this register{did_you_mean(name, requirements)}"
-        raise SourceError(document.place("refused_senders"), what, "name one of its requirements")
+        what = f"refused_senders: {name!r} is no requirement of this register"
+        hint = did_you_mean(name, requirements) or "name one of its requirements"
+        raise SourceError(document.place("refused_senders"), what, hint)
     level = requirements[name].level
     return {
         each: row if row.level is level else replace(row, refused_senders=name) for each, row in requirements.items()

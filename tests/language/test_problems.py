@@ -110,6 +110,10 @@ REGISTERS = {
     "newer format": (REGISTER.replace("format: 1", "@@format: 3"), "unknown format 3"),
     "no words": (REGISTER.replace("words:", "@@wrds:"), "unknown key 'wrds'"),
     "two guarded words": (REGISTER.replace("guarded: KILL", "@@guarded: KILL|END"), "it must match"),
+    "a requirement about refused senders that does not exist": (
+        REGISTER.replace("requirements:", "@@refused_senders: SHO-2\nrequirements:", 1),
+        "'SHO-2' is no requirement of this register",
+    ),
     "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' is duplicate"),
 }
 

@@ -80,3 +80,24 @@ def test_a_session_that_an_idle_timeout_ends_is_inconclusive(tmp_path: Path) -> 
 def test_sessions_that_have_to_stay_connected_are_kept_active(tmp_path: Path) -> None:
     result = run(tmp_path, KEEPS, "--variant", "closes-idle-sessions")
     assert result.verdict is Verdict.CONFORMS, (result.actual, result.reason)
+
+
+REFUSED = "steps:\n  - killer: ALTER SYSTEM KILL SESSION '${unused 1}'\n    reply: error"
+
+
+@pytest.mark.parametrize(("requirement", "verdict"), [("IMP-10", Verdict.CONFORMS), ("IMP-8", Verdict.DEVIATES)])
+def test_only_cases_of_the_right_level_judge_a_session_that_is_closed_after_its_refused_statement(
+    tmp_path: Path, requirement: str, verdict: Verdict
+) -> None:
+    with simulator("--defect", "disconnects-who-was-refused") as dsn:
+        result = Bench(tmp_path, dsn).run(REFUSED, requirement)
+    assert result.verdict is verdict, result.actual or result.reason
+    assert not result.safety  # it is no unrelated session
+
+
+def test_a_case_that_needs_a_session_closed_after_its_refused_statement_is_inconclusive(tmp_path: Path) -> None:
+    again = f"{REFUSED}\n  - killer: COMMIT\n    reply: ok"
+    with simulator("--defect", "disconnects-who-was-refused") as dsn:
+        result = Bench(tmp_path, dsn).run(again, "IMP-10")
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "the target has closed killer, whose statement it had refused: IMP-8 is about that" in result.reason
