@@ -35,6 +35,8 @@ class ServerFacts:
         unknown_new_tables: how many new tables in a row were unknown until the end of a wait.
         grant_delay: the seconds until a GRANT or REVOKE has an effect; 0 if it has one at once, or that is not known.
         loses_logins: whether connections were lost during logins that no statement under test can have affected.
+        passing_errors: errors (``ServerError.signature``) that a case got, but not when it was run slowly: the server
+            limits how fast statements may follow one another.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -55,6 +57,7 @@ class ServerFacts:
     unknown_new_tables: int = 0
     grant_delay: float = 0.0
     loses_logins: bool = False
+    passing_errors: set[str] = field(default_factory=set)
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)

@@ -18,6 +18,7 @@ class DeviationError(Exception):
         no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
         reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
         error: the error in place of the claimed reply, without its variable parts; empty if there is none.
+        unknown_error: whether neither the profile nor ``error_kind_of`` knows that error.
         login_lost: whether the connection was lost during a login.
     """
 
@@ -31,6 +32,7 @@ class DeviationError(Exception):
         no_reply_or_lost: bool = False,
         reads_table: bool = False,
         error: str = "",
+        unknown_error: bool = False,
         login_lost: bool = False,
     ) -> None:
         super().__init__(expected, actual)
@@ -41,6 +43,7 @@ class DeviationError(Exception):
         self.no_reply_or_lost = no_reply_or_lost
         self.reads_table = reads_table
         self.error = error
+        self.unknown_error = unknown_error
         self.login_lost = login_lost
 
 

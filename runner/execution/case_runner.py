@@ -12,13 +12,14 @@ from runner.database.outcome import Lost
 from runner.database.passwords import without_passwords
 from runner.database.session import Session
 from runner.database.target import Target
+from runner.database.time_limits import Poll
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
-from runner.execution.row_locks import needs_row_locks
+from runner.execution.row_locks import needs_open_transactions, needs_row_locks
 from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
@@ -28,6 +29,8 @@ _MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in it
 _REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
 _QUICK = 2.0  # seconds: a run without a usable reply is repeated as often if it is shorter
 _GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
+_REST = 1.0  # seconds before a case that is run slowly
+_VAIN_SLOW_RUNS = 3  # cases that got the same error, or another one, nevertheless; then none is run slowly
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
 
@@ -46,6 +49,8 @@ class CaseRunner:
         self._outages_noticed = 0
         self._losses = 0
         """The losses of the administrator's session that are attributed to a case already."""
+        self._left_by_measurements: list[str] = []
+        """A line for each statement of a measurement's cleanup that failed."""
         self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
         """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
@@ -78,7 +83,8 @@ class CaseRunner:
 
     def _is_explained(self, before: ResultAmongOthers) -> bool:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
-        return self.privileges_lagged(before) or before.full or (before.login_lost and self._loses_logins())
+        hurried = before.error in self._target.facts.passing_errors
+        return hurried or self.privileges_lagged(before) or before.full or (before.login_lost and self._loses_logins())
 
     def privileges_lagged(self, before: ResultAmongOthers) -> bool:
         """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
@@ -209,6 +215,9 @@ class CaseRunner:
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._retry_cleanup()
         first = self._run(case, fresh=again)
+        if first.hurried and self._shared.vain_slow_runs < _VAIN_SLOW_RUNS:
+            first = self._run_slowly(case)
+            self._shared.vain_slow_runs = self._shared.vain_slow_runs + 1 if first.failed else 0
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.privileges_may_lag and (later := self._result_after_grant_delay(case, first)) is not None:
@@ -319,6 +328,13 @@ class CaseRunner:
             result = _inconclusive(result, but, unreached=True) if anyway else result
         return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
 
+    def _run_slowly(self, case: Case) -> RunResult:
+        """Runs a case after a pause, and with pauses: a server may limit how fast statements follow one another."""
+        poll = Poll(_REST)
+        while poll.again() and not self._target.facts.cut_off.is_set():
+            pass
+        return self._run(case, fresh=True, slowly=True)
+
     def _loses_logins(self) -> bool:
         """Whether connections are also lost during logins without the statement; from then on, these are repeated."""
         facts = self._target.facts
@@ -333,46 +349,66 @@ class CaseRunner:
         return isinstance(outcome, Lost)
 
     def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
-        """The result; inconclusive if a property of the target explains the deviation of the last run.
-
-        These are a SELECT that may have missed committed changes, a server on which no statement waits for a row lock,
-        and new users that have the privilege under test.
-        """
+        """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
-        if last.reads_table and self._shared.stale_reads.are_possible(self._target):
-            but = (
-                "but on this target a SELECT can miss what another session has just committed. Name a server in the "
-                "DSN that shows it, or set consistent reads"
-            )
-            return _inconclusive(result, but, unreached=False)
-        locks = self._shared.row_locks
-        missing = needs_row_locks(case) and locks.are_missing(self._target)
-        result, locks.left = replace(result, warnings=(*result.warnings, *locks.left)), ()
-        if missing:
-            but = (
-                "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
-                "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"
-            )
-            return _inconclusive(result, but, unreached=False)
-        held, left = self._held_without_grant(case)
+        reasons = (self._speed_reason, self._reads_reason, self._locks_reason, self._privileges_reason)
+        but = next((but for reason in reasons if (but := reason(case, last))), "")
+        left, self._left_by_measurements = tuple(map(without_passwords, self._left_by_measurements)), []
         result = replace(result, warnings=(*result.warnings, *left))
-        if held:
-            but = (
-                f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
-                "or a default role. Revoke it there: this case needs a user without it"
-            )
-            return _inconclusive(result, but, unreached=False)
-        return result
+        return _inconclusive(result, f"but {but}", unreached=False) if but else result
 
-    def _held_without_grant(self, case: Case) -> tuple[list[str], tuple[str, ...]]:
-        """The privileges under test that every user has; also a line for each failed cleanup of that measurement."""
+    def _speed_reason(self, case: Case, last: RunResult) -> str:
+        """The reason if a case that deviates by an unknown error does not get it when it is run slowly, or empty."""
+        slow_runs = self._shared.slow_runs
+        if not last.unknown_error or slow_runs[last.error] >= _VAIN_SLOW_RUNS:
+            return ""
+        slow_runs[last.error] += 1
+        if self._run_slowly(case).error == last.error:
+            return ""
+        self._target.facts.passing_errors.add(last.error)
+        return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
+
+    def _reads_reason(self, _: Case, last: RunResult) -> str:
+        """The reason if a SELECT may have missed committed changes, or empty."""
+        if not (last.reads_table and self._shared.stale_reads.are_possible(self._target)):
+            return ""
+        return (
+            "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
+            "shows it, or set consistent reads"
+        )
+
+    def _locks_reason(self, case: Case, last: RunResult) -> str:
+        """The reason if no statement waits for a row lock, or if idle transactions are ended, or empty."""
+        locks, reason = self._shared.row_locks, ""
+        if needs_row_locks(case) and locks.are_missing(self._target):
+            reason = (
+                "on this target no statement waits for a row lock, as with optimistic transactions. The profile can "
+                "state that (lacks: row-locks), or the server can be set to pessimistic transactions"
+            )
+        elif needs_open_transactions(case) and locks.are_lost_by_idle_transactions(self._target, last.seconds):
+            reason = (
+                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s, or for "
+                "less. Set a longer limit there"
+            )
+        self._left_by_measurements += locks.left
+        locks.left = ()
+        return reason
+
+    def _privileges_reason(self, case: Case, _: RunResult) -> str:
+        """The reason if new users have the privilege under test, or empty."""
         if self._shared.pool.prepared:
-            return [], ()  # with prepared accounts no user may be created
+            return ""  # with prepared accounts no user may be created
         defaults = self._shared.default_privileges
         held = defaults.held_without_grant(case, self._target)
-        left, defaults.left = defaults.left, ()
-        return held, tuple(map(without_passwords, left))
+        self._left_by_measurements += defaults.left
+        defaults.left = ()
+        if not held:
+            return ""
+        return (
+            f"on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
+            "default role. Revoke it there: this case needs a user without it"
+        )
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""
@@ -428,17 +464,18 @@ class CaseRunner:
             self._pending_cleanup.append((sessions, left))
         return left
 
-    def _run(self, case: Case, *, fresh: bool = False) -> RunResult:
+    def _run(self, case: Case, *, fresh: bool = False, slowly: bool = False) -> RunResult:
         """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
 
         Args:
             case: the case.
             fresh: whether it gets new users and a new table.
+            slowly: whether it pauses before each guarded statement.
         """
         if self._outages_noticed != self._outage.count:
             self._outages_noticed = self._outage.count
             self._target.close()
-        run = CaseRun(case, self._target, self._shared, fresh=fresh)
+        run = CaseRun(case, self._target, self._shared, fresh=fresh, slowly=slowly)
         run_result = run.run()
         self._shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from runner.database.administrator_session import TargetError
+from runner.database.outcome import ServerError
 from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.time_limits import Poll
@@ -38,6 +40,8 @@ class SharedState:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
         controls, stale_reads, row_locks, default_privileges: the control runs and measurements so far.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
+        slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
+        vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
         lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
@@ -51,6 +55,8 @@ class SharedState:
     row_locks: RowLocks = field(default_factory=RowLocks)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
+    slow_runs: Counter[str] = field(default_factory=Counter)
+    vain_slow_runs: int = 0
     lost_sessions: bool = False
     crashes: bool = False
 
@@ -77,6 +83,8 @@ class RunResult:
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
         error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
+        unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
+        hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
     """
 
@@ -91,6 +99,8 @@ class RunResult:
     reused: bool
     broken_off: bool
     error: str
+    unknown_error: bool
+    hurried: bool
     login_lost: bool
 
     @property
@@ -112,7 +122,7 @@ class CaseRun:
         left: a line for each statement that failed in the cleanup of a control run.
     """
 
-    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool) -> None:
+    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool, slowly: bool = False) -> None:
         self._case = case
         self._target = target
         self._transcript = Transcript()
@@ -120,7 +130,9 @@ class CaseRun:
             case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
         )
         self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
-        self._step_runner = StepRunner(self.sessions, self._session_checks, shared.timeouts, case.vocabulary)
+        self._step_runner = StepRunner(
+            self.sessions, self._session_checks, shared.timeouts, case.vocabulary, slowly=slowly
+        )
         self.left: tuple[str, ...] = ()
         self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
 
@@ -128,7 +140,8 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost, error_reply = False, ""
+        login_lost = unknown_error = hurried = False
+        error_reply = ""
         try:
             raise_if_run_ends(self.sessions.target)
             self.sessions.set_up()
@@ -137,7 +150,7 @@ class CaseRun:
             no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
             # A session that was not killed may be the consequence of an error of a server in trouble.
             refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
-            error_reply = error.error or refused
+            error_reply, unknown_error = error.error or refused, error.unknown_error
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,
@@ -149,6 +162,8 @@ class CaseRun:
             )
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
+            reply = error.outcome
+            hurried = isinstance(reply, ServerError) and reply.signature in self._target.facts.passing_errors
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
@@ -185,6 +200,8 @@ class CaseRun:
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
             error=error_reply,
+            unknown_error=unknown_error,
+            hurried=hurried,
             login_lost=login_lost,
         )
 
