@@ -159,7 +159,7 @@ def _search(
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return FoundId(ids.pop())
         if likely and all(row.number is None for row in likely):  # waiting would not change that
-            trouble = f"its row in SHOW PROCESSLIST has the id {likely[0].id!r}, which is no decimal number"
+            trouble = f"its row in SHOW PROCESSLIST has the id {likely[0].id!r}, which {likely[0].no_number_reason}"
             target.stop_guarded_statements(f"a session of the suite has no id to name: {trouble}")
             return FoundId(None, trouble)
         if not poll.again():
