@@ -40,11 +40,13 @@ class FoundId:
         id: the id; None if it was not found.
         trouble: the reason.
         listed: whether the process list has a row that can be the session's, or could not be read.
+        rows: the number of rows of the process list that the session read last.
     """
 
     id: str | None
     trouble: str = ""
     listed: bool = True
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,18 +111,21 @@ def find_id(
             f"the ids of {_MOST_WITHOUT_ID} sessions of the suite in a row could not be found: {found.trouble}"
         )
     if not found.listed and session.check_connection() is None:
-        _note_unlisted(target, session)
+        _note_unlisted(target, session, found.rows)
     return found
 
 
-def _note_unlisted(target: Target, session: Session) -> None:
+def _note_unlisted(target: Target, session: Session, rows: int) -> None:
     target.facts.unlisted_thread_ids.append(session.handshake_id)
+    target.facts.rows_of_lists_without_reader.add(rows)
+    lengths = target.facts.rows_of_lists_without_reader
+    cut = f", or be cut to {rows} rows, which each of these lists had" if lengths == {rows} else ""
     number = len(target.facts.unlisted_thread_ids)
     if number >= _MOST_UNLISTED and not target.stop_reason:
         target.stop_guarded_statements(
             f"the process list did not show {number} sessions of the suite, which were connected: "
-            "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
-            "DSN. If the list lags by several seconds, use a greater --settle"
+            f"it may be the list of another server, as behind a load balancer{cut}. Use the address of one server in "
+            "the DSN. If the list lags by several seconds, use a greater --settle"
         )
 
 
@@ -163,7 +168,8 @@ def _search(
             target.stop_guarded_statements(f"a session of the suite has no id to name: {trouble}")
             return FoundId(None, trouble)
         if not poll.again():
-            return FoundId(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own", bool(found))
+            trouble = f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own"
+            return FoundId(None, trouble, bool(found), len(process_list.rows))
 
 
 def _own_rows(rows: list[Row], mark: str, session: Session) -> list[Row]:
