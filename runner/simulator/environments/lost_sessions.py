@@ -1,4 +1,4 @@
-"""Sessions that are lost for other reasons than the statement under test: another client, or the network."""
+"""Sessions and transactions that are lost for other reasons than the statement under test."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -70,3 +70,21 @@ class ConnectionsAreClosed(BackgroundTask):
             await asyncio.sleep(_CLOSE_SECONDS)
             if sessions := list(self.instance.registry):
                 chance.choice(sessions).connection.disconnect(None)
+
+
+_IDLE_SECONDS = 1.0
+_CHECK_SECONDS = 0.05
+
+
+@environment
+class EndsIdleTransactions(BackgroundTask):
+    """The transaction of a session that has been idle for a second is rolled back; the session stays."""
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            for session in self.instance.registry:
+                if session.statement is None and session.since < time.monotonic() - _IDLE_SECONDS:
+                    session.transaction.roll_back()
+                    session.savepoints.clear()
+                    session.explicit_transaction = False
