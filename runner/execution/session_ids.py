@@ -168,8 +168,17 @@ def _search(
             target.stop_guarded_statements(f"a session of the suite has no id to name: {trouble}")
             return FoundId(None, trouble)
         if not poll.again():
-            trouble = f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own"
-            return FoundId(None, trouble, bool(found), len(process_list.rows))
+            return _not_found(process_list, mark, session, user, possible=len(found))
+
+
+def _not_found(process_list: ProcessList, mark: str, session: Session, user: str, *, possible: int) -> FoundId:
+    """Why a process list doesn't show which row is the session's; ``possible``: the rows that could be its own."""
+    others = [] if possible else _own_rows(list(process_list.rows), mark, session)
+    if others:
+        shown = repr(others[0].user) if others[0].user else "NULL"
+        return FoundId(None, f"its row in SHOW PROCESSLIST has the USER {shown}, not {user!r}")
+    trouble = f"its SHOW PROCESSLIST shows {possible} rows that could be its own"
+    return FoundId(None, trouble, bool(possible), len(process_list.rows))
 
 
 def _own_rows(rows: list[Row], mark: str, session: Session) -> list[Row]:
