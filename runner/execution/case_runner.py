@@ -19,7 +19,7 @@ from runner.execution.case_sessions import CaseSessions
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
-from runner.execution.row_locks import needs_open_transactions, needs_row_locks
+from runner.execution.row_locks import needs_open_transactions, needs_row_locks, opens_transactions
 from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
@@ -352,7 +352,13 @@ class CaseRunner:
         """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
-        reasons = (self._speed_reason, self._reads_reason, self._locks_reason, self._privileges_reason)
+        reasons = (
+            self._speed_reason,
+            self._reads_reason,
+            self._transactions_reason,
+            self._locks_reason,
+            self._privileges_reason,
+        )
         but = next((but for reason in reasons if (but := reason(case, last))), "")
         left, self._left_by_measurements = tuple(map(without_passwords, self._left_by_measurements)), []
         result = replace(result, warnings=(*result.warnings, *left))
@@ -376,6 +382,19 @@ class CaseRunner:
         return (
             "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
             "shows it, or set consistent reads"
+        )
+
+    def _transactions_reason(self, case: Case, last: RunResult) -> str:
+        """The reason if sessions are lost when their transactions end, or empty."""
+        ends = self._shared.transaction_ends
+        lost = last.lost and opens_transactions(case) and ends.close_sessions(self._target)
+        self._left_by_measurements += ends.left
+        ends.left = ()
+        if not lost:
+            return ""
+        return (
+            "this target also closes a session when its transaction ends, as a connection pooler does. Use the address "
+            "of the server itself in the DSN"
         )
 
     def _locks_reason(self, case: Case, last: RunResult) -> str:

@@ -33,8 +33,13 @@ def needs_row_locks(case: Case) -> bool:
 
 
 def needs_open_transactions(case: Case) -> bool:
-    """Whether a case opens a transaction in which it changes its table."""
-    return case.table is not None and any(
+    """Whether a case opens a transaction, and has a table that it may change."""
+    return case.table is not None and opens_transactions(case)
+
+
+def opens_transactions(case: Case) -> bool:
+    """Whether a case opens a transaction."""
+    return any(
         hole.word == _BEGIN for step in flat(case.steps) if isinstance(step, Send) for hole in step.statement.holes
     )
 

@@ -26,6 +26,7 @@ from runner.execution.row_locks import RowLocks
 from runner.execution.session_checks import SessionChecks
 from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
+from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
@@ -38,7 +39,7 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, row_locks, default_privileges: the control runs and measurements so far.
+        controls, stale_reads, row_locks, transaction_ends, default_privileges: the control runs and measurements.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
         vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
@@ -53,6 +54,7 @@ class SharedState:
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
     row_locks: RowLocks = field(default_factory=RowLocks)
+    transaction_ends: TransactionEnds = field(default_factory=TransactionEnds)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
     slow_runs: Counter[str] = field(default_factory=Counter)

@@ -12,6 +12,7 @@ from typing import Any
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_state import Instance
@@ -70,6 +71,18 @@ class ConnectionsAreClosed(BackgroundTask):
             await asyncio.sleep(_CLOSE_SECONDS)
             if sessions := list(self.instance.registry):
                 chance.choice(sessions).connection.disconnect(None)
+
+
+@environment
+class ClosesSessionsAfterTransactions(Connection):
+    """A session is closed when its transaction ends, as a connection pooler does, also the administrator's."""
+
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        was_open = session.transaction.open or session.explicit_transaction
+        await super()._run_command(session, command, body)
+        if was_open and not (session.ended or session.transaction.open or session.explicit_transaction):
+            await self._stream.drain()
+            self._instance.ending.kill(session)
 
 
 _IDLE_SECONDS = 1.0
