@@ -16,10 +16,10 @@ from runner.database.time_limits import Poll
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.execution.case_sessions import CaseSessions
+from runner.execution.explanations import VAIN_SLOW_RUNS, Explanations
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
-from runner.execution.row_locks import needs_open_transactions, needs_row_locks, opens_transactions
 from runner.execution.single_run import CaseRun, RunResult, SharedState, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
@@ -30,7 +30,6 @@ _REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had n
 _QUICK = 2.0  # seconds: a run without a usable reply is repeated as often if it is shorter
 _GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
 _REST = 1.0  # seconds before a case that is run slowly
-_VAIN_SLOW_RUNS = 3  # cases that got the same error, or another one, nevertheless; then none is run slowly
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
 
@@ -46,11 +45,10 @@ class CaseRunner:
     def __init__(self, target: Target, pool: FixturePool | None = None, shared: SharedState | None = None) -> None:
         self._target = target
         self._shared = shared or SharedState.new(target, pool)
+        self._explanations = Explanations(target, self._shared, self._run_slowly)
         self._outages_noticed = 0
         self._losses = 0
         """The losses of the administrator's session that are attributed to a case already."""
-        self._left_by_measurements: list[str] = []
-        """A line for each statement of a measurement's cleanup that failed."""
         self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
         """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
@@ -215,7 +213,7 @@ class CaseRunner:
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._retry_cleanup()
         first = self._run(case, fresh=again)
-        if first.hurried and self._shared.vain_slow_runs < _VAIN_SLOW_RUNS:
+        if first.hurried and self._shared.vain_slow_runs < VAIN_SLOW_RUNS:
             first = self._run_slowly(case)
             self._shared.vain_slow_runs = self._shared.vain_slow_runs + 1 if first.failed else 0
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
@@ -352,82 +350,9 @@ class CaseRunner:
         """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
-        reasons = (
-            self._speed_reason,
-            self._reads_reason,
-            self._transactions_reason,
-            self._locks_reason,
-            self._privileges_reason,
-        )
-        but = next((but for reason in reasons if (but := reason(case, last))), "")
-        left, self._left_by_measurements = tuple(map(without_passwords, self._left_by_measurements)), []
-        result = replace(result, warnings=(*result.warnings, *left))
+        but, left = self._explanations.reason(case, last)
+        result = replace(result, warnings=(*result.warnings, *map(without_passwords, left)))
         return _inconclusive(result, f"but {but}", unreached=False) if but else result
-
-    def _speed_reason(self, case: Case, last: RunResult) -> str:
-        """The reason if a case that deviates by an unknown error does not get it when it is run slowly, or empty."""
-        slow_runs = self._shared.slow_runs
-        if not last.unknown_error or slow_runs[last.error] >= _VAIN_SLOW_RUNS:
-            return ""
-        slow_runs[last.error] += 1
-        if self._run_slowly(case).error == last.error:
-            return ""
-        self._target.facts.passing_errors.add(last.error)
-        return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
-
-    def _reads_reason(self, _: Case, last: RunResult) -> str:
-        """The reason if a SELECT may have missed committed changes, or empty."""
-        if not (last.reads_table and self._shared.stale_reads.are_possible(self._target)):
-            return ""
-        return (
-            "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
-            "shows it, or set consistent reads"
-        )
-
-    def _transactions_reason(self, case: Case, last: RunResult) -> str:
-        """The reason if sessions are lost when their transactions end, or empty."""
-        ends = self._shared.transaction_ends
-        lost = last.lost and opens_transactions(case) and ends.close_sessions(self._target)
-        self._left_by_measurements += ends.left
-        ends.left = ()
-        if not lost:
-            return ""
-        return (
-            "this target also closes a session when its transaction ends, as a connection pooler does. Use the address "
-            "of the server itself in the DSN"
-        )
-
-    def _locks_reason(self, case: Case, last: RunResult) -> str:
-        """The reason if no statement waits for a row lock, or if idle transactions are ended, or empty."""
-        locks, reason = self._shared.row_locks, ""
-        if needs_row_locks(case) and locks.are_missing(self._target):
-            reason = (
-                "on this target no statement waits for a row lock, as with optimistic transactions. The profile can "
-                "state that (lacks: row-locks), or the server can be set to pessimistic transactions"
-            )
-        elif needs_open_transactions(case) and locks.are_lost_by_idle_transactions(self._target, last.seconds):
-            reason = (
-                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s, or for "
-                "less. Set a longer limit there"
-            )
-        self._left_by_measurements += locks.left
-        locks.left = ()
-        return reason
-
-    def _privileges_reason(self, case: Case, _: RunResult) -> str:
-        """The reason if new users have the privilege under test, or empty."""
-        if self._shared.pool.prepared:
-            return ""  # with prepared accounts no user may be created
-        defaults = self._shared.default_privileges
-        held = defaults.held_without_grant(case, self._target)
-        self._left_by_measurements += defaults.left
-        defaults.left = ()
-        if not held:
-            return ""
-        return (
-            f"on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
-            "default role. Revoke it there: this case needs a user without it"
-        )
 
     def _loses_anyway(self, case: Case, run_result: RunResult) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement; also a line for each failed cleanup."""
