@@ -6,6 +6,7 @@ released a lock, or kept it, can't be observed there. A server that ends idle tr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from runner.database.administrator_session import TargetError
@@ -21,6 +22,7 @@ from runner.language.model import Case, Check, Send, flat
 _WAITS = 1.0  # seconds after which a statement without a reply waits for the lock
 _STATE = "blocked"
 _BEGIN = "begin"
+_TRANSACTION = re.compile(r"\b(?:AUTOCOMMIT|COMMIT|ROLLBACK|START\s+TRANSACTION)\b", re.IGNORECASE)
 _ENOUGH = 3  # measurements with a wait, or that failed, after which none is made
 _SHORTEST_IDLE = 0.5  # seconds: no server ends transactions that are idle for less
 _LONGEST_IDLE = 20.0  # seconds
@@ -38,9 +40,11 @@ def needs_open_transactions(case: Case) -> bool:
 
 
 def opens_transactions(case: Case) -> bool:
-    """Whether a case opens a transaction."""
+    """Whether a case opens or ends a transaction."""
+    statements = [step.statement for step in flat(case.steps) if isinstance(step, Send)]
     return any(
-        hole.word == _BEGIN for step in flat(case.steps) if isinstance(step, Send) for hole in step.statement.holes
+        _TRANSACTION.search(each.text) is not None or any(hole.word == _BEGIN for hole in each.holes)
+        for each in statements
     )
 
 
