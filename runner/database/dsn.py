@@ -150,7 +150,12 @@ class Dsn:
 
     @property
     def account_in_statements(self) -> str:
-        """The user's name for statements: in quotes as in the login, otherwise in capitals."""
+        """The user's name for statements: in quotes, if it has them in the login."""
+        return self._quoted_account or self.account
+
+    @property
+    def schema(self) -> str:
+        """The schema of the user's tables for statements: its name, in capitals if it has no quotes."""
         return self._quoted_account or self.account.upper()
 
     @property

@@ -155,7 +155,7 @@ def _remove(target: Target, each: SuiteObject) -> str:
     if each.kind == "session":
         return _end(target, each)
     if each.kind == "table":
-        table = profile.statement("table_name", administrator=target.dsn.account_in_statements, name=name)
+        table = profile.statement("table_name", administrator=target.dsn.schema, name=name)
         statements = profile.statements("drop_table", table=table, name=name)
     else:
         statements = profile.statements(f"drop_{each.kind}", **{each.kind: name})

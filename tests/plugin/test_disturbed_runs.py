@@ -120,7 +120,7 @@ def test_a_server_that_limits_kills_is_no_deviation(tmp_path: Path) -> None:
         ),
         (
             "closes-sessions-after-transactions",
-            "keeps-its-transaction-and-locks",
+            "killers-savepoint-stays",
             "this target also closes a session when its transaction ends",
         ),
         ("users-see-themselves-only", "ids-differ", "the server shows the user of killer no session but killer itself"),
