@@ -90,7 +90,11 @@ class Explanations:
                 "on this target no statement waits for a row lock, as with optimistic transactions. The profile can "
                 "state that (lacks: row-locks), or the server can be set to pessimistic transactions"
             )
-        elif needs_open_transactions(case) and locks.are_lost_by_idle_transactions(self._target, last.seconds):
+        elif (
+            needs_open_transactions(case)
+            and not last.not_ended  # no limit for transactions keeps a session connected
+            and locks.are_lost_by_idle_transactions(self._target, last.seconds)
+        ):
             reason = (
                 f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s, or for "
                 "less. Set a longer limit there"

@@ -85,6 +85,7 @@ class RunResult:
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
         error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
+        not_ended: whether it deviates because a session that should be killed is still connected or listed.
         unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
         hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
@@ -101,6 +102,7 @@ class RunResult:
     reused: bool
     broken_off: bool
     error: str
+    not_ended: bool
     unknown_error: bool
     hurried: bool
     login_lost: bool
@@ -142,7 +144,7 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost = unknown_error = hurried = False
+        login_lost = not_ended = unknown_error = hurried = False
         error_reply = ""
         try:
             raise_if_run_ends(self.sessions.target)
@@ -152,6 +154,7 @@ class CaseRun:
             no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
             # A session that was not killed may be the consequence of an error of a server in trouble.
             refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
+            not_ended = error.not_ended
             error_reply, unknown_error = error.error or refused, error.unknown_error
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
@@ -202,6 +205,7 @@ class CaseRun:
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
             error=error_reply,
+            not_ended=not_ended,
             unknown_error=unknown_error,
             hurried=hurried,
             login_lost=login_lost,
@@ -264,6 +268,7 @@ class CaseRun:
                     "; ".join(each.actual for each in worse_first),
                     safety=error.safety or loss.safety,
                     survived=error.survived,
+                    not_ended=error.not_ended,
                     no_reply_or_lost=True,
                 ) from error
         except InconclusiveError:
