@@ -21,6 +21,7 @@ _SHAPE = re.compile(
     r"(?::(?P<port>[^@:/?]*))?(?:/(?P<rest>[^?]*))?(?:\?(?P<query>.*))?$"
 )
 _IPV6 = re.compile("(?P<address>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%(?P<zone>.+))?", re.DOTALL)
+_QUOTED_ACCOUNT = re.compile(r'"[^"]+"(?=[@#]|\Z)')
 _OPTION_IN_LOGIN = re.compile(rf"[?&](?:{'|'.join(OPTIONS)})=")
 _DEFAULT_PORTS = {"oceanbase": 2881, "mysql": 3306}
 _HIGHEST_PORT = 65535
@@ -144,12 +145,28 @@ class Dsn:
 
     @property
     def account(self) -> str:
-        """The user's name without tenant and cluster."""
-        return self.user.split("@", 1)[0].split("#", 1)[0]
+        """The user's name without tenant, cluster and quotes, as the process list shows it."""
+        return self._quoted_account[1:-1] or self.user.split("@", 1)[0].split("#", 1)[0]
+
+    @property
+    def account_in_statements(self) -> str:
+        """The user's name for statements: in quotes, if it has them in the login."""
+        return self._quoted_account or self.account
+
+    @property
+    def schema(self) -> str:
+        """The schema of the user's tables for statements: its name, in capitals if it has no quotes."""
+        return self._quoted_account or self.account.upper()
+
+    @property
+    def _quoted_account(self) -> str:
+        """The user's name with its quotes, in which it may have an @; empty if it has none."""
+        match = _QUOTED_ACCOUNT.match(self.user)
+        return match[0] if match is not None else ""
 
     def login(self, user: str) -> str:
         """The login of another user of the same tenant: the administrator's, with the name replaced."""
-        return user + self.user[len(self.account) :]
+        return user + self.user[len(self._quoted_account or self.account) :]
 
     @property
     def shown(self) -> str:

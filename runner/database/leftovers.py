@@ -87,9 +87,10 @@ def find_suite_objects(target: Target, kinds: Collection[str] = KINDS) -> SuiteO
         if kind not in kinds:
             continue
         if kind == "session":
-            rows = target.process_list().rows
+            shown = target.process_list()
+            rows = shown.rows
             objects += [SuiteObject(kind, _account(row), row.id) for row in rows if row.number is not None]
-            shows_others = any(not _is(_account(row), target.dsn.account) for row in rows)
+            shows_others = len(list(shown.of_user(target.dsn.account))) < len(rows)
         elif f"list_{kind}s" in target.profile.sql:
             statement = target.profile.statement(f"list_{kind}s", prefix=PREFIX)
             reply = target.administer(statement)
@@ -154,7 +155,7 @@ def _remove(target: Target, each: SuiteObject) -> str:
     if each.kind == "session":
         return _end(target, each)
     if each.kind == "table":
-        table = profile.statement("table_name", administrator=target.dsn.account.upper(), name=name)
+        table = profile.statement("table_name", administrator=target.dsn.schema, name=name)
         statements = profile.statements("drop_table", table=table, name=name)
     else:
         statements = profile.statements(f"drop_{each.kind}", **{each.kind: name})

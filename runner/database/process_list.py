@@ -29,6 +29,13 @@ class Row:
         return int(self.id) if plain else None
 
     @property
+    def no_number_reason(self) -> str:
+        """Why the id is no number that the suite can send; for rows without ``number``."""
+        if self.id.isascii() and self.id.isdecimal():
+            return f"has {len(self.id)} digits, more than a 64-bit number has"
+        return "is no decimal number" if self.id else "is empty or NULL"
+
+    @property
     def numbers_in_id(self) -> frozenset[int]:
         """The numbers as which an id that is no number may be read: its groups of digits; none for other ids."""
         if self.number is not None:

@@ -27,6 +27,7 @@ class ServerFacts:
         spelled: the profile's text for each word that was used, of several texts the first that the server accepts.
         listing_limit: how long a session that has logged in takes to be listed.
         unlisted_thread_ids: the thread ids of sessions that no process list showed.
+        rows_of_lists_without_reader: the numbers of rows of the process lists that these sessions read.
         sessions_without_id: how many sessions in a row had no id in the process list that could be told to be theirs.
         administrators: this process's sessions as the administrator.
         reuses_ids_at_once: whether a new session got the id of a session that had ended less than half a second before.
@@ -35,6 +36,8 @@ class ServerFacts:
         unknown_new_tables: how many new tables in a row were unknown until the end of a wait.
         grant_delay: the seconds until a GRANT or REVOKE has an effect; 0 if it has one at once, or that is not known.
         loses_logins: whether connections were lost during logins that no statement under test can have affected.
+        passing_errors: errors (``ServerError.signature``) that a case got, but not when it was run slowly: the server
+            limits how fast statements may follow one another.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -47,6 +50,7 @@ class ServerFacts:
     spelled: dict[str, str] = field(default_factory=dict)
     listing_limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     unlisted_thread_ids: list[int | None] = field(default_factory=list)
+    rows_of_lists_without_reader: set[int] = field(default_factory=set)
     sessions_without_id: int = 0
     administrators: SessionReferences = field(default_factory=SessionReferences)
     reuses_ids_at_once: bool = False
@@ -55,6 +59,7 @@ class ServerFacts:
     unknown_new_tables: int = 0
     grant_delay: float = 0.0
     loses_logins: bool = False
+    passing_errors: set[str] = field(default_factory=set)
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)

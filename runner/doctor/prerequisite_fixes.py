@@ -34,7 +34,7 @@ def fix_for(target: Target, prerequisite: str, outcome: Outcome | None) -> str:
             return _ANONYMOUS
     fixes = target.profile.fixes
     fix = fixes.get(prerequisite) or fixes.get(prerequisite.partition(" ")[0], "")
-    return fix.format(administrator=target.dsn.account, name=prerequisite.partition(" ")[2])
+    return fix.format(administrator=target.dsn.account_in_statements, name=prerequisite.partition(" ")[2])
 
 
 def has_anonymous_users(target: Target) -> bool:

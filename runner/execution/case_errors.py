@@ -15,9 +15,11 @@ class DeviationError(Exception):
         safety: whether an unrelated session was lost, which fails the run at every level.
         survived: whether a session stays usable that the statement should kill, though its reply was a success, which
             fails the run at every level, too.
+        not_ended: whether a session that should be killed is still connected or listed after the settle time.
         no_reply_or_lost: whether a reply is missing or a connection is lost, which a network in trouble may cause, too.
         reads_table: whether the result is what a SELECT shows of a table, which may be older than the last commit.
         error: the error in place of the claimed reply, without its variable parts; empty if there is none.
+        unknown_error: whether neither the profile nor ``error_kind_of`` knows that error.
         login_lost: whether the connection was lost during a login.
     """
 
@@ -28,9 +30,11 @@ class DeviationError(Exception):
         *,
         safety: bool = False,
         survived: bool = False,
+        not_ended: bool = False,
         no_reply_or_lost: bool = False,
         reads_table: bool = False,
         error: str = "",
+        unknown_error: bool = False,
         login_lost: bool = False,
     ) -> None:
         super().__init__(expected, actual)
@@ -38,9 +42,11 @@ class DeviationError(Exception):
         self.actual = actual
         self.safety = safety
         self.survived = survived
+        self.not_ended = not_ended
         self.no_reply_or_lost = no_reply_or_lost
         self.reads_table = reads_table
         self.error = error
+        self.unknown_error = unknown_error
         self.login_lost = login_lost
 
 

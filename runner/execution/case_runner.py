@@ -13,6 +13,7 @@ from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
 from runner.execution.confirmation import Confirmation, inconclusive
+from runner.execution.explanations import VAIN_SLOW_RUNS
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
@@ -72,9 +73,9 @@ class CaseRunner:
 
     def _is_explained(self, before: ResultAmongOthers) -> bool:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
-        return (
-            self.privileges_lagged(before) or before.full or (before.login_lost and self._confirmation.loses_logins())
-        )
+        hurried = before.error in self._target.facts.passing_errors
+        login_lost = before.login_lost and self._confirmation.loses_logins()
+        return hurried or self.privileges_lagged(before) or before.full or login_lost
 
     def privileges_lagged(self, before: ResultAmongOthers) -> bool:
         """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
@@ -205,6 +206,9 @@ class CaseRunner:
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._runs.retry_cleanup()
         first = self._runs.run(case, fresh=again)
+        if first.hurried and self._shared.vain_slow_runs < VAIN_SLOW_RUNS:
+            first = self._runs.run_slowly(case)
+            self._shared.vain_slow_runs = self._shared.vain_slow_runs + 1 if first.failed else 0
         if first.reused and (first.failed or first.lacks_state) and not self._outage.check_unusable(self._target):
             first, deviated = self._rerun_with_new_users(case, first)
         if first.privileges_may_lag and (later := self._result_after_grant_delay(case, first)) is not None:

@@ -9,7 +9,7 @@ from runner.database.passwords import without_passwords
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.case_result import CaseResult, Verdict
-from runner.execution.row_locks import needs_row_locks
+from runner.execution.explanations import Explanations
 from runner.execution.single_run import CaseRuns, RunResult
 from runner.language.model import Case
 
@@ -28,6 +28,7 @@ class Confirmation:
         self._target = target
         self._runs = runs
         self._shared = runs.shared
+        self._explanations = Explanations(target, runs.shared, runs.run_slowly)
 
     def confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
         """Runs a case again if a server or a network in trouble may have caused its deviation.
@@ -85,46 +86,12 @@ class Confirmation:
         return isinstance(outcome, Lost)
 
     def _inconclusive_if_explained(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult:
-        """The result; inconclusive if a property of the target explains the deviation of the last run.
-
-        These are a SELECT that may have missed committed changes, a server on which no statement waits for a row lock,
-        and new users that have the privilege under test.
-        """
+        """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
-        if last.reads_table and self._shared.stale_reads.are_possible(self._target):
-            but = (
-                "but on this target a SELECT can miss what another session has just committed. Name a server in the "
-                "DSN that shows it, or set consistent reads"
-            )
-            return inconclusive(result, but, unreached=False)
-        locks = self._shared.row_locks
-        missing = needs_row_locks(case) and locks.are_missing(self._target)
-        result, locks.left = replace(result, warnings=(*result.warnings, *locks.left)), ()
-        if missing:
-            but = (
-                "but on this target no statement waits for a row lock, as with optimistic transactions. The profile "
-                "can state that (lacks: row-locks), or the server can be set to pessimistic transactions"
-            )
-            return inconclusive(result, but, unreached=False)
-        held, left = self._held_without_grant(case)
-        result = replace(result, warnings=(*result.warnings, *left))
-        if held:
-            but = (
-                f"but on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC "
-                "or a default role. Revoke it there: this case needs a user without it"
-            )
-            return inconclusive(result, but, unreached=False)
-        return result
-
-    def _held_without_grant(self, case: Case) -> tuple[list[str], tuple[str, ...]]:
-        """The privileges under test that every user has; also a line for each failed cleanup of that measurement."""
-        if self._shared.pool.prepared:
-            return [], ()  # with prepared accounts no user may be created
-        defaults = self._shared.default_privileges
-        held = defaults.held_without_grant(case, self._target)
-        left, defaults.left = defaults.left, ()
-        return held, tuple(map(without_passwords, left))
+        but, left = self._explanations.reason(case, last)
+        result = replace(result, warnings=(*result.warnings, *map(without_passwords, left)))
+        return inconclusive(result, f"but {but}", unreached=False) if but else result
 
     def compare(self, first: RunResult, second: RunResult, *, was_out: bool) -> CaseResult:
         """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""

@@ -257,7 +257,7 @@ class Fixtures:
 
     def _create_table(self) -> Table:
         profile = self._target.profile
-        name, administrator = self._target.names.new(), self._target.dsn.account.upper()
+        name, administrator = self._target.names.new(), self._target.dsn.schema
         table = Table(name, profile.statement("table_name", administrator=administrator, name=name))
         self._names["table"] = name
         for statement in profile.statements("create_table", table=table.text, name=name):

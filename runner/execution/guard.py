@@ -129,7 +129,9 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
             _check_as_user(number, session, sessions)
         elif number != 0:
             hidden = f"the administrator's process list hides other users' sessions: cannot verify who owns id {number}"
-            fix = sessions.target.profile.fixes.get("others", "").format(administrator=sessions.target.dsn.account)
+            fix = sessions.target.profile.fixes.get("others", "").format(
+                administrator=sessions.target.dsn.account_in_statements
+            )
             return f"{hidden}. To fix it: {fix}" if fix else hidden
     return None
 

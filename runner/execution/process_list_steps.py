@@ -6,6 +6,7 @@ Behind a load balancer, the list may be that of a server on which the sessions o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 
 from runner.database.outcome import Outcome, Rows
 from runner.database.process_list import ProcessList
@@ -72,3 +73,24 @@ class ProcessListSteps:
         sessions = [self._sessions.by_name[name] for name in sorted(listed)]
         if sessions and (doubt := other_server(session, ProcessList.read(reply), sessions)) is not None:
             raise InconclusiveError(doubt)
+        if sessions and (doubt := self._shown_to_administrator_only(session, ProcessList.read(reply), sessions)):
+            raise InconclusiveError(doubt)
+
+    def _shown_to_administrator_only(
+        self, reader: CaseSession, process_list: ProcessList, expected: Collection[CaseSession]
+    ) -> str:
+        """The reason if a user sees only its own session, and the administrator all expected ones; empty otherwise.
+
+        The specification does not state which sessions of others a user sees.
+        """
+        if reader.account.administrator or [row.id for row in process_list.rows] != [reader.id]:
+            return ""
+        administrators = self._sessions.target.process_list()
+        hidden = [session for session in expected if session is not reader]
+        if not hidden or not all(session.id and administrators.with_id(session.id) for session in hidden):
+            return ""
+        names = " and ".join(session.name for session in hidden)
+        return (
+            f"the server shows the user of {reader.name} no session but {reader.name} itself; only the "
+            f"administrator's process list shows {names}"
+        )

@@ -15,6 +15,9 @@ _ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
 """Errors that the real administrator would not receive."""
 _NO_STATEMENTS = frozenset({"its login", "its statement in flight"})
 """What messages call a reply whose statement was sent by an earlier step: these may be different statements."""
+_HURRIED = (
+    ", an error that a case does not get if its statements follow one another slowly: the server seems to limit them"
+)
 _WAITING = " (if it has to wait for another session, the case has to say reply: later)"
 
 
@@ -101,7 +104,8 @@ class ReplyJudge:
             case Judgement.INCONCLUSIVE:
                 preparing = "" if claim else "preparation failed: "
                 hint = _WAITING if isinstance(reply, NoReply) and self._before_test else ""
-                raise InconclusiveError(f"{preparing}{name}: {statement}: {self._matcher.describe(reply)}{hint}")
+                hint = _HURRIED if self._is_passing(reply) else hint
+                raise InconclusiveError(f"{preparing}{name}: {statement}: {self._matcher.describe(reply)}{hint}", reply)
             case Judgement.DEVIATES | Judgement.DEVIATES_TWICE | Judgement.DEVIATES_WITH_THE_SAME:
                 if (why := self._matcher.undecided(reply, claim)) is not None:
                     raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
@@ -111,6 +115,7 @@ class ReplyJudge:
                     no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
                     reads_table=kind is StepKind.CHECKS and _shows_table(reply, claim),
                     error=reply.signature if isinstance(reply, ServerError) else "",
+                    unknown_error=actual is ReplyClass.OTHER_ERROR and not self._classes_of(reply),
                     login_lost=kind is StepKind.LOGIN and isinstance(reply, Lost),
                 )
         if OBSERVED in claim:
@@ -121,6 +126,8 @@ class ReplyJudge:
     def _class_of(self, statement: str, reply: Outcome, claim: Claim, *, fits: bool) -> ReplyClass:
         profile = self._sessions.target.profile
         actual, plain = (reply_class(reply, profile, fits=each) for each in (fits, False))
+        if self._is_passing(reply):
+            return ReplyClass.SHORTAGE
         if succeeded(reply) and statement not in _NO_STATEMENTS:
             self._succeeded.add(statement)
         if actual is ReplyClass.FITS and claims_any_error(claim):
@@ -129,6 +136,13 @@ class ReplyJudge:
         if actual is ReplyClass.UNSUPPORTED and statement in self._succeeded:
             return ReplyClass.OTHER_ERROR  # the server did support it: a privilege or an object is gone
         return actual
+
+    def _classes_of(self, reply: Outcome) -> list[str]:
+        return self._sessions.target.profile.classes_of(reply) if isinstance(reply, ServerError) else []
+
+    def _is_passing(self, reply: Outcome) -> bool:
+        """Whether a reply is an error that depends on how fast statements follow one another."""
+        return isinstance(reply, ServerError) and reply.signature in self._sessions.target.facts.passing_errors
 
     def raise_early_reply(self, name: str, reply: Outcome) -> None:
         """Raises the error for a reply to a statement that has to have none yet.

@@ -305,6 +305,7 @@ class SessionChecks:
             raise DeviationError(
                 f"the row of {session.name} leaves the process list within {settle:g} s",
                 f"its {seen}, but its row is still there ({end.state})",
+                not_ended=True,
             )
         client = session.required_client
         in_flight = client.busy and not client.has_reply
@@ -332,7 +333,7 @@ class SessionChecks:
         row = "its row is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
         survived = not in_flight and not silent and session.name in self.sessions.history.named_with_success
-        raise DeviationError(expected, row + state, no_reply_or_lost=in_flight, survived=survived)
+        raise DeviationError(expected, row + state, no_reply_or_lost=in_flight, survived=survived, not_ended=True)
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End, *, silent: bool = False) -> None:
         """Raises InconclusiveError if an idle timeout may have closed a session, or made it silent."""

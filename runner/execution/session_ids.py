@@ -40,11 +40,13 @@ class FoundId:
         id: the id; None if it was not found.
         trouble: the reason.
         listed: whether the process list has a row that can be the session's, or could not be read.
+        rows: the number of rows of the process list that the session read last.
     """
 
     id: str | None
     trouble: str = ""
     listed: bool = True
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,18 +111,21 @@ def find_id(
             f"the ids of {_MOST_WITHOUT_ID} sessions of the suite in a row could not be found: {found.trouble}"
         )
     if not found.listed and session.check_connection() is None:
-        _note_unlisted(target, session)
+        _note_unlisted(target, session, found.rows)
     return found
 
 
-def _note_unlisted(target: Target, session: Session) -> None:
+def _note_unlisted(target: Target, session: Session, rows: int) -> None:
     target.facts.unlisted_thread_ids.append(session.handshake_id)
+    target.facts.rows_of_lists_without_reader.add(rows)
+    lengths = target.facts.rows_of_lists_without_reader
+    cut = f", or be cut to {rows} rows, which each of these lists had" if lengths == {rows} else ""
     number = len(target.facts.unlisted_thread_ids)
     if number >= _MOST_UNLISTED and not target.stop_reason:
         target.stop_guarded_statements(
             f"the process list did not show {number} sessions of the suite, which were connected: "
-            "it may be the list of another server, as behind a load balancer. Use the address of one server in the "
-            "DSN. If the list lags by several seconds, use a greater --settle"
+            f"it may be the list of another server, as behind a load balancer{cut}. Use the address of one server in "
+            "the DSN. If the list lags by several seconds, use a greater --settle"
         )
 
 
@@ -159,11 +164,21 @@ def _search(
         if len(ids := {row.id for row in likely if row.number is not None}) == 1:
             return FoundId(ids.pop())
         if likely and all(row.number is None for row in likely):  # waiting would not change that
-            trouble = f"its row in SHOW PROCESSLIST has the id {likely[0].id!r}, which is no decimal number"
+            trouble = f"its row in SHOW PROCESSLIST has the id {likely[0].id!r}, which {likely[0].no_number_reason}"
             target.stop_guarded_statements(f"a session of the suite has no id to name: {trouble}")
             return FoundId(None, trouble)
         if not poll.again():
-            return FoundId(None, f"its SHOW PROCESSLIST shows {len(found)} rows that could be its own", bool(found))
+            return _not_found(process_list, mark, session, user, possible=len(found))
+
+
+def _not_found(process_list: ProcessList, mark: str, session: Session, user: str, *, possible: int) -> FoundId:
+    """Why a process list doesn't show which row is the session's; ``possible``: the rows that could be its own."""
+    others = [] if possible else _own_rows(list(process_list.rows), mark, session)
+    if others:
+        shown = repr(others[0].user) if others[0].user else "NULL"
+        return FoundId(None, f"its row in SHOW PROCESSLIST has the USER {shown}, not {user!r}")
+    trouble = f"its SHOW PROCESSLIST shows {possible} rows that could be its own"
+    return FoundId(None, trouble, bool(possible), len(process_list.rows))
 
 
 def _own_rows(rows: list[Row], mark: str, session: Session) -> list[Row]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from runner.database.administrator_session import TargetError
+from runner.database.outcome import ServerError
 from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.time_limits import Poll
@@ -24,10 +26,12 @@ from runner.execution.row_locks import RowLocks
 from runner.execution.session_checks import SessionChecks
 from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
+from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
+_REST = 1.0  # seconds before a case that is run slowly
 _QUICK = 2.0  # seconds: a server that does not reply for longer hardly does so by chance, and once more
 
 
@@ -37,8 +41,10 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, row_locks, default_privileges: the control runs and measurements so far.
+        controls, stale_reads, row_locks, transaction_ends, default_privileges: the control runs and measurements.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
+        slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
+        vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
         lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
@@ -50,8 +56,11 @@ class SharedState:
     controls: ControlRuns = field(default_factory=ControlRuns)
     stale_reads: StaleReads = field(default_factory=StaleReads)
     row_locks: RowLocks = field(default_factory=RowLocks)
+    transaction_ends: TransactionEnds = field(default_factory=TransactionEnds)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
+    slow_runs: Counter[str] = field(default_factory=Counter)
+    vain_slow_runs: int = 0
     lost_sessions: bool = False
     crashes: bool = False
 
@@ -78,6 +87,9 @@ class RunResult:
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
         error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
+        not_ended: whether it deviates because a session that should be killed is still connected or listed.
+        unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
+        hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
     """
 
@@ -92,6 +104,9 @@ class RunResult:
     reused: bool
     broken_off: bool
     error: str
+    not_ended: bool
+    unknown_error: bool
+    hurried: bool
     login_lost: bool
 
     @property
@@ -118,7 +133,7 @@ class CaseRun:
         left: a line for each statement that failed in the cleanup of a control run.
     """
 
-    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool) -> None:
+    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool, slowly: bool = False) -> None:
         self._case = case
         self._target = target
         self._transcript = Transcript()
@@ -126,7 +141,9 @@ class CaseRun:
             case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
         )
         self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
-        self._step_runner = StepRunner(self.sessions, self._session_checks, shared.timeouts, case.vocabulary)
+        self._step_runner = StepRunner(
+            self.sessions, self._session_checks, shared.timeouts, case.vocabulary, slowly=slowly
+        )
         self.left: tuple[str, ...] = ()
         self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
 
@@ -134,7 +151,8 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost, error_reply = False, ""
+        login_lost = not_ended = unknown_error = hurried = False
+        error_reply = ""
         try:
             raise_if_run_ends(self.sessions.target)
             self.sessions.set_up()
@@ -143,7 +161,8 @@ class CaseRun:
             no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
             # A session that was not killed may be the consequence of an error of a server in trouble.
             refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
-            error_reply = error.error or refused
+            not_ended = error.not_ended
+            error_reply, unknown_error = error.error or refused, error.unknown_error
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,
@@ -155,6 +174,8 @@ class CaseRun:
             )
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
+            reply = error.outcome
+            hurried = isinstance(reply, ServerError) and reply.signature in self._target.facts.passing_errors
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))
@@ -191,6 +212,9 @@ class CaseRun:
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
             error=error_reply,
+            not_ended=not_ended,
+            unknown_error=unknown_error,
+            hurried=hurried,
             login_lost=login_lost,
         )
 
@@ -251,6 +275,7 @@ class CaseRun:
                     "; ".join(each.actual for each in worse_first),
                     safety=error.safety or loss.safety,
                     survived=error.survived,
+                    not_ended=error.not_ended,
                     no_reply_or_lost=True,
                 ) from error
         except InconclusiveError:
@@ -276,23 +301,31 @@ class CaseRuns:
         self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
         """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
-    def run(self, case: Case, *, fresh: bool = False) -> RunResult:
+    def run(self, case: Case, *, fresh: bool = False, slowly: bool = False) -> RunResult:
         """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
 
         Args:
             case: the case.
             fresh: whether it gets new users and a new table.
+            slowly: whether it pauses before each guarded statement.
         """
         if self._outages_noticed != self.shared.outage.count:
             self._outages_noticed = self.shared.outage.count
             self._target.close()
-        run = CaseRun(case, self._target, self.shared, fresh=fresh)
+        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly)
         run_result = run.run()
         self.shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:
             return run_result
         self._pending_cleanup.append((run.sessions, run_result.result.warnings))
         return replace(run_result, result=replace(run_result.result, warnings=()))
+
+    def run_slowly(self, case: Case) -> RunResult:
+        """Runs a case after a pause, and with pauses: a server may limit how fast statements follow one another."""
+        poll = Poll(_REST)
+        while poll.again() and not self._target.facts.cut_off.is_set():
+            pass
+        return self.run(case, fresh=True, slowly=True)
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.

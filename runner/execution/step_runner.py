@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import DEFINES_OBJECTS
@@ -55,6 +55,7 @@ _UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupt
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
 _GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
+_SLOWLY = 0.5  # seconds before each guarded statement of a case that is run slowly
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
@@ -97,6 +98,7 @@ class StepRunner:
         session_checks: the checks of the sessions.
         timeouts: the time limits, adapted to the target.
         vocabulary: of the register; it defines the guarded statements.
+        slowly: whether to pause before each guarded statement.
 
     Attributes:
         judge: compares the replies with the claims.
@@ -106,12 +108,19 @@ class StepRunner:
     """
 
     def __init__(
-        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveLimits, vocabulary: Vocabulary
+        self,
+        sessions: CaseSessions,
+        session_checks: SessionChecks,
+        timeouts: AdaptiveLimits,
+        vocabulary: Vocabulary,
+        *,
+        slowly: bool = False,
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks
         self._timeouts = timeouts
         self._vocabulary = vocabulary
+        self._slowly = slowly
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
         self.matcher = ClaimMatcher(
@@ -379,6 +388,7 @@ class StepRunner:
 
     def _check_guard(self, ready: _ReadyStatement) -> None:
         if ready.guarded:
+            self._pause_for(_SLOWLY if self._slowly else 0.0)
             guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
             self._raise_if_closed_before(ready)
 
@@ -541,11 +551,16 @@ class StepRunner:
         raise InconclusiveError(f"preparation failed: {session.name}: {what}: {reply}")
 
     def _pause(self, step: Pause) -> None:
-        since, poll = self._sessions.transcript.now_ms(), Poll(step.seconds)
-        while poll.again():
-            self._session_checks.keep_active(step.idle)
+        since = self._sessions.transcript.now_ms()
+        self._pause_for(step.seconds, step.idle)
         idle = f", in which {' and '.join(sorted(step.idle))} is idle" if step.idle else ""
         self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s{idle}", since=since)
+
+    def _pause_for(self, seconds: float, idle: Collection[str] = ()) -> None:
+        """Waits; sends statements on idle sessions meanwhile, except on those in ``idle``."""
+        poll = Poll(seconds)
+        while poll.again():
+            self._session_checks.keep_active(idle)
 
     def _wait(self, step: Wait) -> None:
         session = self._sessions.by_name[step.session]

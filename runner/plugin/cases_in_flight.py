@@ -71,9 +71,9 @@ class _Flight:
 
     name: str
     case: Case
-    beside: set[_Flight] = field(default_factory=set)
+    beside: set[_Flight] = field(default_factory=set, repr=False)
     before: ResultAmongOthers | None = None
-    suspects: list[_Flight] = field(default_factory=list)
+    suspects: list[_Flight] = field(default_factory=list, repr=False)
     alone: CaseResult | None = None
     result: CaseResult | None = None
     failure: BaseException | None = None

@@ -194,6 +194,15 @@ def test_another_user_of_the_tenant_logs_in_with_the_tenant_behind_its_name(user
     dsn = Dsn("oceanbase", user, "p", "h", 1)
     assert dsn.account == account
     assert dsn.login("KSC_1") == "KSC_1" + user.removeprefix(account)
+    assert (dsn.account_in_statements, dsn.schema) == (account, account.upper())
+
+
+@pytest.mark.parametrize("name", ["MixedCase", "a@b", "a#b", "o'x", "J\u00fcrgen"])
+@pytest.mark.parametrize("tenant", ["", "@tenant", "@tenant#cluster"])
+def test_the_name_of_a_quoted_user_has_no_quotes_and_may_have_an_at_sign(name: str, tenant: str) -> None:
+    dsn = Dsn("oceanbase", f'"{name}"{tenant}', "p", "h", 1)
+    assert (dsn.account, dsn.account_in_statements, dsn.schema) == (name, f'"{name}"', f'"{name}"')
+    assert dsn.login("KSC_1") == f"KSC_1{tenant}"
 
 
 SHOWN = {

@@ -101,3 +101,43 @@ def test_connections_whose_packets_a_firewall_drops_are_no_deviation(tmp_path: P
     reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
     assert len(reasons) == 2, done.screen
     assert any("a firewall or proxy drops idle connections" in each for each in reasons), done.screen
+
+
+@pytest.mark.long
+def test_a_server_that_limits_kills_is_no_deviation(tmp_path: Path) -> None:
+    done = run_in(tmp_path / "r.json", "eight-kills-per-second", "--requirement", "PAR-1", "--requirement", "PAR-3")
+    assert done.results(verdict="deviates") == []
+    assert len(done.results(verdict="conforms")) > 30, done.screen
+
+
+@pytest.mark.parametrize(
+    ("environment", "case", "reason"),
+    [
+        (
+            "ends-idle-transactions",
+            "waiter-holds-the-lock-after-the-kill",
+            "this target ends the transaction of a session that is idle for",
+        ),
+        (
+            "closes-sessions-after-transactions",
+            "killers-savepoint-stays",
+            "this target also closes a session when its transaction ends",
+        ),
+        ("users-see-themselves-only", "ids-differ", "the server shows the user of killer no session but killer itself"),
+        ("ids-of-thirty-digits", "ids-differ", "has 30 digits, more than a 64-bit number has"),
+    ],
+)
+def test_a_property_of_the_server_that_explains_a_deviation_is_the_reason(
+    tmp_path: Path, environment: str, case: str, reason: str
+) -> None:
+    done = run_in(tmp_path / "r.json", environment, "-k", case)
+    assert done.results(verdict="deviates") == []
+    undecided = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert any(reason in each for each in undecided), done.screen
+
+
+@pytest.mark.long
+def test_a_process_list_that_is_cut_is_named_as_a_possible_reason(tmp_path: Path) -> None:
+    done = run_in(tmp_path / "r.json", "list-of-twenty-rows", "--requirement", "PAR-3", "--settle", "1")
+    reasons = [row["reason"] for row in done.results(verdict="inconclusive")]
+    assert any("be cut to 20 rows" in each for each in reasons), done.screen

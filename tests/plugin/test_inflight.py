@@ -16,6 +16,8 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import Rows
 from runner.database.session import Login, Session
+from runner.language.suite import suite_in
+from runner.plugin.cases_in_flight import _Flight
 from tests.plugin.written_cases import SESSIONS, arguments_of, write_case
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.paths import ROOT
@@ -217,3 +219,13 @@ def test_an_invalid_number_of_cases_in_flight_is_refused(number: str) -> None:
     done = run_pytest("cases/forms.yaml", "--in-flight", number)
     assert done.code == 4
     assert "is no number of cases from 1 to 64" in done.screen
+
+
+def test_the_text_of_a_case_in_flight_is_short_whatever_ran_beside_it() -> None:
+    # pytest makes this text when a run is interrupted; with all neighbours of each neighbour it would never end.
+    case = suite_in([ROOT / "cases"]).cases[0]
+    flights = [_Flight(f"number-{number}", case) for number in range(60)]
+    for flight in flights:
+        flight.beside.update(flights)
+        flight.suspects.extend(flights)
+    assert "number-1'" not in repr(flights[0])

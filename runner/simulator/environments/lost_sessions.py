@@ -1,4 +1,4 @@
-"""Sessions that are lost for other reasons than the statement under test: another client, or the network."""
+"""Sessions and transactions that are lost for other reasons than the statement under test."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -12,6 +12,7 @@ from typing import Any
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_state import Instance
@@ -70,3 +71,33 @@ class ConnectionsAreClosed(BackgroundTask):
             await asyncio.sleep(_CLOSE_SECONDS)
             if sessions := list(self.instance.registry):
                 chance.choice(sessions).connection.disconnect(None)
+
+
+@environment
+class ClosesSessionsAfterTransactions(Connection):
+    """A session is closed when its transaction ends, as a connection pooler does, also the administrator's."""
+
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        was_open = session.transaction.open or session.explicit_transaction
+        await super()._run_command(session, command, body)
+        if was_open and not (session.ended or session.transaction.open or session.explicit_transaction):
+            await self._stream.drain()
+            self._instance.ending.kill(session)
+
+
+_IDLE_SECONDS = 1.0
+_CHECK_SECONDS = 0.05
+
+
+@environment
+class EndsIdleTransactions(BackgroundTask):
+    """The transaction of a session that has been idle for a second is rolled back; the session stays."""
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            for session in self.instance.registry:
+                if session.statement is None and session.since < time.monotonic() - _IDLE_SECONDS:
+                    session.transaction.roll_back()
+                    session.savepoints.clear()
+                    session.explicit_transaction = False

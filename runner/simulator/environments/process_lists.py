@@ -1,4 +1,4 @@
-"""Process lists with ids that are no numbers, with rows of no session, or without a reply from some moment on."""
+"""Process lists with ids that no statement can name, with too many or too few rows, or that get no reply any more."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -11,6 +11,7 @@ from runner.simulator.execute.results import Result
 from runner.simulator.sessions import LONGEST_PAUSE, Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.values import Value
+from runner.simulator.wire import TYPE_TEXT
 
 
 @environment
@@ -42,6 +43,40 @@ class RowsWithoutNumbers(ProcessList):
         own = self.row(viewer, full=full)
         more: list[tuple[Value, ...]] = [(None, "PROXY", *own[2:]), ("7-0-521414", "PROXY", *own[2:])]
         return [*rows, *more] if self.sees_all(viewer) else rows
+
+
+_LARGE = 10**29
+_ROWS = 20
+
+
+@environment
+class IdsOfThirtyDigits(ProcessList):
+    """The process list shows ids of thirty digits, more than a 64-bit number has."""
+
+    def id(self, session: Session) -> Value:
+        return str(_LARGE + session.number)
+
+    def id_type(self) -> int:
+        return TYPE_TEXT
+
+
+@environment
+class ListOfTwentyRows(ProcessList):
+    """The process list shows the twenty oldest sessions only."""
+
+    def rows(self, viewer: Session, *, full: bool) -> list[tuple[Value, ...]]:
+        return super().rows(viewer, full=full)[:_ROWS]
+
+
+@environment
+class UsersSeeThemselvesOnly(ProcessList):
+    """A session of another user than the administrator sees itself in the process list, and no other session."""
+
+    def sees_all(self, viewer: Session) -> bool:
+        return viewer.user.administrator
+
+    def sees(self, viewer: Session, session: Session) -> bool:
+        return session is viewer
 
 
 _LISTS = 300

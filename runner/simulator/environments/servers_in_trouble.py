@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
@@ -143,3 +144,23 @@ class KillsTimeOut(_CountsKills):
         if late:
             raise errors.query_timeout()
         return result
+
+
+_KILLS = 8
+
+
+@environment
+class EightKillsPerSecond(Engine):
+    """More than eight statements under test in a second are refused, with an error that no list of errors contains."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._times: deque[float] = deque(maxlen=_KILLS)
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.KillSession | sql.Kill):
+            now = time.monotonic()
+            if len(self._times) == _KILLS and now - self._times[0] < 1:
+                raise errors.SqlError(4999, errors.GENERAL, "Zu viele Vorg\u00e4nge dieser Art", oracle=False)
+            self._times.append(now)
+        return await super().run(session, statement, depth)

@@ -12,7 +12,7 @@ from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session, SessionRegistry
-from runner.simulator.settings import Settings
+from runner.simulator.settings import TENANT, Settings
 from runner.simulator.values import Value
 from runner.simulator.wire import TYPE_DECIMAL, Column
 
@@ -44,6 +44,14 @@ class HostOfAnother(ProcessList):
     def host(self, session: Session) -> str:
         sessions = list(self.registry)
         return super().host(sessions[sessions.index(session) - 1])
+
+
+@variant
+class UserWithTenant(ProcessList):
+    """USER shows the tenant after the user's name."""
+
+    def user(self, session: Session) -> str:
+        return f"{super().user(session)}@{TENANT}"
 
 
 @variant
