@@ -11,7 +11,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.states_of_sessions import Spares
+from runner.simulator.defects.state_of_the_named_session import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from runner.simulator.catalogue import breaks
-from runner.simulator.defects.states_of_sessions import in_a_transaction
+from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result

@@ -14,7 +14,9 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.states_of_sessions import Spares, WithoutLocks, in_a_transaction
+from runner.simulator.defects.effects_on_the_sender import WithoutLocks
+from runner.simulator.defects.state_of_the_named_session import Spares
+from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
 from runner.simulator.execute.kill import KillSessionStatement
