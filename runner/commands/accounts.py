@@ -10,11 +10,11 @@ from pathlib import Path
 from runner.accounts.accounts_check import accounts_needed
 from runner.accounts.accounts_file import PreparedAccount, described, read_accounts, write_accounts
 from runner.commands.shared_options import add_cases_argument, suite_named
+from runner.database.generated_passwords import new_password
 from runner.database.naming import PREFIX
-from runner.database.passwords import new_password
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.execution.applicability import exempted
-from runner.execution.profile_check import check_profile
+from runner.execution.profile_problems import check_profile
 from runner.language.model import Case
 
 HELP = "print the SQL that creates accounts for runs that may not create users"

@@ -12,7 +12,7 @@ from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import folder_of_cases, named_path, suite_named
 from runner.database.profile import load_profile
 from runner.database.profile_files import profile_names
-from runner.execution.profile_check import profile_problems
+from runner.execution.profile_problems import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
 from runner.language.case_files import cached_cases, case_files, refuse_duplicates
 from runner.language.default_folders import REGISTER_NAME

@@ -13,7 +13,7 @@ from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, load_profile
 from runner.database.target import Target
 from runner.database.time_limits import Limits
-from runner.execution.profile_check import check_profile
+from runner.execution.profile_problems import check_profile
 from runner.language.default_folders import FOLDER_NAME, default_cases, resolved
 from runner.language.suite import Suite, suite_in
 

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TypeVar
 
 from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import without_passwords
 from runner.database.outcome import Outcome, Rows, succeeded
-from runner.database.passwords import without_passwords
 from runner.database.process_list import LAG, ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runner.accounts.accounts_check import not_with_prepared_accounts
-from runner.database.passwords import without_passwords
+from runner.database.generated_passwords import without_passwords
 from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runner.database.generated_passwords import without_passwords
 from runner.database.outcome import Lost
-from runner.database.passwords import without_passwords
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.case_result import CaseResult, Verdict

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import new_password, new_plain_password
 from runner.database.naming import in_small_letters, is_same_name
 from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
-from runner.database.passwords import new_password, new_plain_password
 from runner.database.process_list import ProcessList
 from runner.database.session import Login, Session
 from runner.database.target import Target

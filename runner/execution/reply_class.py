@@ -1,4 +1,4 @@
-"""The class of a reply: as claimed, another result, or a kind of error, loss or silence."""
+"""Classifies a reply: as claimed, another result, a kind of error, a lost connection, or none."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import without_passwords
 from runner.database.outcome import ServerError
-from runner.database.passwords import without_passwords
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import refused_by_connection_limit

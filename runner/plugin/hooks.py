@@ -14,7 +14,7 @@ from runner.plugin.collection import CaseFile, CaseItem, chosen_files
 from runner.plugin.conformance_run import Run
 from runner.plugin.options import add_options
 from runner.plugin.progress import Progress
-from runner.plugin.result_collector import Results, attach_result, status_of
+from runner.plugin.result_collector import ResultCollector, attach_result, status_of
 from runner.plugin.run_end import finish, write_summary
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.startup_checks import check_before_run
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{level.value}: cases whose requirement has this level")
     if config.option.reportchars == _PYTESTS_DEFAULT and _chosen(config):
         config.option.reportchars = "E"  # the conformance section lists the failures
-    Results.register(config)
+    ResultCollector.register(config)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""Collects the results of cases from pytest's reports, also from workers, and shows verdicts for pytest's words."""
+"""Collects the results of cases from pytest's reports, also from workers; makes pytest print verdicts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.plugin.collection import CaseItem
 
-_KEY = pytest.StashKey["Results"]()
+_KEY = pytest.StashKey["ResultCollector"]()
 _LETTERS = {Verdict.DEVIATES: "d", Verdict.INCONCLUSIVE: "i", Verdict.NOT_APPLICABLE: "n", Verdict.OBSERVED: "o"}
 
 
-class Results:
+class ResultCollector:
     """A pytest plugin that collects the results of a run."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Results:
         config.pluginmanager.register(results)
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Results:
+    def of(cls, config: pytest.Config) -> ResultCollector:
         """The results of a pytest process."""
         return config.stash[_KEY]
 

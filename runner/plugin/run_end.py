@@ -13,7 +13,7 @@ from runner.gating.known_deviations import stale_entries
 from runner.plugin import recording
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
-from runner.plugin.result_collector import Results
+from runner.plugin.result_collector import ResultCollector
 from runner.reporting.conclusion import RunResults
 from runner.reporting.counts import tally
 from runner.reporting.terminal_summary import (
@@ -38,7 +38,7 @@ def finish(session: pytest.Session, exitstatus: int, files: Sequence[Path]) -> N
         files: the case files of this run.
     """
     config = session.config
-    run, results = Run.of(config), Results.of(config).in_file_order()
+    run, results = Run.of(config), ResultCollector.of(config).in_file_order()
     complete = int(exitstatus) in _COMPLETE and not session.shouldfail and not session.shouldstop
     if complete and run.checked and run.options.known:
         cases = suite_of_run(tuple(files)).cases
@@ -61,7 +61,7 @@ def finish(session: pytest.Session, exitstatus: int, files: Sequence[Path]) -> N
 
 def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config, files: Sequence[Path]) -> None:
     """Writes the conformance section; on GitHub Actions also annotations and the job's summary."""
-    results = Results.of(config).in_file_order()
+    results = ResultCollector.of(config).in_file_order()
     if not results or hasattr(config, "workerinput"):
         return
     run = Run.of(config)

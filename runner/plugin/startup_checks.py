@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execution.profile_check import check_profile
+from runner.execution.profile_problems import check_profile
 from runner.language.case_files import cached_cases, refuse_duplicates
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from runner.database.profile import load_profile
-from runner.execution.profile_check import profile_problems
+from runner.execution.profile_problems import profile_problems
 from runner.language.case_files import load_cases
 from runner.language.model import REPLY_WORDS
 from runner.language.register import read_register

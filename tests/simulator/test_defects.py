@@ -10,7 +10,7 @@ import pytest
 
 from runner.simulator.catalogue import DEFECTS, Defect, breaks
 from runner.simulator.components import Components
-from runner.simulator.defects import effect_incomplete
+from runner.simulator.defects import sessions_that_survive
 from tests.support.simulator_clients import (
     BackgroundStatement,
     Simulator,
@@ -96,7 +96,7 @@ def test_an_unknown_name_is_an_error_with_the_closest_name() -> None:
 
 def test_two_entries_with_the_same_name_are_an_error() -> None:
     with pytest.raises(ValueError, match="does-nothing"):
-        breaks("PUR-1")(effect_incomplete.DoesNothing)
+        breaks("PUR-1")(sessions_that_survive.DoesNothing)
 
 
 def test_only_subclasses_of_components_can_override() -> None:
@@ -105,8 +105,8 @@ def test_only_subclasses_of_components_can_override() -> None:
 
 
 def test_an_override_is_applied_once() -> None:
-    components = Components().with_overrides(effect_incomplete.DoesNothing)
-    assert components.with_overrides(effect_incomplete.DoesNothing) == components
+    components = Components().with_overrides(sessions_that_survive.DoesNothing)
+    assert components.with_overrides(sessions_that_survive.DoesNothing) == components
 
 
 def test_a_reply_without_an_effect() -> None:

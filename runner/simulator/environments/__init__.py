@@ -4,7 +4,6 @@ from runner.simulator.catalogue import ENVIRONMENTS
 from runner.simulator.environments import (
     balancer,
     grammar_gaps,
-    lagging_reads,
     list_proxies,
     lost_sessions,
     moving_clients,
@@ -16,6 +15,7 @@ from runner.simulator.environments import (
     shared_sessions,
     silent_firewall,
     splitter,
+    stale_table_reads,
     tenant_rules,
 )
 
@@ -23,7 +23,6 @@ __all__ = [
     "ENVIRONMENTS",
     "balancer",
     "grammar_gaps",
-    "lagging_reads",
     "list_proxies",
     "lost_sessions",
     "moving_clients",
@@ -35,5 +34,6 @@ __all__ = [
     "shared_sessions",
     "silent_firewall",
     "splitter",
+    "stale_table_reads",
     "tenant_rules",
 ]

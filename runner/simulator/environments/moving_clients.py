@@ -8,7 +8,7 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.splitter import SplitConnection, Splitter
-from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, proxy_of
+from runner.simulator.environments.statement_routing_base import ProxiedConnection, ServerSession, proxy_of
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream

@@ -13,7 +13,7 @@ from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.environments.foreign_sessions_base import RouterWithForeignSessions
-from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, proxy_of
+from runner.simulator.environments.statement_routing_base import ProxiedConnection, ServerSession, proxy_of
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.server_state import Instance

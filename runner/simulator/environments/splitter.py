@@ -9,7 +9,12 @@ from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.environments.statement_proxy_base import ProxiedConnection, ServerSession, first_words, proxy_of
+from runner.simulator.environments.statement_routing_base import (
+    ProxiedConnection,
+    ServerSession,
+    proxy_of,
+    without_leading_comments,
+)
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, TwoServers
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.server_state import Instance
@@ -38,7 +43,7 @@ class SplitConnection(ProxiedConnection):
     def session_for(self, client: Session, text: str) -> ServerSession:  # noqa: ARG002 - the choice depends on the text
         """The reader for statements that only read, else the writer."""
         reader, writer = self._server_sessions
-        words = first_words(text)
+        words = without_leading_comments(text)
         reads = words.startswith(READS) and LOCKS not in words
         return reader if reads and not self.runs_on_writer_only(writer) else writer
 
@@ -58,7 +63,7 @@ class SplitConnection(ProxiedConnection):
         return None
 
     async def _run(self, session: Session, text: str, *, binary: bool) -> None:
-        if first_words(text).startswith(SETS):
+        if without_leading_comments(text).startswith(SETS):
             reader, _ = self._server_sessions
             with suppress(errors.SqlError):  # the client gets the writer's reply
                 await reader.node.engine.execute(reader.session, text)

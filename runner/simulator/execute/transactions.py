@@ -1,4 +1,4 @@
-"""Transactions, autocommit, and the session's schema."""
+"""Executes statements about transactions, autocommit, the session's schema and global settings."""
 
 from __future__ import annotations
 

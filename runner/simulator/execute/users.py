@@ -1,4 +1,4 @@
-"""Users, roles, GRANT and REVOKE."""
+"""Executes statements about users and roles, GRANT and REVOKE."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from runner.simulator.variants import (
     idle_timeout,
     ids,
     kill_statement,
-    list_contents,
     other_statements,
     prepared_statements_and_views,
+    process_list_contents,
     proxies,
 )
 
@@ -22,8 +22,8 @@ __all__ = [
     "idle_timeout",
     "ids",
     "kill_statement",
-    "list_contents",
     "other_statements",
     "prepared_statements_and_views",
+    "process_list_contents",
     "proxies",
 ]

@@ -1,7 +1,6 @@
-"""Other ways to end a killed session: with an error, with a reset, later, in another order."""
+"""Conforming variants of the end of a session: with an error, with a reset, later, in another order."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
-# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
@@ -21,6 +20,7 @@ ROW_SECONDS = 1.0
 NEXT_REQUEST_SECONDS = 3.0
 LINGERING_SECONDS = 8.0
 ROLLBACK_SECONDS = 3.0
+KEPT_SECONDS = 8.0
 
 
 @variant
@@ -207,3 +207,15 @@ class _FindsTheLiving(KillSessionStatement):
         if victim.ended:
             raise errors.unknown_session(number)
         return victim
+
+
+@variant
+class KeepsSessionsOfTheDeparted(SessionEnding):
+    """The session of a disconnected client stays idle for 8 seconds, as in a connection pool."""
+
+    def client_disconnected(self, session: Session) -> None:
+        if not session.ended:
+            session.transaction.roll_back()
+            session.interrupt(errors.SessionEndedError())
+            session.finish_statement()
+            call_later(KEPT_SECONDS, super().client_disconnected, session)

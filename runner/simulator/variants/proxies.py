@@ -1,4 +1,4 @@
-"""A server behind ODP, or behind a TCP proxy."""
+"""Conforming variants behind ODP or a TCP proxy, or with a slow network."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -12,14 +12,11 @@ from runner.simulator import errors
 from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
 from runner.simulator.odp import OdpConnection, OdpListener, OdpSessionIds
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session
 from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
 from runner.simulator.timers import call_later
 from runner.simulator.variants.ids import SmallIds
 from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
 
-KEPT_SECONDS = 8.0
 ONE_WAY_SECONDS = 0.05
 
 _OK = b"\x00"
@@ -56,18 +53,6 @@ class SlowNetwork(TcpProxy):
 
     def new_server_side(self, client: ClientSide) -> ServerSide:
         return _Delayed(client, self.new_id())
-
-
-@variant
-class KeepsSessionsOfTheDeparted(SessionEnding):
-    """The session of a disconnected client stays idle for 8 seconds, as in a connection pool."""
-
-    def client_disconnected(self, session: Session) -> None:
-        if not session.ended:
-            session.transaction.roll_back()
-            session.interrupt(errors.SessionEndedError())
-            session.finish_statement()
-            call_later(KEPT_SECONDS, super().client_disconnected, session)
 
 
 class _CountsAhead(TcpProxy):

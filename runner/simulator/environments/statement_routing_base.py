@@ -1,4 +1,4 @@
-"""Base of proxies that choose a server session for each statement of a client."""
+"""The base of environments with a proxy that chooses a server session for each statement of a client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ServerSession:
         return session.explicit_transaction or session.transaction.open or not session.autocommit
 
 
-def first_words(text: str) -> str:
+def without_leading_comments(text: str) -> str:
     """A statement without leading comments, in upper case."""
     match = _FIRST_WORDS.match(text)
     return match[1].upper() if match else ""

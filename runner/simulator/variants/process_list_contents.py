@@ -1,4 +1,4 @@
-"""Other process lists: columns, order and delay of the rows, and which sessions a user sees."""
+"""Conforming variants of the process list: columns, order and delay of the rows, and which sessions a user sees."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""A SELECT that reads from a replica, which receives commits later."""
+"""Environment: SELECT reads tables from a replica, which receives commits later."""
 
 from __future__ import annotations
 
