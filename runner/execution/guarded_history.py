@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from runner.database.outcome import Outcome, ServerError, succeeded
 from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.session_state import CaseSession
@@ -41,13 +40,14 @@ class GuardedHistory:
             self._target.facts.note_ended(session.id)  # not earlier than now, if it ends
         self._ids_differ |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
 
-    def note_reply(self, sender: str, named: Collection[str], reply: Outcome) -> None:
-        """Notes the reply to a guarded statement, which names these sessions."""
-        if succeeded(reply):
-            self.refused.discard(sender)
-            self.named_with_success.update(named)
-        elif isinstance(reply, ServerError):
-            self.refused.add(sender)
+    def note_success(self, sender: str, named: Collection[str]) -> None:
+        """Notes that the reply to a guarded statement, which names these sessions, was a success."""
+        self.refused.discard(sender)
+        self.named_with_success.update(named)
+
+    def note_refusal(self, sender: str) -> None:
+        """Notes that a guarded statement was refused."""
+        self.refused.add(sender)
 
     def forget(self, name: str) -> None:
         """Forgets that a session was named: it logs in again."""

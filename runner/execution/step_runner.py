@@ -402,7 +402,7 @@ class StepRunner:
         if isinstance(reply, Lost):
             self._sessions.raise_if_closed_after_refusal(ready.session)
         if ready.guarded:
-            self._sessions.history.note_reply(ready.session.name, ready.named, reply)
+            self._note_success_or_refusal(ready, reply)
         if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
             return
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
@@ -411,6 +411,16 @@ class StepRunner:
         )
         if ready.session.id is not None and ready.session.is_connected:
             raise_if_moved(ready.session, self._sessions)
+
+    def _note_success_or_refusal(self, ready: _ReadyStatement, reply: Outcome) -> None:
+        history, profile = self._sessions.history, self._sessions.target.profile
+        if succeeded(reply):
+            history.note_success(ready.session.name, ready.named)
+            return
+        # A session that was interrupted was killed: by its own statement, or by another client.
+        interrupted = reply_class(reply, profile, fits=False) is ReplyClass.INTERRUPTED
+        if isinstance(reply, ServerError) and not interrupted:
+            history.note_refusal(ready.session.name)
 
     def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
         """Raises InconclusiveError if the target has closed the sender or a named session before the first guarded one.

@@ -117,17 +117,6 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     return status_of(report)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Keeps the last frame of an interrupted run only.
-
-    pytest formats the arguments of each frame, also if it doesn't show them. Those of a case refer to all sessions, and
-    these to each other: their text has gigabytes.
-    """
-    excinfo.traceback = excinfo.traceback[-1:]
-    excinfo.value.__suppress_context__ = True
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Writes the record and closes the run."""

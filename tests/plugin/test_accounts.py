@@ -172,7 +172,7 @@ def test_cases_that_need_only_prepared_accounts_are_exit_code_0(server: Server) 
         "cases/reserved.yaml", "-q", "--requirement", "PAR-3", "-k", "not decide and not waiting", *server.options
     )
     assert done.code == 0, done.screen
-    assert "PAR-3  conforms 15" in done.screen
+    assert "PAR-3  conforms 16" in done.screen
 
 
 @pytest.mark.long
