@@ -39,10 +39,8 @@ def test_the_screen_in_the_readme_has_the_number_of_cases_of_each_requirement() 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"([A-Z]+-\d+) +(?:conforms|observed) (\d+)", readme))
     assert {name: int(count) for name, count in shown.items()} == CASES_OF
-    assert (
-        f"conforms ({BINDING_CASES} cases decided)\n{BINDING_CASES} passed, {ALL_CASES - BINDING_CASES} observed"
-        in readme
-    )
+    assert f"conforms ({BINDING_CASES} cases decided)\n" in readme
+    assert f"= {BINDING_CASES} passed, {ALL_CASES - BINDING_CASES} observed in " in readme
 
 
 def without_counts(text: str) -> str:
