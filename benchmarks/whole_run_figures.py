@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from tests.support.servers import ServerError, start_mariadb, start_seekdb
 SLOW_END_LIMIT = 40.0  # seconds, as is the other limit
 SLOW_STATEMENTS_LIMIT = 60.0
 PROOF_LIMIT = 75.0
+MYSQL_TESTS = Path("/usr/share/mysql/mysql-test")
+"""Where Debian's package mariadb-test has the test program."""
+KILL_TESTS = ("main.kill", "main.kill-2", "main.kill_query-6728", "main.lock_kill", "sql_sequence.kill")
+_MYSQL_LIMIT = 300.0  # seconds
 _DECIDED = (0, 1)  # exit codes; the real servers deviate
 
 
@@ -87,10 +92,31 @@ def proof() -> Iterator[Figure]:
     yield Figure("`prove`, all simulated servers", seconds, "limit", PROOF_LIMIT, "s", "1")
 
 
-def kill_tests_of_mysql() -> Iterator[Missing]:
-    """The tests of KILL that MySQL's and MariaDB's own test program has."""
-    reason = "its package is not among those that the tests install"
-    yield Missing("whole suite on mariadb", "mysql-test-run's tests of KILL", reason, "2")
+def kill_tests_of_mysql() -> Iterator[Figure | Missing]:
+    """The whole suite on MariaDB, against MariaDB's own tests of KILL with the start of their server.
+
+    Raises:
+        RuntimeError: one of these tests fails.
+    """
+    what, than = "whole suite on mariadb", f"mysql-test-run with {len(KILL_TESTS)} tests of KILL"
+    program = MYSQL_TESTS / "mariadb-test-run"
+    if not program.exists():
+        yield Missing(what, than, "Debian's package mariadb-test is not installed", "2")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with target("mariadb") as options:
+            ours = run_suite(Path(folder) / "record.json", *options, codes=_DECIDED)
+        command = [str(program), f"--vardir={folder}/var", *KILL_TESTS]
+        theirs = seconds_of(lambda: _run_in(MYSQL_TESTS, command))
+    yield Figure(what, ours, than, theirs, "s", "2")
+
+
+def _run_in(folder: Path, command: list[str]) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_MYSQL_LIMIT, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-500:]}"
+        )
 
 
 def _variant(name: str, meaning: str, limit: float) -> Figure:
