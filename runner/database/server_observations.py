@@ -11,6 +11,7 @@ from runner.database.session import SessionReferences
 from runner.database.time_limits import AdaptiveLimit
 
 _AT_ONCE = 0.5  # seconds
+_FORGOTTEN_AFTER = 60.0  # seconds after the end of a session: no case notes it again
 
 
 @dataclass
@@ -66,8 +67,13 @@ class ServerFacts:
 
     def note_ended(self, session_id: str | None) -> None:
         """Notes that the session with this id ends now, or has ended."""
-        if session_id is not None:
-            self._ended.setdefault(session_id, time.monotonic())
+        if session_id is None:
+            return
+        now = time.monotonic()
+        self._ended.setdefault(session_id, now)
+        for oldest in list(self._ended)[:2]:  # more than one, so that few stay; a copy, as other threads change it
+            if self._ended.get(oldest, now) < now - _FORGOTTEN_AFTER:
+                self._ended.pop(oldest, None)
 
     def note_new_id(self, session_id: str, running_since: float) -> None:
         """Notes the id of a new session.

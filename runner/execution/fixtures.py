@@ -248,10 +248,11 @@ class Fixtures:
         table = self._pool.lend_table(users)
         if table is None:
             return None
+        self._outdated_tables.append(table)  # before the statement: the administrator may be unable to log in
         emptying = f"DELETE FROM {table.text}"  # noqa: S608 - a table of the suite
         if succeeded(self._target.administer_quickly(emptying)):
+            self._outdated_tables.remove(table)
             return table
-        self._outdated_tables.append(table)
         self._pool.note_locked_table()
         return None
 

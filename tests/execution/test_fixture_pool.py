@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.database.administrator_session import TargetError
 from runner.database.naming import Names
-from runner.database.outcome import Rows
+from runner.database.outcome import Outcome, Rows
 from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
 from runner.database.target import Target
@@ -21,7 +22,7 @@ from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import CaseChanges
 from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
-from tests.execution.case_bench import LIMITS, Bench, simulator
+from tests.execution.case_bench import LIMITS, Bench, simulator, somebody_else
 from tests.support.paths import ROOT
 
 CASES = {case.name: case for path in case_files(ROOT / "cases") for case in cached_cases(path)}
@@ -208,3 +209,21 @@ def test_after_three_tables_with_left_locks_no_table_is_lent() -> None:
     pool.take_back_table(table)
     pool.note_locked_table()
     assert pool.lend_table([]) is None
+
+
+def test_a_table_is_removed_if_the_administrator_cannot_log_in_while_it_is_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(_self: Target, _statement: str) -> Outcome:
+        raise TargetError("the administrator can't log in")
+
+    with trial(tmp_path) as cases:
+        assert cases.run(TABLE).verdict is Verdict.CONFORMS
+        with monkeypatch.context() as patch:
+            patch.setattr(Target, "administer_quickly", unreachable)
+            assert cases.run(TABLE).verdict is not Verdict.DEVIATES
+        assert cases.case_runner.remove_kept() == []
+        with somebody_else(cases.bench.dsn) as (session, _):
+            tables = session.execute("SELECT TABLE_NAME FROM USER_TABLES WHERE TABLE_NAME LIKE 'KSC_%'", 10.0)
+        assert isinstance(tables, Rows), tables
+        assert tables.values == ()
