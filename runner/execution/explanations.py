@@ -62,7 +62,11 @@ class Explanations:
 
     def _reads_reason(self, _: Case, last: RunResult) -> str:
         """The reason if a SELECT may have missed committed changes, or empty."""
-        if not (last.reads_table and self._shared.stale_reads.are_possible(self._target)):
+        reads = self._shared.stale_reads
+        possible = last.reads_table and reads.are_possible(self._target)
+        self._left += reads.left
+        reads.left = ()
+        if not possible:
             return ""
         return (
             "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "

@@ -28,25 +28,28 @@ class StaleReads:
         found: whether a SELECT has missed a change that another session had committed.
         without: the number of measurements without a stale read.
         failed: the number of measurements that failed.
+        left: a line for each statement of the last measurement's cleanup that failed.
     """
 
     found: bool = False
     without: int = 0
     failed: int = 0
+    left: tuple[str, ...] = ()
 
     def are_possible(self, target: Target) -> bool:
         """Whether a SELECT can miss a committed change; measured with a table of its own, until that is known."""
         if not self.found and self.without < _ENOUGH and self.without + self.failed < _MOST:
-            missed = _misses_change(target)
+            fixtures = Fixtures(target, Transcript())
+            missed = _misses_change(target, fixtures)
+            self.left = (*self.left, *fixtures.remove())
             self.found = missed is True
             self.without += missed is False
             self.failed += missed is None
         return self.found
 
 
-def _misses_change(target: Target) -> bool | None:
+def _misses_change(target: Target, fixtures: Fixtures) -> bool | None:
     """Whether a SELECT missed a change; None if that could not be measured."""
-    fixtures = Fixtures(target, Transcript())
     reader = Session(target.administrator.login)
     try:
         fixtures.make_table(((1, 0),), [])
@@ -57,7 +60,6 @@ def _misses_change(target: Target) -> bool | None:
         return None
     finally:
         reader.close()
-        fixtures.remove()
 
 
 def _misses_change_in(table: str, target: Target, reader: Session) -> bool | None:
