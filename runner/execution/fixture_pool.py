@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from runner.language.model import Case, Create, Send, SessionSpec, flat
 
 _USELESS_REPEATS = 5  # inconclusive cases in a row whose repetition with new users was inconclusive, too
 _NEW = 10.0  # seconds since the creation of a user in which some servers and proxies do not know it everywhere
+_KNOWN_IDS = 1000  # a case opens some twenty sessions
 _LIFETIME = 600.0  # seconds after the creation; the sweep removes nothing younger than 15 minutes
 _MOST_CHANGED = 3  # cases that deviated because of users of earlier cases
 _MOST_LOCKED = 3  # tables of earlier cases that could not be emptied
@@ -32,7 +34,8 @@ class Account:
         exclusive: whether only this process knows the password. Other clients may log in as the administrator or with
             a prepared account: the ids of such sessions need a second sign.
         administrator: whether it is the DSN's user, with the DSN's password.
-        ids: the known ids of this process's sessions of the user.
+        ids: the known ids of this process's sessions of the user, the newest _KNOWN_IDS of them: older rows are gone
+            from every process list, and a long run must not keep all.
         free_since: the time at which the last case with it ended (``time.monotonic``).
         provided: the time at which its first case got it; its user is created then.
     """
@@ -41,7 +44,7 @@ class Account:
     password: str = field(repr=False)
     exclusive: bool = True
     administrator: bool = False
-    ids: set[str] = field(default_factory=set)
+    ids: deque[str] = field(default_factory=lambda: deque(maxlen=_KNOWN_IDS))
     free_since: float = -math.inf
     provided: float = field(default_factory=time.monotonic)
 
@@ -260,7 +263,7 @@ class FixturePool:
                 break
         self._ignored_rows.update(*listed.values())
         for account in accounts:
-            if listed[account.user] <= account.ids:
+            if listed[account.user] <= set(account.ids):
                 return account  # these are old sessions with known ids: no case mistakes them for its own
         busy = "; ".join(f"{user} ({', '.join(sorted(ids))})" for user, ids in listed.items())
         raise InconclusiveError(f"the prepared account already has other sessions: {busy}")

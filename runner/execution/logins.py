@@ -161,7 +161,7 @@ class Logins:
             for other in others_of_same_user(session, self._by_name.values())
             if other.id is not None and not other.gone
         }
-        earlier = session.account.ids - taken
+        earlier = set(session.account.ids) - taken
         user, client = session.account.user, session.required_client
         found = find_id(self._target, client, user, taken, before, earlier=earlier)
         session.id, session.no_id_reason = found.id, found.trouble
@@ -268,7 +268,7 @@ class Logins:
 
     def _note_id(self, session: CaseSession, *, setup: bool) -> None:
         if session.id is not None:
-            session.account.ids.add(session.id)
+            session.account.ids.append(session.id)
             self._target.facts.note_new_id(session.id, self._target.administrator.connected_since)
         text = f"its id in the process list: {session.id or 'unknown, ' + session.no_id_reason}"
         self._transcript.add(session.name, "note", text, setup=setup)
