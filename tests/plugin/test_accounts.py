@@ -172,7 +172,7 @@ def test_cases_that_need_only_prepared_accounts_are_exit_code_0(server: Server) 
         "cases/reserved.yaml", "-q", "--requirement", "PAR-3", "-k", "not decide and not waiting", *server.options
     )
     assert done.code == 0, done.screen
-    assert "PAR-3  conforms 16" in done.screen
+    assert re.search(r"^  PAR-3  conforms \d+$", done.screen, re.MULTILINE), done.screen
 
 
 @pytest.mark.long
@@ -180,7 +180,7 @@ def test_a_dsns_user_that_may_create_tables_creates_those_that_cases_need(server
     server.prepare(watches=(*WATCHES, "CREATE TABLE"))
     done = run_pytest("cases/consequences.yaml", "-q", "--requirement", "IMP-5", *server.options)
     assert done.code == 0, done.screen
-    assert "IMP-5  conforms 27" in done.screen
+    assert re.search(r"^  IMP-5  conforms \d+$", done.screen, re.MULTILINE), done.screen
     assert "needs a table" not in done.screen
     assert server.administer("SELECT TABLE_NAME FROM DBA_TABLES WHERE OWNER = 'WATCHER'") == []
 
