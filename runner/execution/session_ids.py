@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from runner.database.administrator_session import TargetError
-from runner.database.outcome import Rows, ServerError
+from runner.database.outcome import Outcome, Rows, ServerError
 from runner.database.process_list import ProcessList, Row
 from runner.database.session import Session
 from runner.database.target import Target
@@ -68,14 +68,20 @@ def read_own_process_list(target: Target, session: Session) -> OwnProcessList:
     Raises:
         TargetError: the session receives no process list.
     """
-    mark, statement = _new_mark(), target.profile.statement("process_list")
-    reply = session.execute(f"{mark} {statement}", target.limits.statement)
-    if isinstance(reply, ServerError):  # it may not accept a leading comment
-        reply = session.execute(statement, target.limits.statement)
+    mark = _new_mark()
+    reply = _read(target, session, mark)
     if not isinstance(reply, Rows):
-        raise TargetError(f"{statement}: {reply}", reply)
+        raise TargetError(f"{target.profile.statement('process_list')}: {reply}", reply)
     process_list = ProcessList.read(reply)
     return OwnProcessList(process_list, frozenset(row.id for row in process_list.rows if _is_marked(row, mark)))
+
+
+def _read(target: Target, session: Session, mark: str) -> Outcome:
+    statement = target.profile.statement("process_list")
+    reply = session.execute(f"{mark} {statement}" if mark else statement, target.limits.statement)
+    if isinstance(reply, ServerError) and mark:  # the server may not accept a leading comment
+        reply = session.execute(statement, target.limits.statement)
+    return reply
 
 
 def find_id(
@@ -140,10 +146,9 @@ def _search(
 ) -> FoundId:
     poll = Poll(target.facts.listing_limit.current(target.limits.settle))
     mark = _new_mark()
-    statement = target.profile.statement("process_list")
     marked = before is not None
     while True:
-        reply = session.execute(f"{mark} {statement}" if marked else statement, target.limits.statement)
+        reply = _read(target, session, mark if marked else "")
         if isinstance(reply, ServerError) and poll.again():
             continue
         if not isinstance(reply, Rows):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from runner.accounts.accounts_check import DEFINES_OBJECTS
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
+from runner.database.unrelated_errors import ErrorKind, error_kind_of, is_passing_conflict, took_effect_before
 from runner.execution import guard
 from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
@@ -50,6 +50,7 @@ from runner.language.model import (
     flat,
 )
 
+_SETS_PROPERTY = re.compile(r"\s*(?:SET|SAVEPOINT|ALTER\s+SESSION)\b", re.IGNORECASE)
 _UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
@@ -344,12 +345,20 @@ class StepRunner:
 
     def _raise_if_state_missing(self, step: Send | Wait | Reset, reply: Outcome | None, what: str) -> None:
         """Raises NotApplicableError if the reply shows that the server doesn't have the state of the case."""
-        if not step.sets_state or reply is None or (isinstance(step, Send) and step.reply):
+        if reply is None or (isinstance(step, Send) and step.reply):
+            return
+        if not step.sets_state and not self._is_unknown_setting(step, reply):
             return
         refused = isinstance(reply, ServerError) and not self._sessions.target.profile.is_transient(reply)
         unblocked = isinstance(step, Wait) and step.state == "blocked" and succeeded(reply)
         if unblocked or (refused and not self.matcher.fits(reply, _UNRELATED_ERRORS)):
             raise NotApplicableError(f"the server doesn't have this state: {what} ({reply})")
+
+    def _is_unknown_setting(self, step: Send | Wait | Reset, reply: Outcome) -> bool:
+        """Whether the server doesn't know a statement that only sets a property of its session, before the test."""
+        sets = isinstance(step, Send) and _SETS_PROPERTY.match(step.statement.text) is not None
+        unknown = isinstance(reply, ServerError) and error_kind_of(reply) is ErrorKind.UNSUPPORTED
+        return sets and unknown and not self._sessions.history.any_sent
 
     def _send_together(self, steps: list[Send]) -> None:
         all_ready = [self._make_ready(step) for step in steps]

@@ -54,6 +54,20 @@ class WithoutDual(_WithoutStatements):
 
 
 @environment
+class WithoutComments(_WithoutStatements):
+    """A comment is a syntax error, also before a statement."""
+
+    lacking = r"/\*|--"
+
+
+@environment
+class WithoutSavepoints(_WithoutStatements):
+    """SAVEPOINT is a syntax error."""
+
+    lacking = r"\bSAVEPOINT\b"
+
+
+@environment
 class WithoutForUpdate(_WithoutStatements):
     """SELECT … FOR UPDATE gives an error with a message only, without a known code."""
 

@@ -248,3 +248,18 @@ def test_only_cases_with_roles_are_inconclusive_on_a_server_without_roles(enviro
     assert run.results(verdict="deviates") == []
     assert all("CREATE ROLE" in row["reason"] for row in run.results(verdict="inconclusive"))
     assert not any(row["warnings"] for row in run.results()), "no role is said to be left that never was"
+
+
+@pytest.mark.parametrize(
+    ("environment", "case", "verdict"),
+    [
+        ("without-comments", "holder-ends-the-administrators-session", "conforms"),
+        ("without-savepoints", "savepoint-of-another-session-stays", "not applicable"),
+    ],
+)
+def test_a_preparing_statement_that_the_server_does_not_know_leaves_no_case_undecided(
+    environment: str, case: str, verdict: str, tmp_path: Path
+) -> None:
+    with simulator("--environment", environment) as dsn:
+        run = run_suite(tmp_path / "record.json", "-k", case, "--dsn", dsn.text_with_password)
+    assert {row["verdict"] for row in run.results()} == {verdict}, run.screen
