@@ -28,7 +28,7 @@ class Confirmation:
         self._target = target
         self._runs = runs
         self._shared = runs.shared
-        self._explanations = Explanations(target, runs.shared, runs.run_slowly)
+        self._explanations = Explanations(target, runs.shared, runs.run_slowly, runs.read_late)
 
     def confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
         """Runs a case again if a server or a network in trouble may have caused its deviation.

@@ -133,7 +133,16 @@ class CaseRun:
         left: a line for each statement that failed in the cleanup of a control run.
     """
 
-    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool, slowly: bool = False) -> None:
+    def __init__(
+        self,
+        case: Case,
+        target: Target,
+        shared: SharedState,
+        *,
+        fresh: bool,
+        slowly: bool = False,
+        reads_late: bool = False,
+    ) -> None:
         self._case = case
         self._target = target
         self._transcript = Transcript()
@@ -142,7 +151,12 @@ class CaseRun:
         )
         self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
         self._step_runner = StepRunner(
-            self.sessions, self._session_checks, shared.timeouts, case.vocabulary, slowly=slowly
+            self.sessions,
+            self._session_checks,
+            shared.timeouts,
+            case.vocabulary,
+            slowly=slowly,
+            reads_late=reads_late,
         )
         self.left: tuple[str, ...] = ()
         self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
@@ -301,18 +315,19 @@ class CaseRuns:
         self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
         """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
-    def run(self, case: Case, *, fresh: bool = False, slowly: bool = False) -> RunResult:
+    def run(self, case: Case, *, fresh: bool = False, slowly: bool = False, reads_late: bool = False) -> RunResult:
         """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
 
         Args:
             case: the case.
             fresh: whether it gets new users and a new table.
             slowly: whether it pauses before each guarded statement.
+            reads_late: whether it pauses before each auxiliary statement with a claim, such as a SELECT.
         """
         if self._outages_noticed != self.shared.outage.count:
             self._outages_noticed = self.shared.outage.count
             self._target.close()
-        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly)
+        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly, reads_late=reads_late)
         run_result = run.run()
         self.shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:
@@ -326,6 +341,10 @@ class CaseRuns:
         while poll.again() and not self._target.facts.cut_off.is_set():
             pass
         return self.run(case, fresh=True, slowly=True)
+
+    def read_late(self, case: Case) -> RunResult:
+        """Runs a case with a pause before each of its SELECTs, which may show what was committed only then."""
+        return self.run(case, fresh=True, reads_late=True)
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.

@@ -56,6 +56,7 @@ _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its
 _GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
 _SLOWLY = 0.5  # seconds before each guarded statement of a case that is run slowly
+_LATE = 1.0  # seconds before each auxiliary statement with a claim of a case that reads late
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
@@ -99,6 +100,7 @@ class StepRunner:
         timeouts: the time limits, adapted to the target.
         vocabulary: of the register; it defines the guarded statements.
         slowly: whether to pause before each guarded statement.
+        reads_late: whether to pause before each auxiliary statement with a claim.
 
     Attributes:
         judge: compares the replies with the claims.
@@ -115,12 +117,14 @@ class StepRunner:
         vocabulary: Vocabulary,
         *,
         slowly: bool = False,
+        reads_late: bool = False,
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks
         self._timeouts = timeouts
         self._vocabulary = vocabulary
         self._slowly = slowly
+        self._reads_late = reads_late
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
         self.matcher = ClaimMatcher(
@@ -215,6 +219,7 @@ class StepRunner:
         if step.prepares:
             self._prepare(ready, step)
             return
+        self._pause_for(_LATE if self._reads_late and step.reply and ready.kind is StepKind.CHECKS else 0.0)
         since = self._sessions.transcript.now_ms()
         if step.unread:
             self._send_unread(ready, step)
