@@ -118,6 +118,8 @@ class CaseRunner:
         if run_result is None or not (run_result.failed or changed):
             return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
+        if not unusable and result.verdict is Verdict.DEVIATES:
+            result = self._runs.excused(case, result, run_result) or result
         if not unusable:
             result = replace(result, warnings=(*result.warnings, *self._runs.retry_cleanup()))
         return ResultAmongOthers(

@@ -89,6 +89,8 @@ class Confirmation:
         """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
+        if (excused := self._runs.excused(case, result, last)) is not None:
+            return excused
         but, left = self._explanations.reason(case, last)
         result = replace(result, warnings=(*result.warnings, *map(without_passwords, left)))
         return inconclusive(result, f"but {but}", unreached=False) if but else result
