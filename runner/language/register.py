@@ -193,10 +193,9 @@ def _with_presumptions(document: Document, requirements: dict[str, Requirement])
             tuple(kills["cases"]),
             compares=name in compared_by,
         )
-        for name, row in requirements.items()
-        if row.level is not Level.OBSERVE
+        for name in requirements
     }
-    return {name: replace(row, presumed=presumed.get(name)) for name, row in requirements.items()}
+    return {name: replace(row, presumed=presumed[name]) for name, row in requirements.items()}
 
 
 def _capabilities(document: Document) -> dict[str, Capability]:
