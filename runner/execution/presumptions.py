@@ -79,6 +79,8 @@ class Presumptions:
         names = case.requirement.presumed.cases
         known = {each.name: each for each in cases_beside(case) if each.name in names}
         for name in names:
+            if name not in known:
+                continue  # in a part of the cases
             if name not in self.failures:
                 first = run(known[name])
                 self.failures[name] = (first, *(run(known[name]) for _ in range(_RUNS - 1) if first is not None))

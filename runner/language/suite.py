@@ -9,7 +9,6 @@ from pathlib import Path
 
 from runner.language.case_files import cached_cases, case_files, digest_of, refuse_duplicates
 from runner.language.default_folders import REGISTER_NAME, own_folders
-from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Register, Requirement, Specification
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register, refuse_nested, register_folder
@@ -78,7 +77,6 @@ def suite_of(files: Iterable[Path]) -> Suite:
     _refuse_collisions(registers)
     cases = tuple(case for folder in folders for case in _cases_in(folder))
     refuse_duplicates(cases)
-    _refuse_unknown_cases(folders, registers)
     return Suite(folders, registers, cases)
 
 
@@ -90,17 +88,6 @@ def _cases_in(folder: Path) -> tuple[Case, ...]:
 def cases_beside(case: Case) -> tuple[Case, ...]:
     """All cases of a case's register."""
     return _cases_in(register_folder(case.place.path))
-
-
-def _refuse_unknown_cases(folders: Sequence[Path], registers: Sequence[Register]) -> None:
-    """Checks that the cases exist that show whether sessions are killed."""
-    for folder, register in zip(folders, registers, strict=True):
-        known = {case.name for case in _cases_in(folder)}
-        for presumed in {row.presumed for row in register.requirements.values() if row.presumed is not None}:
-            for name in presumed.cases:
-                if name not in known:
-                    what = f"kills: {name!r} is no case of this register"
-                    raise SourceError(Place(folder / REGISTER_NAME), what, did_you_mean(name, known))
 
 
 def folders_of(files: Iterable[Path]) -> tuple[Path, ...]:
