@@ -66,7 +66,7 @@ class Presumptions:
             return None  # another form of the statement did work
         with self._lock:
             shown = self._case_like(case, failure, run)
-        if shown is None:
+        if shown is None or shown.requirement == case.requirement:
             return None
         same = f"the case {shown.name} fails in the same way: {shown.requirement.id} is about that"
         reason = f"{result.actual}, but {same}, and this case presumes it"
