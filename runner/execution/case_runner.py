@@ -60,7 +60,7 @@ class CaseRunner:
         if (result := self._result_without_run(case)) is not None:
             return result
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
-        deviated = before is not None and before.result.verdict is Verdict.DEVIATES
+        deviated = before is not None and (before.result.verdict is Verdict.DEVIATES or before.excused)
         certain = deviated and before is not None and not before.may_be_chance
         error = before.error if before is not None else ""
         result = self._repeat(
@@ -118,6 +118,10 @@ class CaseRunner:
         if run_result is None or not (run_result.failed or changed):
             return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
+        excused = None
+        if not unusable and result.verdict is Verdict.DEVIATES:
+            excused = self._runs.excused(case, result, run_result)
+            result = excused or result
         if not unusable:
             result = replace(result, warnings=(*result.warnings, *self._runs.retry_cleanup()))
         return ResultAmongOthers(
@@ -131,6 +135,7 @@ class CaseRunner:
             reused=run_result.reused,
             error=run_result.error,
             login_lost=run_result.login_lost,
+            excused=excused is not None,
         )
 
     def close_administrator(self) -> None:
@@ -286,6 +291,7 @@ class ResultAmongOthers:
         reused: whether it used users or a table of earlier cases.
         error: the error by which it deviates; empty if it does not, or in another way.
         login_lost: whether it deviates because the connection was lost during a login.
+        excused: whether it is inconclusive because it failed as its requirement presumes it does not.
     """
 
     result: CaseResult
@@ -298,3 +304,4 @@ class ResultAmongOthers:
     reused: bool = False
     error: str = ""
     login_lost: bool = False
+    excused: bool = False

@@ -28,7 +28,7 @@ class Confirmation:
         self._target = target
         self._runs = runs
         self._shared = runs.shared
-        self._explanations = Explanations(target, runs.shared, runs.run_slowly)
+        self._explanations = Explanations(target, runs.shared, runs.run_slowly, runs.read_late)
 
     def confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
         """Runs a case again if a server or a network in trouble may have caused its deviation.
@@ -89,6 +89,8 @@ class Confirmation:
         """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
+        if (excused := self._runs.excused(case, result, last)) is not None:
+            return excused
         but, left = self._explanations.reason(case, last)
         result = replace(result, warnings=(*result.warnings, *map(without_passwords, left)))
         return inconclusive(result, f"but {but}", unreached=False) if but else result

@@ -12,6 +12,7 @@ from runner.execution.row_locks import needs_open_transactions, needs_row_locks,
 from runner.execution.single_run import RunResult, SharedState
 from runner.language.model import Case
 
+_LATE_RUNS = 2  # of a case whose SELECTs may be too early
 VAIN_SLOW_RUNS = 3  # cases that got the same error nevertheless, after which none is run slowly
 
 
@@ -22,12 +23,20 @@ class Explanations:
         target: the server.
         shared: has the measurements of the process.
         run_slowly: runs a case after a pause, and with pauses.
+        read_late: runs a case with pauses before its SELECTs.
     """
 
-    def __init__(self, target: Target, shared: SharedState, run_slowly: Callable[[Case], RunResult]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        shared: SharedState,
+        run_slowly: Callable[[Case], RunResult],
+        read_late: Callable[[Case], RunResult],
+    ) -> None:
         self._target = target
         self._shared = shared
         self._run_slowly = run_slowly
+        self._read_late = read_late
         self._left: list[str] = []
         """A line for each statement of a measurement's cleanup that failed."""
 
@@ -60,13 +69,16 @@ class Explanations:
         self._target.facts.passing_errors.add(last.error)
         return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
 
-    def _reads_reason(self, _: Case, last: RunResult) -> str:
-        """The reason if a SELECT may have missed committed changes, or empty."""
+    def _reads_reason(self, case: Case, last: RunResult) -> str:
+        """The reason if a SELECT may have missed committed changes, or empty.
+
+        Where a SELECT shows them soon, a case that contradicts its claim also with late SELECTs has another cause.
+        """
         reads = self._shared.stale_reads
         possible = last.reads_table and reads.are_possible(self._target)
         self._left += reads.left
         reads.left = ()
-        if not possible:
+        if not possible or (reads.brief and all(self._read_late(case).reads_table for _ in range(_LATE_RUNS))):
             return ""
         return (
             "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "

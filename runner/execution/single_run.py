@@ -22,13 +22,14 @@ from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
+from runner.execution.presumptions import KillFailure, Presumptions
 from runner.execution.row_locks import RowLocks
 from runner.execution.session_checks import SessionChecks
 from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
 from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
-from runner.language.model import Case
+from runner.language.model import ACCEPTED, GONE, Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 _REST = 1.0  # seconds before a case that is run slowly
@@ -41,7 +42,8 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, row_locks, transaction_ends, default_privileges: the control runs and measurements.
+        controls, stale_reads, row_locks, transaction_ends, default_privileges, presumptions: the control runs and
+            measurements.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
         vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
@@ -58,6 +60,7 @@ class SharedState:
     row_locks: RowLocks = field(default_factory=RowLocks)
     transaction_ends: TransactionEnds = field(default_factory=TransactionEnds)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
+    presumptions: Presumptions = field(default_factory=Presumptions)
     vain_grant_delays: int = 0
     slow_runs: Counter[str] = field(default_factory=Counter)
     vain_slow_runs: int = 0
@@ -91,6 +94,7 @@ class RunResult:
         unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
         hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
+        kill_failure: what the statement under test did not do, if the case deviates for that reason alone.
     """
 
     result: CaseResult
@@ -108,6 +112,7 @@ class RunResult:
     unknown_error: bool
     hurried: bool
     login_lost: bool
+    kill_failure: KillFailure | None
 
     @property
     def may_be_chance(self) -> bool:
@@ -133,7 +138,16 @@ class CaseRun:
         left: a line for each statement that failed in the cleanup of a control run.
     """
 
-    def __init__(self, case: Case, target: Target, shared: SharedState, *, fresh: bool, slowly: bool = False) -> None:
+    def __init__(
+        self,
+        case: Case,
+        target: Target,
+        shared: SharedState,
+        *,
+        fresh: bool,
+        slowly: bool = False,
+        reads_late: bool = False,
+    ) -> None:
         self._case = case
         self._target = target
         self._transcript = Transcript()
@@ -142,7 +156,12 @@ class CaseRun:
         )
         self._session_checks = SessionChecks(self.sessions, shared.timeouts, shared.idle_timeout)
         self._step_runner = StepRunner(
-            self.sessions, self._session_checks, shared.timeouts, case.vocabulary, slowly=slowly
+            self.sessions,
+            self._session_checks,
+            shared.timeouts,
+            case.vocabulary,
+            slowly=slowly,
+            reads_late=reads_late,
         )
         self.left: tuple[str, ...] = ()
         self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
@@ -216,7 +235,17 @@ class CaseRun:
             unknown_error=unknown_error,
             hurried=hurried,
             login_lost=login_lost,
+            kill_failure=None
+            if lost or result.safety
+            else self._kill_failure(result, not_ended=not_ended, error=error_reply),
         )
+
+    def _kill_failure(self, result: CaseResult, *, not_ended: bool, error: str) -> KillFailure | None:
+        """What the statement under test did not do, if that is why the case deviates."""
+        aspect = GONE if not_ended else self._step_runner.failed_aspect
+        if result.verdict is not Verdict.DEVIATES or not aspect:
+            return None
+        return KillFailure(aspect, error if aspect == ACCEPTED else "", plain=self._step_runner.last_is_plain)
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:
         """Runs the steps before the first guarded statement, and watches the sessions: a control run.
@@ -301,18 +330,19 @@ class CaseRuns:
         self._pending_cleanup: list[tuple[CaseSessions, tuple[str, ...]]] = []
         """Cases whose cleanup failed because the target was unusable, with the lines for the statements that failed."""
 
-    def run(self, case: Case, *, fresh: bool = False, slowly: bool = False) -> RunResult:
+    def run(self, case: Case, *, fresh: bool = False, slowly: bool = False, reads_late: bool = False) -> RunResult:
         """Runs a case once. If its cleanup fails because the target is unusable, a later cleanup reports what is left.
 
         Args:
             case: the case.
             fresh: whether it gets new users and a new table.
             slowly: whether it pauses before each guarded statement.
+            reads_late: whether it pauses before each auxiliary statement with a claim, such as a SELECT.
         """
         if self._outages_noticed != self.shared.outage.count:
             self._outages_noticed = self.shared.outage.count
             self._target.close()
-        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly)
+        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly, reads_late=reads_late)
         run_result = run.run()
         self.shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:
@@ -326,6 +356,16 @@ class CaseRuns:
         while poll.again() and not self._target.facts.cut_off.is_set():
             pass
         return self.run(case, fresh=True, slowly=True)
+
+    def read_late(self, case: Case) -> RunResult:
+        """Runs a case with a pause before each of its SELECTs, which may show what was committed only then."""
+        return self.run(case, fresh=True, reads_late=True)
+
+    def excused(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult | None:
+        """The result of a case that deviates because of something that it presumes; None if it does not."""
+        return self.shared.presumptions.excused(
+            case, result, last.kill_failure, lambda other: self.run(other, fresh=True).kill_failure
+        )
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.

@@ -28,7 +28,9 @@ from runner.execution.session_state import CaseSession
 from runner.execution.statement_text import Renderer
 from runner.language.guarded_statements import is_guarded, statements_under_test
 from runner.language.model import (
+    ACCEPTED,
     ADMINISTRATOR,
+    ANSWERED,
     OBSERVED,
     Check,
     Claim,
@@ -54,9 +56,11 @@ _SETS_PROPERTY = re.compile(r"\s*(?:SET|SAVEPOINT|ALTER\s+SESSION)\b", re.IGNORE
 _UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
+_ID = re.compile(r"\$\{\w+\.id\}")
 _GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
 _SLOWLY = 0.5  # seconds before each guarded statement of a case that is run slowly
+_LATE = 1.0  # seconds before each auxiliary statement with a claim of a case that reads late
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
@@ -78,6 +82,7 @@ class _ReadyStatement:
         prepared: whether it is sent as a prepared statement.
         named: the sessions whose ids the case names in it.
         kind: the purpose of the step, if it has a claim.
+        plain: whether it has the form of the register's example.
         refused: the server's reply instead of preparing it.
     """
 
@@ -88,6 +93,7 @@ class _ReadyStatement:
     prepared: bool
     named: frozenset[str]
     kind: StepKind
+    plain: bool
     refused: Outcome | None = None
 
 
@@ -100,12 +106,15 @@ class StepRunner:
         timeouts: the time limits, adapted to the target.
         vocabulary: of the register; it defines the guarded statements.
         slowly: whether to pause before each guarded statement.
+        reads_late: whether to pause before each auxiliary statement with a claim.
 
     Attributes:
         judge: compares the replies with the claims.
         respelled: statements that the profile spells differently, with the statements that were sent instead.
         refused_for_ended: whether the server refused a guarded statement against its claim, and had closed a session
             that it names, which another client may have killed since the guard's check.
+        last_is_plain: whether the last guarded statement that was sent has the form of the register's example.
+        failed_aspect: what a guarded statement lacked against its claim: ACCEPTED, ANSWERED, or empty.
     """
 
     def __init__(
@@ -116,12 +125,14 @@ class StepRunner:
         vocabulary: Vocabulary,
         *,
         slowly: bool = False,
+        reads_late: bool = False,
     ) -> None:
         self._sessions = sessions
         self._session_checks = session_checks
         self._timeouts = timeouts
         self._vocabulary = vocabulary
         self._slowly = slowly
+        self._reads_late = reads_late
         self._limits = sessions.target.limits
         self._renderer = Renderer(sessions)
         self.matcher = ClaimMatcher(
@@ -130,6 +141,8 @@ class StepRunner:
         self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)
         self.respelled: dict[str, str] = {}
         self.refused_for_ended = False
+        self.last_is_plain = False
+        self.failed_aspect = ""
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
         self._in_flight: dict[str, _ReadyStatement] = {}
@@ -216,6 +229,7 @@ class StepRunner:
         if step.prepares:
             self._prepare(ready, step)
             return
+        self._pause_for(_LATE if self._reads_late and step.reply and ready.kind is StepKind.CHECKS else 0.0)
         since = self._sessions.transcript.now_ms()
         if step.unread:
             self._send_unread(ready, step)
@@ -391,6 +405,7 @@ class StepRunner:
             step.prepared,
             step.statement.sessions_named_by_id(),
             StepKind.UNDER_TEST if under_test else StepKind.CHECKS,
+            _ID.sub("${victim.id}", step.statement.text).rstrip("; ") == self._vocabulary.example.statement,
         )
         self._check_guard(ready)
         return ready
@@ -412,8 +427,13 @@ class StepRunner:
             self._sessions.raise_if_closed_after_refusal(ready.session)
         if ready.guarded:
             self._note_success_or_refusal(ready, reply)
-        if not ready.guarded or not isinstance(reply, ServerError) or not claim or self.matcher.fits(reply, claim):
+        if not ready.guarded or not claim or self.matcher.fits(reply, claim):
             return
+        if isinstance(reply, NoReply):
+            self.failed_aspect = ANSWERED
+        if not isinstance(reply, ServerError):
+            return
+        self.failed_aspect = ACCEPTED
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
         self.refused_for_ended |= any(
             client is not None and client.check_connection() is not None for client in clients
@@ -488,6 +508,7 @@ class StepRunner:
     def _note_sending(self, ready: _ReadyStatement) -> None:
         """Notes that a statement is sent now."""
         if ready.guarded:
+            self.last_is_plain = ready.plain
             self._sessions.history.note_sent(ready.session, [self._sessions.by_name[name] for name in ready.named])
             self._session_checks.note_guarded_statement()
         elif self._sessions.history.any_sent:

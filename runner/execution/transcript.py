@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from runner.database.generated_passwords import without_passwords
 
+_ACTIONS = ("its client ", "a pause of ", "reads only the beginning")
+
 
 @dataclass(frozen=True)
 class Event:
@@ -30,6 +32,14 @@ class Event:
     took_ms: float | None = None
     manual: str = ""
     setup: bool = False
+
+    @property
+    def action(self) -> str:
+        """What has to be done by hand and is no statement: a login, a command of the client, a pause; else empty."""
+        text = self.text.split(":", 1)[0]
+        if self.kind == "connects":
+            return f"connect {text}"
+        return text if self.kind == "note" and text.startswith(_ACTIONS) else ""
 
 
 class Transcript:

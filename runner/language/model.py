@@ -52,6 +52,26 @@ class Specification:
         return ", ".join(known) + ("" if self.address else " (public address not known)")
 
 
+GONE, ACCEPTED, ANSWERED = "gone", "accepted", "answered"
+"""What cases presume of the statement under test: a named session is gone, no error, a reply in time."""
+
+
+@dataclass(frozen=True)
+class Presumed:
+    """What the cases of a requirement presume, because other requirements are about it.
+
+    Attributes:
+        aspects: constants as above.
+        cases: the names of the cases that show whether the statement kills sessions, in plain situations.
+        compares: whether its cases compare another form of the statement with the plain one, so that a failure of the
+            plain one alone is a difference.
+    """
+
+    aspects: frozenset[str]
+    cases: tuple[str, ...]
+    compares: bool = False
+
+
 @dataclass(frozen=True)
 class Requirement:
     """A requirement of the register.
@@ -63,6 +83,7 @@ class Requirement:
         needs: the capabilities that all its cases need.
         refused_senders: the requirement, if it has another level, that a session stays usable after its guarded
             statement was refused. Cases of that level judge the loss of such a session, those of this one don't.
+        presumed: what its cases presume; None: nothing.
     """
 
     id: str
@@ -72,6 +93,7 @@ class Requirement:
     verbatim: bool = False
     needs: tuple[str, ...] = ()
     refused_senders: str | None = None
+    presumed: Presumed | None = None
 
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one of its statements under test."""

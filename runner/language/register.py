@@ -11,7 +11,19 @@ from typing import Any
 
 from runner.language.default_folders import REGISTER_NAME, looks_like_a_register
 from runner.language.message_text import did_you_mean
-from runner.language.model import Capability, Example, Level, Register, Requirement, Specification, Vocabulary
+from runner.language.model import (
+    ACCEPTED,
+    ANSWERED,
+    GONE,
+    Capability,
+    Example,
+    Level,
+    Presumed,
+    Register,
+    Requirement,
+    Specification,
+    Vocabulary,
+)
 from runner.language.problems import Place, SourceError
 from runner.language.schemas import read_document
 from runner.language.yaml_file import Document, KeyPath
@@ -104,7 +116,7 @@ def read_register(path: Path) -> Register:
         for name, row in data["requirements"].items()
     }
     return Register(
-        _with_refused_senders(document, requirements),
+        _with_presumptions(document, _with_refused_senders(document, requirements)),
         Vocabulary(
             data["errors"],
             data["words"],
@@ -157,6 +169,33 @@ def _with_refused_senders(document: Document, requirements: dict[str, Requiremen
     return {
         each: row if row.level is level else replace(row, refused_senders=name) for each, row in requirements.items()
     }
+
+
+def _with_presumptions(document: Document, requirements: dict[str, Requirement]) -> dict[str, Requirement]:
+    """The requirements, with what their cases presume: that the statement kills the sessions that it names.
+
+    Raises:
+        SourceError: the register does not have a requirement that is named.
+    """
+    kills = document.data.get("kills")
+    if kills is None:
+        return requirements
+    judged_by: dict[str, list[str]] = {aspect: kills[aspect] for aspect in (GONE, ACCEPTED, ANSWERED)}
+    compared_by: list[str] = kills.get("compared_by", [])
+    for key, names in {**judged_by, "compared_by": compared_by}.items():
+        for index, name in enumerate(names):
+            if name not in requirements:
+                hint = did_you_mean(name, requirements) or "name one of its requirements"
+                raise document.fail(("kills", key, index), f"{name!r} is no requirement of this register", hint)
+    presumed = {
+        name: Presumed(
+            frozenset(aspect for aspect, judges in judged_by.items() if name not in judges),
+            tuple(kills["cases"]),
+            compares=name in compared_by,
+        )
+        for name in requirements
+    }
+    return {name: replace(row, presumed=presumed[name]) for name, row in requirements.items()}
 
 
 def _capabilities(document: Document) -> dict[str, Capability]:

@@ -75,9 +75,19 @@ def suite_of(files: Iterable[Path]) -> Suite:
     folders = folders_of(files)
     registers = tuple(read_register(folder / REGISTER_NAME) for folder in folders)
     _refuse_collisions(registers)
-    cases = tuple(case for folder in folders for path in case_files(folder) for case in cached_cases(path))
+    cases = tuple(case for folder in folders for case in _cases_in(folder))
     refuse_duplicates(cases)
     return Suite(folders, registers, cases)
+
+
+@cache
+def _cases_in(folder: Path) -> tuple[Case, ...]:
+    return tuple(case for path in case_files(folder) for case in cached_cases(path))
+
+
+def cases_beside(case: Case) -> tuple[Case, ...]:
+    """All cases of a case's register."""
+    return _cases_in(register_folder(case.place.path))
 
 
 def folders_of(files: Iterable[Path]) -> tuple[Path, ...]:

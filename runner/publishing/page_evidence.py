@@ -140,7 +140,9 @@ def _script(events: list[Event]) -> Iterator[str]:
     """The statements to type, in order, each with its session in a comment."""
     for event in events:
         if event.kind == "connects":
-            yield f"-- {event.session}: connect {event.text.split(':', 1)[0]}; its id is in SHOW PROCESSLIST"
+            yield f"-- {event.session}: {event.action}; its id is in SHOW PROCESSLIST"
+        elif event.action:
+            yield f"-- {event.session}: {event.action}"
         elif event.manual:
             text = event.manual.rstrip()
             yield f"/* {event.session} */ {text}{'' if text.endswith(';') else ';'}"

@@ -56,7 +56,7 @@ def _transcript(events: tuple[Event, ...]) -> list[str]:
 
 def _by_hand(events: tuple[Event, ...]) -> list[str]:
     lines: list[str] = []
-    numbered = [event for event in events if event.manual or event.kind == "connects"]
+    numbered = [event for event in events if event.manual or event.action]
     for session in dict.fromkeys(event.session for event in numbered):
         lines.append(f"  -- {session}")
         for number, event in enumerate(numbered, 1):
@@ -67,6 +67,8 @@ def _by_hand(events: tuple[Event, ...]) -> list[str]:
 
 def _typed(event: Event) -> str:
     if event.kind == "connects":
-        return f"-- connect {event.text.split(':', 1)[0]}; its id in SHOW PROCESSLIST is <id of {event.session}>"
+        return f"-- {event.action}; its id in SHOW PROCESSLIST is <id of {event.session}>"
+    if event.action:
+        return f"-- {event.action}"
     text = event.manual.rstrip()
     return text if text.endswith(";") else text + ";"

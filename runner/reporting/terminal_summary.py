@@ -17,6 +17,7 @@ _CELL = 26
 _SHORT_ID = len("PUR-10")
 _LONGEST_COUNT = len("INCONCLUSIVE 1/16 ")
 _MOST_FINDINGS = 12
+_MOST_NAMES = 4  # requirements that a line names
 _MOST_LEFTOVERS = 3
 _FEWEST_ENDS = 2  # of sessions, from which their durations are shown
 _SPECIFIC = re.compile(r"KSC_\w+|[0-9]{2,}")  # names and ids, in which cases differ
@@ -66,10 +67,16 @@ def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
         known = first.listing if first.standing is Standing.KNOWN else None
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
         why = f" ({known.reason})" if known else ""
-        line = f"{verdict} {first.requirement} ({first.binding.value}) {first.name}{more}{why}: {what}"
+        line = f"{verdict} {_whose(cases)} ({first.binding.value}) {first.name}{more}{why}: {what}"
         yield shorten(line, max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:
         yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record (--record FILE.json)"
+
+
+def _whose(cases: list[CaseResult]) -> str:
+    """The requirements of cases with one cause, that of the first case first."""
+    names = list(dict.fromkeys(case.requirement for case in cases))
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
 
 
 def _cause(result: CaseResult) -> str:

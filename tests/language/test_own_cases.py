@@ -131,6 +131,13 @@ def test_the_default_profile_exempts_no_case() -> None:
     assert load_profile("oceanbase-oracle").exemptions == ()
 
 
+def test_the_cases_that_show_whether_sessions_are_killed_exist() -> None:
+    names = {case.name for case in all_cases()}
+    presumed = [case.requirement.presumed for case in all_cases() if case.requirement.presumed is not None]
+    assert presumed
+    assert all(name in names for each in presumed for name in each.cases)
+
+
 def test_cases_of_accumulation_send_at_least_twenty_kill_statements(tmp_path: Path) -> None:
     run = run_suite(tmp_path / "record.json", "-k", "twent")
     assert run.code == 0, run.screen
@@ -141,4 +148,4 @@ def test_cases_of_accumulation_send_at_least_twenty_kill_statements(tmp_path: Pa
         if row["requirement"] in {"PUR-1", "IMP-7"}:
             ends = [event for event in row["transcript"] if event["kind"] == "ends" and "connection" in event["text"]]
             assert len(ends) >= 20, row["name"]
-    assert {row["requirement"] for row in rows} == {"PUR-1", "IMP-7", "IMP-8"}
+    assert {row["requirement"] for row in rows} == {"PUR-1", "PUR-2", "IMP-7", "IMP-8"}

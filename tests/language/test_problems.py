@@ -114,6 +114,14 @@ REGISTERS = {
         REGISTER.replace("requirements:", "@@refused_senders: SHO-2\nrequirements:", 1),
         "'SHO-2' is no requirement of this register",
     ),
+    "a requirement that judges kills and does not exist": (
+        REGISTER.replace(
+            "requirements:",
+            "kills: {cases: [first], gone: [@@SHO-2], accepted: [MUS-1], answered: [MUS-1]}\nrequirements:",
+            1,
+        ),
+        "'SHO-2' is no requirement of this register",
+    ),
     "requirement twice": (REGISTER.replace("  SHO-1", "  @@MUS-1"), "'MUS-1' is duplicate"),
 }
 

@@ -124,6 +124,13 @@ def test_apostrophes_are_no_quotes() -> None:
     assert len(list(finding_lines(results, 200))) == 2
 
 
+def test_a_line_names_the_requirements_of_all_its_cases() -> None:
+    first = [result(number, Level.MUST, Verdict.INCONCLUSIVE, "the server is busy") for number in range(6)]
+    results = [replace(case, requirement=f"IMP-{number // 2 + 1}") for number, case in enumerate(first)]
+    (line,) = finding_lines(results, 200)
+    assert line == "INCONCLUSIVE IMP-1, IMP-2, IMP-3 (must) c0 and 5 more cases: the server is busy"
+
+
 def test_an_observation_shows_how_long_the_sessions_took_to_be_gone() -> None:
     once = replace(result(1, Level.OBSERVE, Verdict.OBSERVED), observed={"it ends": 1})
     ends = tuple(Ending("victim", "closed", number / 10, float(number)) for number in range(100, 0, -1))

@@ -150,7 +150,7 @@ class DisconnectsWhoWasRefusedTenTimes(_CountsRefusals):
         call_later(0, self.instance.ending.kill, session)
 
 
-@breaks("IMP-8")
+@breaks("PUR-2")
 class GivesInAfterTenRefusals(KillSessionStatement):
     """After ten refusals for the missing privilege, a session's privilege is not checked any more."""
 
