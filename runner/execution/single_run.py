@@ -20,6 +20,7 @@ from runner.execution.control_runs import ControlRuns
 from runner.execution.default_privileges import DefaultPrivileges
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.interruptions import Interruptions
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
 from runner.execution.row_locks import RowLocks
@@ -41,7 +42,8 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, row_locks, transaction_ends, default_privileges: the control runs and measurements.
+        controls, stale_reads, row_locks, transaction_ends, interruptions, default_privileges: the control runs and
+            measurements.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
         vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
@@ -57,6 +59,7 @@ class SharedState:
     stale_reads: StaleReads = field(default_factory=StaleReads)
     row_locks: RowLocks = field(default_factory=RowLocks)
     transaction_ends: TransactionEnds = field(default_factory=TransactionEnds)
+    interruptions: Interruptions = field(default_factory=Interruptions)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     vain_grant_delays: int = 0
     slow_runs: Counter[str] = field(default_factory=Counter)
@@ -91,6 +94,7 @@ class RunResult:
         unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
         hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
+        interrupted: whether it deviates because a statement was interrupted.
     """
 
     result: CaseResult
@@ -108,6 +112,7 @@ class RunResult:
     unknown_error: bool
     hurried: bool
     login_lost: bool
+    interrupted: bool
 
     @property
     def may_be_chance(self) -> bool:
@@ -151,7 +156,7 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost = not_ended = unknown_error = hurried = False
+        login_lost = not_ended = unknown_error = hurried = interrupted = False
         error_reply = ""
         try:
             raise_if_run_ends(self.sessions.target)
@@ -161,7 +166,7 @@ class CaseRun:
             no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
             # A session that was not killed may be the consequence of an error of a server in trouble.
             refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
-            not_ended = error.not_ended
+            not_ended, interrupted = error.not_ended, error.interrupted
             error_reply, unknown_error = error.error or refused, error.unknown_error
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
@@ -216,6 +221,7 @@ class CaseRun:
             unknown_error=unknown_error,
             hurried=hurried,
             login_lost=login_lost,
+            interrupted=interrupted,
         )
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:
@@ -277,6 +283,7 @@ class CaseRun:
                     survived=error.survived,
                     not_ended=error.not_ended,
                     no_reply_or_lost=True,
+                    interrupted=error.interrupted or loss.interrupted,
                 ) from error
         except InconclusiveError:
             if not self.sessions.history.any_sent:
