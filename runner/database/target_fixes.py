@@ -66,7 +66,10 @@ def _oracle_login_advice(error: ServerError, dsn: Dsn) -> str | None:
             "is that ODP's port (2883)? An observer's own port (2881) takes USER%40TENANT without %23CLUSTER. "
             "Else: are tenant, user and password right?"
         )
-    return None
+    return (
+        "check the DSN's user and password, and the tenant behind its @, which OceanBase refuses with the same error. "
+        "ODP's port (2883) needs USER%40TENANT%23CLUSTER"
+    )
 
 
 def wants_tls(outcome: Outcome | None) -> bool:

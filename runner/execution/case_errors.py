@@ -21,6 +21,7 @@ class DeviationError(Exception):
         error: the error in place of the claimed reply, without its variable parts; empty if there is none.
         unknown_error: whether neither the profile nor ``error_kind_of`` knows that error.
         login_lost: whether the connection was lost during a login.
+        interrupted: whether a statement of a session that has to stay usable was interrupted.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class DeviationError(Exception):
         error: str = "",
         unknown_error: bool = False,
         login_lost: bool = False,
+        interrupted: bool = False,
     ) -> None:
         super().__init__(expected, actual)
         self.expected = expected
@@ -48,6 +50,7 @@ class DeviationError(Exception):
         self.error = error
         self.unknown_error = unknown_error
         self.login_lost = login_lost
+        self.interrupted = interrupted
 
 
 class InconclusiveError(Exception):

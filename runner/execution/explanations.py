@@ -51,6 +51,7 @@ class Explanations:
             self._speed_reason,
             self._reads_reason,
             self._transactions_reason,
+            self._interruptions_reason,
             self._locks_reason,
             self._privileges_reason,
         )
@@ -96,6 +97,20 @@ class Explanations:
         return (
             "this target also closes a session when its transaction ends, as a connection pooler does. Use the address "
             "of the server itself in the DSN"
+        )
+
+    def _interruptions_reason(self, _: Case, last: RunResult) -> str:
+        """The reason if running statements are interrupted anyway, or empty."""
+        interruptions = self._shared.interruptions
+        new_user = not self._shared.pool.prepared  # with prepared accounts no user may be created
+        occur = last.interrupted and interruptions.occur(self._target, last.seconds, new_user=new_user)
+        self._left += interruptions.left
+        interruptions.left = ()
+        if not occur:
+            return ""
+        return (
+            f"this target also interrupted a statement that no other one named, after {interruptions.after:.1f} s: a "
+            "watchdog, another client or a time limit of the server. Switch it off for the run"
         )
 
     def _locks_reason(self, case: Case, last: RunResult) -> str:

@@ -117,6 +117,7 @@ class ReplyJudge:
                     error=reply.signature if isinstance(reply, ServerError) else "",
                     unknown_error=actual is ReplyClass.OTHER_ERROR and not self._classes_of(reply),
                     login_lost=kind is StepKind.LOGIN and isinstance(reply, Lost),
+                    interrupted=actual is ReplyClass.INTERRUPTED,
                 )
         if OBSERVED in claim:
             self.observed = reply
@@ -161,6 +162,7 @@ class ReplyJudge:
             self._matcher.describe(reply),
             no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
             error=reply.signature if isinstance(reply, ServerError) else "",
+            interrupted=kind is ReplyClass.INTERRUPTED,
         )
 
     def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:

@@ -441,6 +441,7 @@ class SessionChecks:
             f"lost: {' and '.join(names)}",
             safety=control or unnamed,
             no_reply_or_lost=True,
+            interrupted=any(_was_interrupted(session) for session in lost),
         )
 
     def lost_session(self) -> bool:

@@ -20,6 +20,7 @@ from runner.execution.control_runs import ControlRuns
 from runner.execution.default_privileges import DefaultPrivileges
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.idle_timeout import IdleTimeout
+from runner.execution.interruptions import Interruptions
 from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
 from runner.execution.presumptions import KillFailure, Presumptions
@@ -42,8 +43,8 @@ class SharedState:
 
     Attributes:
         timeouts, idle_timeout, outage, pool: what was measured and created so far.
-        controls, stale_reads, row_locks, transaction_ends, default_privileges, presumptions: the control runs and
-            measurements.
+        controls, stale_reads, row_locks, transaction_ends, interruptions, default_privileges, presumptions: the control
+            runs and measurements.
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
         vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
@@ -59,6 +60,7 @@ class SharedState:
     stale_reads: StaleReads = field(default_factory=StaleReads)
     row_locks: RowLocks = field(default_factory=RowLocks)
     transaction_ends: TransactionEnds = field(default_factory=TransactionEnds)
+    interruptions: Interruptions = field(default_factory=Interruptions)
     default_privileges: DefaultPrivileges = field(default_factory=DefaultPrivileges)
     presumptions: Presumptions = field(default_factory=Presumptions)
     vain_grant_delays: int = 0
@@ -95,6 +97,7 @@ class RunResult:
         hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
         kill_failure: what the statement under test did not do, if the case deviates for that reason alone.
+        interrupted: whether it deviates because a statement was interrupted.
     """
 
     result: CaseResult
@@ -113,6 +116,7 @@ class RunResult:
     hurried: bool
     login_lost: bool
     kill_failure: KillFailure | None
+    interrupted: bool
 
     @property
     def may_be_chance(self) -> bool:
@@ -170,7 +174,7 @@ class CaseRun:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
         no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost = not_ended = unknown_error = hurried = False
+        login_lost = not_ended = unknown_error = hurried = interrupted = False
         error_reply = ""
         try:
             raise_if_run_ends(self.sessions.target)
@@ -180,7 +184,7 @@ class CaseRun:
             no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
             # A session that was not killed may be the consequence of an error of a server in trouble.
             refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
-            not_ended = error.not_ended
+            not_ended, interrupted = error.not_ended, error.interrupted
             error_reply, unknown_error = error.error or refused, error.unknown_error
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
@@ -238,6 +242,7 @@ class CaseRun:
             kill_failure=None
             if lost or result.safety
             else self._kill_failure(result, not_ended=not_ended, error=error_reply),
+            interrupted=interrupted,
         )
 
     def _kill_failure(self, result: CaseResult, *, not_ended: bool, error: str) -> KillFailure | None:
@@ -306,6 +311,7 @@ class CaseRun:
                     survived=error.survived,
                     not_ended=error.not_ended,
                     no_reply_or_lost=True,
+                    interrupted=error.interrupted or loss.interrupted,
                 ) from error
         except InconclusiveError:
             if not self.sessions.history.any_sent:

@@ -149,6 +149,8 @@ class StepRunner:
         """The last statement that each session has sent."""
         self._prepared: dict[str, _ReadyStatement] = {}
         """The last prepared statement of each session."""
+        self._has_state: set[str] = set()
+        """Sessions that have sent a statement that is not guarded, or have another user than at their login."""
         self._sends_guarded = True
         tested = any(True for _ in statements_under_test(sessions.case, vocabulary))
         self.judge = ReplyJudge(sessions, self.matcher, before_test=tested)
@@ -384,6 +386,29 @@ class StepRunner:
             self._send(ready)
 
     def _make_ready(self, step: Send) -> _ReadyStatement:
+        """Fills a statement in and checks it; if its session was closed after a refusal, after another login."""
+        try:
+            return self._fill_in(step)
+        except InconclusiveError:
+            if not self._connects_again(self._sessions.by_name[step.session]):
+                raise
+        return self._fill_in(step)
+
+    def _connects_again(self, session: CaseSession) -> bool:
+        """Logs a session in again that the server closed after it had refused its statement; returns whether it could.
+
+        A session that has sent anything else is not replaced: a new one may lack a state that the case needs.
+        """
+        if session.name in self._has_state | self._sessions.case.may_end:
+            return False
+        if not self._sessions.closed_after_refusal(session):
+            return False
+        self._session_checks.forget_end(session)
+        what = "the server has closed its connection after a refusal; it logs in again"
+        self._sessions.transcript.add(session.name, "note", what)
+        return succeeded(self._sessions.logins.connect(session))
+
+    def _fill_in(self, step: Send) -> _ReadyStatement:
         session = self._sessions.by_name[step.session]
         rendered = self._renderer.render(step.statement, session.required_client)
         profile = self._sessions.target.profile
@@ -511,8 +536,10 @@ class StepRunner:
             self.last_is_plain = ready.plain
             self._sessions.history.note_sent(ready.session, [self._sessions.by_name[name] for name in ready.named])
             self._session_checks.note_guarded_statement()
-        elif self._sessions.history.any_sent:
-            self._session_checks.note_statement(ready.session)
+        else:
+            self._has_state.add(ready.session.name)
+            if self._sessions.history.any_sent:
+                self._session_checks.note_statement(ready.session)
         if ready.session.required_client.busy:
             raise InconclusiveError(f"{ready.session.name} still waits for a reply at its next step")
         self.judge.note_sending(ready.session.name, ready.kind)
@@ -582,6 +609,7 @@ class StepRunner:
     def _reset(self, step: Reset) -> None:
         session = self._sessions.by_name[step.session]
         self._prepared.pop(session.name, None)
+        self._has_state.add(session.name)
         self._session_checks.note_statement(session)
         reply = self._sessions.logins.reset(session, step.to)
         if succeeded(reply):

@@ -51,7 +51,7 @@ REFUSALS = {
     "an address that is not invited": (1227, b"42501", "sys@t", "oceanbase-oracle", "ob_tcp_invited_nodes"),
     "no tenant": (1045, b"42000", "sys", "oceanbase-oracle", "names no tenant"),
     "a cluster": (1045, b"42000", "sys@t#c", "oceanbase-oracle", "without %23CLUSTER"),
-    "a password": (1045, b"42000", "sys@t", "oceanbase-oracle", "check the DSN's user and password"),
+    "a password": (1045, b"42000", "sys@t", "oceanbase-oracle", "the tenant behind its @"),
     "no tenant, where there are none": (1045, b"28000", "root", "mariadb", "check the DSN's user and password"),
     "an unknown cluster": (4669, b"HY000", "sys@t#c", "oceanbase-oracle", "no cluster of that name"),
 }

@@ -123,6 +123,11 @@ def test_a_server_that_limits_kills_is_no_deviation(tmp_path: Path) -> None:
             "killers-savepoint-stays",
             "this target also closes a session when its transaction ends",
         ),
+        (
+            "interrupts-statements",
+            "next-in-line-still-waits",
+            "this target also interrupted a statement that no other one named",
+        ),
         ("users-see-themselves-only", "ids-differ", "the server shows the user of killer no session but killer itself"),
         ("ids-of-thirty-digits", "ids-differ", "has 30 digits, more than a 64-bit number has"),
     ],

@@ -9,6 +9,7 @@ import random
 import time
 from typing import Any
 
+from runner.simulator import errors
 from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
@@ -101,3 +102,17 @@ class EndsIdleTransactions(BackgroundTask):
                     session.transaction.roll_back()
                     session.savepoints.clear()
                     session.explicit_transaction = False
+
+
+_INTERRUPT_SECONDS = 0.3
+
+
+@environment
+class InterruptsStatements(BackgroundTask):
+    """Every 0.3 s a watchdog interrupts all statements that are running or waiting; their sessions stay."""
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(_INTERRUPT_SECONDS)
+            for session in list(self.instance.registry):
+                session.interrupt(errors.query_killed())
