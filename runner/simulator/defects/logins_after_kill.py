@@ -11,12 +11,17 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.transactions import is_running
+from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.session_ending import SessionEnding
 from runner.simulator.sessions import Session, SessionRegistry
-from runner.simulator.users_and_roles import User
+from runner.simulator.sql.statements import KillSession
+from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
 _ROOM = 8  # sessions of a user
+_LATER_SECONDS = 1.5
 
 
 @breaks("IMP-7")
@@ -121,3 +126,89 @@ class WaiterLocksTheUserOut(SessionEnding):
         if victim.waits_for_lock and not victim.user.administrator:
             victim.user.lock()
         super().kill(victim)
+
+
+@breaks("IMP-7")
+class LocksTheUserOutLater(SessionEnding):
+    """The user of a killed session can't log in from one and a half seconds after the kill on."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        if not victim.user.administrator:
+            call_later(_LATER_SECONDS, victim.user.lock)
+
+
+@breaks("IMP-7")
+class TakesTheUsersPrivilegeLater(SessionEnding):
+    """The user of a killed session loses ALTER SYSTEM one and a half seconds after the kill."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        call_later(_LATER_SECONDS, victim.user.system.pop, ALTER_SYSTEM, None)
+
+
+class _UsesUpConnectionsOfAPool(SessionEnding):
+    counts: ClassVar[Counter[User]] = Counter()
+
+    def kill(self, victim: Session) -> None:
+        self.counts[victim.user] += victim in NotesResets.first_users
+        if self.counts[victim.user] >= _ROOM and not victim.user.administrator:
+            victim.user.lock()
+        super().kill(victim)
+
+
+@breaks("IMP-7")
+def kills_after_a_change_of_user_use_up_connections(components: Components) -> Components:
+    """After eight kills of a user's sessions that had changed their user (COM_CHANGE_USER), it can't log in."""
+    return components.with_overrides(NotesResets, _UsesUpConnectionsOfAPool)
+
+
+@breaks("IMP-7")
+class KillsWithImmediateUseUpConnections(KillSessionStatement):
+    """After eight kills of a user's sessions with IMMEDIATE, it can't log in: they still count."""
+
+    counts: ClassVar[Counter[User]] = Counter()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.counts[victim.user] += statement.immediate
+        if self.counts[victim.user] >= _ROOM and not victim.user.administrator:
+            victim.user.lock()
+
+
+class _LeavesSettings(SessionEnding):
+    """Keeps the settings of each user's last killed session."""
+
+    left: ClassVar[dict[User, Session]] = {}
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        self.left[victim.user] = victim
+
+
+class _TakesUpAutocommit(Connection):
+    async def _log_in(self) -> Session:
+        session = await super()._log_in()
+        left = _LeavesSettings.left.pop(session.user, session)
+        session.autocommit = left.autocommit
+        return session
+
+
+class _TakesUpTheSchema(Connection):
+    async def _log_in(self) -> Session:
+        session = await super()._log_in()
+        left = _LeavesSettings.left.pop(session.user, session)
+        session.schema = left.schema
+        return session
+
+
+@breaks("IMP-10")
+def next_session_has_the_autocommit_of_the_killed(components: Components) -> Components:
+    """The next session of the user has the autocommit setting of the killed one, as if a pool had kept it."""
+    return components.with_overrides(_LeavesSettings, _TakesUpAutocommit)
+
+
+@breaks("IMP-10")
+def next_session_has_the_schema_of_the_killed(components: Components) -> Components:
+    """The next session of the user has the current schema of the killed one, as if a pool had kept it."""
+    return components.with_overrides(_LeavesSettings, _TakesUpTheSchema)
