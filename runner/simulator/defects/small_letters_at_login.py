@@ -1,7 +1,5 @@
 """Defects of sessions whose client has sent the user's name in small letters at the login."""
 
-
-
 from __future__ import annotations
 
 from typing import ClassVar
