@@ -282,3 +282,85 @@ class TakesNoWhiteSpaceAfterTheSemicolon(KillGrammar):
         if cursor.now.value == ";" and cursor.sql[cursor.now.end :].isspace():
             cursor.fail()
         return statement
+
+
+@breaks("SYN-5")
+class TakesNoWhiteSpaceInFront(KillGrammar):
+    """White space before the first word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.sql[0].isspace():
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesNoCommentInFront(KillGrammar):
+    """A comment before the first word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.sql.startswith(("/*", "--")):
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesNoCommentAtTheEnd(KillGrammar):
+    """A comment behind the last word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.kind == END and cursor.sql[cursor.previous.end :].strip():
+            cursor.fail()
+        return statement
+
+
+class _TakesAnotherWord(KillGrammar):
+    """Accepts another word in place of SESSION."""
+
+    word: str
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.accept(self.word):
+            return sql.KillSession(self.text(cursor), self.immediate(cursor))
+        return super().session(cursor)
+
+
+@breaks("SYN-6")
+class TakesThePlural(_TakesAnotherWord):
+    """KILL SESSIONS is accepted."""
+
+    word = "SESSIONS"
+
+
+@breaks("SYN-6")
+class TakesConnectionForSession(_TakesAnotherWord):
+    """ALTER SYSTEM KILL CONNECTION is accepted, as the plain KILL has this word."""
+
+    word = "CONNECTION"
+
+
+@breaks("SYN-6")
+class TakesACommaBehindTheId(KillGrammar):
+    """A comma behind the quoted id is accepted."""
+
+    def text(self, cursor: Cursor) -> str:
+        text = super().text(cursor)
+        cursor.symbol(",")
+        return text
+
+
+@breaks("SYN-6")
+class TakesPostTransaction(KillGrammar):
+    """POST_TRANSACTION is accepted in place of IMMEDIATE."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        return not cursor.accept("POST_TRANSACTION") and super().immediate(cursor)
+
+
+@breaks("SYN-6")
+class TakesDisconnect(Engine):
+    """ALTER SYSTEM DISCONNECT SESSION is accepted, as in Oracle."""
+
+    def parse(self, text: str) -> sql.Statement:
+        return super().parse(text.replace("ALTER SYSTEM DISCONNECT", "ALTER SYSTEM KILL"))
