@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
-from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result, Rows
@@ -230,17 +229,6 @@ class OwnKillAffectsARow(KillSessionStatement):
     async def run(self, session: Session, statement: KillSession) -> Result:
         result = await super().run(session, statement)
         return Done(1) if session.ended else result
-
-
-@breaks("EXA-6")
-class RepliesTwice(Connection):
-    """The statement gets the reply OK twice; the second one is taken for that to the next statement."""
-
-    async def _run(self, session: Session, text: str, *, binary: bool) -> None:
-        session.last_error = None
-        await super()._run(session, text, binary=binary)
-        if "KILL SESSION" in text.upper() and session.last_error is None and not session.ended:
-            self._send_ok(session, 0)
 
 
 @breaks("EXA-6")

@@ -16,7 +16,7 @@ from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
-from runner.simulator.sql.tokens import BAD, END, NUMBER, WORD, tokens_of
+from runner.simulator.sql.tokens import BAD, END, NUMBER, QUOTED, WORD, tokens_of
 from runner.simulator.timers import call_later
 
 WORDS = ("ALTER", "SYSTEM", "KILL", "SESSION", "IMMEDIATE")
@@ -364,3 +364,11 @@ class TakesDisconnect(Engine):
 
     def parse(self, text: str) -> sql.Statement:
         return super().parse(text.replace("ALTER SYSTEM DISCONNECT", "ALTER SYSTEM KILL"))
+
+
+@breaks("SYN-6")
+class TakesDoubleQuotes(KillGrammar):
+    """An id in double quotes is accepted, as on servers on which these enclose texts, too."""
+
+    def text(self, cursor: Cursor) -> str:
+        return cursor.next().value if cursor.now.kind == QUOTED else super().text(cursor)
