@@ -348,3 +348,25 @@ class EndsTheOldestOfManySessions(KillSessionStatement):
         await super().end(session, victim, statement)
         if len(mates) > _MANY_SESSIONS and mates[0] is not session:
             self.ending.kill(mates[0])
+
+
+@breaks("IMP-10")
+class RollsBackSessionsInTheUsersSchema(SessionEnding):
+    """Open transactions of other users' sessions are rolled back whose current schema is that of the victim's user."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.schema == victim.user.name and other.user is not victim.user:
+                other.transaction.roll_back()
+
+
+@breaks("PAR-1")
+class EndsSessionsInTheUsersSchema(SessionEnding):
+    """Sessions of other users are killed as well whose current schema is that of the killed session's user."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.schema == victim.user.name and other.user is not victim.user:
+                super().kill(other)

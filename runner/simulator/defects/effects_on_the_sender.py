@@ -133,3 +133,16 @@ class RollsTheKillerBackLater(AfterKill):
     def effect(self, session: Session) -> None:
         if session.transaction.open:
             call_later(_LATER_SECONDS, session.transaction.roll_back)
+
+
+@breaks("IMP-11")
+class AnotherUsersSessionRollsTheKillerBack(AfterKill):
+    """The kill of another user's session by a holder rolls back the open transaction of the holder's session."""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        self.applies = victim.user is not session.user and not session.user.administrator
+        await super().end(session, victim, statement)
+
+    def effect(self, session: Session) -> None:
+        if self.applies:
+            session.transaction.roll_back()

@@ -11,6 +11,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.forms_in_context import is_in_a_block
 from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.transactions import is_running
 from runner.simulator.execute.kill import KillSessionStatement
@@ -212,3 +213,82 @@ def next_session_has_the_autocommit_of_the_killed(components: Components) -> Com
 def next_session_has_the_schema_of_the_killed(components: Components) -> Components:
     """The next session of the user has the current schema of the killed one, as if a pool had kept it."""
     return components.with_overrides(_LeavesSettings, _TakesUpTheSchema)
+
+
+class _NotesPrivileges(Connection):
+    """Notes the privileges that the user of each session had at the login."""
+
+    at_login: ClassVar[dict[Session, dict[str, bool]]] = {}
+
+    async def _log_in(self) -> Session:
+        session = await super()._log_in()
+        self.at_login[session] = dict(session.user.system)
+        return session
+
+
+class _RestoresPrivileges(SessionEnding):
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        self.restore(victim.user.system, _NotesPrivileges.at_login.get(victim, victim.user.system))
+
+    def restore(self, present: dict[str, bool], at_login: dict[str, bool]) -> None:
+        raise NotImplementedError
+
+
+class _UndoesRevokes(_RestoresPrivileges):
+    def restore(self, present: dict[str, bool], at_login: dict[str, bool]) -> None:
+        present.update(at_login)
+
+
+class _UndoesGrants(_RestoresPrivileges):
+    def restore(self, present: dict[str, bool], at_login: dict[str, bool]) -> None:
+        for privilege in set(present) - set(at_login):
+            del present[privilege]
+
+
+@breaks("IMP-9")
+def kill_undoes_revoke(components: Components) -> Components:
+    """The user of a killed session has all privileges again that it had when the session logged in."""
+    return components.with_overrides(_NotesPrivileges, _UndoesRevokes)
+
+
+@breaks("IMP-7")
+def kill_undoes_grant(components: Components) -> Components:
+    """The user of a killed session has only the privileges that it had when the session logged in."""
+    return components.with_overrides(_NotesPrivileges, _UndoesGrants)
+
+
+class _LocksOut(KillSessionStatement):
+    """Locks the user of a killed session out, if it was killed in a certain way."""
+
+    def applies(self, session: Session, victim: Session) -> bool:
+        raise NotImplementedError
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if self.applies(session, victim) and not victim.user.administrator:
+            victim.user.lock()
+
+
+@breaks("IMP-7")
+class PreparedKillLocksTheUserOut(_LocksOut):
+    """The user of a session that was killed by a prepared statement can't log in again."""
+
+    def applies(self, session: Session, victim: Session) -> bool:  # noqa: ARG002 - any session
+        return session.prepared
+
+
+@breaks("IMP-7")
+class KillInABlockLocksTheUserOut(_LocksOut):
+    """The user of a session that was killed in a PL/SQL block can't log in again."""
+
+    def applies(self, session: Session, victim: Session) -> bool:  # noqa: ARG002 - any session
+        return is_in_a_block(session)
+
+
+@breaks("IMP-7")
+class AnotherUsersKillLocksTheUserOut(_LocksOut):
+    """The user of a session that was killed by a holder of another user can't log in again."""
+
+    def applies(self, session: Session, victim: Session) -> bool:
+        return victim.user is not session.user and not session.user.administrator

@@ -17,6 +17,7 @@ from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
+from runner.simulator.users_and_roles import ALTER_SYSTEM
 
 _LATER_SECONDS = 2.0
 
@@ -171,3 +172,15 @@ class DoesNothingAfterARefusal(KillSessionStatement):
             self.refused.discard(session)
         else:
             await super().end(session, victim, statement)
+
+
+@breaks("IMP-8")
+class UnknownIdDropsPreparedStatements(_AfterRefusals):
+    """A statement that is refused for an unknown id drops what its session has prepared."""
+
+    def applies(self, session: Session, text: str) -> bool:  # noqa: ARG002 - any text
+        return not session.prepared and self.instance.privileges.holds(session, ALTER_SYSTEM)
+
+    def effect(self, session: Session) -> None:
+        if isinstance(session.connection, Connection):
+            session.connection._prepared.clear()  # noqa: SLF001 - a defect may use private attributes

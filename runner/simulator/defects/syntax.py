@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
@@ -372,3 +373,15 @@ class TakesDoubleQuotes(KillGrammar):
 
     def text(self, cursor: Cursor) -> str:
         return cursor.next().value if cursor.now.kind == QUOTED else super().text(cursor)
+
+
+class _IgnoresWhatFollowsWhenPrepared(Connection):
+    def _prepare(self, session: Session, text: str) -> None:
+        statement = re.match(r"ALTER SYSTEM KILL SESSION '[^']*'( IMMEDIATE)?", text)
+        super()._prepare(session, statement[0] if statement else text)
+
+
+@breaks("SYN-6")
+def ignores_what_follows_when_prepared(components: Components) -> Components:
+    """Text after a prepared statement is ignored."""
+    return components.with_overrides(_IgnoresWhatFollowsWhenPrepared)
