@@ -295,3 +295,13 @@ class NoIdIsTheIdBefore(KillSessionStatement):
         if _is_no_id(statement) and self.present:
             return int(self.present)
         return super().read_id(statement)
+
+
+@breaks("IMP-1")
+class KilledIdOfAnotherUserIsAnsweredOk(EndedIdIsAnsweredOk):
+    """The id of a killed session of another user replies OK."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim.user is session.user or session.user.administrator:
+            self.ended.discard(victim.number)
