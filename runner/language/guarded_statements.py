@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     | (?P<word>[A-Za-z_]+)(?![A-Za-z_0-9'])
     | (?P<number>[0-9]{1,40})(?![A-Za-z_0-9])
     | '(?P<text>(?:[^']|'')*)'(?![A-Za-z_0-9'])
+    | "(?P<name>[0-9]{1,40})"(?![A-Za-z_0-9'"])
     | '(?P<quote>)\Z
     | '(?P<open>(?:[^']|'')*)\Z
     | (?P<comma>,)
@@ -36,10 +37,11 @@ _TOKEN = re.compile(
 
 _FOLLOWS = {
     "start": {"word", "comment"},
-    "word": {"word", "comment", "number", "text", "open", "quote", "semicolon"},
+    "word": {"word", "comment", "number", "text", "name", "open", "quote", "semicolon"},
     "comment": {"word", "comment", "number", "text", "open", "quote"},
     "number": {"word", "comma", "semicolon", "quote"},
     "text": {"word", "comma", "semicolon"},
+    "name": {"word", "semicolon"},
     "comma": {"number", "text", "open"},
     "semicolon": {"word", "comment"},
     "open": set(),

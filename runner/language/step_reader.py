@@ -57,7 +57,9 @@ _VERBS = {
 }
 """The keys of steps that send no new statement, and the keys that are allowed beside each of them."""
 _BESIDE_STATEMENTS = ("reply", "prepared", "prepare", "keep")
-STEP_WORDS = frozenset({*_BESIDE_STATEMENTS, "do", *_VERBS, *itertools.chain.from_iterable(_VERBS.values())})
+_STATES = ("running", "blocked", "gone", "unanswered")
+"""The states in steps ``wait`` and ``check``."""
+STEP_WORDS = frozenset({*_BESIDE_STATEMENTS, *_STATES, "do", *_VERBS, *itertools.chain.from_iterable(_VERBS.values())})
 _WORD = re.compile("[a-z][a-z0-9_]+")
 _CASE_WORDS = frozenset({"table", "role"})
 _INNER = {"repeat": "repeated", "when": "conditional"}

@@ -41,6 +41,11 @@ DEVIATIONS = {
     "refusal-tells-nothing-about-ids[own-user-zero]": OWN_SESSION_ENDED,
     "refusal-tells-nothing-about-ids[own-user-no-number]": OWN_SESSION_ENDED,
     "refusal-tells-nothing-about-ids[own-user-nothing]": OWN_SESSION_ENDED,
+    "refusal-tells-nothing-about-ids[itself-an-unknown-id]": ITSELF_ENDED,
+    "refusal-tells-nothing-about-ids[itself-zero]": ITSELF_ENDED,
+    "refusal-tells-nothing-about-ids[itself-no-number]": ITSELF_ENDED,
+    "refusal-tells-nothing-about-ids[itself-nothing]": ITSELF_ENDED,
+    "refused-after-a-login-with-small-letters": OWN_SESSION_ENDED,
     # so that nobody loses it with REVOKE either.
     "revoked-privilege-is-gone": OWN_SESSION_ENDED,
     "one-revoke-is-enough": OWN_SESSION_ENDED,

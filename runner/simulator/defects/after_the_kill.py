@@ -414,3 +414,40 @@ class DropsTheKillersSavepoints(KillSessionStatement):
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         await super().end(session, victim, statement)
         session.savepoints.clear()
+
+
+@breaks("IMP-6")
+class PreparedStatementsRunOn(SessionEnding):
+    """The row of a session that runs a prepared statement leaves the list, but its client waits until this ends."""
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waiting is None or not victim.prepared:
+            super().disconnect(victim)
+
+
+@breaks("IMP-6")
+class StatementsInTransactionsRunOn(SessionEnding):
+    """The row of a session that runs a statement in a transaction leaves the list, but its client waits for its end."""
+
+    def __init__(self, registry: SessionRegistry) -> None:
+        super().__init__(registry)
+        self.was_open = False
+
+    def roll_back(self, victim: Session) -> None:
+        self.was_open = victim.transaction.open
+        super().roll_back(victim)
+
+    def disconnect(self, victim: Session) -> None:
+        if victim.waiting is None or not self.was_open:
+            super().disconnect(victim)
+
+
+@breaks("IMP-6")
+class AdministratorWaitsForTheStatement(WaitsForTheStatement):
+    """The kill of a running session by the administrator replies only after its statement."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session.user.administrator:
+            await super().end(session, victim, statement)
+        else:
+            await KillSessionStatement.end(self, session, victim, statement)

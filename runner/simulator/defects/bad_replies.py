@@ -229,3 +229,13 @@ class OwnKillAffectsARow(KillSessionStatement):
     async def run(self, session: Session, statement: KillSession) -> Result:
         result = await super().run(session, statement)
         return Done(1) if session.ended else result
+
+
+@breaks("EXA-6")
+class PreparedFormsAffectARow(Engine):
+    """As a prepared statement with IMMEDIATE or a serial#, the reply is OK with one row affected."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        result = await super().execute(session, text)
+        words = text.upper()
+        return Done(1) if session.prepared and "KILL" in words and ("IMMEDIATE" in words or "," in words) else result

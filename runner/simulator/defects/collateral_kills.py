@@ -21,6 +21,7 @@ EIGHTEEN_BITS = 0x3FFFF
 DELAY_SECONDS = 2.0
 LONG_DELAY_SECONDS = 3.0
 MIN_DIGITS = 4
+_MANY_SESSIONS = 8
 
 
 @breaks("PAR-1")
@@ -313,3 +314,59 @@ class OwnKillRollsTheUsersTransactionsBack(SessionEnding):
         for other in self.registry:
             if kills_itself and other.user is victim.user and other.statement is None:
                 other.transaction.roll_back()
+
+
+@breaks("IMP-10")
+class RunningVictimInterruptsItsMates(SessionEnding):
+    """If the killed session runs a statement, those of the other sessions of its user are interrupted, too."""
+
+    def kill(self, victim: Session) -> None:
+        if victim.waiting is not None:
+            for other in self.registry:
+                if other is not victim and other.user is victim.user:
+                    other.interrupt(errors.query_killed())
+        super().kill(victim)
+
+
+@breaks("PAR-1")
+class EndsWhoRunsTheSameStatement(SessionEnding):
+    """All sessions of the user that run the same statement as the named session are killed with it."""
+
+    def kill(self, victim: Session) -> None:
+        running = [other for other in self.registry if other.waiting is not None and other.user is victim.user]
+        same = [other for other in running if other is not victim and other.statement == victim.statement]
+        for other in (victim, *same):
+            super().kill(other)
+
+
+@breaks("PAR-1")
+class EndsTheOldestOfManySessions(KillSessionStatement):
+    """If the user has more than eight sessions, its oldest one is killed as well."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        mates = [other for other in self.registry if other.user is victim.user]
+        await super().end(session, victim, statement)
+        if len(mates) > _MANY_SESSIONS and mates[0] is not session:
+            self.ending.kill(mates[0])
+
+
+@breaks("IMP-10")
+class RollsBackSessionsInTheUsersSchema(SessionEnding):
+    """Open transactions of other users' sessions are rolled back whose current schema is that of the victim's user."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.schema == victim.user.name and other.user is not victim.user:
+                other.transaction.roll_back()
+
+
+@breaks("PAR-1")
+class EndsSessionsInTheUsersSchema(SessionEnding):
+    """Sessions of other users are killed as well whose current schema is that of the killed session's user."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.schema == victim.user.name and other.user is not victim.user:
+                super().kill(other)

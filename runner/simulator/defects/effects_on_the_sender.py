@@ -15,8 +15,10 @@ from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.tables import Row, Transaction, Values
+from runner.simulator.timers import call_later
 
 _BROKEN = "BROKEN"
+_LATER_SECONDS = 1.0
 
 
 class AfterKill(KillSessionStatement):
@@ -113,3 +115,34 @@ class _ServesTheUnmarked(Engine):
         finally:
             if session.state == _BROKEN:
                 self.broken.add(session)
+
+
+@breaks("IMP-11")
+class KillInABlockRollsTheKillerBack(AfterKill):
+    """A statement in a PL/SQL block rolls back the open transaction of its own session."""
+
+    def effect(self, session: Session) -> None:
+        if (session.statement or "").upper().startswith("BEGIN"):
+            session.transaction.roll_back()
+
+
+@breaks("IMP-11")
+class RollsTheKillerBackLater(AfterKill):
+    """A second after the statement, the transaction that its own session had open is rolled back."""
+
+    def effect(self, session: Session) -> None:
+        if session.transaction.open:
+            call_later(_LATER_SECONDS, session.transaction.roll_back)
+
+
+@breaks("IMP-11")
+class AnotherUsersSessionRollsTheKillerBack(AfterKill):
+    """The kill of another user's session by a holder rolls back the open transaction of the holder's session."""
+
+    async def end(self, session: Session, victim: Session, statement: sql.KillSession) -> None:
+        self.applies = victim.user is not session.user and not session.user.administrator
+        await super().end(session, victim, statement)
+
+    def effect(self, session: Session) -> None:
+        if self.applies:
+            session.transaction.roll_back()

@@ -136,3 +136,16 @@ class LockWaitersHaveAnErrorOfTheirOwn(_OwnErrorOfSomeSessions):
 
     def has_own_error(self, named: Session) -> bool:
         return named.waits_for_lock
+
+
+@breaks("IMP-4")
+class OwnIdHasAnErrorOfItsOwn(KillSessionStatement):
+    """Without the privilege, the id of the sending session gets another error than other ids."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        try:
+            return await super().run(session, statement)
+        except errors.SqlError:
+            if self.read_id(statement) == session.number:
+                raise errors.not_the_owner(session.number) from None
+            raise

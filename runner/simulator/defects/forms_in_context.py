@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
 from runner.simulator.execute.kill import KillSessionStatement
@@ -258,3 +260,97 @@ class PlansOfPreparedStatementsSurviveRevoke(_ChecksPreparedStatementsOnce):
 
     def has_a_plan(self, user: User) -> bool:
         return user in self.has_been_checked
+
+
+class _SparesPooledWithImmediate(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not (statement.immediate and victim in NotesResets.reset):
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-4")
+def immediate_spares_sessions_that_were_reset(components: Components) -> Components:
+    """With IMMEDIATE, sessions that a connection pool has reset are not killed."""
+    return components.with_overrides(NotesResets, _SparesPooledWithImmediate)
+
+
+class _SparesPooledWithASerial(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not ("," in statement.text and victim in NotesResets.reset):
+            await super().end(session, victim, statement)
+
+
+@breaks("PAR-3")
+def serial_spares_sessions_that_were_reset(components: Components) -> Components:
+    """With a serial#, sessions that a connection pool has reset are not killed."""
+    return components.with_overrides(NotesResets, _SparesPooledWithASerial)
+
+
+def is_in_a_block(session: Session) -> bool:
+    """Whether the session's statement is a PL/SQL block."""
+    return (session.statement or "").upper().startswith("BEGIN")
+
+
+class _Spares(KillSessionStatement):
+    """Replies OK and does nothing, for some pairs of sessions."""
+
+    def spares(self, session: Session, victim: Session) -> bool:
+        raise NotImplementedError
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if not self.spares(session, victim):
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+class PreparedKillSparesLockWaiters(_Spares):
+    """A prepared statement that names a session that waits for a row lock replies OK and does nothing."""
+
+    def spares(self, session: Session, victim: Session) -> bool:
+        return session.prepared and victim.waits_for_lock
+
+
+@breaks("PUR-1")
+class KillInABlockSparesTheRunning(_Spares):
+    """In a PL/SQL block, a statement that names a session with a running statement replies OK and does nothing."""
+
+    def spares(self, session: Session, victim: Session) -> bool:
+        return is_in_a_block(session) and victim.waiting is not None
+
+
+@breaks("PUR-1")
+class KillInABlockSparesTransactions(_Spares):
+    """In a PL/SQL block, a statement that names a session with an open transaction replies OK and does nothing."""
+
+    def spares(self, session: Session, victim: Session) -> bool:
+        return is_in_a_block(session) and victim.transaction.open
+
+
+@breaks("PUR-2")
+class BlocksThatHandleErrorsNeedNoPrivilege(KillSessionStatement):
+    """The privilege is not checked in a PL/SQL block that handles errors."""
+
+    def check_privilege(self, session: Session) -> None:
+        if not (is_in_a_block(session) and "EXCEPTION" in (session.statement or "").upper()):
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class FormsInABlockNeedNoPrivilege(KillSessionStatement):
+    """The privilege is not checked for a statement with a serial# or IMMEDIATE in a PL/SQL block."""
+
+    def check_privilege(self, session: Session) -> None:
+        text = (session.statement or "").upper()
+        if not (is_in_a_block(session) and ("'' IMMEDIATE" in text or "," in text)):
+            super().check_privilege(session)
+
+
+@breaks("PUR-2")
+class OwnSessionNeedsNoPrivilegeWhenPrepared(KillSessionStatement):
+    """A session may kill itself without the privilege by a prepared statement."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if session.prepared and self.read_id(statement) == session.number:
+            await self.end(session, session, statement)
+            return self.reply()
+        return await super().run(session, statement)

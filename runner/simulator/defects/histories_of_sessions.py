@@ -363,3 +363,26 @@ class SparesTransactionsOfTheAdministrator(Spares):
 
     def is_spared(self, victim: Session) -> bool:
         return victim.user.administrator and in_a_transaction(victim) and victim.statement is None
+
+
+class _NotesGrants(Engine):
+    """Notes the sessions whose user has got a privilege since their login."""
+
+    sessions: ClassVar[set[Session]] = set()
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        result = await super().run(session, statement, depth)
+        if isinstance(statement, sql.Grant):
+            self.sessions.update(each for each in self.instance.registry if each.user.name in statement.grantees)
+        return result
+
+
+class _SparesAfterGrants(Spares):
+    def is_spared(self, victim: Session) -> bool:
+        return victim in _NotesGrants.sessions
+
+
+@breaks("PUR-1")
+def spares_sessions_from_before_a_grant(components: Components) -> Components:
+    """Sessions whose user has got a privilege since their login are not killed."""
+    return components.with_overrides(_NotesGrants, _SparesAfterGrants)

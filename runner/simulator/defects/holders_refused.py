@@ -10,6 +10,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.histories_of_sessions import NotesResets
+from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
 from runner.simulator.execute.results import Result
@@ -159,3 +160,30 @@ class _MissesResetSessions(Privileges):
 def reset_loses_the_privilege(components: Components) -> Components:
     """A session that a connection pool has reset (COM_RESET_CONNECTION) no longer has ALTER SYSTEM."""
     return components.with_overrides(NotesResets, _MissesResetSessions)
+
+
+@breaks("PUR-3")
+class PreparedStatementsReachTheOwnUserOnly(KillSessionStatement):
+    """With a prepared statement, a holder can kill sessions of its own user only."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if session.prepared:
+            require_ownership(session, victim)
+
+
+@breaks("PUR-3")
+class TransactionsReachTheOwnUserOnly(KillSessionStatement):
+    """In a transaction, a holder can kill sessions of its own user only."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if in_a_transaction(session):
+            require_ownership(session, victim)
+
+
+@breaks("PUR-3")
+class UsersWithARoleAreOutOfReach(KillSessionStatement):
+    """A holder can kill sessions of other users, but none of a user with a role."""
+
+    def check_owner(self, session: Session, victim: Session) -> None:
+        if victim.user.roles:
+            require_ownership(session, victim)

@@ -23,6 +23,7 @@ from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_later, call_when
+from runner.simulator.users_and_roles import Accounts, User
 
 _DURATION = 0.05  # seconds
 _ROLLBACK_SECONDS = 0.3
@@ -197,3 +198,63 @@ class RollbackIsLostIfTheSenderDisconnects(_RollsBackLater):
                 release()
 
         call_later(_ROLLBACK_SECONDS, release_if_connected)
+
+
+class _NotesDroppedUsers(Accounts):
+    dropped: ClassVar[set[User]] = set()
+
+    def drop_user(self, name: str) -> None:
+        self.dropped.add(self.users[name])
+        super().drop_user(name)
+
+
+class _LeavesLocksOfDroppedUsers(_LeavesLocks):
+    def keeps_locks(self, victim: Session) -> bool:
+        return victim.user in _NotesDroppedUsers.dropped
+
+
+@breaks("IMP-5")
+def leaves_the_locks_of_dropped_users(components: Components) -> Components:
+    """The row locks of a killed session whose user was dropped are not released."""
+    return components.with_overrides(_NotesDroppedUsers, _LeavesLocksOfDroppedUsers)
+
+
+class _NotesNowait(Engine):
+    sessions: ClassVar[set[Session]] = set()
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if text.upper().endswith("NOWAIT"):
+            self.sessions.add(session)
+        return await super().execute(session, text)
+
+
+class _LeavesLocksTakenWithNowait(_LeavesLocks):
+    def keeps_locks(self, victim: Session) -> bool:
+        return victim in _NotesNowait.sessions
+
+
+@breaks("IMP-5")
+def leaves_locks_that_were_taken_with_nowait(components: Components) -> Components:
+    """The row locks of a killed session are not released if it took one of them FOR UPDATE NOWAIT."""
+    return components.with_overrides(_NotesNowait, _LeavesLocksTakenWithNowait)
+
+
+@breaks("IMP-5")
+class KillInABlockLeavesTheLocks(KillSessionStatement):
+    """The row locks of a session that a statement in a PL/SQL block has killed are not released."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        rows = rows_locked_by(victim) if (session.statement or "").upper().startswith("BEGIN") else []
+        await super().end(session, victim, statement)
+        lock_permanently(rows)
+
+
+@breaks("IMP-5")
+class LeavesTheLocksOfOtherUsersRunning(KillSessionStatement):
+    """The row locks of a session with a running statement stay if a session of another user has killed it."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        stay = victim.user is not session.user and victim.waiting is not None and not session.user.administrator
+        rows = rows_locked_by(victim) if stay else []
+        await super().end(session, victim, statement)
+        lock_permanently(rows)

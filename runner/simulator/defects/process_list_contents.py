@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.session_ending import SessionEnding
@@ -108,3 +109,21 @@ class IdleTransactionsShowQuery(ProcessList):
 
     def command(self, session: Session) -> str:
         return "Query" if session.transaction.open else super().command(session)
+
+
+@breaks("EXA-4")
+class RefusedSessionsShowTheirStatement(ProcessList):
+    """The process list shows an idle session as ACTIVE after its statement was refused, until its next one."""
+
+    def state(self, session: Session) -> str:
+        return super().state(session) if session.last_error is None else ACTIVE
+
+
+@breaks("EXA-4")
+class SessionsThatHavePreparedShowExecute(ProcessList):
+    """The process list shows idle sessions that have prepared a statement as Execute."""
+
+    def command(self, session: Session) -> str:
+        client = session.connection
+        idle = session.statement is None and isinstance(client, Connection) and client.has_prepared
+        return "Execute" if idle else super().command(session)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from runner.simulator import errors
@@ -256,3 +257,13 @@ class RevokeReachesTheSameNameInCapitals(_RevokesFromOthers):
 
     def is_revoked_too(self, user: User, grantee: str) -> bool:
         return user.name == grantee.upper()
+
+
+@breaks("IMP-9")
+class RevokeTakesTheFirstOfSeveral(Engine):
+    """REVOKE of several privileges revokes only the first one."""
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.Revoke):
+            statement = replace(statement, privileges=statement.privileges[:1])
+        return await super().run(session, statement, depth)

@@ -23,6 +23,7 @@ from runner.simulator.timers import call_later
 SIXTEEN_BITS = 0xFFFF
 THIRTY_TWO_BITS = 0xFFFFFFFF
 MAX_DIGITS = 18
+_MOST_DIGITS = 30
 LATE_SECONDS = 30.0
 
 
@@ -382,3 +383,11 @@ class RefusesTheSameSerialAgain(KillSessionStatement):
         result = await super().run(session, statement)
         self.seen.add(key)
         return result
+
+
+@breaks("PAR-3")
+class RefusesVeryLongSerials(KillSessionStatement):
+    """Refuses a serial# of more than 30 digits."""
+
+    def read_id(self, statement: KillSession) -> int:
+        return _refused_if(len((_serial(statement) or "").strip()) > _MOST_DIGITS) or super().read_id(statement)

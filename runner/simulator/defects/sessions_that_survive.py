@@ -28,6 +28,7 @@ LATE_SECONDS = 10.0
 SOON_SECONDS = 0.05
 DELAY_SECONDS = 2.0
 GHOST_SECONDS = 20.0
+_MANY_ROWS = 20
 UNTIL_LOST_SECONDS = 0.3
 
 
@@ -384,3 +385,14 @@ class LosesKillsAtTheEndOfAStatement(Spares):
 
     def is_spared(self, victim: Session) -> bool:
         return victim.statement is None and time.monotonic() - victim.since < RIGHT_AFTER
+
+
+@breaks("PUR-1")
+class LeavesTheRowOfLargeTransactions(SessionEnding):
+    """The row of a session that has changed more than 20 rows stays permanently, as if it were still rolled back."""
+
+    def kill(self, victim: Session) -> None:
+        changed = len(victim.transaction.locked_rows())
+        super().kill(victim)
+        if changed > _MANY_ROWS:
+            self.registry.add(victim)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
@@ -16,7 +17,7 @@ from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.kill_grammar import KillGrammar
-from runner.simulator.sql.tokens import BAD, END, NUMBER, WORD, tokens_of
+from runner.simulator.sql.tokens import BAD, END, NUMBER, QUOTED, WORD, tokens_of
 from runner.simulator.timers import call_later
 
 WORDS = ("ALTER", "SYSTEM", "KILL", "SESSION", "IMMEDIATE")
@@ -282,3 +283,105 @@ class TakesNoWhiteSpaceAfterTheSemicolon(KillGrammar):
         if cursor.now.value == ";" and cursor.sql[cursor.now.end :].isspace():
             cursor.fail()
         return statement
+
+
+@breaks("SYN-5")
+class TakesNoWhiteSpaceInFront(KillGrammar):
+    """White space before the first word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.sql[0].isspace():
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesNoCommentInFront(KillGrammar):
+    """A comment before the first word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.sql.startswith(("/*", "--")):
+            cursor.fail()
+        return super().session(cursor)
+
+
+@breaks("SYN-5")
+class TakesNoCommentAtTheEnd(KillGrammar):
+    """A comment behind the last word is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.kind == END and cursor.sql[cursor.previous.end :].strip():
+            cursor.fail()
+        return statement
+
+
+class _TakesAnotherWord(KillGrammar):
+    """Accepts another word in place of SESSION."""
+
+    word: str
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        if cursor.accept(self.word):
+            return sql.KillSession(self.text(cursor), self.immediate(cursor))
+        return super().session(cursor)
+
+
+@breaks("SYN-6")
+class TakesThePlural(_TakesAnotherWord):
+    """KILL SESSIONS is accepted."""
+
+    word = "SESSIONS"
+
+
+@breaks("SYN-6")
+class TakesConnectionForSession(_TakesAnotherWord):
+    """ALTER SYSTEM KILL CONNECTION is accepted, as the plain KILL has this word."""
+
+    word = "CONNECTION"
+
+
+@breaks("SYN-6")
+class TakesACommaBehindTheId(KillGrammar):
+    """A comma behind the quoted id is accepted."""
+
+    def text(self, cursor: Cursor) -> str:
+        text = super().text(cursor)
+        cursor.symbol(",")
+        return text
+
+
+@breaks("SYN-6")
+class TakesPostTransaction(KillGrammar):
+    """POST_TRANSACTION is accepted in place of IMMEDIATE."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        return not cursor.accept("POST_TRANSACTION") and super().immediate(cursor)
+
+
+@breaks("SYN-6")
+class TakesDisconnect(Engine):
+    """ALTER SYSTEM DISCONNECT SESSION is accepted, as in Oracle."""
+
+    def parse(self, text: str) -> sql.Statement:
+        return super().parse(text.replace("ALTER SYSTEM DISCONNECT", "ALTER SYSTEM KILL"))
+
+
+@breaks("SYN-6")
+class TakesDoubleQuotes(KillGrammar):
+    """An id in double quotes is accepted, as on servers on which these enclose texts, too."""
+
+    def text(self, cursor: Cursor) -> str:
+        return cursor.next().value if cursor.now.kind == QUOTED else super().text(cursor)
+
+
+class _IgnoresWhatFollowsWhenPrepared(Connection):
+    def _prepare(self, session: Session, text: str) -> None:
+        statement = re.match(r"ALTER SYSTEM KILL SESSION '[^']*'( IMMEDIATE)?", text)
+        super()._prepare(session, statement[0] if statement else text)
+
+
+@breaks("SYN-6")
+def ignores_what_follows_when_prepared(components: Components) -> Components:
+    """Text after a prepared statement is ignored."""
+    return components.with_overrides(_IgnoresWhatFollowsWhenPrepared)

@@ -601,3 +601,25 @@ class SecondKillInterruptsWaiters(_RemembersTheRows):
         for other in self.registry:
             if row.writer is not None and row.writer.blocks(other.waiting):
                 other.interrupt(errors.query_killed())
+
+
+@breaks("IMP-5")
+class CommitsForTheAdministratorWithImmediate(KillSessionStatement):
+    """The open transaction of a session that the administrator kills with IMMEDIATE is committed."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session.user.administrator and statement.immediate:
+            victim.transaction.commit()
+        await super().end(session, victim, statement)
+
+
+@breaks("IMP-5")
+class CommitsWhatIsBeforeASecondSavepoint(SessionEnding):
+    """The killed session's changes before its second savepoint are committed."""
+
+    def roll_back(self, victim: Session) -> None:
+        marks = sorted(victim.savepoints.values())[1:2]
+        if marks:
+            victim.transaction.roll_back_to(marks[0])
+            victim.transaction.commit()
+        super().roll_back(victim)

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 from runner.simulator.catalogue import breaks
+from runner.simulator.connection import Connection
+from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.sessions import Session
+from runner.simulator.sessions import LONGEST_PAUSE, Session
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 
@@ -221,3 +224,84 @@ class NoIdIsAnsweredOkWhenPrepared(KillSessionStatement):
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
         return self.reply() if session.prepared and _is_no_id(statement) else await super().run(session, statement)
+
+
+class _RemembersExecutions(Connection):
+    """Treats the second execution of a prepared statement that has killed a session in another way."""
+
+    executed: ClassVar[set[tuple[Session, str]]] = set()
+
+    async def second(self, session: Session) -> None:
+        raise NotImplementedError
+
+    async def _run(self, session: Session, text: str, *, binary: bool) -> None:
+        if (session, text) in self.executed:
+            await self.second(session)
+            return
+        session.last_error = None
+        await super()._run(session, text, binary=binary)
+        if binary and "KILL" in text and session.last_error is None:
+            self.executed.add((session, text))
+
+
+@breaks("IMP-1")
+class SecondExecutionIsAnsweredOk(_RemembersExecutions):
+    """A prepared statement that has killed a session replies OK also at its second execution."""
+
+    async def second(self, session: Session) -> None:
+        self._send_ok(session, 0)
+
+
+@breaks("IMP-10")
+class SecondExecutionIsNeverAnswered(_RemembersExecutions):
+    """The second execution of a prepared statement that has killed a session never gets a reply."""
+
+    async def second(self, session: Session) -> None:
+        await session.wait(LONGEST_PAUSE)
+
+
+@breaks("IMP-1")
+class IdThatKilledItselfIsAnsweredOk(EndedIdIsAnsweredOk):
+    """The id of a session that has killed itself replies OK."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim is not session:
+            self.ended.discard(victim.number)
+
+
+@breaks("IMP-1")
+class UnknownIdIsAnsweredOkInTransactions(UnknownIdIsAnsweredOk):
+    """In a transaction, an unknown id replies OK."""
+
+    async def run(self, session: Session, statement: KillSession) -> Result:
+        if in_a_transaction(session):
+            return await super().run(session, statement)
+        return await KillSessionStatement.run(self, session, statement)
+
+
+@breaks("IMP-2")
+class NoIdIsTheIdBefore(KillSessionStatement):
+    """A text that is not an id is read as the id in the statement before, of any session: it is left in the memory."""
+
+    before = ""
+
+    def check_privilege(self, session: Session) -> None:
+        words = re.findall(r"'([0-9]+)", session.statement or "")
+        self.before, self.present = (words[0] if words else self.before), self.before
+        super().check_privilege(session)
+
+    def read_id(self, statement: KillSession) -> int:
+        if _is_no_id(statement) and self.present:
+            return int(self.present)
+        return super().read_id(statement)
+
+
+@breaks("IMP-1")
+class KilledIdOfAnotherUserIsAnsweredOk(EndedIdIsAnsweredOk):
+    """The id of a killed session of another user replies OK."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        if victim.user is session.user or session.user.administrator:
+            self.ended.discard(victim.number)

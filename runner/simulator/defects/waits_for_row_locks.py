@@ -287,3 +287,15 @@ class InterruptsTheUsersLockWaits(SessionEnding):
         for other in self.registry:
             if other.user is victim.user and other.waits_for_lock:
                 other.interrupt(errors.query_killed())
+
+
+class _DoesNothingAfterAWait(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        if session not in _NotesLockWaits.waited:
+            await super().end(session, victim, statement)
+
+
+@breaks("PUR-1")
+def senders_that_waited_do_nothing(components: Components) -> Components:
+    """If its session has waited for a row lock before, the statement replies OK and does nothing."""
+    return components.with_overrides(_NotesLockWaits, _DoesNothingAfterAWait)
