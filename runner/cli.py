@@ -60,7 +60,8 @@ def _run(arguments: list[str]) -> int:
     commands.add_parser("simulate", help="run the simulator until Ctrl-C and print its DSN (see simulate --help)")
     for name in _COMMANDS:
         command = _module(name)
-        command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.__doc__))
+        text = f"{command.HELP[:1].upper()}{command.HELP[1:]}."
+        command.add_arguments(commands.add_parser(name, help=command.HELP, description=text))
     chosen = parser.parse_args(arguments)
     try:
         code: int = _module(chosen.command).run(chosen)

@@ -1,4 +1,4 @@
-"""``new-case``: writes a correct case to begin with, with comments that say what to change."""
+"""``new-case``: writes a correct case to start from, with comments that explain what to change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runner.language.register import FORMAT, find_register, register_folder
 from runner.language.schemas import read_document
 from runner.language.suite import suite_in
 
-HELP = "write a correct case to begin with, with comments that say what to change"
+HELP = "write a correct case to start from, with comments that explain what to change"
 _ID = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 _SCHEMA = "case-format.schema.json"
 

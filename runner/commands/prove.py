@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from pathlib import Path
 
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
-from runner.language.message_text import did_you_mean
 from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
@@ -17,6 +17,7 @@ from runner.proof.simulated_servers import simulated_servers
 from runner.proof.witnesses import read_witnesses, write_witnesses
 
 HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
+_LISTS = "simulate --list-defects, --list-variants and --list-environments print the names"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
     known = {server.name: server for server in simulated_servers(suite)}
     for name in names:
         if name not in known:
-            print(f"unknown defect, variant or environment {name!r}: {did_you_mean(name, known)}", file=sys.stderr)
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else _LISTS
+            print(f"unknown defect, variant or environment {name!r}: {hint}", file=sys.stderr)
             return USAGE_ERROR
     if options.write_witnesses and names:
         print("--write-witnesses needs the proofs of all defects: remove the names", file=sys.stderr)

@@ -78,7 +78,7 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Exemption:
-    """Requirements and cases that say nothing about such a server, and why."""
+    """Requirements and cases that don't apply to such a server, and why."""
 
     requirements: frozenset[str]
     cases: frozenset[str]

@@ -172,9 +172,9 @@ class Session:
     def _not_open(self, outcome: Outcome, limit: float) -> Outcome:
         """The outcome of a failed login, with the step at which it failed."""
         stream, greeted = self._stream, getattr(self._connection, "version", None) is not None
-        awaited = "answer to the login" if greeted else "handshake"
+        awaited = "reply to the login" if greeted else "handshake"
         login_statement = str(getattr(self._connection, "first_statement", ""))
-        awaited = f"answer to the login's {login_statement}" if login_statement else awaited
+        awaited = f"reply to the login's {login_statement}" if login_statement else awaited
         if stream is None:
             awaited = "connection to the socket" if self._login.dsn.unix_socket else "TCP connection"
         match self._unreadable_if_open(outcome) if stream is not None else outcome:

@@ -29,7 +29,7 @@ _ORACLE_TENANT_ONLY = (
 """The fix if a tenant in Oracle mode refuses a login without the capability bit 27."""
 
 ODPS_LIST = (
-    "ODP answers SHOW PROCESSLIST itself (client_session_id_version=1, its default), with numbers that no server "
+    "ODP replies to SHOW PROCESSLIST itself (client_session_id_version=1, its default), with numbers that no server "
     "knows. Either name an observer's own port in the DSN (2881, USER@TENANT without #CLUSTER), or set "
     "client_session_id_version=2 and a proxy_id in ODP (ALTER PROXYCONFIG SET …; ODP 4.2.3 or newer, OceanBase 4.2.5 "
     "or newer)"

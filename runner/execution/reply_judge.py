@@ -18,7 +18,7 @@ _NO_STATEMENTS = frozenset({"its login", "its statement in flight"})
 _HURRIED = (
     ", an error that a case does not get if its statements follow one another slowly: the server seems to limit them"
 )
-_WAITING = " (if it has to wait for another session, the case has to say reply: later)"
+_WAITING = " (if it has to wait for another session, the step needs reply: later)"
 
 
 class ReplyJudge:

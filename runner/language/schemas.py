@@ -184,7 +184,10 @@ def _problems(
         return
     shown = "this" if secret else _shown(misfit.value)
     hint = str(misfit.schema.get("description", ""))
-    yield keys, document.fail(keys, f"{shown} doesn't fit: {_complaint(misfit)}", hint)
+    what = (
+        f"{shown} doesn't fit: {_complaint(misfit)}" if keys or misfit.value is not None else "the file has no content"
+    )
+    yield keys, document.fail(keys, what, hint)
 
 
 def _properties(schema: Mapping[str, Any], keys: KeyPath) -> Mapping[str, Any]:

@@ -53,7 +53,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--anyway",
         action="store_true",
-        help="run also where ODP answers SHOW PROCESSLIST itself, and nearly no case can be decided",
+        help="run even if ODP replies to SHOW PROCESSLIST itself: almost no case can be decided then",
     )
     group.addoption(
         "--in-flight",
@@ -106,7 +106,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def _count(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MOST_IN_FLIGHT):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of cases from 1 to {MOST_IN_FLIGHT}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of cases from 1 to {MOST_IN_FLIGHT}")
     return int(text)
 
 
@@ -140,7 +140,7 @@ class RunOptions:
 
     @property
     def anyway(self) -> bool:
-        """Whether to run although ODP answers SHOW PROCESSLIST itself."""
+        """Whether to run although ODP replies to SHOW PROCESSLIST itself."""
         return bool(self._option.anyway)
 
     @property

@@ -20,7 +20,7 @@ class Proof:
         harmless: whether no session of another client was killed.
         together: the number of servers that this run proves.
         not_met: the requirements of level should that these servers don't meet, although they conform.
-        partial: whether only some of the cases were run that say something about the server.
+        partial: whether only some of the cases that apply to the server were run.
     """
 
     server: SimulatedServer

@@ -94,7 +94,7 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, chosen: 
         group: the servers of one run.
         suite: the cases.
         folder: for the record and the output of each run.
-        chosen: the names of the cases to run; empty: all that say something about the server.
+        chosen: the names of the cases to run; empty: all that apply to the server.
     """
     start = time.monotonic()
     try:

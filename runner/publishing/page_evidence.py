@@ -114,9 +114,9 @@ def _actual(result: CaseResult) -> Iterator[str]:
         case Verdict.DEVIATES:
             yield result.actual
         case Verdict.INCONCLUSIVE:
-            yield f"undecided: {result.reason}"
+            yield f"inconclusive: {result.reason}"
         case Verdict.NOT_APPLICABLE:
-            yield f"not run: {result.reason}"
+            yield f"not applicable: {result.reason}"
         case Verdict.CONFORMS:
             yield "as expected"
         case Verdict.OBSERVED:

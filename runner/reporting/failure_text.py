@@ -8,8 +8,8 @@ from runner.language.message_text import shorten
 
 _LINE = 150
 _TRANSCRIPT = (
-    "transcript (ms since the start of the case; > sent, < received, [duration]; prepares: sent before this case or an "
-    "earlier one)"
+    "transcript (ms since the start of the case; > sent, < received, [duration]; prepares: sent before the steps, "
+    "for this case or an earlier one)"
 )
 _BY_HAND = "by hand (open one client per session; run the lines of all sessions in the order of their numbers)"
 

@@ -16,6 +16,8 @@ from runner.reporting.placeholders import with_placeholders
 _CELL = 26
 _SHORT_ID = len("PUR-10")
 _LONGEST_COUNT = len("INCONCLUSIVE 1/16 ")
+_NOT_RUN = "not run: "
+_LONGEST_REASON = 1000  # characters
 _MOST_FINDINGS = 12
 _MOST_NAMES = 4  # requirements that a line names
 _MOST_LEFTOVERS = 3
@@ -68,7 +70,8 @@ def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
         why = f" ({known.reason})" if known else ""
         line = f"{verdict} {_whose(cases)} ({first.binding.value}) {first.name}{more}{why}: {what}"
-        yield shorten(line, max(2 * width, 120))
+        in_full = what.startswith(_NOT_RUN)  # such cases have no failure text
+        yield shorten(line, _LONGEST_REASON if in_full else max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:
         yield f"... and {len(ordered) - _MOST_FINDINGS} more causes: see above, or the record (--record FILE.json)"
 

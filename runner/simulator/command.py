@@ -93,27 +93,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
         )
     add("--json", action="store_true", help="print the list as JSON")
-    add("--host", default=defaults.host, help="the address to listen on (%(default)s)")
-    add("--admin-password", default=defaults.admin_password, help=f"the password of {ADMINISTRATOR} (%(default)s)")
+    add("--host", default=defaults.host, help="the address to listen on (default: %(default)s)")
+    add(
+        "--admin-password",
+        default=defaults.admin_password,
+        help=f"the password of {ADMINISTRATOR} (default: %(default)s)",
+    )
     add(
         "--error-prefix",
         choices=("ORA", "OBE"),
         default=defaults.error_prefix,
-        help="the prefix of error numbers (%(default)s)",
+        help="the prefix of error numbers (default: %(default)s)",
     )
     add(
         "--lock-wait",
         type=_seconds,
         default=defaults.lock_wait_seconds,
         metavar="SECONDS",
-        help="the time that a statement waits for a row lock (%(default)s)",
+        help="the time that a statement waits for a row lock (default: %(default)s)",
     )
     add(
         "--login-limit",
         type=_seconds,
         default=defaults.login_seconds,
         metavar="SECONDS",
-        help="the time that a client may take to log in (%(default)s)",
+        help="the time that a client may take to log in (default: %(default)s)",
     )
     add("--until-stdin-closes", action="store_true", help="stop at the end of the standard input")
 

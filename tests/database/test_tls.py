@@ -238,7 +238,7 @@ def test_a_login_times_out_if_the_server_is_silent_during_the_tls_handshake(auth
 
     with serving(behave, authority) as dsn:
         start = time.monotonic()
-        assert outcome_of_login(dsn, 0.3) == NoReply(0.3, "answer to the login")
+        assert outcome_of_login(dsn, 0.3) == NoReply(0.3, "reply to the login")
         assert time.monotonic() - start < PATIENCE / 2
         over.set()
 

@@ -218,7 +218,7 @@ def test_a_server_with_few_connections_gets_fewer_cases_at_a_time(tmp_path: Path
 def test_an_invalid_number_of_cases_in_flight_is_refused(number: str) -> None:
     done = run_pytest("cases/forms.yaml", "--in-flight", number)
     assert done.code == 4
-    assert "is no number of cases from 1 to 64" in done.screen
+    assert "is not a number of cases from 1 to 64" in done.screen
 
 
 def test_the_text_of_a_case_in_flight_is_short_whatever_ran_beside_it() -> None:

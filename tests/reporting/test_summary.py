@@ -148,3 +148,10 @@ def test_an_observation_shows_how_long_the_sessions_took_to_be_gone() -> None:
         f"PUR-1 c1: it ends (100x); connection closed after 5 / 9.9 / 10 ms, row gone after 50 / 99 / 100 ms{which}",
         f"PUR-1 c1: it ends (2x); row gone after 7 / 7 / 7 ms{which}",
     ]
+
+
+def test_the_reason_of_a_case_that_was_not_run_is_shown_in_full() -> None:
+    reason = f"not run: {'the process lists differ ' * 20}"
+    not_run = replace(result(0, Level.MUST, Verdict.INCONCLUSIVE), reason=reason, actual="")
+    (line,) = finding_lines([not_run], 80)
+    assert line == f"INCONCLUSIVE PUR-1 (must) c0: {reason}"

@@ -169,7 +169,7 @@ class TheSameNameInCapitalsWillDo(AcceptsSomethingElse):
 
 @breaks("PUR-2")
 class TheOwnerOfTheSchemaCounts(AcceptsSomethingElse):
-    """The privilege of the user counts whose schema is the session's current one."""
+    """The privilege is checked for the owner of the session's current schema, not for the session's user."""
 
     def is_accepted(self, session: Session) -> bool:
         owner = self.privileges.accounts.users.get(session.schema)
@@ -195,5 +195,5 @@ class _ComparesTheUserOfTheLogin(KillSessionStatement):
 
 @breaks("PUR-2")
 def the_sender_is_the_user_of_the_login(components: Components) -> Components:
-    """A session that has become one of a holder (COM_CHANGE_USER) can't kill sessions of this user."""
+    """A session whose user was changed to a holder (COM_CHANGE_USER) can't kill sessions of this holder."""
     return components.with_overrides(NotesResets, _ComparesTheUserOfTheLogin)

@@ -214,7 +214,7 @@ class RepeatsTheLastRowCount(Engine):
 
 @breaks("EXA-6")
 class WarnsAfterAnError(KillSessionStatement):
-    """The reply has a warning if the last statement of the session was an error: it is left from there."""
+    """The reply has a warning if the session's statement before it got an error, as if warnings were not cleared."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         failed = session.last_error is not None

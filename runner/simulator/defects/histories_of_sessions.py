@@ -238,7 +238,7 @@ class _NeverAnswersForWhoLeft(KillSessionStatement):
 
 @breaks("PUR-1")
 class SparesWhoIsIdleForLong(SessionEnding):
-    """A session that has been idle for three seconds is not killed, as if an idle thread had forgotten it."""
+    """A session that has been idle for three seconds is not killed."""
 
     def kill(self, victim: Session) -> None:
         if victim.statement is not None or time.monotonic() - victim.since < LONG_IDLE_SECONDS:
@@ -313,7 +313,7 @@ class _AnswersOkForWhoLeft(KillSessionStatement):
 
 @breaks("IMP-1")
 def id_of_a_logout_is_answered_ok(components: Components) -> Components:
-    """The id of a session that has logged out replies OK."""
+    """The id of a session that has logged out gets OK."""
     return components.with_overrides(_RemembersDisconnected, _AnswersOkForWhoLeft)
 
 
@@ -345,7 +345,7 @@ class _TakesItForTheOwner(KillSessionStatement):
 
 @breaks("PUR-2")
 def the_owner_is_the_user_of_the_login(components: Components) -> Components:
-    """A holder can't kill a session of its user that another user had logged in (COM_CHANGE_USER)."""
+    """A holder can't kill a session that got its user by COM_CHANGE_USER after a login as another user."""
     return components.with_overrides(_NotesTheUserOfTheLogin, _TakesItForTheOwner)
 
 

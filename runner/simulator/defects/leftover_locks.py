@@ -101,7 +101,7 @@ class _LeavesTheLocksOfTheDropped(SessionEnding):
 
 @breaks("IMP-5")
 class LeavesTheLocksOfTheDroppedWhileRunning(_LeavesTheLocksOfTheDropped):
-    """The row locks of a session whose client left during a running statement are not released, by a kill neither."""
+    """The row locks of a session whose client left during a running statement are not released, not even by a kill."""
 
     def keeps_locks(self, session: Session) -> bool:
         return session.waiting is not None and not session.waits_for_lock
@@ -109,7 +109,7 @@ class LeavesTheLocksOfTheDroppedWhileRunning(_LeavesTheLocksOfTheDropped):
 
 @breaks("IMP-5")
 class LeavesTheLocksOfTheDroppedWhileWaiting(_LeavesTheLocksOfTheDropped):
-    """The row locks of a session whose client left while it waited for another are not released, by a kill neither."""
+    """The row locks of a session whose client left while it waited for another are not released, not even by a kill."""
 
     def keeps_locks(self, session: Session) -> bool:
         return session.waits_for_lock
@@ -182,7 +182,7 @@ class _RollsBackLater(KillSessionStatement):
 
 @breaks("IMP-5")
 class RollsBackAtTheSendersCommit(_RollsBackLater):
-    """If the statement is sent in a transaction with changes, the killed session's is rolled back at its end."""
+    """The killed session's transaction is rolled back only when the sender's ends, if that one has changes."""
 
     def schedule(self, session: Session, release: Callable[[], None]) -> None:
         call_when(lambda: session.ended or not session.transaction.open, release)

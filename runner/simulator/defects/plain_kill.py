@@ -88,7 +88,7 @@ class PlainKillLeavesTheTransaction(PlainKill):
 
 @breaks("KILL-4")
 class KillWaitsForTheStatement(PlainKill):
-    """KILL ends a session with a running statement when this is over."""
+    """KILL ends a session with a running statement only after the statement."""
 
     def end(self, session: Session, victim: Session, statement: sql.Kill) -> None:
         if victim is session:

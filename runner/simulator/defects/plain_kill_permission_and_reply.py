@@ -31,7 +31,7 @@ class KillIsForTheAdministrator(PlainKill):
 
 @breaks("WHO-1")
 class KillQueryIsForTheAdministrator(PlainKill):
-    """Only the administrator can use KILL QUERY; everybody can end sessions of the own user."""
+    """Only the administrator can use KILL QUERY; every user can end sessions of its own user."""
 
     def interrupt(self, session: Session, victim: Session) -> None:
         if not session.user.administrator:
@@ -58,7 +58,7 @@ class KillReachesEverybody(PlainKill):
 
 @breaks("WHO-2")
 class KillQueryReachesEverybody(PlainKill):
-    """Every user can end all statements, but only sessions of the own user."""
+    """Every user can end all statements, but only sessions of its own user."""
 
     async def run(self, session: Session, statement: sql.Kill) -> Result:
         if statement.query_only and (victim := self.registry.find(session_id(statement.text))) is not None:
@@ -151,7 +151,7 @@ class PlainKillEndsEveryone(PlainKill):
 
 @breaks("ID-2")
 class KillOfAnUnknownIdIsOk(PlainKill):
-    """KILL and KILL QUERY of an id that no session has reply OK."""
+    """KILL and KILL QUERY of an id that no session has get OK."""
 
     async def run(self, session: Session, statement: sql.Kill) -> Result:
         try:

@@ -129,7 +129,7 @@ class _RepliesOk(Engine):
 
 @breaks("PUR-2")
 class UnknownIdsNeedNoPrivilege(_RepliesOk):
-    """Without the privilege an unknown id replies OK."""
+    """Without the privilege an unknown id gets OK."""
 
     def gets_ok(self, statement: sql.KillSession) -> bool:
         number = self.kill.read_id(statement)
@@ -138,7 +138,7 @@ class UnknownIdsNeedNoPrivilege(_RepliesOk):
 
 @breaks("PUR-2")
 class ZeroNeedsNoPrivilege(_RepliesOk):
-    """Without the privilege the id 0 replies OK."""
+    """Without the privilege the id 0 gets OK."""
 
     def gets_ok(self, statement: sql.KillSession) -> bool:
         return statement.text.partition(",")[0].strip() == "0"
@@ -146,7 +146,7 @@ class ZeroNeedsNoPrivilege(_RepliesOk):
 
 @breaks("PUR-2")
 class TextThatIsNoIdNeedsNoPrivilege(_RepliesOk):
-    """Without the privilege a text that is not an id replies OK."""
+    """Without the privilege a text that is not an id gets OK."""
 
     def gets_ok(self, statement: sql.KillSession) -> bool:
         return not statement.text.partition(",")[0].strip().isdigit()

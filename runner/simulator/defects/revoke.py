@@ -56,7 +56,7 @@ class RevokeOfAnotherPrivilegeTakesItToo(Engine):
 
 @breaks("IMP-9")
 class RemembersUsersThatHadIt(KillSessionStatement):
-    """A user that once killed a session with the privilege may do so permanently."""
+    """A user that once killed a session with the privilege may do so for good."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -338,7 +338,7 @@ class ReadsSerialsAsOctal(KillSessionStatement):
 
 @breaks("IMP-2")
 class WordWithASerialIsAnsweredOk(KillSessionStatement):
-    """A word in place of the id replies OK if a serial# follows."""
+    """A word in place of the id gets OK if a serial# follows."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)

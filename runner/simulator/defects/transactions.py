@@ -44,7 +44,7 @@ def _blocked_by(registry: SessionRegistry, victim: Session) -> list[Session]:
 
 @breaks("PAR-4")
 class ImmediateLeavesTheTransactionOfTheRunning(KillSessionStatement):
-    """With IMMEDIATE, the transaction of a session with a running statement stays open: nobody rolls it back."""
+    """With IMMEDIATE, the transaction of a session with a running statement stays open permanently."""
 
     async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
         if statement.immediate and victim.waiting is not None:
@@ -179,7 +179,7 @@ class ForgetsWaitingSelects(_ForgetsWaiters):
 
 @breaks("IMP-5")
 class ForgetsWhoWaitsForTheRunning(_ForgetsWaiters):
-    """Who waits for a row lock of a session that is killed with a running statement is not woken."""
+    """A session that waits for a row lock of one that is killed with a running statement is not woken."""
 
     def forgets(self, victim: Session, other: Session) -> bool:  # noqa: ARG002 - the state of the victim decides
         return is_running(victim)
@@ -595,7 +595,7 @@ class SecondKillRollsTheSuccessorBack(_RemembersTheRows):
 
 @breaks("IMP-10")
 class SecondKillInterruptsWaiters(_RemembersTheRows):
-    """A second statement for a killed session interrupts those that wait for its former rows."""
+    """A second statement for a killed session interrupts the sessions that wait for its former rows."""
 
     def touch(self, row: Row) -> None:
         for other in self.registry:

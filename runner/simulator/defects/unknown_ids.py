@@ -23,7 +23,7 @@ def _is_no_id(statement: KillSession) -> bool:
 
 @breaks("IMP-1")
 class UnknownIdIsAnsweredOk(KillSessionStatement):
-    """An unknown id replies OK."""
+    """An unknown id gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -35,7 +35,7 @@ class UnknownIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-1")
 class UnknownIdIsAnsweredOkWhenPrepared(KillSessionStatement):
-    """As a prepared statement, an unknown id replies OK."""
+    """As a prepared statement, an unknown id gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -47,7 +47,7 @@ class UnknownIdIsAnsweredOkWhenPrepared(KillSessionStatement):
 
 @breaks("IMP-1")
 class EndedIdIsAnsweredOk(KillSessionStatement):
-    """The id of a session that is gone replies OK."""
+    """The id of a session that is gone gets OK."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -92,7 +92,7 @@ class UnknownIdEndsAMate(KillSessionStatement):
 
 @breaks("IMP-2")
 class NoIdIsAnsweredOk(KillSessionStatement):
-    """Text that is not an id replies OK."""
+    """Text that is not an id gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -101,7 +101,7 @@ class NoIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-2")
 class NothingIsAnsweredOk(KillSessionStatement):
-    """Empty or blank text replies OK."""
+    """Empty or blank text gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)
@@ -177,7 +177,7 @@ class _KilledIdIsAnsweredOk(KillSessionStatement):
 
 @breaks("IMP-1")
 class KilledIdIsAnsweredOkWithImmediate(_KilledIdIsAnsweredOk):
-    """With IMMEDIATE, the id of a killed session replies OK."""
+    """With IMMEDIATE, the id of a killed session gets OK."""
 
     def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for every sender
         return statement.immediate
@@ -185,7 +185,7 @@ class KilledIdIsAnsweredOkWithImmediate(_KilledIdIsAnsweredOk):
 
 @breaks("IMP-1")
 class KilledIdIsAnsweredOkWithASerial(_KilledIdIsAnsweredOk):
-    """With a serial#, the id of a killed session replies OK."""
+    """With a serial#, the id of a killed session gets OK."""
 
     def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - for every sender
         return "," in statement.text
@@ -193,7 +193,7 @@ class KilledIdIsAnsweredOkWithASerial(_KilledIdIsAnsweredOk):
 
 @breaks("IMP-1")
 class KilledIdIsAnsweredOkForTheAdministrator(_KilledIdIsAnsweredOk):
-    """For the administrator, the id of a killed session replies OK."""
+    """For the administrator, the id of a killed session gets OK."""
 
     def gets_ok(self, session: Session, statement: KillSession) -> bool:  # noqa: ARG002 - in every form
         return session.user.administrator
@@ -201,7 +201,7 @@ class KilledIdIsAnsweredOkForTheAdministrator(_KilledIdIsAnsweredOk):
 
 @breaks("IMP-1")
 class KilledIdOfTheRunningIsAnsweredOk(_KilledIdIsAnsweredOk):
-    """The id of a session that was killed with a running statement replies OK."""
+    """The id of a session that was killed with a running statement gets OK."""
 
     def is_noted(self, victim: Session) -> bool:
         return victim.waiting is not None
@@ -209,7 +209,7 @@ class KilledIdOfTheRunningIsAnsweredOk(_KilledIdIsAnsweredOk):
 
 @breaks("IMP-2")
 class NoIdIsAnsweredOkForTheAdministrator(KillSessionStatement):
-    """For the administrator, text that is not an id replies OK."""
+    """For the administrator, text that is not an id gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         if session.user.administrator and _is_no_id(statement):
@@ -219,7 +219,7 @@ class NoIdIsAnsweredOkForTheAdministrator(KillSessionStatement):
 
 @breaks("IMP-2")
 class NoIdIsAnsweredOkWhenPrepared(KillSessionStatement):
-    """As a prepared statement, text that is not an id replies OK."""
+    """As a prepared statement, text that is not an id gets OK."""
 
     async def run(self, session: Session, statement: KillSession) -> Result:
         self.check_privilege(session)

@@ -40,7 +40,7 @@ class WithoutOrderBy(_WithoutStatements):
 
 @environment
 class WithoutDual(_WithoutStatements):
-    """The table DUAL doesn't exist; a SELECT of constants has no FROM instead."""
+    """The table DUAL doesn't exist; a SELECT of constants has no FROM."""
 
     lacking = r"\bFROM\s+DUAL\b"
 

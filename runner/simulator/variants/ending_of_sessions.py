@@ -135,7 +135,7 @@ def closes_on_next_request(components: Components) -> Components:
 
 @variant
 def error_on_next_request(components: Components) -> Components:
-    """A killed idle session gets the error for proxies at its next request, or is closed 3 seconds later."""
+    """A killed idle session gets error 4401 (for proxies) at its next request, or is closed 3 seconds later."""
     return components.with_overrides(_ClosesIdleLater, _AnswersTheEnded)
 
 

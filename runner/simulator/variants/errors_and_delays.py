@@ -138,7 +138,7 @@ class SlowStatements(Engine):
 
 @variant
 class CutsStatements(Engine):
-    """A statement is cancelled after 10 seconds, but a block is not, as ob_query_timeout has it."""
+    """A statement is cancelled after 10 seconds, a PL/SQL block is not, as with ob_query_timeout."""
 
     async def execute(self, session: Session, text: str) -> Result:
         if isinstance(self.parse(text), sql.Block):

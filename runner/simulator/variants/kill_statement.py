@@ -58,7 +58,7 @@ class OwnKillAnswered4401(KillSessionStatement):
 
 @variant
 class ImmediateIsAName(KillGrammar):
-    """IMMEDIATE in place of the id is taken for a name, and refused as one that nothing has."""
+    """IMMEDIATE in place of the id is read as a name, and refused as an unknown one."""
 
     def text(self, cursor: Cursor) -> str:
         if not cursor.sees("IMMEDIATE"):

@@ -85,7 +85,7 @@ class KnowsNewUsersLater(Engine):
 
 @variant
 class PassingErrors(Engine):
-    """Every third definition is refused as by OceanBase while others are under way; sent again, it is taken."""
+    """Every third CREATE, DROP or GRANT gets OceanBase's error for conflicts with others; sent again, it succeeds."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
@@ -107,7 +107,7 @@ class PassingErrors(Engine):
 
 @variant
 class NoDbmsLock(Engine):
-    """DBMS_LOCK.SLEEP is not declared for anybody."""
+    """No user can call DBMS_LOCK.SLEEP."""
 
     async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
         if isinstance(statement, sql.Sleep):
@@ -117,7 +117,7 @@ class NoDbmsLock(Engine):
 
 @variant
 class DefinitionsTimeOut(Engine):
-    """The reply to every fourth definition is a timeout; the next one takes effect in spite of it."""
+    """Every fourth CREATE, DROP or GRANT gets a timeout as its reply; every eighth takes effect all the same."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)

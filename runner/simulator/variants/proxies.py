@@ -37,13 +37,13 @@ def behind_plain_proxy(components: Components) -> Components:
 
 @variant
 def behind_plain_proxy_with_like_ids(components: Components) -> Components:
-    """Behind such a proxy; the thread id in a handshake is the id of the session that logs in next."""
+    """Behind a proxy whose handshakes contain the id of the session that logs in next."""
     return components.with_overrides(_CountsAhead, SmallIds)
 
 
 @variant
 def behind_plain_proxy_until_next_request(components: Components) -> Components:
-    """Behind such a proxy, which closes the connection of a killed idle session only at its next request."""
+    """Behind a proxy that closes the connection of a killed idle session only at its next request."""
     return components.with_overrides(_ClosesAtNextRequest)
 
 

@@ -84,7 +84,7 @@ def test_a_login_succeeds_although_the_server_does_not_support_its_first_stateme
             refusal(1927, "08S01", "Connection was killed"),
             "to the login's SET NAMES utf8mb4: error 1927 (08S01): Connection was killed",
         ),
-        (None, "no answer to the login's SET NAMES utf8mb4 (closed)"),
+        (None, "no reply to the login's SET NAMES utf8mb4 (closed)"),
     ],
 )
 def test_a_login_whose_first_statement_is_killed_or_lost_is_repeated_unless_once(
