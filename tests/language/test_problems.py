@@ -23,7 +23,7 @@ def placed(text: str) -> tuple[str, int, int]:
 
 
 BAD = {
-    "an empty file": ("@@", "expected a mapping"),
+    "an empty file": ("@@", "the file has no content"),
     "itself": ("@@&all [*all]\n", "nested too deeply"),
     "a null byte": ("@@format: 1\nabout: \0\n", "broken YAML"),
     "a colon": (VALID.replace("something holds", "this@@: that"), "broken YAML"),
