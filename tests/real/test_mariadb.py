@@ -14,7 +14,10 @@ from tests.support.servers import MariaDB, start_mariadb
 from tests.support.suite_run import SuiteRun, run_suite
 
 OWN_SESSION_ENDED = r"OK, 0 rows affected; lost: (mate|second) \(closed, nothing sent\)"
-ITSELF_ENDED = r"(error 1927 \(70100\): Connection was killed .*)?lost: killer \((closed|reset) after error 1927.*\)"
+ITSELF_ENDED = (
+    r"(error 1927 \(70100\): Connection was killed .*|connection lost \(\w+\); )?"
+    r"lost: killer \((closed|reset) after error 1927.*\)"
+)
 NOT_OWNER = r"error 1095 \(HY000\): You are not owner of thread <id of \w+> \[not-owner\]"
 UNKNOWN_THREAD = r"error 1094 \(HY000\): Unknown thread id: (0|<a number that no session has>) \[unknown-session\]"
 

@@ -123,3 +123,11 @@ class CrashesAtAKillOfARunningSession(_Crashes):
 
     def crashes(self, session: Session, victim: Session | None) -> bool:
         return victim is not None and victim is not session and victim.waiting is not None
+
+
+@breaks("IMP-10")
+class CrashesAtAKillOfALockWaiter(_Crashes):
+    """The kill of a session that waits for a row lock crashes the server."""
+
+    def crashes(self, session: Session, victim: Session | None) -> bool:  # noqa: ARG002 - for every sender
+        return victim is not None and victim.waits_for_lock

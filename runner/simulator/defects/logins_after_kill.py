@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
 from typing import ClassVar
 
@@ -18,14 +16,13 @@ from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.transactions import is_running
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionRegistry
+from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
 _ROOM = 8  # sessions of a user
 _LATER_SECONDS = 1.5
-_HANGING_SECONDS = 15.0
 
 
 @breaks("IMP-7")
@@ -295,24 +292,3 @@ class AnotherUsersKillLocksTheUserOut(_LocksOut):
 
     def applies(self, session: Session, victim: Session) -> bool:
         return victim.user is not session.user and not session.user.administrator
-
-
-class _NotesKillsOfWaiters(SessionEnding):
-    last: ClassVar[list[float]] = [-LONGEST_PAUSE]
-
-    def kill(self, victim: Session) -> None:
-        if victim.waits_for_lock:
-            self.last[:] = [time.monotonic()]
-        super().kill(victim)
-
-
-class _WaitsAfterThem(Connection):
-    async def _log_in(self) -> Session:
-        await asyncio.sleep(_NotesKillsOfWaiters.last[0] + _HANGING_SECONDS - time.monotonic())
-        return await super()._log_in()
-
-
-@breaks("IMP-10")
-def logins_hang_after_the_kill_of_a_waiter(components: Components) -> Components:
-    """For fifteen seconds after a session was killed that waited for a row lock, no client can log in."""
-    return components.with_overrides(_NotesKillsOfWaiters, _WaitsAfterThem)
