@@ -72,7 +72,8 @@ def check_accounts(target: Target, prepared: PreparedAccounts) -> None:
                 if not poll.again():
                     raise TargetError(
                         f"the process list of {target.dsn.account} doesn't show the session of {account.user}: with "
-                        f"prepared accounts, the DSN's user has to see the sessions of all users (SHOW PROCESS)"
+                        "prepared accounts, the DSN's user has to see the sessions of all users (SHOW PROCESS), "
+                        "and the DSN has to name one server, not a load balancer"
                     )
         finally:
             client.close()

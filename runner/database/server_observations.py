@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from runner.database.late_replies import LateReplies
 from runner.database.session import SessionReferences
 from runner.database.time_limits import AdaptiveLimit
 
@@ -39,6 +40,7 @@ class ServerFacts:
         loses_logins: whether connections were lost during logins that no statement under test can have affected.
         passing_errors: errors (``ServerError.signature``) that a case got, but not when it was run slowly: the server
             limits how fast statements may follow one another.
+        late_replies: the guarded statements that had no reply within their limit.
         cut_off: whether the run ends now, so that cases have to end as soon as they can.
     """
 
@@ -61,6 +63,7 @@ class ServerFacts:
     grant_delay: float = 0.0
     loses_logins: bool = False
     passing_errors: set[str] = field(default_factory=set)
+    late_replies: LateReplies = field(default_factory=LateReplies)
     _ended: dict[str, float] = field(default_factory=dict)
     """The times at which sessions ended, by their ids."""
     cut_off: threading.Event = field(default_factory=threading.Event)

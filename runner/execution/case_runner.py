@@ -44,6 +44,10 @@ class CaseRunner:
         self._losses = 0
         """The losses of the administrator's session that are attributed to a case already."""
 
+    def replied_late(self) -> bool:
+        """Whether the server has replied after the limit to a statement of another case since the last call."""
+        return self._target.facts.late_replies.check()
+
     def for_another_thread(self) -> CaseRunner:
         """A case runner for another thread, with its own session of the administrator."""
         return CaseRunner(self._target.for_another_thread(), shared=self._shared)
@@ -75,7 +79,8 @@ class CaseRunner:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
         hurried = before.error in self._target.facts.passing_errors
         login_lost = before.login_lost and self._confirmation.loses_logins()
-        return hurried or self.privileges_lagged(before) or before.full or login_lost
+        queued = before.no_reply and self._target.facts.late_replies.any_received
+        return hurried or self.privileges_lagged(before) or before.full or login_lost or queued
 
     def privileges_lagged(self, before: ResultAmongOthers) -> bool:
         """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
@@ -136,6 +141,7 @@ class CaseRunner:
             error=run_result.error,
             login_lost=run_result.login_lost,
             excused=excused is not None,
+            no_reply=run_result.no_reply_or_lost and not run_result.lost,
         )
 
     def close_administrator(self) -> None:
@@ -210,6 +216,7 @@ class CaseRunner:
         if not self._outage.wait_until_usable(self._target):
             return replace(blank_result(case), reason=f"not run: {self._outage.reason}", unreached=True)
         self._runs.retry_cleanup()
+        self._wait_for_late_replies()
         first = self._runs.run(case, fresh=again)
         if first.hurried and self._shared.vain_slow_runs < VAIN_SLOW_RUNS:
             first = self._runs.run_slowly(case)
@@ -226,6 +233,11 @@ class CaseRunner:
         if result.verdict is Verdict.INCONCLUSIVE and self._outage.check_unusable(self._target):
             result = replace(result, reason=f"{result.reason}; {self._outage.reason}", unreached=True)
         return self._runs.clean_up_after(result, wait=False)
+
+    def _wait_for_late_replies(self) -> None:
+        """Waits until the server is done with the statements of earlier cases: it may kill one session at a time."""
+        facts = self._target.facts
+        facts.late_replies.wait(facts.cut_off.is_set)
 
     def _result_after_grant_delay(self, case: Case, first: RunResult) -> CaseResult | None:
         """The result if GRANT and REVOKE are given time to have an effect; then all later cases wait as well.
@@ -292,6 +304,7 @@ class ResultAmongOthers:
         error: the error by which it deviates; empty if it does not, or in another way.
         login_lost: whether it deviates because the connection was lost during a login.
         excused: whether it is inconclusive because it failed as its requirement presumes it does not.
+        no_reply: whether it deviates by a missing reply, a conflict or an interruption.
     """
 
     result: CaseResult
@@ -305,3 +318,4 @@ class ResultAmongOthers:
     error: str = ""
     login_lost: bool = False
     excused: bool = False
+    no_reply: bool = False

@@ -124,7 +124,10 @@ class CaseSessions:
         for session in self.by_name.values():
             if session.client is not None:
                 self.target.facts.note_ended(session.id)
-                session.client.close()
+                if session.client.busy and session.name in self.history.senders and session.is_connected:
+                    self.target.facts.late_replies.keep(session.client)
+                else:
+                    session.client.close()
         return self.fixtures.remove(keep=keep, keep_table=keep and not self._changes.table)
 
     def identifiers(self) -> dict[str, str]:

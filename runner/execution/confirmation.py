@@ -57,6 +57,7 @@ class Confirmation:
                 result = inconclusive(last.result, f"but {self._shared.outage.reason}", unreached=True)
                 break
             left = self._runs.retry_cleanup()
+            self._target.facts.late_replies.wait(self._target.facts.cut_off.is_set)
             second = self._runs.run(case, fresh=True)
             warnings = (*warnings, *left, *second.result.warnings)
             result = self.compare(last, second, was_out=unusable)

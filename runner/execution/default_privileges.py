@@ -13,6 +13,7 @@ from runner.database.outcome import Rows, has_reply, succeeded
 from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.transcript import Transcript
 from runner.language.model import Case, Reset, Send, SessionSpec, flat
@@ -33,18 +34,19 @@ class DefaultPrivileges:
     privileges: frozenset[str] | None = None
     left: tuple[str, ...] = ()
 
-    def held_without_grant(self, case: Case, target: Target) -> list[str]:
+    def held_without_grant(self, case: Case, target: Target, pool: FixturePool) -> list[str]:
         """The privileges under test that new users have, if a case is about users without them.
 
         Args:
             case: the case.
             target: where that is measured, with a new user of its own, until a measurement succeeds.
+            pool: lends a prepared account in place of the new user, if no users may be created.
         """
         needed = _privileges_not_granted(case)
         if not needed or _PURPOSE not in target.profile.sql:
             return []
         if self.privileges is None:
-            fixtures = Fixtures(target, Transcript())
+            fixtures = Fixtures(target, Transcript(), pool if pool.prepared else None)
             try:
                 self.privileges = _privileges_of_a_new_user(target, fixtures)
             finally:

@@ -136,15 +136,14 @@ class Explanations:
 
     def _privileges_reason(self, case: Case, _: RunResult) -> str:
         """The reason if new users have the privilege under test, or empty."""
-        if self._shared.pool.prepared:
-            return ""  # with prepared accounts no user may be created
         defaults = self._shared.default_privileges
-        held = defaults.held_without_grant(case, self._target)
+        held = defaults.held_without_grant(case, self._target, self._shared.pool)
         self._left += defaults.left
         defaults.left = ()
         if not held:
             return ""
+        user = "prepared account" if self._shared.pool.prepared else "new user"
         return (
-            f"on this target a new user has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
+            f"on this target a {user} has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
             "default role. Revoke it there: this case needs a user without it"
         )

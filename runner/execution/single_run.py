@@ -94,7 +94,7 @@ class RunResult:
         error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
         not_ended: whether it deviates because a session that should be killed is still connected or listed.
         unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
-        hurried: whether it is inconclusive because of an error that cases get only if they are run fast.
+        hurried: whether it is inconclusive because of an error that cases may get only if they are run fast.
         login_lost: whether it deviates because the connection was lost during a login.
         kill_failure: what the statement under test did not do, if the case deviates for that reason alone.
         interrupted: whether it deviates because a statement was interrupted.
@@ -198,7 +198,9 @@ class CaseRun:
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
             reply = error.outcome
-            hurried = isinstance(reply, ServerError) and reply.signature in self._target.facts.passing_errors
+            hurried = isinstance(reply, ServerError) and (
+                reply.signature in self._target.facts.passing_errors or self._target.profile.is_transient(reply)
+            )
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=str(error))
         except NotApplicableError as error:
             result = replace(result, verdict=Verdict.NOT_APPLICABLE, reason=str(error))

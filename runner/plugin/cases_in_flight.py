@@ -20,6 +20,7 @@ Cases on one server can affect each other, so a verdict that another case may ha
 - The cases beside a case that kills unrelated sessions are run alone, too: it may have killed their victims for them.
 - From then on, cases are run one at a time; also if one case in four has lost a session, or the target is unusable.
 - A login that is rejected because of too many connections halves the number of cases at a time; the case is run again.
+  A reply to a statement under test that arrives after its limit halves it, too: the server works off a queue.
 
 More than eight cases at a time are run only if they wait for the server, and if this process is fast enough, which is
 measured by the length of short sleeps: with a fast server, more threads only compete for the interpreter.
@@ -283,8 +284,11 @@ class CasesInFlight:
         done = result or (attempt.result if attempt else None)
         waits = done is not None and done.seconds > flight.expected + _WAITED
         more = self._limit > _FEW and waits and self._is_fast_enough()
+        late = case_runner.replied_late()
         with self._changed:
             self._in_flight.discard(flight)
+            if late and self._limit > 1:
+                self._limit = max(1, min(self._limit, self._pace) // 2)
             self._is_alone = False
             if attempt is not None:
                 self._judge_attempt(flight, attempt)

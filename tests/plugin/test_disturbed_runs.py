@@ -110,6 +110,14 @@ def test_a_server_that_limits_kills_is_no_deviation(tmp_path: Path) -> None:
     assert len(done.results(verdict="conforms")) > 30, done.screen
 
 
+@pytest.mark.long
+def test_a_server_that_kills_one_session_at_a_time_is_no_deviation(tmp_path: Path) -> None:
+    options = ("--requirement", "PAR-3", "--statement-limit", "2")
+    done = run_in(tmp_path / "r.json", "one-kill-at-a-time", *options)
+    assert done.results(verdict="deviates") == []
+    assert len(done.results(verdict="conforms")) > 25, done.screen
+
+
 @pytest.mark.parametrize(
     ("environment", "case", "reason"),
     [

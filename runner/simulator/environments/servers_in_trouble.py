@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections import deque
+from typing import Any
 
 from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
+from runner.simulator.sql.statements import KillSession
 
 _EXCEEDS = 15
 _READ_ONLY_SECONDS = 3.0
@@ -164,3 +168,20 @@ class EightKillsPerSecond(Engine):
                 raise errors.SqlError(4999, errors.GENERAL, "Zu viele Vorg\u00e4nge dieser Art", oracle=False)
             self._times.append(now)
         return await super().run(session, statement, depth)
+
+
+ONE_KILL_SECONDS = 0.7
+
+
+@environment
+class OneKillAtATime(KillSessionStatement):
+    """A kill takes 0.7 seconds, and the server kills one session at a time: the others wait in a queue."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._turn = asyncio.Lock()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:  # noqa: ARG002 - as in the base class
+        async with self._turn:
+            await asyncio.sleep(ONE_KILL_SECONDS)
+            self.ending.kill(victim)
