@@ -214,6 +214,12 @@ class SessionChecks:
         if survivors := [session for session in idle if session.name not in self.sessions.case.may_end]:
             self.check_usable(survivors)
 
+    def pause(self, seconds: float, idle: Collection[str] = ()) -> None:
+        """Waits; sends statements to idle sessions meanwhile, except those in ``idle``; raises as ``keep_active``."""
+        poll = Poll(seconds)
+        while poll.again():
+            self.keep_active(idle)
+
     def _check_named_connections(self) -> None:
         """Notes the ends of connections of named sessions now: the case may wait for them much later."""
         for name in sorted(self.sessions.case.may_end & self.sessions.history.named):

@@ -220,7 +220,7 @@ class CaseRun:
             transcript=tuple(self._transcript.events),
             warnings=tuple(map(without_passwords, left)),
             identifiers=self.sessions.identifiers(),
-            respelled=dict(self._step_runner.respelled),
+            respelled=dict(self._step_runner.statements.respelled),
         )
         full |= self.sessions.logins.full or self.sessions.fixtures.full
         return RunResult(

@@ -6,27 +6,26 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from runner.accounts.accounts_check import DEFINES_OBJECTS
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerError, succeeded
 from runner.database.time_limits import Poll
-from runner.database.unrelated_errors import ErrorKind, error_kind_of, is_passing_conflict, took_effect_before
-from runner.execution import guard
+from runner.database.unrelated_errors import ErrorKind, error_kind_of
 from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_sessions import REVOKES, CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import StepKind
 from runner.execution.process_list_steps import ProcessListSteps
+from runner.execution.ready_statements import GuardedReachedError, ReadyStatement, ReadyStatements
 from runner.execution.reply_class import ReplyClass, reply_class
-from runner.execution.reply_judge import ReplyJudge, claims_any_error
+from runner.execution.reply_judge import ReplyJudge
 from runner.execution.same_server import raise_if_moved
 from runner.execution.session_checks import SessionChecks
 from runner.execution.session_state import CaseSession
-from runner.execution.statement_text import Renderer
-from runner.language.guarded_statements import is_guarded, statements_under_test
+from runner.execution.statement_retries import StatementRetries
+from runner.language.guarded_statements import statements_under_test
 from runner.language.model import (
     ACCEPTED,
     ADMINISTRATOR,
@@ -56,45 +55,12 @@ _SETS_PROPERTY = re.compile(r"\s*(?:SET|SAVEPOINT|ALTER\s+SESSION)\b", re.IGNORE
 _UNRELATED_ERRORS: Claim = (ExpectedReply("privilege"), ExpectedReply("interrupted"))
 """Errors that don't show which features the server has."""
 _DISCONNECTS = {"disconnect": "its client disconnects (COM_QUIT)", "abort": "its client resets the connection"}
-_ID = re.compile(r"\$\{\w+\.id\}")
 _GRANT = re.compile(r"\bGRANT\b", re.IGNORECASE)
 _BUFFERS_FILL = 1.0  # seconds for the server to fill all buffers to a client that doesn't read, and then to wait for it
-_SLOWLY = 0.5  # seconds before each guarded statement of a case that is run slowly
 _LATE = 1.0  # seconds before each auxiliary statement with a claim of a case that reads late
 _NO_REPLY = 0.5  # seconds: on a busy machine, an immediate reply may take nearly as long
 _TIMES_LISTED = {"running": 1, "blocked": 3}
 """The number of process lists in a row that show the statement running; an unblocked one would be finished by then."""
-
-
-class _GuardedReachedError(Exception):
-    """The next statement is a guarded one, and none may be sent."""
-
-
-@dataclass(frozen=True)
-class _ReadyStatement:
-    """A statement that can be sent: ids are filled in, it is spelled for the target, and the guard has checked it.
-
-    Attributes:
-        session: the session that sends it.
-        text: the statement.
-        manual: the statement with placeholders, to type by hand.
-        guarded: whether it is a guarded statement.
-        prepared: whether it is sent as a prepared statement.
-        named: the sessions whose ids the case names in it.
-        kind: the purpose of the step, if it has a claim.
-        plain: whether it has the form of the register's example.
-        refused: the server's reply instead of preparing it.
-    """
-
-    session: CaseSession
-    text: str
-    manual: str
-    guarded: bool
-    prepared: bool
-    named: frozenset[str]
-    kind: StepKind
-    plain: bool
-    refused: Outcome | None = None
 
 
 class StepRunner:
@@ -110,7 +76,7 @@ class StepRunner:
 
     Attributes:
         judge: compares the replies with the claims.
-        respelled: statements that the profile spells differently, with the statements that were sent instead.
+        statements: makes the statements ready.
         refused_for_ended: whether the server refused a guarded statement against its claim, and had closed a session
             that it names, which another client may have killed since the guard's check.
         last_is_plain: whether the last guarded statement that was sent has the form of the register's example.
@@ -130,28 +96,23 @@ class StepRunner:
         self._sessions = sessions
         self._session_checks = session_checks
         self._timeouts = timeouts
-        self._vocabulary = vocabulary
-        self._slowly = slowly
         self._reads_late = reads_late
         self._limits = sessions.target.limits
-        self._renderer = Renderer(sessions)
+        self.statements = ReadyStatements(sessions, session_checks, vocabulary, slowly=slowly)
         self.matcher = ClaimMatcher(
-            sessions.target.profile, sessions.id_of, self._renderer.text, sessions.describe, sessions.user_of
+            sessions.target.profile, sessions.id_of, self.statements.renderer.text, sessions.describe, sessions.user_of
         )
         self._process_lists = ProcessListSteps(sessions, session_checks, self.matcher)
-        self.respelled: dict[str, str] = {}
         self.refused_for_ended = False
         self.last_is_plain = False
         self.failed_aspect = ""
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
-        self._in_flight: dict[str, _ReadyStatement] = {}
+        self._in_flight: dict[str, ReadyStatement] = {}
         """The last statement that each session has sent."""
-        self._prepared: dict[str, _ReadyStatement] = {}
+        self._prepared: dict[str, ReadyStatement] = {}
         """The last prepared statement of each session."""
-        self._has_state: set[str] = set()
-        """Sessions that have sent a statement that is not guarded, or have another user than at their login."""
-        self._sends_guarded = True
+        self._retries = StatementRetries(sessions, session_checks, self.matcher, self._send_again)
         tested = any(True for _ in statements_under_test(sessions.case, vocabulary))
         self.judge = ReplyJudge(sessions, self.matcher, before_test=tested)
 
@@ -175,8 +136,8 @@ class StepRunner:
 
     def run_until_guarded(self, steps: Sequence[Step]) -> None:
         """Runs steps in order up to the first guarded statement, which is not sent; raises like ``run``."""
-        self._sends_guarded = False
-        with contextlib.suppress(_GuardedReachedError):
+        self.statements.sends_guarded = False
+        with contextlib.suppress(GuardedReachedError):
             self.run(steps)
 
     def _run_step(self, step: Step) -> None:  # noqa: C901, PLR0912 - a case for each kind of step
@@ -227,11 +188,11 @@ class StepRunner:
     # Statements and replies
 
     def _run_statement(self, step: Send) -> None:
-        ready = self._make_ready(step)
+        ready = self.statements.make(step)
         if step.prepares:
             self._prepare(ready, step)
             return
-        self._pause_for(_LATE if self._reads_late and step.reply and ready.kind is StepKind.CHECKS else 0.0)
+        self._session_checks.pause(_LATE if self._reads_late and step.reply and ready.kind is StepKind.CHECKS else 0.0)
         since = self._sessions.transcript.now_ms()
         if step.unread:
             self._send_unread(ready, step)
@@ -240,7 +201,7 @@ class StepRunner:
         reply = self._receive(
             ready.session, since, self._timeouts.statement if ready.guarded else self._limits.statement
         )
-        reply = self._retry(ready, reply, step.reply)
+        reply = self._retries.retry(ready, reply, step.reply)
         self._note_role(step, reply)
         if succeeded(reply) and (_GRANT.search(ready.text) or REVOKES.search(ready.text)):
             self._sessions.wait_for_grants(time.monotonic(), self._session_checks.keep_active)
@@ -257,14 +218,14 @@ class StepRunner:
         if step.keep is not None:
             self._keep(step.keep, ready, reply)
 
-    def _keep(self, name: str, ready: _ReadyStatement, reply: Outcome) -> None:
+    def _keep(self, name: str, ready: ReadyStatement, reply: Outcome) -> None:
         """Keeps the single value of a reply for later claims."""
         values = [value for row in reply.values for value in row] if isinstance(reply, Rows) else []
         if len(values) != 1 or values[0] is None:
             raise InconclusiveError(
                 f"preparation failed: {ready.session.name}: {ready.text}: {self.matcher.describe(reply)}, not one value"
             )
-        self._renderer.kept[name] = values[0]
+        self.statements.renderer.kept[name] = values[0]
         self._sessions.transcript.add(ready.session.name, "note", f"the value is kept as {name}")
 
     def _note_role(self, step: Send, reply: Outcome) -> None:
@@ -275,76 +236,7 @@ class StepRunner:
         elif words == ["DROP", "ROLE"] and succeeded(reply):
             self._sessions.fixtures.note_role_dropped()
 
-    def _retry(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
-        """Sends a statement again, as long as its reply is an error that a retry may avoid; returns the last reply.
-
-        A killed session may release its locks as late as it may end: until then, a lock wait may time out.
-        """
-        affected = self._sessions.history.any_sent and ready.session.name not in self._sessions.case.may_end
-        settle = max(0.0, self._session_checks.settle_time - self._session_checks.elapsed) if affected else 0.0
-        poll, since = Poll(max(self._limits.retry, settle)), self._sessions.transcript.now_ms()
-        defines = DEFINES_OBJECTS.search(ready.text) is not None
-        while not ready.guarded and self._is_transient(reply, claim, conflicts=settle > 0, defines=defines):
-            if not poll.again():
-                break
-            self._session_checks.keep_active()
-            self._send(ready)
-            reply = self._receive(ready.session, since, self._limits.statement)
-            if defines and (took_effect_before(ready.text, reply) or self._has_dropped_user(ready, reply)):
-                if claim and not self.matcher.fits(reply, claim) and self._drop_created_user(ready):
-                    self._send(ready)
-                    reply = self._receive(ready.session, since, self._limits.statement)
-                else:
-                    reply = self._reply_of_earlier_attempt(ready, reply, claim)
-        return reply
-
-    def _has_dropped_user(self, ready: _ReadyStatement, reply: Outcome) -> bool:
-        """Whether an earlier attempt has dropped the user: the error for that may be the one of a passing conflict."""
-        dropped = self._session_of_user_in(ready, "DROP USER") if isinstance(reply, ServerError) else None
-        return dropped is not None and self._sessions.fixtures.user_is_listed(dropped.own_account) is False
-
-    def _drop_created_user(self, ready: _ReadyStatement) -> bool:
-        """Drops the user that a CREATE USER has created in spite of its error; returns whether that was possible."""
-        created = self._session_of_user_in(ready, "CREATE USER")
-        if created is None or created.spec.create:
-            return False
-        self._sessions.transcript.add(
-            ADMINISTRATOR, "note", "drops the user, which an attempt with an error has created"
-        )
-        return not self._sessions.fixtures.drop_user(created.own_account)
-
-    def _session_of_user_in(self, ready: _ReadyStatement, words: str) -> CaseSession | None:
-        """The session whose user is named in a statement that begins with ``words``; None if there is none."""
-        text = ready.text.casefold()
-        named = [each for each in self._sessions.by_name.values() if each.own_account.user.casefold() in text]
-        if not named or not text.lstrip().startswith(words.casefold()):
-            return None
-        return max(named, key=lambda each: len(each.own_account.user))  # a shorter one may be the beginning of its name
-
-    def _reply_of_earlier_attempt(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> Outcome:
-        """The reply to a definition that is refused because an earlier attempt took effect, in spite of its error."""
-        if claim and not self.matcher.fits(reply, claim):
-            raise InconclusiveError(f"{ready.session.name}: {ready.text} got an error, and took effect: {reply}")
-        return Ok() if not claim or self.matcher.fits(Ok(), claim) else reply
-
-    def _is_transient(self, reply: Outcome, claim: Claim, *, conflicts: bool, defines: bool) -> bool:
-        """Whether a reply is an error that a retry may avoid, and not the claimed one.
-
-        Args:
-            reply: the reply.
-            claim: the claim of the step.
-            conflicts: whether a killed session may still hold the locks for which the statement waits.
-            defines: whether the statement creates, changes or drops something, or grants it.
-        """
-        profile = self._sessions.target.profile
-        passes = (defines and is_passing_conflict(reply)) or profile.is_transient(reply)
-        if claims_any_error(claim):
-            return passes
-        if self.matcher.fits(reply, claim):
-            return False
-        return passes or (conflicts and reply_class(reply, profile, fits=False) is ReplyClass.CONFLICT)
-
-    def _send_unread(self, ready: _ReadyStatement, step: Send) -> None:
+    def _send_unread(self, ready: ReadyStatement, step: Send) -> None:
         """Sends a statement and reads only the beginning of its result set."""
         name, since = ready.session.name, self._sessions.transcript.now_ms()
         self._idle_activity[name] = self._sessions.activity(ready.session)
@@ -377,7 +269,7 @@ class StepRunner:
         return sets and unknown and not self._sessions.history.any_sent
 
     def _send_together(self, steps: list[Send]) -> None:
-        all_ready = [self._make_ready(step) for step in steps]
+        all_ready = [self.statements.make(step) for step in steps]
         waited_for = {step.session for step in flat(self._sessions.case.steps) if isinstance(step, Wait)}
         for ready in all_ready:
             if ready.session.name in waited_for:
@@ -385,63 +277,7 @@ class StepRunner:
         for ready in all_ready:
             self._send(ready)
 
-    def _make_ready(self, step: Send) -> _ReadyStatement:
-        """Fills a statement in and checks it; if its session was closed after a refusal, after another login."""
-        try:
-            return self._fill_in(step)
-        except InconclusiveError:
-            if not self._connects_again(self._sessions.by_name[step.session]):
-                raise
-        return self._fill_in(step)
-
-    def _connects_again(self, session: CaseSession) -> bool:
-        """Logs a session in again that the server closed after it had refused its statement; returns whether it could.
-
-        A session that has sent anything else is not replaced: a new one may lack a state that the case needs.
-        """
-        if session.name in self._has_state | self._sessions.case.may_end:
-            return False
-        if not self._sessions.closed_after_refusal(session):
-            return False
-        self._session_checks.forget_end(session)
-        what = "the server has closed its connection after a refusal; it logs in again"
-        self._sessions.transcript.add(session.name, "note", what)
-        return succeeded(self._sessions.logins.connect(session))
-
-    def _fill_in(self, step: Send) -> _ReadyStatement:
-        session = self._sessions.by_name[step.session]
-        rendered = self._renderer.render(step.statement, session.required_client)
-        profile = self._sessions.target.profile
-        text = profile.spell(rendered.text)
-        if (spelling := profile.spelling_of(rendered.text)) is not None and text != rendered.text:
-            self.respelled[spelling.statement] = spelling.becomes
-        if (because := profile.withholds(text)) is not None:
-            # Withheld by its spelling; cases with other withheld statements are not run.
-            raise InconclusiveError(f"{text} is not sent: {because}")
-        guarded = is_guarded(step.statement, rendered.text, text, self._vocabulary)
-        if guarded and not self._sends_guarded:
-            raise _GuardedReachedError
-        under_test = guarded or self._sessions.case.requirement.is_about(rendered.text)
-        ready = _ReadyStatement(
-            session,
-            text,
-            profile.spell(rendered.manual),
-            guarded,
-            step.prepared,
-            step.statement.sessions_named_by_id(),
-            StepKind.UNDER_TEST if under_test else StepKind.CHECKS,
-            _ID.sub("${victim.id}", step.statement.text).rstrip("; ") == self._vocabulary.example.statement,
-        )
-        self._check_guard(ready)
-        return ready
-
-    def _check_guard(self, ready: _ReadyStatement) -> None:
-        if ready.guarded:
-            self._pause_for(_SLOWLY if self._slowly else 0.0)
-            guard.check(ready.text, ready.session, self._sessions, ready.named, self._vocabulary)
-            self._raise_if_closed_before(ready)
-
-    def _note_guarded_reply(self, ready: _ReadyStatement, reply: Outcome, claim: Claim) -> None:
+    def _note_guarded_reply(self, ready: ReadyStatement, reply: Outcome, claim: Claim) -> None:
         """Notes the reply; of a refusal that contradicts the claim, looks for another reason.
 
         Raises:
@@ -466,7 +302,7 @@ class StepRunner:
         if ready.session.id is not None and ready.session.is_connected:
             raise_if_moved(ready.session, self._sessions)
 
-    def _note_success_or_refusal(self, ready: _ReadyStatement, reply: Outcome) -> None:
+    def _note_success_or_refusal(self, ready: ReadyStatement, reply: Outcome) -> None:
         history, profile = self._sessions.history, self._sessions.target.profile
         if succeeded(reply):
             history.note_success(ready.session.name, ready.named)
@@ -476,27 +312,7 @@ class StepRunner:
         if isinstance(reply, ServerError) and not interrupted:
             history.note_refusal(ready.session.name)
 
-    def _raise_if_closed_before(self, ready: _ReadyStatement) -> None:
-        """Raises InconclusiveError if the target has closed the sender or a named session before the first guarded one.
-
-        Later, if it has closed one of them because it had refused its statement, and this case does not judge that.
-        A case that only observes may close it itself, for example by DROP USER: that is one of its outcomes.
-        """
-        sessions = [self._sessions.by_name[name] for name in sorted(ready.named | {ready.session.name})]
-        for session in sessions:
-            self._sessions.raise_if_closed_after_refusal(session)
-        if self._sessions.history.any_sent or self._sessions.case.outcomes:
-            return
-        for session in sessions:
-            client = session.client
-            if client is None or session.disconnected or client.check_connection() is None:
-                continue
-            raise InconclusiveError(
-                f"the target closed {session.name} ({client.connection_end}, after {client.idle:.1f} s without a "
-                "statement) before the statement under test was sent"
-            )
-
-    def _prepare(self, ready: _ReadyStatement, step: Send) -> None:
+    def _prepare(self, ready: ReadyStatement, step: Send) -> None:
         """Prepares a statement. The guard has checked it: a server may execute it at once."""
         self._note_sending(ready)
         name = ready.session.name
@@ -512,7 +328,7 @@ class StepRunner:
         ready = self._prepared[step.session]
         reply = ready.refused
         if reply is None:
-            self._check_guard(ready)  # the process list may have changed since it was prepared
+            self.statements.check_guard(ready)  # the process list may have changed since it was prepared
             since = self._sessions.transcript.now_ms()
             self._send(ready, executes=True)
             reply = self._receive(ready.session, since, self._timeouts.statement)
@@ -521,7 +337,7 @@ class StepRunner:
             self._note_guarded_reply(ready, reply, step.reply)
         self.judge.compare(step.session, ready.text, reply, step.reply, kind=ready.kind)
 
-    def _send(self, ready: _ReadyStatement, *, executes: bool = False) -> None:
+    def _send(self, ready: ReadyStatement, *, executes: bool = False) -> None:
         self._note_sending(ready)
         self._in_flight[ready.session.name] = ready
         self._sessions.transcript.add(ready.session.name, "sends", ready.text, manual=ready.manual)
@@ -530,14 +346,14 @@ class StepRunner:
         else:
             ready.session.required_client.send(ready.text, prepared=ready.prepared)
 
-    def _note_sending(self, ready: _ReadyStatement) -> None:
+    def _note_sending(self, ready: ReadyStatement) -> None:
         """Notes that a statement is sent now."""
         if ready.guarded:
             self.last_is_plain = ready.plain
             self._sessions.history.note_sent(ready.session, [self._sessions.by_name[name] for name in ready.named])
             self._session_checks.note_guarded_statement()
         else:
-            self._has_state.add(ready.session.name)
+            self.statements.has_state.add(ready.session.name)
             if self._sessions.history.any_sent:
                 self._session_checks.note_statement(ready.session)
         if ready.session.required_client.busy:
@@ -554,7 +370,7 @@ class StepRunner:
         )
         reply = self._receive(session, self._sessions.transcript.now_ms(), limit)
         ready = self._in_flight[session.name]
-        reply = self._retry(ready, reply, step.reply)
+        reply = self._retries.retry(ready, reply, step.reply)
         self._note_guarded_reply(ready, reply, step.reply)
         self.judge.compare(
             session.name, "its statement in flight", reply, step.reply, kind=self.judge.kinds[session.name]
@@ -574,6 +390,10 @@ class StepRunner:
         reply = self._receive(session, since, self._limits.statement)
         self.judge.raise_early_reply(session.name, reply)
 
+    def _send_again(self, ready: ReadyStatement, since: float) -> Outcome:
+        self._send(ready)
+        return self._receive(ready.session, since, self._limits.statement)
+
     def _receive(self, session: CaseSession, since: float, limit: float) -> Outcome:
         reply = self._session_checks.wait_for_reply(session.required_client, limit)
         self._sessions.transcript.add(session.name, "receives", self._sessions.describe(reply), since=since)
@@ -583,7 +403,7 @@ class StepRunner:
 
     def _connect(self, step: Connect) -> None:
         session = self._sessions.by_name[step.session]
-        login_name = self._renderer.text(step.name) if step.name is not None else None
+        login_name = self.statements.renderer.text(step.name) if step.name is not None else None
         self._session_checks.forget_end(session)
         self._prepared.pop(session.name, None)
         claims_refusal = bool(step.reply) and not self.matcher.fits(Ok(), step.reply)
@@ -609,7 +429,7 @@ class StepRunner:
     def _reset(self, step: Reset) -> None:
         session = self._sessions.by_name[step.session]
         self._prepared.pop(session.name, None)
-        self._has_state.add(session.name)
+        self.statements.has_state.add(session.name)
         self._session_checks.note_statement(session)
         reply = self._sessions.logins.reset(session, step.to)
         if succeeded(reply):
@@ -620,15 +440,9 @@ class StepRunner:
 
     def _pause(self, step: Pause) -> None:
         since = self._sessions.transcript.now_ms()
-        self._pause_for(step.seconds, step.idle)
+        self._session_checks.pause(step.seconds, step.idle)
         idle = f", in which {' and '.join(sorted(step.idle))} is idle" if step.idle else ""
         self._sessions.transcript.add(ADMINISTRATOR, "note", f"a pause of {step.seconds} s{idle}", since=since)
-
-    def _pause_for(self, seconds: float, idle: Collection[str] = ()) -> None:
-        """Waits; sends statements on idle sessions meanwhile, except on those in ``idle``."""
-        poll = Poll(seconds)
-        while poll.again():
-            self._session_checks.keep_active(idle)
 
     def _wait(self, step: Wait) -> None:
         session = self._sessions.by_name[step.session]
