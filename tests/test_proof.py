@@ -1,7 +1,7 @@
 """The suites against every defect and every conforming variant of the simulator, as processes.
 
 All proofs run once; each test reads one of them. With a defect, only its witnesses are run, with a variant and in an
-environment one case in sixty, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs all
+environment one case in a hundred, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs all
 cases of both suites, and prints the matrix.
 """
 
@@ -27,8 +27,8 @@ SERVERS = {
     for name, suite in SUITES.items()
 }
 
-_EVERY = 60
-"""With variants and in environments, every sixtieth case is run; runs side by side start at another case."""
+_EVERY = 100
+"""With variants and in environments, every hundredth case is run; runs side by side start at another case."""
 _JOBS = 2 * proof_runs.JOBS
 """With so few cases, a run waits even longer."""
 
