@@ -208,7 +208,8 @@ class CaseRun:
             result = replace(result, verdict=Verdict.INCONCLUSIVE, reason=f"error in the suite: {error!r}")
         finally:
             seconds = time.monotonic() - start
-            lost = self._session_checks.lost_session() or self._step_runner.refused_for_ended
+            unrelated_lost = self._session_checks.lost_session()
+            lost = unrelated_lost or self._step_runner.refused_for_ended
             lost |= result.verdict is Verdict.DEVIATES and self._session_checks.lost_before_named()
             left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
@@ -242,7 +243,7 @@ class CaseRun:
             hurried=hurried,
             login_lost=login_lost,
             kill_failure=None
-            if lost or result.safety
+            if unrelated_lost or result.safety
             else self._kill_failure(result, not_ended=not_ended, error=error_reply),
             interrupted=interrupted,
         )
