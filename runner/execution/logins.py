@@ -126,7 +126,8 @@ class Logins:
             setup: whether the login belongs to the setup of the case.
             has_claim: whether a step has a claim about the login; after a guarded statement, a login that fails at its
                 first statement is not retried then.
-            claims_refusal: whether the claim is that the login is refused; a refusal is not retried then.
+            claims_refusal: whether the claim is that the login is refused, or may be with this spelling of the name; a
+                refusal is not retried then.
 
         Returns:
             The outcome of the login.

@@ -406,7 +406,9 @@ class StepRunner:
         login_name = self.statements.renderer.text(step.name) if step.name is not None else None
         self._session_checks.forget_end(session)
         self._prepared.pop(session.name, None)
-        claims_refusal = bool(step.reply) and not self.matcher.fits(Ok(), step.reply)
+        # A refusal of another spelling of the name says nothing about the user, and there is a way on from it.
+        may_be_refused = step.name is not None and any(one.kind == "login-refused" for one in step.reply)
+        claims_refusal = may_be_refused or (bool(step.reply) and not self.matcher.fits(Ok(), step.reply))
         reply = self._sessions.logins.connect(
             session, login_name=login_name, has_claim=bool(step.reply), claims_refusal=claims_refusal
         )
