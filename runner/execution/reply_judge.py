@@ -1,14 +1,150 @@
-"""Judges replies: raises what the table of judgements demands for a reply that doesn't fit its claim."""
+"""Classifies a reply: as claimed, another result, a kind of error, a lost connection, or none."""
 
 from __future__ import annotations
 
-from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, succeeded
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from runner.database.outcome import LoginAborted, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable, succeeded
+from runner.database.profile import Profile
+from runner.database.server_errors import ErrorKind, error_kind_of
 from runner.execution.case_errors import DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claim_matching import ClaimMatcher, describe_claim
-from runner.execution.judgement_table import Judgement, StepKind, judge
-from runner.execution.reply_class import ReplyClass, reply_class
+from runner.execution.claims import ClaimMatcher, describe_claim
 from runner.language.model import OBSERVED, SUCCESS, Claim, ExpectedReply
+
+_UNSUPPORTED_CLASSES = {"syntax", "unknown-name"}
+"""The error classes for statements and names that the server does not know."""
+_INTERRUPTED_CLASS = "interrupted"
+
+
+class ReplyClass(enum.Enum):
+    """The classes of replies."""
+
+    FITS = "as claimed"
+    OTHER_RESULT = "another result: OK or rows in place of the claim"
+    UNSUPPORTED = "an error: the server does not know the statement, or an object in it"
+    SHORTAGE = "an error: the server is out of memory, disk space or connections, or is read-only"
+    RULES = (
+        "an error: the server's rules reject a password or its age, the length of a name, or a connection (TLS, host)"
+    )
+    CONFLICT = "an error: a conflict with a lock, another transaction, a read-only transaction or a shutdown"
+    INTERRUPTED = "an error: the statement or its session was interrupted from outside"
+    OTHER_ERROR = "another error"
+    LOST = "the connection is lost"
+    NO_REPLY = "no reply within the time limit"
+    UNREADABLE = "bytes that are not a reply of this protocol, or a login that the client gives up"
+
+
+def reply_class(reply: Outcome, profile: Profile, *, fits: bool) -> ReplyClass:
+    """The class of a reply; ``fits``: whether it fits the claim."""
+    if fits:
+        return ReplyClass.FITS
+    match reply:
+        case Ok() | Rows():
+            return ReplyClass.OTHER_RESULT
+        case ServerError() as error:
+            return _error_class(error, profile)
+        case Lost(refused=turned_away):
+            return ReplyClass.SHORTAGE if turned_away else ReplyClass.LOST
+        case NoReply():
+            return ReplyClass.NO_REPLY
+        case Unreadable() | LoginAborted():
+            return ReplyClass.UNREADABLE
+
+
+def _error_class(error: ServerError, profile: Profile) -> ReplyClass:
+    classes = profile.classes_of(error)
+    if _INTERRUPTED_CLASS in classes:
+        return ReplyClass.INTERRUPTED
+    if profile.is_transient(error):
+        return ReplyClass.SHORTAGE
+    if classes and _UNSUPPORTED_CLASSES.isdisjoint(classes):
+        return ReplyClass.OTHER_ERROR  # the profile is more specific than the protocol
+    return {
+        ErrorKind.UNSUPPORTED: ReplyClass.UNSUPPORTED,
+        ErrorKind.SHORTAGE: ReplyClass.SHORTAGE,
+        ErrorKind.RULES: ReplyClass.RULES,
+        ErrorKind.CONFLICT: ReplyClass.CONFLICT,
+        ErrorKind.OTHER: ReplyClass.UNSUPPORTED if classes else ReplyClass.OTHER_ERROR,
+    }[error_kind_of(error)]
+
+
+class StepKind(enum.Enum):
+    """The purpose of a step."""
+
+    PREPARES = "prepares: a statement or a login without a claim"
+    CHECKS = "checks: an auxiliary statement with a claim"
+    UNDER_TEST = "under test: a guarded statement, or one that the requirement is about, with a claim"
+    LOGIN = "login: a login with a claim"
+
+
+class Judgement(enum.Enum):
+    """The consequences for the case."""
+
+    CONTINUES = "the case continues"
+    DEVIATES = "deviates"
+    DEVIATES_TWICE = "deviates if the same happens when the case is repeated, else inconclusive"
+    DEVIATES_WITH_THE_SAME = "deviates if the same error is the reply when the case is repeated, else inconclusive"
+    INCONCLUSIVE = "inconclusive"
+
+
+_GO, _DEV, _TWICE, _INC = Judgement.CONTINUES, Judgement.DEVIATES, Judgement.DEVIATES_TWICE, Judgement.INCONCLUSIVE
+_SAME = Judgement.DEVIATES_WITH_THE_SAME
+_COLUMNS = (StepKind.PREPARES, StepKind.CHECKS, StepKind.UNDER_TEST, StepKind.LOGIN)
+_ROWS = {
+    ReplyClass.FITS: (_GO, _GO, _GO, _GO),
+    ReplyClass.OTHER_RESULT: (_INC, _DEV, _DEV, _DEV),
+    # The server has to know the statement under test; the suite chose the statements that prepare and check.
+    ReplyClass.UNSUPPORTED: (_INC, _INC, _SAME, _INC),
+    # No statement is the cause: none needs much memory, disk space or a new connection.
+    ReplyClass.SHORTAGE: (_INC, _INC, _INC, _INC),
+    # The server's administrator chose the password rules, and the specification's example has a simple password.
+    ReplyClass.RULES: (_INC, _INC, _INC, _INC),
+    # The statement under test, or a lock that it left behind, may be the cause of the conflict. A conflict with
+    # another client, or a shutdown of the server, does not happen twice at the same step.
+    ReplyClass.CONFLICT: (_INC, _TWICE, _TWICE, _TWICE),
+    # In a session that has to stay usable: the statement under test has interrupted the wrong session.
+    ReplyClass.INTERRUPTED: (_TWICE, _TWICE, _TWICE, _TWICE),
+    # No list of errors is complete: a server in trouble, or a proxy, has other ones now and then.
+    ReplyClass.OTHER_ERROR: (_INC, _SAME, _SAME, _SAME),
+    # For steps that prepare, the check of the other sessions finds a lost connection.
+    ReplyClass.LOST: (_INC, _TWICE, _TWICE, _TWICE),
+    ReplyClass.NO_REPLY: (_INC, _TWICE, _TWICE, _TWICE),
+    ReplyClass.UNREADABLE: (_INC, _INC, _TWICE, _INC),
+}
+TABLE: Mapping[tuple[StepKind, ReplyClass], Judgement] = MappingProxyType(
+    {
+        (kind, reply): judgement
+        for reply, judgements in _ROWS.items()
+        for kind, judgement in zip(_COLUMNS, judgements, strict=True)
+    }
+)
+"""The judgement for each kind of step and each class of reply; docs/case-language.md has the same table."""
+
+BEFORE: Mapping[tuple[StepKind, ReplyClass], Judgement] = MappingProxyType(
+    {
+        (StepKind.PREPARES, ReplyClass.INTERRUPTED): _INC,
+        (StepKind.CHECKS, ReplyClass.CONFLICT): _INC,
+        (StepKind.CHECKS, ReplyClass.INTERRUPTED): _INC,
+        (StepKind.CHECKS, ReplyClass.LOST): _INC,
+        (StepKind.CHECKS, ReplyClass.NO_REPLY): _INC,
+    }
+)
+"""The differences before the first statement under test of the case, which can't be the cause then."""
+
+
+def judge(kind: StepKind, reply: ReplyClass, *, before: bool) -> Judgement:
+    """The consequence of a reply.
+
+    Args:
+        kind: the purpose of the step.
+        reply: the class of the reply.
+        before: whether no statement under test was sent yet in the case, and one will be.
+    """
+    return BEFORE.get((kind, reply), TABLE[kind, reply]) if before else TABLE[kind, reply]
+
 
 _SUCCEEDS: Claim = (SUCCESS,)
 _ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}

@@ -25,8 +25,7 @@ from runner.language.model import (
     Vocabulary,
 )
 from runner.language.problems import Place, SourceError
-from runner.language.schemas import read_document
-from runner.language.yaml_file import Document, KeyPath
+from runner.language.yaml_file import Document, KeyPath, read_document
 
 FORMAT = 1
 
