@@ -25,8 +25,8 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.case_result import Verdict
 from runner.execution.case_runner import CaseRunner
+from runner.language.case_files import load_cases
 from runner.language.model import Case
-from runner.language.suite import load_cases
 from tests.support.paths import ROOT
 
 VICTIMS = 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measuring import Figure, Missing, median_seconds, run_process, run_suite, seconds_of, simulator
 
-from runner.language.suite import case_files, load_cases
+from runner.language.case_files import case_files, load_cases
 from tests.support.paths import ROOT
 from tests.support.servers import ServerError, start_mariadb, start_seekdb
 

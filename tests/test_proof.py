@@ -1,8 +1,8 @@
 """The suites against every defect and every conforming variant of the simulator, as processes.
 
 All proofs run once; each test reads one of them. With a defect, only its witnesses are run, with a variant and in an
-environment one case in a hundred, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs
-all cases of both suites, and prints the matrix.
+environment one case in a hundred, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs all
+cases of both suites, and prints the matrix.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from runner.language.model import Level
 from runner.language.suite import Suite, suite_in
 from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
-from runner.proof.proof_runs import read_witnesses
-from runner.proof.simulated_servers import Proof, simulated_servers
+from runner.proof.proof import Proof
+from runner.proof.simulated_servers import simulated_servers
+from runner.proof.witnesses import read_witnesses
 
 FOLDERS = ("cases", "kill")
 SUITES = {name: suite_in([ROOT / name]) for name in FOLDERS}

@@ -7,9 +7,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runner.accounts.prepared_accounts import PreparedAccount, accounts_needed, described, read_accounts, write_accounts
+from runner.accounts.accounts_check import accounts_needed
+from runner.accounts.accounts_file import PreparedAccount, described, read_accounts, write_accounts
 from runner.commands.shared_options import add_cases_argument, suite_named
-from runner.database.naming import PREFIX, new_password
+from runner.database.generated_passwords import new_password
+from runner.database.naming import PREFIX
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.execution.applicability import exempted
 from runner.execution.profile_problems import check_profile

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from runner.commands import USAGE_ERROR
 from runner.execution.case_result import Verdict
-from runner.gating.known_deviations import UNFINISHED, entries_of, lines, read_known_deviations
-from runner.reporting.record import read_run
+from runner.gating.baseline import entries_of, lines
+from runner.gating.known_deviations import UNFINISHED, read_known_deviations
+from runner.reporting.joined_records import read_run
 
 HELP = "write a list of known deviations from a record; add the reasons by hand"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.gating.difference import DEFAULT_POLICY, FORMATS, Policy, PolicyError, compare
-from runner.reporting.record import read_run
+from runner.gating.difference import compare
+from runner.gating.difference_text import FORMATS
+from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
+from runner.reporting.joined_records import read_run
 
 HELP = "compare the records of two runs; exit code 1 after a regression"
 

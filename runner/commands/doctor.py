@@ -6,9 +6,9 @@ import argparse
 import json
 
 from runner.commands.shared_options import add_target_arguments, suite_named, target_of
+from runner.doctor.case_prerequisites import Prerequisites
 from runner.doctor.examination import Examination
-from runner.doctor.findings import full_lines
-from runner.doctor.prerequisites import Prerequisites
+from runner.doctor.findings_text import full_lines
 from runner.execution.applicability import SEND_WITHHELD
 
 HELP = "examine a target before a run: its kind and version, missing features, affected cases, and fixes"

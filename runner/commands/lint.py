@@ -7,19 +7,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from runner.accounts.prepared_accounts import read_accounts
+from runner.accounts.accounts_file import read_accounts
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import folder_of_cases, named_path, suite_named
-from runner.database.profile import load_profile, profile_names
+from runner.database.profile import load_profile
+from runner.database.profile_files import profile_names
 from runner.execution.profile_problems import profile_problems
 from runner.gating.known_deviations import read_known_deviations, unknown_names
+from runner.language.case_files import cached_cases, case_files, refuse_duplicates
 from runner.language.default_folders import REGISTER_NAME
 from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError
 from runner.language.register import read_register
-from runner.language.suite import Suite, cached_cases, case_files, folders_of, own_suite, refuse_duplicates, suite_of
-from runner.language.yaml_file import FileKind, file_kind_of
+from runner.language.schemas import FileKind, file_kind_of
+from runner.language.suite import Suite, folders_of, own_suite, suite_of
 
 HELP = "check case files, registers, profiles and other files without running them"
 

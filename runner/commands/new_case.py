@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.commands import USAGE_ERROR
+from runner.language.case_files import is_case_file, load_cases
 from runner.language.default_folders import FOLDER_NAME, REGISTER_NAME, looks_like_a_register, own_cases
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Example, Level, Requirement
 from runner.language.problems import Place, SourceError
 from runner.language.register import FORMAT, find_register, register_folder
-from runner.language.suite import is_case_file, load_cases, suite_in
-from runner.language.yaml_file import read_document
+from runner.language.schemas import read_document
+from runner.language.suite import suite_in
 
 HELP = "write a correct case to start from, with comments that explain what to change"
 _ID = re.compile("[a-z0-9]+(-[a-z0-9]+)*")

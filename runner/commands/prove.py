@@ -12,8 +12,9 @@ from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
 from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
-from runner.proof.proof_runs import read_witnesses, write_witnesses
-from runner.proof.simulated_servers import Proof, simulated_servers
+from runner.proof.proof import Proof
+from runner.proof.simulated_servers import simulated_servers
+from runner.proof.witnesses import read_witnesses, write_witnesses
 
 HELP = "run the suite against the simulator's defects, variants and environments; print the matrix"
 _LISTS = "simulate --list-defects, --list-variants and --list-environments print the names"

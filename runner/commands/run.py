@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from runner.plugin.options import pytest_arguments
+from runner.plugin.pytest_arguments import pytest_arguments
 
 
 def main(given: Sequence[str]) -> int:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, load_profile
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.profile_problems import check_profile
 from runner.language.default_folders import FOLDER_NAME, default_cases, resolved

@@ -1,4 +1,4 @@
-"""Names and passwords of the users, tables and roles that the suite creates: recognisable, dated, never used twice."""
+"""Names of the users, tables and roles that the suite creates on a server: recognisable, dated, never used twice."""
 
 from __future__ import annotations
 
@@ -86,24 +86,3 @@ def _base36(number: int) -> str:
         number, digit = divmod(number, 36)
         text = _DIGITS[digit] + text
     return text or "0"
-
-
-_PASSWORD = re.compile(r"\b(?:p[0-9a-f]{16}\b|Kc[0-9a-f]{16}#90_Qz)", re.IGNORECASE)
-
-
-def new_password() -> str:
-    """A password for tenants with rules: at least two capitals, small letters, digits and special characters.
-
-    Its special characters mean nothing between quotes of either kind, in a DSN's file or in YAML.
-    """
-    return f"Kc{secrets.token_hex(8)}#90_Qz"
-
-
-def new_plain_password() -> str:
-    """A password that needs no quotes: a letter first, lower case (unquoted text may be folded), digits."""
-    return "p" + secrets.token_hex(8)
-
-
-def without_passwords(text: str) -> str:
-    """A text in which every password that the suite has made is replaced: texts go to screens, records and reports."""
-    return _PASSWORD.sub("<password>", text)

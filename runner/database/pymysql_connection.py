@@ -17,9 +17,9 @@ from pymysql.protocol import FieldDescriptorPacket
 
 from runner.database.dsn import Dsn, DsnError
 from runner.database.outcome import LoginAborted, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
-from runner.database.server_errors import is_unknown_setting
 from runner.database.stream import Stream, TooLargeError
 from runner.database.tls import tls_context, tls_trouble
+from runner.database.unrelated_errors import is_unknown_setting
 
 _RESET_CONNECTION = 0x1F  # not among PyMySQL's commands
 _STATEMENT_ID = struct.Struct("<xI")

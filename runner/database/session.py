@@ -22,8 +22,8 @@ from pymysql.constants import COMMAND
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
 from runner.database.pymysql_connection import Connection, outcome_of_call
-from runner.database.server_errors import is_connection_limit
 from runner.database.stream import Stream
+from runner.database.unrelated_errors import is_connection_limit
 
 _SENDING = 10.0  # seconds for the server to take a statement
 _SLACK = 1.0  # seconds after a login's time limit in which its thread can report the step that failed

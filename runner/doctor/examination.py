@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from runner.database.naming import without_passwords
+from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import without_passwords
 from runner.database.outcome import Outcome, Rows, succeeded
 from runner.database.process_list import LAG, ProcessList
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.doctor import prerequisites
+from runner.doctor import case_prerequisites
+from runner.doctor.case_prerequisites import Prerequisites
 from runner.doctor.findings import Findings, Missing, flavour_and_version
-from runner.doctor.prerequisites import Prerequisites, fix_for
+from runner.doctor.prerequisite_fixes import fix_for
 from runner.doctor.route_examination import IdentifiedSession, RouteExamination
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.case_session import find_id
 from runner.execution.fixture_pool import Account
 from runner.execution.fixtures import Fixtures
+from runner.execution.session_ids import find_id
 from runner.execution.transcript import Transcript
 from runner.language.model import SessionSpec
 
@@ -130,7 +132,7 @@ class Examination:
 
     def _with_own_user(self, fixtures: Fixtures) -> _SessionFindings | None:
         account = self._try(
-            prerequisites.USERS, "users can't be created", lambda: fixtures.provide_account(SessionSpec("doctor"))
+            case_prerequisites.USERS, "users can't be created", lambda: fixtures.provide_account(SessionSpec("doctor"))
         )
         if account is None:
             return None
@@ -141,7 +143,7 @@ class Examination:
         try:
             outcome = session.open_new_user(session.open(limit), limit)
             if not succeeded(outcome):
-                self._note_missing(prerequisites.USERS, f"a newly created user can't log in: {outcome}", outcome)
+                self._note_missing(case_prerequisites.USERS, f"a newly created user can't log in: {outcome}", outcome)
                 return None
             for name in self._words():
                 if not _is_idle(session):
@@ -166,21 +168,23 @@ class Examination:
             kind, _, name = need.partition(" ")
             if kind == "privilege":
                 self._try(need, f"{name} can't be granted", partial(fixtures.grant, account, name))
-        if self.prerequisites.affected_by(prerequisites.TABLE):
-            self._try(prerequisites.TABLE, "tables can't be created", lambda: fixtures.make_table(((1, 0),), [account]))
-        elif self.prerequisites.affected_by(prerequisites.ROUTE):  # it is examined with a table
+        if self.prerequisites.affected_by(case_prerequisites.TABLE):
+            self._try(
+                case_prerequisites.TABLE, "tables can't be created", lambda: fixtures.make_table(((1, 0),), [account])
+            )
+        elif self.prerequisites.affected_by(case_prerequisites.ROUTE):  # it is examined with a table
             with contextlib.suppress(InconclusiveError):
                 fixtures.make_table(((1, 0),), [account])
-        if self.prerequisites.affected_by(prerequisites.ROLE):
-            self._try(prerequisites.ROLE, "roles can't be created and dropped", fixtures.try_role)
+        if self.prerequisites.affected_by(case_prerequisites.ROLE):
+            self._try(case_prerequisites.ROLE, "roles can't be created and dropped", fixtures.try_role)
 
     def _check_administrator(self) -> None:
         """Notes that the DSN's user can't kill all users' sessions, according to the profile; no session is killed."""
         target = self.target
         others = target.profile.other_administrators(target.dsn.account)
-        if others is not None and self.prerequisites.affected_by(prerequisites.ADMINISTRATOR):
+        if others is not None and self.prerequisites.affected_by(case_prerequisites.ADMINISTRATOR):
             what = f"the DSN's user {target.dsn.account} is not {others}, who alone can kill all users' sessions"
-            self._note_missing(prerequisites.ADMINISTRATOR, what)
+            self._note_missing(case_prerequisites.ADMINISTRATOR, what)
 
     def _words(self) -> Iterator[str]:
         return (need.partition(" ")[2] for need in sorted(self.prerequisites.all()) if need.startswith("word "))
@@ -189,7 +193,7 @@ class Examination:
         try:
             spelled = self.target.word(name, session)
         except TargetError as error:
-            self._note_missing(prerequisites.word(name), str(error))
+            self._note_missing(case_prerequisites.word(name), str(error))
             return
         if (drawback := self.target.profile.drawbacks.get(spelled)) is not None:
             self._notes.append(f"the server accepts the word {name!r} of the cases only as {spelled}: {drawback}")
@@ -228,12 +232,12 @@ class Examination:
         found = find_id(self.target, session, user, (), before)
         if found.id is None:
             if session.check_connection() is None:
-                self._note_missing(prerequisites.ROUTE, f"a session of the suite has no id: {found.trouble}")
+                self._note_missing(case_prerequisites.ROUTE, f"a session of the suite has no id: {found.trouble}")
             return _SessionFindings()
         sees_others = self._administrator_sees(found.id, user) if before is None else None
         if sees_others is False:
             self._note_missing(
-                prerequisites.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions"
+                case_prerequisites.OTHERS, "the administrator's SHOW PROCESSLIST doesn't show other users' sessions"
             )
         own = self.target.process_list(session).with_id(found.id)
         host = own[0].get("host") if own else None
@@ -275,7 +279,7 @@ class Examination:
     def _stop(self, trouble: str) -> None:
         """Stops all guarded statements to this target; an earlier reason takes precedence."""
         self.target.stop_guarded_statements(self.target.stop_reason or trouble)
-        self._note_missing(prerequisites.ROUTE, self.target.stop_reason)
+        self._note_missing(case_prerequisites.ROUTE, self.target.stop_reason)
 
     def _administrator_sees(self, number: str, user: str) -> bool:
         """Whether the administrator's process list shows a session; waits 2 seconds at most, because it may lag."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Ok, succeeded
 from runner.database.process_list import LAG, ProcessList, Row
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Poll
-from runner.execution.case_session import read_own_process_list
+from runner.execution.session_ids import read_own_process_list
 
 _PART = 10  # characters of a statement that remain if the process list truncates INFO
 _ROUNDS = 2  # of statements in alternating sessions: a proxy that shares sessions uses another one for each

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from runner.accounts.prepared_accounts import not_with_prepared_accounts
-from runner.database.naming import without_passwords
+from runner.accounts.accounts_check import not_with_prepared_accounts
+from runner.database.generated_passwords import without_passwords
 from runner.database.target import Target
 from runner.execution.applicability import not_applicable
 from runner.execution.case_result import CaseResult, Ending, Verdict
-from runner.execution.confirmation import VAIN_SLOW_RUNS, Confirmation, inconclusive
+from runner.execution.confirmation import Confirmation, inconclusive
+from runner.execution.explanations import VAIN_SLOW_RUNS
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage

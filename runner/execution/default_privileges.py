@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.accounts.prepared_accounts import DEFINES_OBJECTS
+from runner.accounts.accounts_check import DEFINES_OBJECTS
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows, has_reply, succeeded
 from runner.database.session import Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures

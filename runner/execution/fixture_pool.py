@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.accounts.prepared_accounts import DEFINES_OBJECTS, PreparedAccounts, described, grants_of
+from runner.accounts.accounts_check import DEFINES_OBJECTS
+from runner.accounts.accounts_file import PreparedAccounts, described, grants_of
 from runner.database.naming import created_at, needs_quotes
 from runner.database.process_list import ProcessList
 from runner.database.target import Target

@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
-from runner.database.naming import in_small_letters, is_same_name, new_password, new_plain_password
+from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import new_password, new_plain_password
+from runner.database.naming import in_small_letters, is_same_name
 from runner.database.outcome import Ok, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.process_list import ProcessList
-from runner.database.server_errors import (
+from runner.database.session import Login, Session
+from runner.database.target import Target
+from runner.database.time_limits import CHANCES, Poll
+from runner.database.unrelated_errors import (
     ErrorKind,
     error_kind_of,
     is_object_limit,
     is_passing_conflict,
     took_effect_before,
 )
-from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
-from runner.database.time_limits import CHANCES, Poll
 from runner.execution.case_errors import InconclusiveError, NotApplicableError
 from runner.execution.fixture_pool import Account, FixturePool, Table
 from runner.execution.transcript import Transcript

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Outcome, ServerError, succeeded
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.case_errors import InconclusiveError, raise_if_run_ends
 from runner.execution.fixtures import Fixtures
-from runner.execution.reply_judge import ReplyClass, reply_class
+from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.statement_text import LONG
 from runner.execution.transcript import Transcript
 from runner.language.model import SessionSpec

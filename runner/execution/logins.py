@@ -7,18 +7,19 @@ from collections.abc import Mapping
 
 from runner.database.outcome import Lost, Outcome, ServerError, succeeded
 from runner.database.process_list import ProcessList
-from runner.database.server_errors import (
+from runner.database.session import Login, Session
+from runner.database.target import Target
+from runner.database.time_limits import CHANCES, Poll
+from runner.database.unrelated_errors import (
     ErrorKind,
     error_kind_of,
     is_connection_limit,
     refused_by_connection_limit,
 )
-from runner.database.session import Login, Session
-from runner.database.target import Target
-from runner.database.time_limits import CHANCES, Poll
 from runner.execution.case_errors import InconclusiveError, NotApplicableError, raise_if_run_ends
-from runner.execution.case_session import CaseSession, find_id, id_by_address, others_of_same_user
 from runner.execution.guarded_history import GuardedHistory
+from runner.execution.session_ids import find_id, id_by_address
+from runner.execution.session_state import CaseSession, others_of_same_user
 from runner.execution.transcript import Transcript
 
 _QUICK = 0.02  # seconds: faster logins are not worth a thread

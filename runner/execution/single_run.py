@@ -6,24 +6,29 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from runner.database.naming import without_passwords
+from runner.database.administrator_session import TargetError
+from runner.database.generated_passwords import without_passwords
 from runner.database.outcome import ServerError
-from runner.database.server_errors import refused_by_connection_limit
-from runner.database.target import Target, TargetError
-from runner.database.time_limits import AdaptiveLimits, Poll
+from runner.database.target import Target
+from runner.database.time_limits import Poll
+from runner.database.unrelated_errors import refused_by_connection_limit
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.claims import OutcomeFinder
 from runner.execution.control_runs import ControlRuns
 from runner.execution.default_privileges import DefaultPrivileges
 from runner.execution.fixture_pool import FixturePool
+from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.interruptions import Interruptions
-from runner.execution.measurements import IdleTimeout, RowLocks, StaleReads, TransactionEnds
+from runner.execution.observed_outcome import OutcomeFinder
 from runner.execution.outage import Outage
 from runner.execution.presumptions import KillFailure, Presumptions
+from runner.execution.row_locks import RowLocks
 from runner.execution.session_checks import SessionChecks
+from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
+from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
 from runner.language.model import ACCEPTED, GONE, Case
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.database.administrator_session import TargetError
 from runner.database.session import Session
-from runner.database.target import TargetError
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.case_session import unused_id
 from runner.execution.case_sessions import CaseSessions
+from runner.execution.session_ids import unused_id
 from runner.language.placeholder_text import Hole, Template
 
 LONG = 30

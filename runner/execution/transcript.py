@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from runner.database.naming import without_passwords
+from runner.database.generated_passwords import without_passwords
 
 _ACTIONS = ("its client ", "a pause of ", "reads only the beginning")
 

@@ -1,4 +1,4 @@
-"""Versions of servers: their numbers, and the ranges of versions in a list of known deviations."""
+"""Lists of known deviations (``--known-deviations``): reading a list, applying it to results, finding stale entries."""
 
 from __future__ import annotations
 
@@ -9,55 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runner.execution.case_result import CaseResult, ListedEntry, Standing, Verdict
+from runner.gating.version_ranges import VersionRange, numbers_in, parts_of
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError
-from runner.language.yaml_file import Document, KeyPath, read_document
+from runner.language.schemas import read_document
+from runner.language.yaml_file import Document, KeyPath
 from runner.reporting.placeholders import with_placeholders, without_durations_and_names
-from runner.reporting.record import Record
-
-_OWN = re.compile(r"(?:^|[^A-Za-z0-9])[vV]([0-9]+(?:\.[0-9]+)+)")
-_FIRST = re.compile(r"[0-9]+(?:\.[0-9]+)+")
-
-
-def numbers_in(version: str) -> tuple[int, ...] | None:
-    """The numbers in the version of a server; None if there are none.
-
-    A server that implements the protocol of another product often puts that version first, and its own version
-    behind a v, as in ``5.7.25-OceanBase-v4.2.1.8``: then that one counts, otherwise the first number with a dot.
-    """
-    found = _OWN.findall(version) or _FIRST.findall(version)[:1]
-    return parts_of(found[-1]) if found else None
-
-
-def parts_of(number: str) -> tuple[int, ...]:
-    """The numbers of ``4.2.0``, without zeros at the end."""
-    parts = [int(part) for part in number.split(".")]
-    while parts and not parts[-1]:
-        parts.pop()
-    return tuple(parts)
-
-
-@dataclass(frozen=True)
-class VersionRange:
-    """A range of versions, from the first (included) to the last (excluded); None: no limit."""
-
-    first: tuple[int, ...] | None = None
-    last: tuple[int, ...] | None = None
-
-    def include(self, number: tuple[int, ...]) -> bool:
-        """Whether a version is in the range."""
-        return (self.first is None or self.first <= number) and (self.last is None or number < self.last)
-
-    def __str__(self) -> str:
-        """The range as in a list of known deviations."""
-        limits = {"from": self.first, "before": self.last}
-        shown = {word: ".".join(map(str, limit)) or "0" for word, limit in limits.items() if limit is not None}
-        return "{" + ", ".join(f'{word}: "{limit}"' for word, limit in shown.items()) + "}"
-
 
 FORMAT = 1
 UNFINISHED = "TODO"
@@ -326,110 +285,3 @@ def _is_gone(entry: KnownDeviation, cases: Iterable[Case], results: Iterable[Cas
         or (result.verdict is Verdict.INCONCLUSIVE and result.listing is None)
         for result in ours
     )
-
-
-_HARMFUL = f"{UNFINISHED}: an unrelated session was killed; accept this only with a good reason"
-
-
-def entries_of(
-    record: Record, existing: KnownDeviations | None = None, *, inconclusive: bool = False
-) -> list[KnownDeviation]:
-    """The entries with which the recorded run would pass. Reasons of new entries are still to be written.
-
-    Args:
-        record: the run.
-        existing: a list to update. Entries that still describe their case are kept, entries of cases that no longer
-            fail are removed, and entries of cases that fail in another way get a new reason to be written.
-        inconclusive: whether inconclusive cases are listed, too.
-
-    Raises:
-        SourceError: the existing list doesn't fit the record's target.
-    """
-    here = existing.in_force(record.target.version) if existing else ()
-    others = [entry for entry in existing.entries if entry not in here] if existing else []
-    kept = [renewed for entry in here for renewed in _renewed(entry, record.results)]
-    for result in record.results:
-        if not (result.failed if inconclusive else result.verdict is Verdict.DEVIATES):
-            continue
-        entry = entry_for(result, kept, result.actual)
-        if entry is None:
-            kept.append(_unfinished_entry(result, _HARMFUL if result.safety else UNFINISHED))
-        elif not _describes(entry, result):
-            new = _unfinished_entry(
-                result, f"{UNFINISHED}: the case fails in another way now; the reason before: {entry.reason}"
-            )
-            if entry.subject == result.name:
-                kept[kept.index(entry)] = replace(new, link=entry.link, versions=entry.versions, expires=entry.expires)
-            else:
-                kept.append(new)
-    return others + kept
-
-
-def _renewed(entry: KnownDeviation, results: Sequence[CaseResult]) -> list[KnownDeviation]:
-    """An entry without the cases that don't fail any more. A case that was not run isn't fixed."""
-    ours = [result for result in results if entry.covers(result)]
-    failed = [result for result in ours if result.failed]
-    if len(failed) == len(ours) or (failed and entry.whole_requirement):
-        return [entry]
-    return [replace(entry, subject=result.name) for result in failed]
-
-
-def _describes(entry: KnownDeviation, result: CaseResult) -> bool:
-    same = entry.verdict is result.verdict and entry.describes(result.actual)
-    return same and (entry.safety == result.safety or (entry.whole_requirement and entry.safety))
-
-
-def _unfinished_entry(result: CaseResult, reason: str) -> KnownDeviation:
-    deviates = result.verdict is Verdict.DEVIATES
-    return KnownDeviation(
-        subject=result.name,
-        whole_requirement=False,
-        verdict=result.verdict,
-        actual=result.actual if deviates else None,
-        pattern=None,
-        reason=reason,
-        link="",
-        versions=None,
-        expires=None,
-        safety=result.safety,
-        place=Place(Path(result.place)),
-    )
-
-
-def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
-    """The lines of the YAML file."""
-    results = {result.name: result for result in record.results}
-    yield f"# Known deviations of {record.target.name}, with reasons. docs/known-deviations.md explains the keys."
-    yield f"format: {FORMAT}"
-    yield "deviations:" + ("" if entries else " []")
-    for entry in entries:
-        result = results.get(entry.subject)
-        if result is not None:
-            yield f"  # {result.requirement} ({result.binding.value}): {result.title}"
-        first, *others = _keys(entry)
-        yield f"  - {first}"
-        yield from (f"    {key}" for key in others)
-
-
-def _keys(entry: KnownDeviation) -> Iterator[str]:
-    yield f"{'requirement' if entry.whole_requirement else 'case'}: {_quoted(entry.subject)}"
-    if entry.verdict is not Verdict.DEVIATES:
-        yield f"verdict: {entry.verdict.value}"
-    if entry.actual is not None:
-        yield f"actual: {_quoted(entry.actual)}"
-    if entry.pattern is not None:
-        yield f"actual_pattern: {_quoted(entry.pattern.pattern)}"
-    if entry.safety:
-        yield "safety: true"
-    yield f"reason: {_quoted(entry.reason)}"
-    if entry.link:
-        yield f"link: {_quoted(entry.link)}"
-    if entry.versions is not None:
-        yield f"versions: {entry.versions}"
-    if entry.expires is not None:
-        yield f"expires: {_quoted(str(entry.expires))}"
-
-
-def _quoted(text: str) -> str:
-    """Text in double quotes, on one line."""
-    return yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from runner.language.guarded_statements import derived_capabilities
+from runner.language.capabilities import derived_capabilities
 from runner.language.message_text import did_you_mean
 from runner.language.model import (
     ADMINISTRATOR,

@@ -5,17 +5,17 @@ of words, plain numbers, quoted texts with ids, comments, commas and semicolons,
 server computes (``KILL (SELECT …)``, ``KILL @n``, ``KILL USER name``) or that servers read in different ways
 (hexadecimal notation, exponents, adjacent texts, escapes). Only a profile can send a call of a routine instead
 (``CALL mysql.rds_kill(5)``): its arguments are such numbers, texts and words.
-docs/case-language.md shows the shapes; ``runner.execution.guard`` is complete for them.
+docs/case-language.md shows the shapes; ``runner.execution.id_readings`` is complete for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from runner.language.message_text import did_you_mean
-from runner.language.model import Case, Send, Step, Vocabulary, Wait, flat
+from runner.language.model import Case, Send, Vocabulary, flat
 from runner.language.placeholder_text import Template
 
 _TOKEN = re.compile(
@@ -225,47 +225,3 @@ def statements_under_test(case: Case, vocabulary: Vocabulary) -> Iterator[Templa
                 or case.requirement.is_about(statement.text)
             ):
                 yield statement
-
-
-def derived_capabilities(steps: Iterable[Step], vocabulary: Vocabulary) -> frozenset[str]:
-    """The capabilities that follow from the steps of a case.
-
-    A server that doesn't support a form of the statement replies with an error, too. So if a step allows any error,
-    the form is needed only if no guarded statement of the case names a session without using such a form.
-    """
-    all_steps = list(flat(steps))
-    needed = set(_of_states(all_steps, vocabulary))
-    sending = [step for step in all_steps if isinstance(step, Send)]
-    needed.update(name for step in sending for name in _named(step.statement.text, vocabulary))
-    guarded = [step for step in sending if _is_guarded(step, vocabulary)]
-    forms = [(step, frozenset(_forms(step.statement.text, vocabulary))) for step in guarded]
-    has_plain = any(not form and step.statement.sessions_named_by_id() for step, form in forms)
-    for step, form in forms:
-        if not (has_plain and _any_error(step)):
-            needed |= form
-    return frozenset(needed)
-
-
-def _of_states(steps: Iterable[Step], vocabulary: Vocabulary) -> Iterator[str]:
-    states = {step.state for step in steps if isinstance(step, Wait)}
-    return (name for name, each in vocabulary.capabilities.items() if each.state in states)
-
-
-def _named(text: str, vocabulary: Vocabulary) -> Iterator[str]:
-    for name, each in vocabulary.capabilities.items():
-        if each.statement is not None and each.statement.search(text):
-            yield name
-
-
-def _forms(text: str, vocabulary: Vocabulary) -> Iterator[str]:
-    for name, each in vocabulary.capabilities.items():
-        if each.guarded is not None and each.guarded.search(text):
-            yield name
-
-
-def _is_guarded(step: Send, vocabulary: Vocabulary) -> bool:
-    return step.statement.contains_ids or vocabulary.contains_guarded_word(step.statement.literal)
-
-
-def _any_error(step: Send) -> bool:
-    return any(expect.kind == "error" for expect in step.reply)

@@ -25,7 +25,8 @@ from runner.language.model import (
     Vocabulary,
 )
 from runner.language.problems import Place, SourceError
-from runner.language.yaml_file import Document, KeyPath, read_document
+from runner.language.schemas import read_document
+from runner.language.yaml_file import Document, KeyPath
 
 FORMAT = 1
 

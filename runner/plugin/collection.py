@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from runner.execution.case_result import CaseResult, Standing, Verdict
+from runner.language.case_files import cached_cases, case_files, is_case_file
 from runner.language.model import Case
 from runner.language.problems import SourceError
-from runner.language.suite import Suite, cached_cases, case_files, is_case_file, suite_of
+from runner.language.suite import Suite, suite_of
 from runner.plugin.conformance_run import Run
-from runner.reporting.terminal_text import failure_text
+from runner.reporting.failure_text import failure_text
 
 
 @cache

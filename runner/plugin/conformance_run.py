@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 
-from runner.accounts.prepared_accounts import PreparedAccounts, Shares, check_accounts
+from runner.accounts.accounts_check import Shares, check_accounts
+from runner.accounts.accounts_file import PreparedAccounts
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import DSN_VARIABLE, Dsn, DsnError
 from runner.database.leftovers import KINDS, find_suite_objects, remove_earlier, remove_own
 from runner.database.naming import Names, new_run_mark
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits, Poll
 from runner.database.tls import tls_context
+from runner.doctor.case_prerequisites import Prerequisites
 from runner.doctor.examination import Examination
-from runner.doctor.findings import Findings, short_lines
-from runner.doctor.prerequisites import Prerequisites
+from runner.doctor.findings import Findings
+from runner.doctor.findings_text import short_lines
 from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import FixturePool
@@ -29,9 +32,11 @@ from runner.gating.known_deviations import KnownDeviation, KnownDeviations, Stal
 from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.suite import Suite
+from runner.plugin.accounts_option import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.cases_in_flight import CasesInFlight
 from runner.plugin.embedded_simulator import EmbeddedSimulator
-from runner.plugin.options import PLUGIN, RunOptions, read_prepared, refuse_dsns_user, refuse_too_few
+from runner.plugin.options import RunOptions
+from runner.plugin.pytest_arguments import PLUGIN
 from runner.plugin.signals import signals_ignored
 
 _KEY = pytest.StashKey["Run"]()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from runner.language.case_files import is_case_file
 from runner.language.model import Level
-from runner.language.suite import is_case_file
 from runner.plugin.collection import CaseFile, CaseItem, chosen_files
 from runner.plugin.conformance_run import Run
 from runner.plugin.options import add_options

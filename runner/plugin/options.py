@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import math
 import shlex
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
-from runner.accounts.prepared_accounts import PreparedAccounts, missing_accounts, read_accounts
 from runner.database.dsn import DSN_VARIABLE, Dsn, given_dsn
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.database.time_limits import LONGEST_LIMIT, Limits
-from runner.execution.applicability import SEND_WITHHELD, exempted
+from runner.execution.applicability import SEND_WITHHELD
 from runner.gating.known_deviations import KnownDeviations, read_known_deviations
-from runner.language.default_folders import default_cases, resolved
-from runner.language.model import Case
-from runner.language.problems import SourceError
-from runner.language.suite import Suite, own_suite
 
 DEFAULT_IN_FLIGHT = 20
 """Cases at a time, of all processes together: they use at most about 110 connections, and most servers allow 150."""
@@ -232,58 +225,3 @@ def planned_workers(config: pytest.Config) -> int:
     """The number of processes that run cases: 2 with ``-n 2`` or ``--tx 2*popen``, 1 without workers."""
     specs: list[str] = getattr(config.option, "tx", None) or []
     return max(1, sum(int(head) if times else 1 for head, times, _ in (spec.partition("*") for spec in specs)))
-
-
-def read_prepared(path: str, suite: Suite) -> PreparedAccounts:
-    """Reads the file, and checks its grants against the cases of the run and the suite's own cases.
-
-    Raises:
-        pytest.UsageError: the file can't be used.
-    """
-    try:
-        return read_accounts(Path(path), suite.privileges | own_suite().privileges)
-    except SourceError as error:
-        raise pytest.UsageError(f"--accounts: {error}") from error
-
-
-def refuse_too_few(
-    prepared: PreparedAccounts, path: str, cases: Sequence[Case], profile: Profile, workers: int
-) -> None:
-    """Checks that the accounts are enough for this number of workers.
-
-    Raises:
-        pytest.UsageError: there are too few accounts.
-    """
-    few = missing_accounts(prepared, [case for case in cases if exempted(case, profile) is None], workers)
-    if few and workers > 1:
-        raise pytest.UsageError(
-            f"--accounts: {path} has too few accounts for {workers} workers. Needed: {', '.join(few)}\n"
-            "    hint: use fewer workers, or create accounts with kill-session-conformance accounts "
-            f"--workers {workers}"
-        )
-
-
-def refuse_dsns_user(prepared: PreparedAccounts, dsn: Dsn) -> None:
-    """Checks that the administrator is not a prepared account: cases kill the sessions of prepared accounts.
-
-    Raises:
-        pytest.UsageError: the administrator is one.
-    """
-    if any(account.user.casefold() == dsn.account.casefold() for account in prepared.accounts):
-        raise pytest.UsageError(f"--accounts: {dsn.account} is the DSN's user, which can't be a prepared account")
-
-
-PLUGIN = "runner.plugin.command_hooks"
-
-
-def pytest_arguments(given: Sequence[str]) -> list[str]:
-    """The arguments with which pytest runs cases, without settings and conftest files of the working directory.
-
-    Args:
-        given: options of pytest and of the suite, and paths of cases; without a path, the default cases are run.
-    """
-    folder = default_cases()
-    # Only pytest can tell which arguments are paths; this setting is used if there are none.
-    paths = ["-o", f"testpaths={shlex.quote(glob.escape(str(folder)))}"] if folder is not None else []
-    settings = ["-c", str(Path(__file__).with_name("run.ini")), "--rootdir", str(Path.cwd()), "--noconftest"]
-    return ["-p", PLUGIN, *settings, *paths, *map(resolved, given)]

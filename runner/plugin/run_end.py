@@ -14,8 +14,9 @@ from runner.plugin import recording
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run
 from runner.plugin.result_collector import ResultCollector
-from runner.reporting.conclusion import RunResults, tally
-from runner.reporting.terminal_text import (
+from runner.reporting.conclusion import RunResults
+from runner.reporting.counts import tally
+from runner.reporting.terminal_summary import (
     exemption_lines,
     finding_lines,
     leftover_lines,

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from runner.execution.profile_problems import check_profile
+from runner.language.case_files import cached_cases, refuse_duplicates
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case
 from runner.language.problems import SourceError
-from runner.language.suite import cached_cases, folders_of, refuse_duplicates
+from runner.language.suite import folders_of
 from runner.plugin import recording
 from runner.plugin.collection import suite_of_run
 from runner.plugin.conformance_run import Run

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.plugin.options import pytest_arguments
+from runner.plugin.pytest_arguments import pytest_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_LIMIT = 20.0  # seconds

@@ -15,8 +15,8 @@ from runner.publishing import wording
 from runner.publishing.matrix import requirement_rows
 from runner.publishing.observations import observations
 from runner.publishing.reported_targets import ReportedTarget, specifications_of
-from runner.reporting import conclusion, escaping
-from runner.reporting.conclusion import respellings
+from runner.reporting import counts, escaping
+from runner.reporting.counts import respellings
 
 _LONGEST = 300
 _MOST_FINDINGS = 30
@@ -66,7 +66,7 @@ def _findings(results: Sequence[CaseResult]) -> list[CaseResult]:
     return sorted(bad, key=lambda result: (result.verdict is Verdict.INCONCLUSIVE, result.binding.rank))
 
 
-def _counts(score: conclusion.Score) -> str:
+def _counts(score: counts.Score) -> str:
     """``✓ 99 of 102 decided (97 %), ? 2``."""
     parts = [f"✓ {score.conforming} of {score.decided} decided ({score.share})"] if score.decided else []
     rest = [Verdict.INCONCLUSIVE, Verdict.OBSERVED, Verdict.NOT_APPLICABLE]

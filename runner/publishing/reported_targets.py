@@ -10,9 +10,11 @@ from pathlib import Path
 from runner.execution.case_result import CaseResult
 from runner.language.model import Specification
 from runner.publishing import wording
-from runner.reporting import conclusion, escaping
-from runner.reporting.conclusion import Headline, RunResults, Score, Tally, tally
-from runner.reporting.record import Record, RecordError, read_run
+from runner.reporting import counts, escaping
+from runner.reporting.conclusion import Headline, RunResults
+from runner.reporting.counts import Score, Tally, tally
+from runner.reporting.joined_records import read_run
+from runner.reporting.record import Record, RecordError
 
 _TITLE = 80
 _PAGES = ("index", "report")
@@ -64,7 +66,7 @@ class ReportedTarget:
     @cached_property
     def scores(self) -> list[Score]:
         """The verdicts counted by level."""
-        return conclusion.scores(self.record.results)
+        return counts.scores(self.record.results)
 
     @cached_property
     def tallies(self) -> dict[str, Tally]:

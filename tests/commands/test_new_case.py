@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.language.suite import load_cases
+from runner.language.case_files import load_cases
 from tests.support.paths import ROOT
 from tests.support.suite_run import run_command, run_suite
 

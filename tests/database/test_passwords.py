@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.database.naming import new_password, new_plain_password, without_passwords
+from runner.database.generated_passwords import new_password, new_plain_password, without_passwords
 
 
 def test_a_password_satisfies_common_rules_and_is_masked_in_texts() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from runner.database.outcome import Ok, ServerError
-from runner.database.profile import ErrorPattern, Spelling, load_profile, profile_names
+from runner.database.profile import ErrorPattern, Spelling, load_profile
+from runner.database.profile_files import profile_names
+from runner.language.case_files import case_files, load_cases
 from runner.language.problems import Place, SourceError
-from runner.language.suite import case_files, load_cases
 from tests.support.paths import CASES
 
 OWN = """\

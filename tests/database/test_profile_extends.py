@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.profile import load_profile, open_profile
+from runner.database.profile import load_profile
+from runner.database.profile_files import open_profile
 from runner.execution.profile_problems import profile_problems
 from runner.language.problems import SourceError
 from runner.language.suite import own_suite

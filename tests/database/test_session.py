@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Rows, ServerError
 from runner.database.profile import Profile, load_profile
 from runner.database.session import Login, Session
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.protocol_server import Peer, serving

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from runner.database.administrator_session import TargetError
 from runner.database.outcome import Rows
 from runner.database.process_list import ProcessList, is_odps
 from runner.database.profile import load_profile
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from tests.support.protocol_server import Peer, serving
 

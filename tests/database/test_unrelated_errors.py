@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.database.outcome import ServerError
-from runner.database.server_errors import ErrorKind, error_kind_of
+from runner.database.unrelated_errors import ErrorKind, error_kind_of
 
 ERRORS = {
     ErrorKind.UNSUPPORTED: [

@@ -15,9 +15,10 @@ import yaml
 
 from runner.database.profile import load_profile
 from runner.execution.profile_problems import profile_problems
+from runner.language.case_files import load_cases
 from runner.language.model import REPLY_WORDS
 from runner.language.register import read_register
-from runner.language.suite import load_cases, own_suite
+from runner.language.suite import own_suite
 from tests.support.paths import ROOT
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import SuiteRun, run_suite

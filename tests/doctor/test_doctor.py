@@ -13,7 +13,7 @@ import pymysql
 import pytest
 
 from runner.database.dsn import Dsn
-from runner.language.suite import cached_cases, case_files
+from runner.language.case_files import cached_cases, case_files
 from tests.support.paths import ROOT
 from tests.support.servers import MariaDB, start_mariadb, start_seekdb
 from tests.support.simulator_process import simulator

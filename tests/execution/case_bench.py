@@ -17,7 +17,7 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.case_result import CaseResult
 from runner.execution.case_runner import CaseRunner
-from runner.language.suite import load_cases
+from runner.language.case_files import load_cases
 from tests.support import simulator_process
 from tests.support.eventually import PATIENCE
 from tests.support.paths import ROOT

@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.execution.guard import possible_ids
+from runner.execution.id_readings import possible_ids
 from runner.language.guarded_statements import shape_problem
 from runner.language.model import Vocabulary
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from runner.database.administrator_session import TargetError
 from runner.database.naming import Names
 from runner.database.outcome import Outcome, Rows
 from runner.database.process_list import ProcessList
 from runner.database.profile import Profile, load_profile
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.execution import fixture_pool
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import CaseChanges
+from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
-from runner.language.suite import cached_cases, case_files
 from tests.execution.case_bench import LIMITS, Bench, simulator, somebody_else
 from tests.support.paths import ROOT
 

@@ -18,16 +18,16 @@ from runner.database.outcome import Ok, Rows
 from runner.database.profile import Spelling, load_profile
 from runner.database.session import Session
 from runner.database.target import Target
-from runner.database.time_limits import AdaptiveLimits
+from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import InconclusiveError
 from runner.execution.case_result import Verdict
 from runner.execution.case_sessions import CaseSessions
-from runner.execution.measurements import IdleTimeout
+from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.session_checks import SessionChecks
 from runner.execution.step_runner import StepRunner
 from runner.execution.transcript import Transcript
+from runner.language.case_files import load_cases
 from runner.language.register import find_register
-from runner.language.suite import load_cases
 from tests.execution.case_bench import LIMITS, Bench, sent, simulator, somebody_else
 from tests.execution.guarded_texts import ANY_TEXT, accepted, all_readers, arguments
 from tests.support.eventually import PATIENCE, eventually

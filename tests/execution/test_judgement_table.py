@@ -11,7 +11,8 @@ import pytest
 
 from runner.database.dsn import Dsn
 from runner.execution.case_result import CaseResult, Verdict
-from runner.execution.reply_judge import BEFORE, TABLE, Judgement, ReplyClass, StepKind, judge
+from runner.execution.judgement_table import BEFORE, TABLE, Judgement, StepKind, judge
+from runner.execution.reply_class import ReplyClass
 from tests.execution.case_bench import KILL, LIMITS, Bench, simulator
 from tests.support import substituting_proxy
 from tests.support.paths import ROOT

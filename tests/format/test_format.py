@@ -25,9 +25,9 @@ from typing import Any
 
 import pytest
 
+from runner.language.case_files import load_cases
 from runner.language.default_folders import REGISTER_NAME
 from runner.language.problems import SourceError
-from runner.language.suite import load_cases
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import SuiteRun, run_suite
 

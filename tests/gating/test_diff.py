@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runner.gating.difference import DEFAULT_POLICY, Change, ChangeKind, Policy, PolicyError, compare
+from runner.gating.difference import Change, ChangeKind, compare
+from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
 from runner.language.model import Level
 from runner.reporting.record import read_record
 from tests.gating.few_cases import read

@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.gating.known_deviations import (
-    VersionRange,
-    numbers_in,
-    parts_of,
-    read_known_deviations,
-    stale_entries,
-    with_listing,
-)
+from runner.gating.known_deviations import read_known_deviations, stale_entries, with_listing
+from runner.gating.version_ranges import VersionRange, numbers_in, parts_of
+from runner.language.case_files import load_cases
 from runner.language.problems import SourceError
-from runner.language.suite import load_cases
-from runner.reporting.conclusion import RunResults, tally
+from runner.reporting.conclusion import RunResults
+from runner.reporting.counts import tally
 from runner.reporting.record import read_record
-from runner.reporting.terminal_text import stale_lines
+from runner.reporting.terminal_summary import stale_lines
 from tests.gating.few_cases import read, run_cases, write_cases, write_list
 
 CAME = "actual: 'OK, 0 rows affected', reason: 'bug 7, in the next release'"

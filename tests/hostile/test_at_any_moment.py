@@ -14,7 +14,7 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
-from runner.language.suite import cached_cases
+from runner.language.case_files import cached_cases
 from tests.support.faulty_proxy import FAULTS, INFINITE, FaultyProxy
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from runner.database.administrator_session import TargetError
 from runner.database.dsn import Dsn
 from runner.database.profile import load_profile
-from runner.database.target import Target, TargetError
+from runner.database.target import Target
 from runner.database.time_limits import Limits
 from tests.support.faulty_proxy import FAULTS, Fault, FaultyProxy
 from tests.support.simulator_process import SimulatorProcess

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.language.case_files import load_cases
 from runner.language.model import Case, Step
-from runner.language.suite import load_cases
 
 REGISTER = """\
 format: 1

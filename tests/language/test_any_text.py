@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.language.case_files import load_cases
 from runner.language.problems import SourceError
-from runner.language.suite import load_cases
 from tests.language.case_texts import VALID, write
 from tests.support.paths import ROOT
 
@@ -139,7 +139,7 @@ DEEP = {
 def test_deep_nesting_is_refused_and_crashes_nothing(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
     program = (
-        "import sys, pathlib\nfrom runner.language.suite import load_cases, SourceError\n"
+        "import sys, pathlib\nfrom runner.language.case_files import load_cases, SourceError\n"
         "try: load_cases(pathlib.Path(sys.argv[1]))\nexcept SourceError as error: print('refused', error)"
     )
     done = subprocess.run(

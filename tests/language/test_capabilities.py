@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.profile import load_profile, profile_names
+from runner.database.profile import load_profile
+from runner.database.profile_files import profile_names
 from runner.execution.applicability import not_applicable
+from runner.language.case_files import load_cases
 from runner.language.problems import SourceError
 from runner.language.register import read_register
-from runner.language.suite import load_cases, own_suite
+from runner.language.suite import own_suite
 from tests.language.case_texts import REGISTER, indented, one_case, write
 
 CAPABLE = (

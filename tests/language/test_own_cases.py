@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.database.profile import load_profile, profile_names
+from runner.database.profile import load_profile
+from runner.database.profile_files import profile_names
+from runner.language.case_files import case_files, load_cases, refuse_duplicates
 from runner.language.model import Case, Execute, Level, Send, flat
 from runner.language.register import find_register
-from runner.language.suite import case_files, load_cases, refuse_duplicates
 from tests.support.paths import CASES
 from tests.support.suite_run import run_suite
 

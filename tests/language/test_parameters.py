@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.language.case_files import load_cases
 from runner.language.model import Disconnect, Send, Wait
 from runner.language.parameters import combinations
 from runner.language.problems import SourceError
-from runner.language.suite import load_cases
 from tests.language.case_texts import load_one, one_case, write
 
 STATES = """\

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.language.case_files import load_cases, refuse_duplicates
 from runner.language.problems import Place, SourceError
 from runner.language.register import find_register
-from runner.language.suite import load_cases, refuse_duplicates
 from tests.language.case_texts import REGISTER, VALID, one_case, write
 
 

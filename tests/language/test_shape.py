@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.database.profile import Profile, load_profile, profile_names
+from runner.database.profile import Profile, load_profile
+from runner.database.profile_files import profile_names
+from runner.language.case_files import case_files, load_cases
 from runner.language.guarded_statements import shape_problem
 from runner.language.model import Case, Send, Vocabulary
 from runner.language.problems import SourceError
 from runner.language.register import find_register
-from runner.language.suite import case_files, load_cases
 from tests.language.case_texts import REGISTER, VALID, write
 from tests.support.paths import CASES
 

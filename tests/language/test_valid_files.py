@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.language.case_files import case_files, is_case_file, load_cases
 from runner.language.model import (
     Case,
     Connect,
@@ -25,7 +26,6 @@ from runner.language.model import (
 from runner.language.placeholder_text import Hole, parse_template
 from runner.language.problems import Place
 from runner.language.register import find_register
-from runner.language.suite import case_files, is_case_file, load_cases
 from tests.language.case_texts import REGISTER, VALID, indented, load_one, load_step, one_case, write
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from runner.accounts.prepared_accounts import PreparedAccount, PreparedAccounts, Shares
+from runner.accounts.accounts_check import Shares
+from runner.accounts.accounts_file import PreparedAccount, PreparedAccounts
 from runner.database.dsn import Dsn
 from runner.database.naming import created_at
 from tests.plugin.written_cases import arguments_of, write_case

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.language.case_files import case_files, load_cases
 from runner.language.model import Case, Send, flat
-from runner.language.suite import case_files, load_cases
 from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import SuiteRun, run_command, run_pytest

@@ -8,8 +8,10 @@ import pytest
 
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_in
-from runner.proof.proof_runs import prove_all, read_witnesses, write_witnesses
-from runner.proof.simulated_servers import Proof, SimulatedServer
+from runner.proof.proof import Proof
+from runner.proof.proof_runs import prove_all
+from runner.proof.simulated_servers import SimulatedServer
+from runner.proof.witnesses import read_witnesses, write_witnesses
 from tests.plugin.written_cases import write_case
 from tests.support.suite_run import run_command
 

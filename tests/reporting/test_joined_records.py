@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runner.reporting.record import RecordError, read_record, read_run
+from runner.reporting.joined_records import read_run
+from runner.reporting.record import RecordError, read_record
 from tests.support.paths import CASES
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import run_command, run_suite

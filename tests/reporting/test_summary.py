@@ -9,7 +9,7 @@ import pytest
 from runner.execution.case_result import CaseResult, Ending, ListedEntry, Standing, Verdict
 from runner.language.model import Level
 from runner.reporting.conclusion import RunResults
-from runner.reporting.terminal_text import finding_lines, observation_lines
+from runner.reporting.terminal_summary import finding_lines, observation_lines
 
 
 def result(number: int, level: Level, verdict: Verdict, text: str = "") -> CaseResult:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Level
 from runner.language.register import read_register
-from runner.language.suite import cached_cases, case_files
 from tests.support.paths import CASES
 
 _CASES = [case for path in case_files(CASES) for case in cached_cases(path)]

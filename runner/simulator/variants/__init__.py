@@ -4,9 +4,12 @@ from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (
     ending_of_sessions,
     errors_and_delays,
+    foreign_sessions,
+    idle_timeout,
     ids,
     kill_statement,
     other_statements,
+    prepared_statements_and_views,
     process_list_contents,
     proxies,
 )
@@ -15,9 +18,12 @@ __all__ = [
     "VARIANTS",
     "ending_of_sessions",
     "errors_and_delays",
+    "foreign_sessions",
+    "idle_timeout",
     "ids",
     "kill_statement",
     "other_statements",
+    "prepared_statements_and_views",
     "process_list_contents",
     "proxies",
 ]

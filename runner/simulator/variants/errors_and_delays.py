@@ -14,9 +14,10 @@ from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import settings_variant, variant
-from runner.simulator.connection import Connection, Login
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
+from runner.simulator.handshake import Login
 from runner.simulator.sessions import Session
 from runner.simulator.settings import Settings
 from runner.simulator.sql import statements as sql

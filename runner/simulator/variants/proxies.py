@@ -11,7 +11,8 @@ from collections.abc import Callable
 from runner.simulator import errors
 from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
-from runner.simulator.proxies import ClientSide, OdpConnection, OdpListener, OdpSessionIds, ServerSide, TcpProxy
+from runner.simulator.odp import OdpConnection, OdpListener, OdpSessionIds
+from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
 from runner.simulator.timers import call_later
 from runner.simulator.variants.ids import SmallIds
 from runner.simulator.wire import HEADER, error_payload, framed, to_bytes

@@ -1,0 +1,94 @@
+"""The data dictionary views, and who may read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.system_variables import PRODUCT
+from runner.simulator.sessions import Session
+from runner.simulator.settings import VERSION
+from runner.simulator.sql.statements import Name
+from runner.simulator.users_and_roles import ADMINISTRATOR, TableName
+from runner.simulator.values import Value
+from runner.simulator.wire import TYPE_DECIMAL, Column
+
+Content = Callable[[Instance, Session], list[tuple[Value, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view; a restricted one needs SELECT ANY DICTIONARY, or SELECT on it."""
+
+    columns: tuple[Column, ...]
+    content: Content
+    restricted: bool = False
+
+
+def find_view(instance: Instance, session: Session, name: Name) -> View | None:
+    """The view with this name, or None, also if the session may not read it."""
+    view = _VIEWS.get(name[1]) if name[0] in (None, "SYS") else None
+    if view is None or not view.restricted:
+        return view
+    privileges = instance.privileges
+    may_read = privileges.holds(session, "SELECT ANY DICTIONARY") or privileges.holds_on(
+        session, full_view_name(name), "SELECT"
+    )
+    return view if may_read else None
+
+
+def full_view_name(name: Name) -> TableName:
+    """The name of a view with its schema."""
+    return (ADMINISTRATOR, name[1])
+
+
+def _users(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return [(user.name, user.number) for user in instance.accounts.users.values()]
+
+
+def _tables(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return list(instance.tables.names())
+
+
+def _own_tables(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return [(table,) for owner, table in instance.tables.names() if owner == session.user.name]
+
+
+def _roles(instance: Instance, _: Session) -> list[tuple[Value, ...]]:
+    return [(name,) for name in instance.accounts.roles]
+
+
+def _version(_: Instance, __: Session) -> list[tuple[Value, ...]]:
+    return [(f"{PRODUCT} {VERSION}",)]
+
+
+def _privileges(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return [(name,) for name in instance.privileges.held(session)]
+
+
+def _processes(instance: Instance, session: Session) -> list[tuple[Value, ...]]:
+    return instance.process_list.rows(session, full=False)
+
+
+_USER_COLUMNS = (Column("USERNAME"), Column("USER_ID", TYPE_DECIMAL))
+_PROCESS_COLUMNS = (
+    Column("ID", TYPE_DECIMAL),
+    *(Column(label) for label in ("USER", "HOST", "DB", "COMMAND")),
+    Column("TIME", TYPE_DECIMAL),
+    Column("STATE"),
+    Column("INFO"),
+)
+_TABLE_COLUMNS = (Column("OWNER"), Column("TABLE_NAME"))
+
+_VIEWS = {
+    "ALL_USERS": View(_USER_COLUMNS, _users),
+    "DBA_USERS": View(_USER_COLUMNS, _users, restricted=True),
+    "DBA_TABLES": View(_TABLE_COLUMNS, _tables, restricted=True),
+    "DBA_ROLES": View((Column("ROLE"),), _roles, restricted=True),
+    "USER_TABLES": View((Column("TABLE_NAME"),), _own_tables),
+    "GV$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
+    "V$OB_PROCESSLIST": View(_PROCESS_COLUMNS, _processes),
+    "SESSION_PRIVS": View((Column("PRIVILEGE"),), _privileges),
+    "V$VERSION": View((Column("BANNER"),), _version),
+}
