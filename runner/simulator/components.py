@@ -9,20 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from runner.simulator.background import BackgroundTask
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.execute.server_state import Instance
-from runner.simulator.listener import Listener
+from runner.simulator.listener import Listener, Router
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.router import Router
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SessionIds, SessionRegistry
+from runner.simulator.sessions import SessionEnding, SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
-from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
+from runner.simulator.sql.parser import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
+from runner.simulator.timers import BackgroundTask
 from runner.simulator.users_and_roles import Accounts
 
 

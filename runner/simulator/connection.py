@@ -24,8 +24,7 @@ from runner.simulator.handshake import (
 from runner.simulator.packet_stream import ConnectionLostError, OversizedPacketError, PacketStream
 from runner.simulator.sessions import Session
 from runner.simulator.settings import TENANT
-from runner.simulator.statement_handler import StatementHandler
-from runner.simulator.statement_parameters import PreparedStatement
+from runner.simulator.statement_handler import PreparedStatement, StatementHandler
 from runner.simulator.users_and_roles import CREATE_SESSION
 from runner.simulator.wire import (
     CLIENT_MULTI_STATEMENTS,

@@ -1,9 +1,13 @@
-"""The listening socket to which clients connect."""
+"""The listening socket to which clients connect, and the server that each of them gets."""
 
 from __future__ import annotations
 
 import socket
 
+from runner.simulator.connection import Connection
+from runner.simulator.execute.engine import Engine
+from runner.simulator.execute.server_state import Instance
+from runner.simulator.packet_stream import PacketStream
 from runner.simulator.settings import TENANT
 
 BACKLOG = 1024
@@ -59,3 +63,27 @@ def port_of(listener: socket.socket) -> int:
     """The port that a socket listens on."""
     port: int = listener.getsockname()[1]
     return port
+
+
+class Router:
+    """The default: connects every client to the only server.
+
+    Args:
+        instance: the server.
+        engine: the engine that executes its statements.
+        connection: the class that serves a client's connection.
+    """
+
+    def __init__(self, instance: Instance, engine: Engine, connection: type[Connection]) -> None:
+        self.instance = instance
+        self.engine = engine
+        self.connection = connection
+
+    @property
+    def foreign_killed(self) -> int:
+        """The number of killed sessions that an environment opened, not a client."""
+        return 0
+
+    def connect(self, stream: PacketStream) -> Connection:
+        """Creates the connection of a new client."""
+        return self.connection(self.instance, self.engine, stream)

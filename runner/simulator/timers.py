@@ -1,9 +1,11 @@
-"""Delayed calls, for defects and variants."""
+"""Delayed calls and background tasks of a server, for defects, variants and environments."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+
+from runner.simulator.execute.server_state import Instance
 
 _INTERVAL = 0.02
 
@@ -19,3 +21,13 @@ def call_when(condition: Callable[[], bool], action: Callable[..., object], *arg
         action(*arguments)
     else:
         call_later(_INTERVAL, call_when, condition, action, *arguments)
+
+
+class BackgroundTask:
+    """The default: the server does nothing but execute statements."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    async def run(self) -> None:
+        """Runs until the server stops, which cancels it."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.execution.id_readings import possible_ids
-from runner.simulator.execute.id_conversion import session_id
+from runner.simulator.execute.kill import session_id
 
 BITS = 2**32
 

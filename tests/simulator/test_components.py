@@ -22,7 +22,7 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from runner.simulator.command import run
-from runner.simulator.session_ending import SessionEnding
+from runner.simulator.sessions import SessionEnding
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.components import Components

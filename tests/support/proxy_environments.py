@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.simulator.components import Components
 from runner.simulator.environments import ENVIRONMENTS
-from runner.simulator.router import Router
+from runner.simulator.listener import Router
 
 
 def environment_names() -> list[str]:

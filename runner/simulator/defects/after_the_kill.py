@@ -14,8 +14,7 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.transactions import commit_now
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session, SessionIds, SessionRegistry
+from runner.simulator.sessions import Session, SessionEnding, SessionIds, SessionRegistry
 from runner.simulator.sql.statements import Block, Commit, Delete, Insert, KillSession, Statement, Update
 from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when

@@ -9,13 +9,11 @@ from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.id_conversion import session_id
-from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.kill import KillSessionStatement, session_id
 from runner.simulator.execute.results import Result
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SESSION_KILLED, Session
+from runner.simulator.sessions import SESSION_KILLED, Session, SessionEnding
 from runner.simulator.sql import statements as sql
-from runner.simulator.variants.idle_timeout import ClosesIdleSessions
+from runner.simulator.variants.ending_of_sessions import ClosesIdleSessions
 
 SHORT_OUTAGE_SECONDS = 0.3
 LONG_OUTAGE_SECONDS = 3.0

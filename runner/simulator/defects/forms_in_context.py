@@ -1,4 +1,4 @@
-"""Defects of one form of the statement (serial#, IMMEDIATE, prepared, in a block) in a certain context only."""
+"""Defects of one form of the statement in a certain context only: prepared, in a block, among other statements."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -6,15 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.histories_of_sessions import NotesResets
-from runner.simulator.defects.state_of_the_sender import in_a_transaction
+from runner.simulator.defects.senders import in_a_transaction
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
-from runner.simulator.execute.results import Result
+from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.sql.tokens import tokens_of
 from runner.simulator.users_and_roles import User
 
 
@@ -354,3 +358,76 @@ class OwnSessionNeedsNoPrivilegeWhenPrepared(KillSessionStatement):
             await self.end(session, session, statement)
             return self.reply()
         return await super().run(session, statement)
+
+
+def _statements_of(text: str) -> list[str]:
+    """The statements of a text, separated by semicolons outside quotes."""
+    ends = [token.start for token in tokens_of(text) if token.value == ";"]
+    parts = [text[start:end].strip() for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(text)])]  # noqa: B905 - the same length
+    return [part for part in parts if part]
+
+
+class _RunsSeveral(Engine):
+    """Executes the statements of a text one by one; the reply is that of the last one."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        statements = _statements_of(text) if "BEGIN" not in text.upper() else [text]
+        if len(statements) < 2:  # noqa: PLR2004 - one statement or none
+            return await super().execute(session, text)
+        return await self.execute_several(session, statements)
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        raise NotImplementedError
+
+    async def execute_unchecked(self, session: Session, text: str) -> Result:
+        """Executes a statement; KILL without a check of the privilege."""
+        statement = self.parse(text)
+        if not isinstance(statement, sql.KillSession):
+            return await super().execute(session, text)
+        kill = self.instance.kill
+        await kill.end(session, kill.find(kill.read_id(statement)), statement)
+        return kill.reply()
+
+
+@breaks("SYN-6")
+class RunsEveryStatementOfAText(_RunsSeveral):
+    """All statements of a text are executed one by one, until one fails."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result: Result = Done()
+        for statement in statements:
+            result = await super().execute(session, statement)
+        return result
+
+
+@breaks("SYN-6")
+class RunsTheLastStatementOfAText(_RunsSeveral):
+    """Only the last statement of a text is executed."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        return await super().execute(session, statements[-1])
+
+
+@breaks("PUR-2")
+class OnlyTheFirstStatementIsChecked(_RunsSeveral):
+    """All statements of a text are executed; the privilege is checked only for the first one."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result = await super().execute(session, statements[0])
+        for statement in statements[1:]:
+            result = await self.execute_unchecked(session, statement)
+        return result
+
+
+@breaks("PUR-2")
+class StatementsOfATextAreNotChecked(_RunsSeveral):
+    """All statements of a text are executed, without privilege checks, and errors are ignored."""
+
+    async def execute_several(self, session: Session, statements: list[str]) -> Result:
+        result: Result = Done()
+        for statement in statements:
+            try:
+                result = await self.execute_unchecked(session, statement)
+            except errors.SqlError:
+                result = Done()
+        return result

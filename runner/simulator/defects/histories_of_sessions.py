@@ -12,14 +12,13 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.defects.senders import in_a_transaction
 from runner.simulator.defects.state_of_the_named_session import Spares
-from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionRegistry
+from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionEnding, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 

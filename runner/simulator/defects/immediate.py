@@ -8,9 +8,9 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.sessions import Session
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.kill_grammar import KillGrammar
+from runner.simulator.sql.parser import KillGrammar
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.sql.tokens import Cursor
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_later, call_when
 

@@ -17,8 +17,7 @@ from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session
+from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Transaction

@@ -10,7 +10,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.defects.histories_of_sessions import NotesResets
-from runner.simulator.defects.state_of_the_sender import in_a_transaction
+from runner.simulator.defects.senders import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result

@@ -12,8 +12,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import ACTIVE, Session, SessionRegistry
+from runner.simulator.sessions import ACTIVE, Session, SessionEnding, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.values import Value
 

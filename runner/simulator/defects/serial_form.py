@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
-from runner.simulator.execute.id_conversion import session_id
-from runner.simulator.execute.kill import KillSessionStatement
+from runner.simulator.execute.kill import KillSessionStatement, session_id
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.kill_grammar import KillGrammar
+from runner.simulator.sql.parser import KillGrammar
 from runner.simulator.sql.statements import KillSession
-from runner.simulator.sql.tokens import BAD, END
+from runner.simulator.sql.tokens import BAD, END, Cursor
 from runner.simulator.tables import Transaction
 from runner.simulator.timers import call_later
 

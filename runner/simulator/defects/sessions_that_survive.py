@@ -14,8 +14,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.defects.state_of_the_named_session import Spares
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SESSION_KILLED, Session, SessionRegistry
+from runner.simulator.sessions import SESSION_KILLED, Session, SessionEnding, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM

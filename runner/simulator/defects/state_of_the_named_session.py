@@ -8,12 +8,10 @@ import time
 from typing import Any
 
 from runner.simulator.catalogue import breaks
-from runner.simulator.defects.effects_on_the_sender import free_the_rows_of
-from runner.simulator.defects.state_of_the_sender import in_a_transaction
+from runner.simulator.defects.senders import free_the_rows_of, in_a_transaction
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import LONGEST_PAUSE, Session
+from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionEnding
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later, call_when
 

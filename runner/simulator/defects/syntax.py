@@ -15,9 +15,8 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.kill_grammar import KillGrammar
-from runner.simulator.sql.tokens import BAD, END, NUMBER, QUOTED, WORD, tokens_of
+from runner.simulator.sql.parser import KillGrammar
+from runner.simulator.sql.tokens import BAD, END, NUMBER, QUOTED, WORD, Cursor, tokens_of
 from runner.simulator.timers import call_later
 
 WORDS = ("ALTER", "SYSTEM", "KILL", "SESSION", "IMMEDIATE")

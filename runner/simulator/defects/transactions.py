@@ -14,14 +14,13 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.effects_on_the_sender import AfterKill, free_the_rows_of
 from runner.simulator.defects.histories_of_sessions import LONG_IDLE_SECONDS, NotesResets
+from runner.simulator.defects.senders import AfterKill, free_the_rows_of
 from runner.simulator.defects.waits_for_row_locks import lock_permanently, rows_locked_by
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session, SessionRegistry
+from runner.simulator.sessions import Session, SessionEnding, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Row, Transaction

@@ -14,16 +14,14 @@ from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
-from runner.simulator.defects.effects_on_the_sender import WithoutLocks
+from runner.simulator.defects.senders import WithoutLocks, in_a_transaction
 from runner.simulator.defects.state_of_the_named_session import Spares
-from runner.simulator.defects.state_of_the_sender import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.execute.table_names import find_table
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session
+from runner.simulator.execute.table_changes import find_table
+from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.tables import Row, Transaction

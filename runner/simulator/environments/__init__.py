@@ -2,38 +2,26 @@
 
 from runner.simulator.catalogue import ENVIRONMENTS
 from runner.simulator.environments import (
-    balancer,
+    connection_routing,
     grammar_gaps,
-    list_proxies,
     lost_sessions,
-    moving_clients,
     optimistic,
     process_lists,
-    restarts,
-    routing_by_user,
     servers_in_trouble,
-    shared_sessions,
-    silent_firewall,
-    splitter,
     stale_table_reads,
+    statement_routing,
     tenant_rules,
 )
 
 __all__ = [
     "ENVIRONMENTS",
-    "balancer",
+    "connection_routing",
     "grammar_gaps",
-    "list_proxies",
     "lost_sessions",
-    "moving_clients",
     "optimistic",
     "process_lists",
-    "restarts",
-    "routing_by_user",
     "servers_in_trouble",
-    "shared_sessions",
-    "silent_firewall",
-    "splitter",
     "stale_table_reads",
+    "statement_routing",
     "tenant_rules",
 ]

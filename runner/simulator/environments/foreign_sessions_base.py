@@ -9,8 +9,8 @@ from runner.simulator import errors
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.server_state import Instance
+from runner.simulator.listener import Router
 from runner.simulator.packet_stream import PacketStream
-from runner.simulator.router import Router
 from runner.simulator.sessions import Session
 from runner.simulator.users_and_roles import User
 

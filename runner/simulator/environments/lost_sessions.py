@@ -1,4 +1,4 @@
-"""Sessions and transactions that are lost for other reasons than the statement under test."""
+"""Sessions that are lost for other reasons than the statement under test: restarts, firewalls, timeouts."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -10,15 +10,91 @@ import time
 from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_state import Instance
 from runner.simulator.sessions import Session
+from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
+from runner.simulator.timers import BackgroundTask
+
+RESTART_SECONDS = 4.0
+OUTAGE_SECONDS = 0.3
+
+
+@environment
+class RestartsEveryFourSeconds(BackgroundTask):
+    """The server is restarted every 4 seconds, which takes 0.3 seconds."""
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(RESTART_SECONDS)
+            self.instance.crash_switch.crash(OUTAGE_SECONDS)
+
+
+@environment
+class CrashesAtTheFirstKill(Engine):
+    """The server crashes during the first statement, once, and restarts in 0.3 seconds."""
+
+    crashed = False
+
+    async def run(self, session: Session, statement: sql.Statement, depth: int = 0) -> Result:
+        if isinstance(statement, sql.KillSession | sql.Kill) and not self.crashed:
+            self.crashed = True
+            self.instance.crash_switch.crash(OUTAGE_SECONDS)
+            raise errors.SessionEndedError
+        return await super().run(session, statement, depth)
+
+
+IDLE_SECONDS = 2.0
+
+
+class _Tracked(ServerSide):
+    """Forwards nothing after an idle time; the client's closing is forwarded, so that no session stays for ever."""
+
+    def __init__(self, client: ClientSide, thread_id: int) -> None:
+        super().__init__(client, thread_id)
+        self._used = time.monotonic()
+        self._forgotten = False
+
+    def _is_forgotten(self) -> bool:
+        now = time.monotonic()
+        self._forgotten |= now - self._used > IDLE_SECONDS
+        self._used = now
+        return self._forgotten
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._used = time.monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_forgotten():
+            super().data_received(data)
+
+    def send(self, data: bytes) -> None:
+        if not self._is_forgotten():
+            super().send(data)
+
+    def eof_received(self) -> bool:
+        return self._is_forgotten() or super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._is_forgotten():
+            super().connection_lost(exc)
+
+
+@environment
+class IdleConnectionsDropped(TcpProxy):
+    """A firewall drops all packets of a connection that was idle for 2 seconds."""
+
+    def new_server_side(self, client: ClientSide) -> ServerSide:
+        return _Tracked(client, self.new_id())
+
 
 KILL_SECONDS = 0.3
 _CLOSE_SECONDS = 0.5

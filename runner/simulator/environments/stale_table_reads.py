@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 
-from runner.simulator.background import BackgroundTask
 from runner.simulator.catalogue import environment
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
@@ -14,6 +13,7 @@ from runner.simulator.execute.results import Result
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.tables import Row, Tables, Values
+from runner.simulator.timers import BackgroundTask
 
 LAG_SECONDS = 0.3
 SNAPSHOT_SECONDS = 0.02

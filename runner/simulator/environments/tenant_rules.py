@@ -16,8 +16,7 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
 from runner.simulator.handshake import Login
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session
+from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
 

@@ -11,7 +11,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from runner.simulator import errors
-from runner.simulator.execute.system_variables import system_variable
+from runner.simulator.execute.dictionary import system_variable
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Call, Condition, Expression, Field, Literal, Operation, Variable
 from runner.simulator.values import Value, as_number, as_text

@@ -6,13 +6,11 @@ import itertools
 from dataclasses import replace
 
 from runner.simulator import errors
-from runner.simulator.execute.dictionary_views import find_view
+from runner.simulator.execute.dictionary import find_view, system_variables
 from runner.simulator.execute.evaluate import Scope, evaluate, holds, like
 from runner.simulator.execute.results import Done, Result, Rows, cell
 from runner.simulator.execute.server_state import Instance
-from runner.simulator.execute.system_variables import system_variables
-from runner.simulator.execute.table_changes import locked_rows
-from runner.simulator.execute.table_names import find_table
+from runner.simulator.execute.table_changes import find_table, locked_rows
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Call, Expression
 from runner.simulator.sql.statements import Count, Select, ShowProcessList, ShowVariables, Sleep

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.privilege_checks import Privileges
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import SessionIds, SessionRegistry
+from runner.simulator.sessions import SessionEnding, SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
-from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
+from runner.simulator.sql.parser import KillGrammar, PlainKillGrammar
 from runner.simulator.tables import Tables
 from runner.simulator.users_and_roles import Accounts
 

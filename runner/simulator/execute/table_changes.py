@@ -1,4 +1,4 @@
-"""CREATE TABLE, DROP TABLE, INSERT, UPDATE, DELETE, and row locks."""
+"""CREATE TABLE, DROP TABLE, INSERT, UPDATE, DELETE: the table that a name means, changes, row locks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from runner.simulator import errors
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
 from runner.simulator.execute.results import Done, Result
 from runner.simulator.execute.server_state import Instance
-from runner.simulator.execute.table_names import find_table, full_name
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Condition
-from runner.simulator.sql.statements import CreateTable, Delete, DropTable, Insert, RowLock, Update
+from runner.simulator.sql.statements import CreateTable, Delete, DropTable, Insert, Name, RowLock, Update
 from runner.simulator.tables import Row, Table, Values
+from runner.simulator.users_and_roles import TableName
+
+
+def full_name(session: Session, name: Name) -> TableName:
+    """A name with its schema: by default the session's."""
+    schema, table = name
+    return (schema or session.schema, table)
+
+
+def find_table(instance: Instance, session: Session, name: Name) -> Table:
+    """The table that a statement names."""
+    return instance.tables.find(full_name(session, name))
 
 
 async def create_table(instance: Instance, session: Session, statement: CreateTable) -> Result:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.simulator import errors
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD
+from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD, Cursor
 from runner.simulator.values import LONGEST_TEXT, Value, number
 
 COMPARISONS = ("=", "<>", "!=", "^=", "<", ">", "<=", ">=")

@@ -1,4 +1,4 @@
-"""Parses a text to a statement."""
+"""Parses a text to a statement; the grammars of ALTER SYSTEM KILL SESSION and of the plain KILL."""
 
 from __future__ import annotations
 
@@ -7,10 +7,40 @@ from functools import lru_cache
 
 from runner.simulator import errors
 from runner.simulator.sql import session_grammar, table_grammar, user_grammar
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.kill_grammar import KillGrammar, PlainKillGrammar
-from runner.simulator.sql.statements import ShowProcessList, Statement
-from runner.simulator.sql.tokens import END
+from runner.simulator.sql.statements import Kill, KillSession, ShowProcessList, Statement
+from runner.simulator.sql.tokens import END, NUMBER, STRING, Cursor
+
+
+class KillGrammar:
+    """Reads ALTER SYSTEM KILL SESSION after the first three words."""
+
+    def session(self, cursor: Cursor) -> Statement:
+        """SESSION 'session_id[, serial#]' [IMMEDIATE]."""
+        cursor.expect("SESSION")
+        return KillSession(self.text(cursor), self.immediate(cursor))
+
+    def text(self, cursor: Cursor) -> str:
+        """Reads the text between the quotes: the id and the serial#."""
+        return cursor.string()
+
+    def immediate(self, cursor: Cursor) -> bool:
+        """Reads the optional word IMMEDIATE."""
+        return cursor.accept("IMMEDIATE")
+
+
+class PlainKillGrammar:
+    """Reads the plain KILL after the first word."""
+
+    def kill(self, cursor: Cursor) -> Statement:
+        """[CONNECTION | QUERY] id."""
+        scope = cursor.one_of("CONNECTION", "QUERY")
+        return Kill(self.id(cursor), query_only=scope == "QUERY", scope=scope)
+
+    def id(self, cursor: Cursor) -> str:
+        """Reads the id: a number, or a text between quotes."""
+        sign = cursor.symbol("-", "+") or ""
+        return sign + cursor.take(NUMBER, STRING).value
+
 
 Rule = Callable[[Cursor], Statement]
 

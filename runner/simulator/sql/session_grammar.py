@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runner.simulator import errors
-from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.expressions import Expression, Literal, Operation, expression
 from runner.simulator.sql.statements import (
     Block,
@@ -24,7 +23,7 @@ from runner.simulator.sql.statements import (
     StartTransaction,
     Statement,
 )
-from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD
+from runner.simulator.sql.tokens import NUMBER, QUOTED, STRING, VARIABLE, WORD, Cursor
 
 _SWITCH = {"0": False, "1": True, "OFF": False, "ON": True, "FALSE": False, "TRUE": True}
 _PACKAGES = frozenset({"DBMS_LOCK", "DBMS_SESSION"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.expressions import Expression, arguments, expression, where
 from runner.simulator.sql.statements import (
     CreateTable,
@@ -17,7 +16,7 @@ from runner.simulator.sql.statements import (
     Statement,
     Update,
 )
-from runner.simulator.sql.tokens import QUOTED
+from runner.simulator.sql.tokens import QUOTED, Cursor
 from runner.simulator.tables import TableColumn
 
 _NUMERIC = frozenset("NUMBER INT INTEGER SMALLINT BIGINT DECIMAL NUMERIC FLOAT DEC".split())  # noqa: SIM905 - one word each

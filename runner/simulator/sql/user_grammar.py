@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runner.simulator import errors
-from runner.simulator.sql.cursor import Cursor
 from runner.simulator.sql.statements import (
     AlterUser,
     CreateRole,
@@ -16,7 +15,7 @@ from runner.simulator.sql.statements import (
     RevokeOn,
     Statement,
 )
-from runner.simulator.sql.tokens import NUMBER, QUOTED, WORD
+from runner.simulator.sql.tokens import NUMBER, QUOTED, WORD, Cursor
 from runner.simulator.users_and_roles import OBJECT_PRIVILEGES, SYSTEM_PRIVILEGES
 
 

@@ -4,8 +4,6 @@ from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (
     ending_of_sessions,
     errors_and_delays,
-    foreign_sessions,
-    idle_timeout,
     ids,
     kill_statement,
     other_statements,
@@ -18,8 +16,6 @@ __all__ = [
     "VARIANTS",
     "ending_of_sessions",
     "errors_and_delays",
-    "foreign_sessions",
-    "idle_timeout",
     "ids",
     "kill_statement",
     "other_statements",

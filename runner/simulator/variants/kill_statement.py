@@ -18,9 +18,9 @@ from runner.simulator.privilege_checks import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.settings import Settings
 from runner.simulator.sql import statements as sql
-from runner.simulator.sql.cursor import Cursor
-from runner.simulator.sql.kill_grammar import KillGrammar
+from runner.simulator.sql.parser import KillGrammar
 from runner.simulator.sql.statements import KillSession
+from runner.simulator.sql.tokens import Cursor
 from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User
 
 SESSIONS_KEPT = 20_000

@@ -1,6 +1,7 @@
-"""Defects that affect other sessions than the named one: killed, interrupted or rolled back, too or instead."""
+"""Defects that affect other sessions than the named one: killed, interrupted, rolled back, or with other settings."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
+# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from typing import ClassVar
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.session_ending import SessionEnding
-from runner.simulator.sessions import Session, SessionRegistry
+from runner.simulator.sessions import Session, SessionEnding, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later
 
@@ -370,3 +371,59 @@ class EndsSessionsInTheUsersSchema(SessionEnding):
         for other in self.registry:
             if other.schema == victim.user.name and other.user is not victim.user:
                 super().kill(other)
+
+
+class _MarksTheUsersPreparedStatements(KillSessionStatement):
+    marked: ClassVar[set[Session]] = set()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        self.marked.update(other for other in self.registry if other.user is victim.user and other is not session)
+
+
+class _ForgetsMarkedPreparedStatements(Connection):
+    async def _run_command(self, session: Session, command: int, body: bytes) -> None:
+        if session in _MarksTheUsersPreparedStatements.marked:
+            _MarksTheUsersPreparedStatements.marked.discard(session)
+            self._prepared.clear()
+        await super()._run_command(session, command, body)
+
+
+@breaks("IMP-10")
+def drops_the_users_prepared_statements(components: Components) -> Components:
+    """The prepared statements of all sessions of the killed session's user are dropped."""
+    return components.with_overrides(_MarksTheUsersPreparedStatements, _ForgetsMarkedPreparedStatements)
+
+
+class _MarksTheKiller(KillSessionStatement):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        _MarksTheUsersPreparedStatements.marked.add(session)
+
+
+@breaks("IMP-11")
+def drops_the_killers_prepared_statements(components: Components) -> Components:
+    """The prepared statements of the session that sends the statement are dropped."""
+    return components.with_overrides(_MarksTheKiller, _ForgetsMarkedPreparedStatements)
+
+
+@breaks("IMP-10")
+class SwitchesTheUsersAutocommitOn(KillSessionStatement):
+    """Autocommit is switched on in all other sessions of the killed session's user."""
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        await super().end(session, victim, statement)
+        for other in self.registry:
+            if other.user is victim.user and other is not session and not other.transaction.open:
+                other.autocommit = True
+
+
+@breaks("IMP-10")
+class DropsTheUsersSavepoints(SessionEnding):
+    """The savepoints of all other sessions of the killed session's user are dropped."""
+
+    def kill(self, victim: Session) -> None:
+        super().kill(victim)
+        for other in self.registry:
+            if other.user is victim.user and other.statement is None:
+                other.savepoints.clear()
