@@ -1,8 +1,8 @@
 """The suites against every defect and every conforming variant of the simulator, as processes.
 
 All proofs run once; each test reads one of them. With a defect, only its witnesses are run, with a variant and in an
-environment one case in a hundred, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs all
-cases of both suites, and prints the matrix.
+environment one case in a hundred, and only of the first suite: the simulator is the same. ``./toxw -e complete`` runs
+all cases of both suites, and prints the matrix.
 """
 
 from __future__ import annotations

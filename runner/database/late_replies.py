@@ -1,4 +1,4 @@
-"""Statements without a reply within their limit, of which a server that works off a queue may send the reply later.
+"""Waits for replies that come after their time limit, as from a server that executes statements one by one.
 
 A server that kills one session at a time needs long for the statements of several cases in flight, and has to be done
 with them before a case can be run alone.

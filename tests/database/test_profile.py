@@ -227,7 +227,7 @@ def test_a_nonexistent_profile_file_is_refused(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "empty": ("@@", "expected a mapping"),
+    "empty": ("@@", "the file has no content"),
     "no YAML": (OWN.replace("words: {", "@@words: \t{]"), "broken YAML"),
     "unknown key": (OWN.replace("title:", "titel:").replace("name: my", "@@titel: a\nname: my"), "is duplicate"),
     "misspelt purpose": (OWN.replace("  probe", "  @@prob"), "unknown key 'prob'"),

@@ -84,7 +84,7 @@ def row(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 CASE = "own-session-is-not-refused"  # EXA-6, a should
 
-FAILING = "answer[plain]"  # of the defects
+FAILING = "plain-form"  # of the defects
 
 TURNS = {
     ("conforms", "deviates"): "regressed",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from pymysql._auth import scramble_native_password
 from pymysql.constants import CLIENT, COMMAND
 
 from tests.support.simulator_clients import (
@@ -182,7 +183,7 @@ def test_a_reset_connection_is_as_after_its_login(sim: Simulator, table: str) ->
 
 
 def change_user(connection: Any, user: str, password: str) -> bytes:
-    token = pymysql._auth.scramble_native_password(password.encode(), connection.salt)  # type: ignore[attr-defined]  # noqa: SLF001 - the driver's own arithmetic
+    token = scramble_native_password(password.encode(), connection.salt)
     body = user.encode() + b"\0" + bytes((len(token),)) + token + b"\0" + struct.pack("<H", 45)
     return command(connection, COMMAND.COM_CHANGE_USER, body + b"mysql_native_password\0")
 

@@ -1,4 +1,4 @@
-"""Defects after a kill, in the transactions, statement and user of the two sessions, and in the user's next id."""
+"""Defects that a kill leaves behind: in the transactions, statement or user of the killed session or of its sender."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Row locks of a killed session that stay, and changes that are committed, only in a certain state of the session."""
+"""Defects: row locks of a killed session stay, or changes are committed, only in a certain state of the session."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Transactions, row locks and waits that are treated wrongly: of the killed session, of others, of the sender."""
+"""Defects of transactions, row locks and waits: of the killed session, of others, of the sender."""
 
 # ruff: noqa: D102, SLF001 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Sessions that wait for row locks, or have waited: their locks, their changes, their place in the queue."""
+"""Defects of sessions that wait for row locks, or have waited: their locks, changes and place in the queue."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Other error codes and messages, versions in the handshake, and durations and losses of statements and logins."""
+"""Conforming variants: error codes and messages, versions in the handshake, durations and losses of statements."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

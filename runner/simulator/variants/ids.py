@@ -1,4 +1,4 @@
-"""Other session ids, and other types of the column ID."""
+"""Conforming variants of session ids, and other types of the column ID."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Variants of statements other than the one under test: slow DDL, transient errors, users known later."""
+"""Conforming variants of statements other than the one under test: slow DDL, transient errors, users known later."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
