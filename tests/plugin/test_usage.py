@@ -249,7 +249,7 @@ def test_a_profile_that_spells_a_guarded_statement_in_no_allowed_shape_is_refuse
     profile.write_text(seekdb.replace("becomes: \"KILL '{id}'\"", 'becomes: "KILL (0x{id})"'), "utf-8")
     done = run_pytest("cases/forms.yaml", "--profile", str(profile))
     assert done.code == 4
-    line = seekdb[: seekdb.index("becomes: \"KILL")].count("\n") + 1
+    line = seekdb[: seekdb.index('becomes: "KILL')].count("\n") + 1
     assert f"{profile}:{line}:" in done.screen
     assert "is sent as 'KILL (0x1)' (also in " in done.screen
     assert "change the spelling" in done.screen
