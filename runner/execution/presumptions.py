@@ -60,7 +60,7 @@ class Presumptions:
             run: runs a case, and returns the failure of its statement, if there is one.
         """
         presumed = case.requirement.presumed
-        if presumed is None or failure is None or failure.aspect not in presumed.aspects:
+        if presumed is None or failure is None or not case.requirement.presumes(failure.aspect):
             return None
         if presumed.compares and failure.plain:
             return None  # another form of the statement did work
@@ -79,8 +79,8 @@ class Presumptions:
         names = case.requirement.presumed.cases
         known = {each.name: each for each in cases_beside(case) if each.name in names}
         for name in names:
-            if name not in known:
-                continue  # in a part of the cases
+            if name not in known or known[name].requirement.presumes(failure.aspect):
+                continue  # not among these cases, or not about this failure
             if name not in self.failures:
                 first = run(known[name])
                 self.failures[name] = (first, *(run(known[name]) for _ in range(_RUNS - 1) if first is not None))

@@ -95,6 +95,10 @@ class Requirement:
     refused_senders: str | None = None
     presumed: Presumed | None = None
 
+    def presumes(self, aspect: str) -> bool:
+        """Whether its cases presume this aspect, because other requirements are about it."""
+        return self.presumed is not None and aspect in self.presumed.aspects
+
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one of its statements under test."""
         return begins(statement, self.about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -130,3 +130,12 @@ def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:
             yield from case_files(path)
         elif is_case_file(path) and path.is_file():
             yield path
+
+
+def named_cases(args: Sequence[str], cases: Sequence[Case]) -> list[Case]:
+    """The cases that a command line names as ``file::case``; all of them if it also has a path without a case.
+
+    As in pytest, the name of a case without its label stands for all its labels.
+    """
+    names = {arg.partition("::")[2] for arg in args}
+    return [case for case in cases if "" in names or names & {case.name, case.id}]

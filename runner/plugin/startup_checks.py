@@ -14,7 +14,7 @@ from runner.language.model import Case
 from runner.language.problems import SourceError
 from runner.language.suite import folders_of
 from runner.plugin import recording
-from runner.plugin.collection import suite_of_run
+from runner.plugin.collection import named_cases, suite_of_run
 from runner.plugin.conformance_run import Run
 from runner.plugin.options import planned_workers
 
@@ -31,7 +31,7 @@ def check_before_run(config: pytest.Config, files: Sequence[Path]) -> None:
     Raises:
         pytest.UsageError: the run can't start; the message has the reason and the fix.
     """
-    cases = _check_files(files, config.getoption("requirement"))
+    cases = named_cases(config.args, _check_files(files, config.getoption("requirement")))
     run, suite = Run.of(config), suite_of_run(tuple(files))
     try:
         check_profile(run.options.profile, suite, cases)

@@ -7,7 +7,9 @@ from importlib import import_module
 
 from _pytest.config import default_plugins
 
+from runner.language.case_files import digest_of
 from runner.language.suite import own_suite
+from runner.reporting.record import suite_version
 
 _PLUGINS = (
     *(f"_pytest.{name}" for name in default_plugins),
@@ -29,6 +31,8 @@ _PROGRAMS = ("runner.cli", "runner.simulator.command")
 
 for _name in (*_PLUGINS, *_LOADED_BY_PLUGINS_LATER, *_PROGRAMS):
     import_module(_name)
-own_suite()
+# These values are kept: a fork needn't find them again.
+digest_of(*own_suite().folders)
+suite_version()
 # All objects so far are permanent: the garbage collector of a run ignores them.
 gc.freeze()

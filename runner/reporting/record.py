@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -103,10 +103,10 @@ class Record:
         """The JSON document; the texts of the results have placeholders for ids and names."""
         return {
             "format": FORMAT,
-            "target": asdict(self.target),
-            "run": asdict(self.run),
-            "missing": [asdict(item) for item in self.missing],
-            "specifications": [asdict(specification) for specification in self.specifications],
+            "target": vars(self.target),
+            "run": vars(self.run),
+            "missing": [*map(vars, self.missing)],
+            "specifications": [*map(vars, self.specifications)],
             "requirements": [
                 {"id": row.id, "level": row.level.value, "text": row.text} for row in self.requirements.values()
             ],
