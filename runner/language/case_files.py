@@ -58,7 +58,9 @@ def digest_of(*folders: Path) -> str:
     return f"sha256:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
 
 
+@cache
 def _digest_of(folder: Path) -> str:
+    """The digest of a folder's files as they were when it was first asked for, like the cases."""
     total = hashlib.sha256()
     for path in [folder / REGISTER_NAME, *case_files(folder)]:
         content = path.read_bytes()
