@@ -20,7 +20,7 @@ from runner.simulator.tables import Row, Transaction, Values
 from runner.simulator.timers import call_later, call_when
 from runner.simulator.users_and_roles import ALTER_SYSTEM, User
 
-SOON_SECONDS = 0.02
+SOON_SECONDS = 0.2
 LATE_SECONDS = 10.0
 LOCKED_SECONDS = 60.0
 OVERWRITTEN_SECONDS = 1.0
