@@ -150,6 +150,8 @@ class _Check:
 
     def _withheld(self) -> Iterator[SourceError]:
         """Entries that match no statement: they are misspelt, and would protect no server."""
+        if not self.profile.withheld:
+            return
         sent = [self.profile.spell(statement.literal) for statement in self._statements.values()]
         for index, each in enumerate(self.profile.withheld):
             if not any(each.statement.search(text) for text in sent):
@@ -159,11 +161,13 @@ class _Check:
                 )
 
     def _spellings(self) -> Iterator[SourceError]:
+        # The others are derived from sql.
+        written = self.profile.spellings[: len(self.document.data.get("spellings", ()))]
+        if not written:
+            return
         statements = self._statements
         sent = {text for statement in statements.values() for text in self._sent(statement)}
         taken: dict[str, int] = {}
-        # The others are derived from sql.
-        written = self.profile.spellings[: len(self.document.data.get("spellings", ()))]
         for index, spelling in enumerate(written):
             keys = ("spellings", index, "statement")
             matched = [text for text in sent if spelling.apply(text) is not None]
@@ -209,8 +213,9 @@ class _Check:
                     yield self.document.fail(place, f"unknown requirement {name!r}", _near(name, requirements))
                 if kind == "cases":
                     yield from self._unknown_case(name, place)
-        yield from self._overlaps(first)
-        yield from self._lacking(first)
+        if first:
+            yield from self._overlaps(first)
+            yield from self._lacking(first)
 
     def _unknown_case(self, name: str, place: KeyPath) -> Iterator[SourceError]:
         ids = {case.id for case in self._cases.values()}

@@ -67,7 +67,7 @@ def resolved(argument: str) -> str:
     """The argument with a full path if it names one of the suite's own cases, such as ``cases/forms.yaml::name``."""
     name, separator, rest = argument.partition("::")
     path, own = Path(name), own_cases()
-    if own is None or path.exists():
+    if own is None or argument.startswith("-") or path.exists():
         return argument
     meant = own.parent / path
     is_own = any(folder.is_relative_to(meant) or meant.is_relative_to(folder) for folder in own_folders())
