@@ -140,10 +140,10 @@ def test_a_login_refused_for_too_many_connections_deviates_only_if_the_case_had_
 ) -> None:
     sent = KILLS if ends == "[victim]" else KILLS.replace("${victim.id}", "abc").replace("ok", "error")
     answer = substituting_proxy.error(1040, "08004", "Too many connections")
-    full = substituting_proxy.SubstitutingProxy(server, b"KILL SESSION", answer, logins=True, seconds=2.0)
+    full = substituting_proxy.SubstitutingProxy(server, b"KILL SESSION", answer, logins=True, seconds=4.5)
     with full.standing() as dsn:
         bench = Bench(tmp_path, dsn).settling_within(1)
-        limits = dataclasses.replace(bench.limits, retry=1.5)  # shorter than the server is full
+        limits = dataclasses.replace(bench.limits, retry=3.0)  # shorter than the server is full, and longer than half of that
         bench = dataclasses.replace(bench, limits=limits)
         result = bench.run(f"steps:\n{sent}  - connect: again\n    reply: ok\nends: {ends}", sessions=SESSIONS)
     assert result.verdict is verdict, result
