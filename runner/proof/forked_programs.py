@@ -32,6 +32,7 @@ _FORKS.set_forkserver_preload([_PRELOADED])
 
 SUITE = "kill-session-conformance"
 PYTEST = "pytest"
+WITNESSES = "witnesses"
 
 
 def preload(*modules: str) -> None:
@@ -43,7 +44,7 @@ class ForkedProgram:
     """A program as a process.
 
     Args:
-        words: its command line: ``kill-session-conformance`` or ``pytest``, and the arguments.
+        words: its command line: ``kill-session-conformance``, ``pytest`` or ``witnesses``, and the arguments.
         streams: for standard input, output and error (0, 1, 2) the end of a pipe, or a file to write. A stream that is
             not named is that of the first process that was started in this way.
         folder: the working directory.
@@ -153,6 +154,8 @@ def _run(
 def _main(program: str, arguments: Sequence[str]) -> int:
     if program == PYTEST:
         return int(pytest.main([*_QUIET, *arguments]))
+    if program == WITNESSES:
+        return int(import_module("runner.proof.witness_runs").main(arguments))
     if arguments[:1] == ["run"]:
         return int(pytest.main([*_QUIET, *pytest_arguments(arguments[1:])]))
     # By its name: the command line imports the commands, and one of them this package.

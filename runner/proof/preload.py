@@ -27,7 +27,7 @@ _LOADED_BY_PLUGINS_LATER = (
     "xdist.newhooks",
     "xml.etree.ElementTree",
 )
-_PROGRAMS = ("runner.cli", "runner.simulator.command")
+_PROGRAMS = ("runner.cli", "runner.simulator.command", "runner.proof.witness_runs")
 
 for _name in (*_PLUGINS, *_LOADED_BY_PLUGINS_LATER, *_PROGRAMS):
     import_module(_name)

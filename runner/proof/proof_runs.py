@@ -4,8 +4,8 @@ With every defect, a case of the requirement that it breaks deviates. With every
 is inconclusive. In every environment, some cases are inconclusive and none deviates.
 
 A proof starts a simulator with one of these, and runs the suite against it. With a defect, the cases of the requirement
-that it breaks are run, or only its witnesses (module witnesses); with a few defects and with all variants and
-environments, all cases. Variants that change different components share a run.
+that it breaks are run, or only its witnesses (modules witnesses and witness_runs); with a few defects and with all
+variants and environments, all cases. Variants that change different components share a run.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from runner.execution.applicability import SEND_WITHHELD
 from runner.execution.case_result import CaseResult
 from runner.language.model import Level
 from runner.language.suite import Suite
-from runner.proof.forked_programs import ForkedSimulator, ForkedSuite
+from runner.proof.forked_programs import WITNESSES, ForkedProgram, ForkedSimulator, ForkedSuite
 from runner.proof.proof import Proof
 from runner.proof.simulated_servers import LONGEST, SimulatedServer, combined, waits_long
+from runner.proof.witness_runs import WitnessRun
 from runner.proof.witnesses import Witnesses
 
 JOBS = 8 * (os.cpu_count() or 1)
@@ -35,6 +36,8 @@ JOBS = 8 * (os.cpu_count() or 1)
 _FOREIGN_KILLED = 3
 """A simulator's exit code if a session of another client was killed."""
 _RUN_LIMIT = 600.0  # seconds
+_SETTLE, _STATEMENT_LIMIT = 1.0, 2.0
+"""Limits with a defect, in seconds: enough to detect that no session is killed, and that there is no reply."""
 # Each plugin of pytest takes processor time at the start of a run. That of Hypothesis takes a second at its end.
 _UNUSED_PLUGINS = (
     "cacheprovider",
@@ -105,10 +108,7 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, chosen: 
     record, screen = folder / f"{group[0].name}.json", folder / f"{group[0].name}.txt"
     record.unlink(missing_ok=True)  # of a run with fewer cases or more servers, in case this one writes none
     try:
-        cases = _nodes(suite, chosen) or [*map(str, suite.folders), *_selection(group[0])]
-        options = [*cases, *_OPTIONS, "--dsn", simulator.dsn, SEND_WITHHELD]
-        options += [*_options(group[0], suite), *_in_flight(group[0], chosen), "--record", str(record)]
-        code = ForkedSuite(options, screen).exit_code(_RUN_LIMIT)
+        code = _started(group[0], suite, chosen, simulator.dsn, record=record, screen=screen).exit_code(_RUN_LIMIT)
     finally:
         stopped = simulator.stop()
     proofs = [
@@ -133,6 +133,20 @@ def prove(group: Sequence[SimulatedServer], suite: Suite, folder: Path, chosen: 
     return [proof for server in group for proof in prove([server], suite, folder)]
 
 
+def _started(
+    server: SimulatedServer, suite: Suite, chosen: Collection[str], dsn: str, *, record: Path, screen: Path
+) -> ForkedProgram:
+    """The run as a process: without pytest if it is one of witnesses."""
+    nodes = _nodes(suite, chosen)
+    if nodes and server.breaks is not None:
+        run = WitnessRun(dsn, tuple(nodes), _SETTLE, _STATEMENT_LIMIT, _strict(server, suite), str(record))
+        return ForkedProgram([WITNESSES, *run.words], {1: screen, 2: screen})
+    options = [*(nodes or [*map(str, suite.folders), *_selection(server)]), *_OPTIONS, "--dsn", dsn, SEND_WITHHELD]
+    return ForkedSuite(
+        [*options, *_options(server, suite), *_in_flight(server, chosen), "--record", str(record)], screen
+    )
+
+
 def _nodes(suite: Suite, names: Collection[str]) -> list[str]:
     """The cases with these names as arguments of pytest."""
     return [f"{case.place.path}::{case.name}" for case in suite.cases if case.name in names]
@@ -148,9 +162,13 @@ def _options(server: SimulatedServer, suite: Suite) -> list[str]:
         return ["--anyway", "--settle", "4"]
     if not server.breaks:
         return []
-    # One second is enough to detect that no session is killed, two that there is no reply.
-    options = ["--settle", "1", "--statement-limit", "2"]
-    return [*options, "--strict"] if suite.requirements[server.breaks].level is Level.SHOULD else options
+    options = ["--settle", f"{_SETTLE:g}", "--statement-limit", f"{_STATEMENT_LIMIT:g}"]
+    return [*options, "--strict"] if _strict(server, suite) else options
+
+
+def _strict(server: SimulatedServer, suite: Suite) -> bool:
+    """Whether the defect breaks a requirement of level should."""
+    return server.breaks is not None and suite.requirements[server.breaks].level is Level.SHOULD
 
 
 def _in_flight(server: SimulatedServer, chosen: Collection[str]) -> list[str]:

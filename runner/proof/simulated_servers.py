@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from runner.language.model import Send, flat
 from runner.language.suite import Suite
@@ -123,7 +124,9 @@ def _can_join(server: SimulatedServer, group: list[SimulatedServer]) -> bool:
     )
 
 
+@cache
 def _simulator(*options: str) -> str:
+    """The output of the simulator's command."""
     done = subprocess.run(
         [sys.executable, "-m", "runner.simulator", *options],
         cwd=ROOT,

@@ -143,7 +143,7 @@ def test_a_login_refused_for_too_many_connections_deviates_only_if_the_case_had_
     full = substituting_proxy.SubstitutingProxy(server, b"KILL SESSION", answer, logins=True, seconds=4.5)
     with full.standing() as dsn:
         bench = Bench(tmp_path, dsn).settling_within(1)
-        limits = dataclasses.replace(bench.limits, retry=3.0)  # shorter than the server is full, and longer than half of that
+        limits = dataclasses.replace(bench.limits, retry=3.0)  # the server is full for longer, up to twice as long
         bench = dataclasses.replace(bench, limits=limits)
         result = bench.run(f"steps:\n{sent}  - connect: again\n    reply: ok\nends: {ends}", sessions=SESSIONS)
     assert result.verdict is verdict, result
