@@ -19,7 +19,7 @@ from runner.proof.forked_programs import ROOT
 LONGEST = frozenset({"slow-statements", "slow-end", "slow-login", "slow-network"})
 """Variants whose runs take minutes and hardly any processor time: they start first, alone, beside the others."""
 
-_OF_REVOKE = "IMP-9"
+_OF_TRANSACTIONS, _OF_REVOKE = "IMP-5", "IMP-9"
 
 _NOT_PROVED = {
     "eight-users": "all cases are decided, with fewer at a time, which takes minutes; a test runs some cases",
@@ -98,8 +98,9 @@ def simulated_servers(suite: Suite) -> list[SimulatedServer]:
 
 
 def waits_long(server: SimulatedServer) -> bool:
-    """Whether cases wait with this server: it is slow, or they see whether a GRANT or REVOKE has an effect later."""
-    return server.name in LONGEST or server.breaks == _OF_REVOKE or server.name.endswith("take-effect-later")
+    """Whether cases wait with this server: it is slow, locks stay, or a GRANT may have an effect later."""
+    of_grants = server.breaks == _OF_REVOKE or "role" in server.name or server.name.endswith("take-effect-later")
+    return server.name in LONGEST or server.breaks == _OF_TRANSACTIONS or of_grants
 
 
 def combined(wanted: Iterable[SimulatedServer]) -> list[tuple[SimulatedServer, ...]]:
