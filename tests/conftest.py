@@ -23,14 +23,23 @@ _LONG = {
 }
 """Files with long tests, each of which has servers of its own: with xdist their tests are distributed one by one."""
 _LONG_AS_A_WHOLE = {
+    "execution/perform/test_verdicts.py",
+    "execution/test_guard_wire.py",
+    "execution/test_judgement_table.py",
+    "format/test_format.py",
+    "gating/test_diff.py",
+    "packaging/test_installed.py",
     "plugin/test_accounts.py",
+    "plugin/test_disturbed_runs.py",
     "plugin/test_running.py",
+    "plugin/test_statement_count.py",
+    "publishing/test_report_command.py",
     "publishing/test_report_pages.py",
     "real/test_leftovers.py",
     "real/test_mariadb.py",
     "real/test_seekdb.py",
 }
-"""Files whose tests share long runs."""
+"""Files that take long, mostly because their tests share runs or an installation."""
 
 # No test is a matter of time: a busy machine makes each of them slow.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
