@@ -1,4 +1,4 @@
-"""``python -m runner doctor`` on real processes: what it finds, what that costs, what mends it; and its short form."""
+"""``python -m runner doctor`` on real processes: what it finds, what it leads to, how to fix it; its short form."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ import pymysql
 import pytest
 
 from runner.database.dsn import Dsn
-from runner.language.case_files import cached_cases, case_files
-from tests.support.paths import ROOT
+from tests.support.own_cases import cases
 from tests.support.servers import MariaDB, start_mariadb, start_seekdb
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import SuiteRun, run_command, run_pytest, run_suite
-
-CASES = [case for path in case_files(ROOT / "cases") for case in cached_cases(path)]
 
 
 def doctor(*options: str) -> SuiteRun:
@@ -62,7 +59,7 @@ def test_a_target_with_all_prerequisites_has_no_finding() -> None:
     assert done.code == 0, done.err
     assert "direct, no TLS" in done.out
     assert "the handshake's id is the session id" in done.out
-    sent = len(CASES) - 1  # all but what may harm an OceanBase
+    sent = len(cases()) - 1  # all but what may harm an OceanBase
     assert f"{sent} of {sent} cases can be decided: nothing is missing" in done.out
     assert "s3cretWord" not in done.out
 
@@ -105,9 +102,9 @@ def test_without_the_privilege_to_create_users_the_affected_cases_and_the_fix_ar
     assert "users can't be created" in done.out
     assert "error 1031" in done.out
     assert "fix: GRANT CREATE USER, DROP USER TO POOR" in done.out
-    alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in CASES)
-    assert f"affects {len(CASES) - alone} of {len(CASES)} cases" in done.out
-    assert f"\n{alone} of {len(CASES)} cases can be decided" in done.out
+    alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in cases())
+    assert f"affects {len(cases()) - alone} of {len(cases())} cases" in done.out
+    assert f"\n{alone} of {len(cases())} cases can be decided" in done.out
 
 
 def test_a_sleep_that_uses_processor_time_is_reported() -> None:
@@ -256,7 +253,7 @@ def test_a_run_begins_with_the_short_form_of_the_findings() -> None:
     before = done.out.partition("collected")[0]
     assert "server: OceanBase 5.7.25" in before
     assert "missing: users can't be created" in before
-    of_it = [case for case in CASES if case.requirement.id == "SYN-2"]
+    of_it = [case for case in cases() if case.requirement.id == "SYN-2"]
     alone = sum(all(spec.same_user_as == "administrator" for spec in case.sessions) for case in of_it)
     assert f"affects {len(of_it) - alone} of {len(of_it)} cases" in before
     assert "fix: GRANT CREATE USER" in before

@@ -20,12 +20,10 @@ from runner.execution import fixture_pool
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
 from runner.execution.fixture_pool import CaseChanges
-from runner.language.case_files import cached_cases, case_files
 from runner.language.model import Case
 from tests.execution.case_bench import LIMITS, Bench, simulator, somebody_else
-from tests.support.paths import ROOT
+from tests.support.own_cases import case_named, cases
 
-CASES = {case.name: case for path in case_files(ROOT / "cases") for case in cached_cases(path)}
 QUICK = replace(LIMITS, retry=1.0)  # seconds; what is refused for good need not be tried for long
 TABLE = "change-is-rolled-back[update]"
 
@@ -39,7 +37,7 @@ class Trial:
         self.case_runner = CaseRunner(self._target)
 
     def run(self, name: str | Case) -> CaseResult:
-        return self.case_runner.run(CASES[name] if isinstance(name, str) else name)
+        return self.case_runner.run(case_named(name) if isinstance(name, str) else name)
 
     def end(self) -> None:
         self.case_runner.remove_kept()
@@ -62,7 +60,7 @@ def users(result: CaseResult) -> set[str]:
 
 
 def own(requirement: str) -> list[Case]:
-    return [case for case in CASES.values() if case.requirement.id == requirement]
+    return [case for case in cases() if case.requirement.id == requirement]
 
 
 def test_a_case_gets_the_users_and_the_table_of_an_earlier_one(tmp_path: Path) -> None:
@@ -78,7 +76,7 @@ def test_a_case_gets_the_users_and_the_table_of_an_earlier_one(tmp_path: Path) -
 
 def test_a_user_that_a_case_changed_is_not_used_again(tmp_path: Path) -> None:
     with trial(tmp_path) as cases:
-        revoking = CASES["revoked-privilege-is-gone"]
+        revoking = case_named("revoked-privilege-is-gone")
         changing = cases.run(revoking)
         assert changing.verdict is Verdict.CONFORMS
         names = {f"user of {name}" for name in CaseChanges.of(revoking).users}
@@ -151,7 +149,7 @@ def a_list(*users_shown: str) -> ProcessList:
 
 
 def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_it() -> None:
-    spec = CASES[TABLE].sessions[0]
+    spec = case_named(TABLE).sessions[0]
     pool, account = fixture_pool.FixturePool(), fixture_pool.Account("KSC_T6G000AAAAA_0001", "unused")
     before = time.monotonic()
     assert not pool.has_unused(spec)
@@ -165,7 +163,7 @@ def test_a_user_is_lent_once_and_only_if_a_list_read_since_shows_no_session_of_i
 
 
 def test_a_case_with_a_table_gets_users_with_rights_to_it_and_other_cases_get_users_without() -> None:
-    spec = CASES[TABLE].sessions[0]
+    spec = case_named(TABLE).sessions[0]
     pool = fixture_pool.FixturePool()
     made = [fixture_pool.Account(f"KSC_T6G000AAAAA_{number:04}", "unused") for number in range(4)]
     for account in made:

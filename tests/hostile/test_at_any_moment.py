@@ -14,15 +14,13 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner
-from runner.language.case_files import cached_cases
 from tests.support.faulty_proxy import FAULTS, INFINITE, FaultyProxy
-from tests.support.paths import ROOT
+from tests.support.own_cases import case_named
 from tests.support.simulator_process import SimulatorProcess
 
 SHORT = Limits(connect=1, statement=1, settle=1, cleanup=1, outage=2)
 LONGEST_CASE = 60.0  # seconds for one case; what it waits for comes to a quarter of that
 MOMENTS = range(2, 80, 6)  # pieces that the server sends before; a case has 40 to 70
-CASES = {case.name: case for name in ("ending", "consequences") for case in cached_cases(ROOT / f"cases/{name}.yaml")}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def test_no_case_deviates_because_of_a_fault_of_the_target(simulator: Dsn, fault
         start = time.monotonic()
         with FaultyProxy(simulator, FAULTS[fault], answers=moment, lasts=lasts).standing() as proxy:
             target = Target(Dsn.parse(proxy.dsn), load_profile("oceanbase-oracle"), SHORT)
-            result = CaseRunner(target).run(CASES[case])
+            result = CaseRunner(target).run(case_named(case))
             target.close()
             return result, time.monotonic() - start
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.case_counts import all_cases
+from tests.support.own_cases import number_of_cases
 from tests.support.paths import ROOT
 
 _LIMIT = 300.0  # seconds: packages are downloaded
@@ -101,7 +101,7 @@ def test_the_suite_runs_in_any_folder_and_its_record_can_be_published(installed:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
     record = json.loads((installed.folder / "r.json").read_text("utf-8"))
-    assert (record["run"]["suite"], record["run"]["cases"]) == (VERSION, all_cases())
+    assert (record["run"]["suite"], record["run"]["cases"]) == (VERSION, number_of_cases())
     assert {row["place"].partition(":")[0] for row in record["results"]} <= {
         f"cases/{path.name}" for path in (ROOT / "cases").iterdir()
     }
@@ -138,14 +138,14 @@ def test_the_doctor_examines_the_simulator_on_a_free_port(installed: Installed) 
     assert (done.returncode, found is not None) == (0, True), done.stdout + done.stderr
     assert found is not None
     assert found[1] == found[2]
-    assert all_cases() - 10 < int(found[2]) <= all_cases(), "all but the few that need an option to be sent"
+    assert number_of_cases() - 10 < int(found[2]) <= number_of_cases(), "all but the few that need an option to be sent"
 
 
 def test_lint_checks_the_cases_and_profiles_that_were_installed(installed: Installed) -> None:
     done = installed.command("lint")
     assert (done.returncode, done.stdout.splitlines()[-1].partition(" case files, ")[2]) == (
         0,
-        f"{all_cases()} cases, 4 profiles, 0 problems",
+        f"{number_of_cases()} cases, 4 profiles, 0 problems",
     ), done.stderr
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.case_counts import all_cases
+from tests.support.own_cases import number_of_cases
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import run_suite
 
@@ -92,10 +92,10 @@ def test_a_run_with_anyway_has_no_deviation_and_sends_no_statement_that_kills_se
 ) -> None:
     run = run_suite(tmp_path / "record.json", "--anyway", "--strict", "-n", "2", "--dsn", start(*LISTS_ITSELF))
     assert run.code == 1, run.screen
-    assert len(run.record["results"]) == all_cases()
+    assert len(run.record["results"]) == number_of_cases()
     assert not run.results(verdict="deviates"), run.screen
     undecided = run.results(verdict="inconclusive")
-    assert len(undecided) > all_cases() / 2
+    assert len(undecided) > number_of_cases() / 2
     assert all(REMEDIES[0] in row["reason"] for row in undecided), run.screen
     sent = [event["text"] for row in run.record["results"] for event in row["transcript"] if event["kind"] == "sends"]
     assert not any("KILL SESSION" in text for text in sent)

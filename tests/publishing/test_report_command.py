@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.case_counts import all_cases, decided_cases
+from tests.support.own_cases import number_of_cases, number_of_decided_cases
 from tests.support.reports import Site, publish, write
 
 Document = dict[str, Any]
@@ -22,7 +22,7 @@ def test_a_report_has_a_matrix_a_summary_and_a_page_and_a_badge_per_target(site:
     assert site.code == 0, site.screen
     pages = {"honest-1.html", "honest-1.svg", "defects-1.html", "defects-1.svg"}
     assert site.names() == {"index.html", "report.md", *pages}
-    assert f"Honest <1>: conforms ({decided_cases()} cases decided)" in site.screen
+    assert f"Honest <1>: conforms ({number_of_decided_cases()} cases decided)" in site.screen
     assert re.search(r"Defects <1>: does not conform: \d+ required cases failed", site.screen)
 
 
@@ -66,7 +66,7 @@ def test_the_badge_counts_the_deviations_that_fail_the_run(site: Site, records: 
     badges = {name: ET.fromstring(site.text(f"{name}.svg")) for name in ("honest-1", "defects-1")}  # noqa: S314 - ours
     assert badges["honest-1"].get("aria-label") == "ALTER SYSTEM KILL SESSION: ✓ conforms"
     assert badges["defects-1"].get("aria-label") == (
-        f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate ({len(results)} of {all_cases()} cases)"
+        f"ALTER SYSTEM KILL SESSION: ✗ {deviating} must deviate ({len(results)} of {number_of_cases()} cases)"
     )
 
 
@@ -78,7 +78,7 @@ def test_a_page_names_the_run_its_time_and_its_target(site: Site, honest: Docume
     assert run["started"][:19].replace("T", " ") in page
     assert "one process" in page
     assert "2 workers" in site.text("defects-1.html")
-    assert f"{all_cases()} of {all_cases()} cases" in page
+    assert f"{number_of_cases()} of {number_of_cases()} cases" in page
 
 
 def test_every_case_has_its_transcript_and_its_statements_without_scripts(site: Site, honest: Document) -> None:
@@ -96,7 +96,7 @@ def test_every_link_of_the_matrix_refers_to_a_case(site: Site, records: dict[str
     links = re.findall(r'href="([\w-]+\.html)#([^"]+)"', site.text("index.html"))
     ids = {name: set(re.findall(r'id="([^"]+)"', site.text(name))) for name in {name for name, _ in links}}
     fewer = len(json.loads(records["defects"].read_text(encoding="utf-8"))["results"])
-    assert len(links) > all_cases() + fewer
+    assert len(links) > number_of_cases() + fewer
     assert [link for link in links if link[1] not in ids[link[0]]] == []
 
 
@@ -155,10 +155,10 @@ def test_records_of_different_cases_are_refused_or_marked_as_mixed(
 def test_deselected_cases_are_counted_beside_every_verdict(record: Document, tmp_path: Path) -> None:
     record["results"] = record["results"][:20]
     done = publish([write(tmp_path / "r.json", record)], tmp_path / "out")
-    assert f"20 of {all_cases()} cases" in done.text("honest-1.svg")
-    assert f"20 of {all_cases()} cases" in done.text("report.md").replace("\\", "")
-    assert f"20 of {all_cases()} cases were run" in done.text("index.html")
-    assert f"{all_cases() - 20} were deselected" in done.text("honest-1.html")
+    assert f"20 of {number_of_cases()} cases" in done.text("honest-1.svg")
+    assert f"20 of {number_of_cases()} cases" in done.text("report.md").replace("\\", "")
+    assert f"20 of {number_of_cases()} cases were run" in done.text("index.html")
+    assert f"{number_of_cases() - 20} were deselected" in done.text("honest-1.html")
 
 
 def _cut_off(record: Document) -> None:

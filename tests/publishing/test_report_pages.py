@@ -16,8 +16,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.support.browser import CONTRAST, STRUCTURE, ask, complaints, look, requests
-from tests.support.case_counts import all_cases, all_requirements
 from tests.support.eventually import eventually
+from tests.support.own_cases import number_of_cases, number_of_requirements
 from tests.support.reports import Site, publish, write
 
 pytestmark = pytest.mark.long
@@ -55,10 +55,10 @@ def test_a_page_requests_no_other_resource_and_causes_no_browser_error(page: str
 
 def test_the_search_finds_cases_by_their_words_and_shows_their_number(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address("honest-1.html"))
-    assert status(chromium) == f"All {all_cases()} cases shown."
+    assert status(chromium) == f"All {number_of_cases()} cases shown."
     chromium.find_element(By.ID, "q").send_keys("rolled-back uncommitted UPDATE")
     assert eventually(lambda: 0 < shown(chromium, ".case") < 10)
-    assert status(chromium) == f"{shown(chromium, '.case')} of {all_cases()} cases shown."
+    assert status(chromium) == f"{shown(chromium, '.case')} of {number_of_cases()} cases shown."
     assert ROLLED_BACK in chromium.find_element(By.ID, "h-cases").find_element(By.XPATH, "..").text
     chromium.find_element(By.ID, "q").send_keys(" nothingislikethis")
     assert eventually(lambda: "No match" in status(chromium))
@@ -83,7 +83,7 @@ def test_filters_by_level_and_verdict_agree_with_the_record(site: Site, chromium
 def test_the_matrix_shows_only_where_targets_differ(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address())
     everything = shown(chromium, ".matrix tbody")
-    assert everything == all_requirements()
+    assert everything == number_of_requirements()
     chromium.find_element(By.ID, "differs").click()
     assert eventually(lambda: 0 < shown(chromium, ".matrix tbody") < everything)
     kept = [row.text for row in chromium.find_elements(By.CSS_SELECTOR, ".matrix tbody:not([hidden]) .r")]
@@ -209,7 +209,9 @@ def test_a_verdict_is_never_a_colour_alone(site: Site, records: dict[str, Path],
     look(chromium, site.address())
     cells = ask(chromium, "[...document.querySelectorAll('.matrix td a')].map((e) => [e.className, e.textContent])")
     words = {"conforms": "conforms", "deviates": "deviates", "observed": "observed"}
-    assert len(cells) == all_requirements() + all_cases() + len({row["requirement"] for row in rows}) + len(rows)
+    assert len(cells) == number_of_requirements() + number_of_cases() + len({row["requirement"] for row in rows}) + len(
+        rows
+    )
     for kind, text in cells:
         assert words[kind.split()[1]] in text, (kind, text)
 
@@ -334,7 +336,7 @@ def test_the_content_security_policy_blocks_injected_markup(
 
 def test_without_scripts_all_cases_are_readable(site: Site, chromium: webdriver.Chrome) -> None:
     look(chromium, site.address(), scripts=False)
-    assert shown(chromium, ".k") == all_cases()
+    assert shown(chromium, ".k") == number_of_cases()
     assert shown(chromium, ".controls") == 0
     look(chromium, site.address("honest-1.html"), scripts=False)
     chromium.find_element(By.CSS_SELECTOR, ".case summary").click()
