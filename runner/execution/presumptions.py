@@ -1,8 +1,9 @@
 """What a case presumes: that the statement under test kills the sessions that it names.
 
 The register names cases that show whether it does, in plain situations, and the requirements that judge it. If a case
-of another requirement fails because a session is not gone, because the statement is refused, or because it has no
-reply, and one of those cases fails in the same way, the failure says nothing about the requirement of the case.
+of another requirement fails because a session is not gone, because the statement is refused, as one with an unknown id
+or otherwise, or because it has no reply, and one of those cases fails in the same way, the failure says nothing about
+the requirement of the case.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class Presumptions:
         names = case.requirement.presumed.cases
         known = {each.name: each for each in cases_beside(case) if each.name in names}
         for name in names:
-            if name not in known:
-                continue  # in a part of the cases
+            if name not in known or not known[name].requirement.judges(failure.aspect):
+                continue  # in a part of the cases, or about something else
             if name not in self.failures:
                 first = run(known[name])
                 self.failures[name] = (first, *(run(known[name]) for _ in range(_RUNS - 1) if first is not None))

@@ -30,7 +30,7 @@ from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
 from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
-from runner.language.model import ACCEPTED, GONE, Case
+from runner.language.model import ANSWERED, GONE, Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 _REST = 1.0  # seconds before a case that is run slowly
@@ -251,9 +251,13 @@ class CaseRun:
     def _kill_failure(self, result: CaseResult, *, not_ended: bool, error: str) -> KillFailure | None:
         """What the statement under test did not do, if that is why the case deviates."""
         aspect = GONE if not_ended else self._step_runner.failed_aspect
+        refusals = [why for name, why in self._step_runner.refused.items() if name in self._case.ends]
+        if not_ended and refusals:  # the session stays because its statement was refused, which the case allows
+            aspect, error = refusals[0]
         if result.verdict is not Verdict.DEVIATES or not aspect:
             return None
-        return KillFailure(aspect, error if aspect == ACCEPTED else "", plain=self._step_runner.last_is_plain)
+        refused = aspect not in {GONE, ANSWERED}
+        return KillFailure(aspect, error if refused else "", plain=self._step_runner.last_is_plain)
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:
         """Runs the steps before the first guarded statement, and watches the sessions: a control run.

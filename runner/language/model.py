@@ -52,8 +52,8 @@ class Specification:
         return ", ".join(known) + ("" if self.address else " (public address not known)")
 
 
-GONE, ACCEPTED, ANSWERED = "gone", "accepted", "answered"
-"""What cases presume of the statement under test: a named session is gone, no error, a reply in time."""
+GONE, ACCEPTED, ANSWERED, KNOWN = "gone", "accepted", "answered", "known"
+"""What cases presume of the statement under test: a named session is gone, no error, a reply in time, a known id."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,10 @@ class Requirement:
     needs: tuple[str, ...] = ()
     refused_senders: str | None = None
     presumed: Presumed | None = None
+
+    def judges(self, aspect: str) -> bool:
+        """Whether its cases deviate by an aspect that the cases of other requirements presume."""
+        return self.presumed is None or aspect not in self.presumed.aspects
 
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one of its statements under test."""

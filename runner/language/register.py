@@ -15,6 +15,7 @@ from runner.language.model import (
     ACCEPTED,
     ANSWERED,
     GONE,
+    KNOWN,
     Capability,
     Example,
     Level,
@@ -180,7 +181,7 @@ def _with_presumptions(document: Document, requirements: dict[str, Requirement])
     kills = document.data.get("kills")
     if kills is None:
         return requirements
-    judged_by: dict[str, list[str]] = {aspect: kills[aspect] for aspect in (GONE, ACCEPTED, ANSWERED)}
+    judged_by: dict[str, list[str]] = {aspect: kills[aspect] for aspect in (GONE, ACCEPTED, ANSWERED, KNOWN)}
     compared_by: list[str] = kills.get("compared_by", [])
     for key, names in {**judged_by, "compared_by": compared_by}.items():
         for index, name in enumerate(names):
