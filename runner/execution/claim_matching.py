@@ -78,6 +78,7 @@ class ClaimMatcher:
                 return isinstance(outcome, Ok) and (
                     alternative.affected in {None, outcome.affected}
                     and alternative.warnings in {None, outcome.warnings}
+                    and (alternative.affected is None or not outcome.earlier)
                 )
             case "rows":
                 return isinstance(outcome, Rows) and self._rows_fit(outcome, alternative)
