@@ -50,7 +50,11 @@ class Presumptions:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def excused(
-        self, case: Case, result: CaseResult, failure: KillFailure | None, run: Callable[[Case], KillFailure | None]
+        self,
+        case: Case,
+        result: CaseResult,
+        failure: KillFailure | None,
+        run: Callable[[Case], KillFailure | None] | None,
     ) -> CaseResult | None:
         """The inconclusive result of a case that deviates because of something that it presumes; None if it does not.
 
@@ -58,7 +62,8 @@ class Presumptions:
             case: the case.
             result: its result, which deviates.
             failure: the failure of its statement, if that is the reason.
-            run: runs a case, and returns the failure of its statement, if there is one.
+            run: runs a case, and returns the failure of its statement, if there is one; None: no case is run, and
+                only the results so far are used.
         """
         presumed = case.requirement.presumed
         if presumed is None or failure is None or failure.aspect not in presumed.aspects:
@@ -74,7 +79,9 @@ class Presumptions:
         # A session that stays usable although the reply was a success fails the run at every level.
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", actual="")
 
-    def _case_like(self, case: Case, failure: KillFailure, run: Callable[[Case], KillFailure | None]) -> Case | None:
+    def _case_like(
+        self, case: Case, failure: KillFailure, run: Callable[[Case], KillFailure | None] | None
+    ) -> Case | None:
         """The first of the cases that show whether sessions are killed that fails like this in each run."""
         assert case.requirement.presumed is not None  # noqa: S101 - checked by the caller
         names = case.requirement.presumed.cases
@@ -83,6 +90,8 @@ class Presumptions:
             if name not in known or not known[name].requirement.judges(failure.aspect):
                 continue  # in a part of the cases, or about something else
             if name not in self.failures:
+                if run is None:
+                    return None
                 first = run(known[name])
                 self.failures[name] = (first, *(run(known[name]) for _ in range(_RUNS - 1) if first is not None))
             if all(failure.is_like(each) for each in self.failures[name]):

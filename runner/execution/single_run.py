@@ -374,11 +374,19 @@ class CaseRuns:
         """Runs a case with a pause before each of its SELECTs, which may show what was committed only then."""
         return self.run(case, fresh=True, reads_late=True)
 
-    def excused(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult | None:
-        """The result of a case that deviates because of something that it presumes; None if it does not."""
-        return self.shared.presumptions.excused(
-            case, result, last.kill_failure, lambda other: self.run(other, fresh=True).kill_failure
-        )
+    def excused(
+        self, case: Case, result: CaseResult, last: RunResult, *, already_known: bool = False
+    ) -> CaseResult | None:
+        """The result of a case that deviates because of something that it presumes; None if it does not.
+
+        Args:
+            case: the case.
+            result: its result.
+            last: its last run.
+            already_known: whether no other case is run to find out.
+        """
+        run = None if already_known else lambda other: self.run(other, fresh=True).kill_failure
+        return self.shared.presumptions.excused(case, result, last.kill_failure, run)
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.
