@@ -13,13 +13,15 @@ VARIABLE_PARTS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\bKSC\w*|\d+", re.IGNOR
 
 @dataclass(frozen=True)
 class Ok:
-    """An OK without a result set."""
+    """An OK without a result set; ``earlier``: the number of results that the server sent before it."""
 
     affected: int = 0
     warnings: int = 0
+    earlier: int = 0
 
     def __str__(self) -> str:
-        return f"OK, {self.affected} rows affected" + (f", {self.warnings} warnings" if self.warnings else "")
+        text = f"OK, {self.affected} rows affected" + (f", {self.warnings} warnings" if self.warnings else "")
+        return text + (f", after {self.earlier} more results" if self.earlier else "")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pymysql._auth import scramble_native_password
 from pymysql.charset import charset_by_name
 from pymysql.connections import MySQLResult
 from pymysql.constants import CLIENT, COMMAND, CR
-from pymysql.protocol import FieldDescriptorPacket
+from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
 
 from runner.database.dsn import Dsn, DsnError
 from runner.database.outcome import LoginAborted, Lost, NoReply, Ok, Outcome, Rows, ServerError, Unreadable
@@ -162,11 +162,13 @@ class Connection(pymysql.Connection):
     def read_reply(self) -> Outcome:
         """Reads the reply to the statement; the last one, if a server sends several results."""
         self._read_query_result()
+        earlier = 0
         while self._result.has_next:
             self._read_query_result()
+            earlier += 1
         result = self._result
         if result.description is None:
-            return Ok(result.affected_rows, result.warning_count)
+            return Ok(result.affected_rows, result.warning_count, earlier)
         return Rows(result.description, result.rows)
 
     # Nor does it offer prepared statements.
@@ -193,15 +195,20 @@ class Connection(pymysql.Connection):
         return self.execute()
 
     def read_prepared_reply(self) -> Outcome:
-        """Reads the reply to an executed prepared statement.
+        """Reads the reply to an executed prepared statement; the last one, if a server sends several results.
 
         Raises:
             BinaryRowsError: the reply has rows.
         """
-        first = self._read_packet()
-        if not first.is_ok_packet():
-            raise BinaryRowsError("rows of a prepared statement")
-        return Ok(affected=first.get_all_data()[1], warnings=0)
+        earlier = 0
+        while True:
+            packet = self._read_packet()
+            if not packet.is_ok_packet():
+                raise BinaryRowsError("rows of a prepared statement")
+            ok = OKPacketWrapper(packet)
+            if not ok.has_next:
+                return Ok(ok.affected_rows, ok.warning_count, earlier)
+            earlier += 1
 
     def reset_session(self) -> Outcome:
         """Sends COM_RESET_CONNECTION and reads the reply."""

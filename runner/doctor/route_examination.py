@@ -156,7 +156,7 @@ class RouteExamination:
         """Whether the process list shows that the second session runs the change: in INFO, if that has statements."""
         rows = self._rows_of_second()
         if statements:
-            return any((row.get("info") or "").startswith(change[:_PART]) for row in rows)
+            return any(change[:_PART] in (row.get("info") or "") for row in rows)
         return bool(rows) and rows[0].activity != idle
 
     def _rows_of_second(self) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from runner.database.outcome import Lost, Ok, Outcome, Rows, ServerError, succeeded
@@ -10,6 +11,8 @@ from runner.database.profile import Profile
 from runner.database.target_fixes import ODPS_LIST
 from runner.language.model import Claim, ExpectedReply, ListedSession
 from runner.language.placeholder_text import Template
+
+_OUTER_COMMENTS = re.compile(r"\A(?:\s*/\*.*?\*/)+\s*|\s*(?:/\*[^/]*\*/\s*)+\Z", re.DOTALL)
 
 
 class ClaimMatcher:
@@ -78,6 +81,7 @@ class ClaimMatcher:
                 return isinstance(outcome, Ok) and (
                     alternative.affected in {None, outcome.affected}
                     and alternative.warnings in {None, outcome.warnings}
+                    and (alternative.affected is None or not outcome.earlier)
                 )
             case "rows":
                 return isinstance(outcome, Rows) and self._rows_fit(outcome, alternative)
@@ -105,7 +109,10 @@ class ClaimMatcher:
         for column, template in listed.fields:
             wanted = None if template is None else self._render(template)
             got = found[0].get(column)
-            # A server may cut a long statement in INFO, and show the tenant after a name; nothing else may differ.
+            # A server may cut a long statement in INFO, and show the tenant after a name; a proxy may put a comment in
+            # front of a statement or behind it. Nothing else may differ.
+            if column.casefold() == "info" and got is not None and got != wanted:
+                got = _OUTER_COMMENTS.sub("", got)
             cut = column.casefold() == "info" and bool(got) and wanted is not None and wanted.startswith(got or "")
             named = column.casefold() == "user" and got is not None and got.partition("@")[0] == wanted
             if got != wanted and not cut and not named:

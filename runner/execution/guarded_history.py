@@ -27,13 +27,17 @@ class GuardedHistory:
         self.named_with_success: set[str] = set()
         self.senders: set[str] = set()
         self.refused: set[str] = set()
+        self._not_refused: set[str] = set()
+        """The named sessions whose last statement was not refused: it may have reached another server."""
         self._ids_differ = False
         """Whether one was sent on a connection with different ids in handshake and process list."""
 
     def note_sent(self, sender: CaseSession, named: Collection[CaseSession]) -> None:
         """Notes that a guarded statement is sent now, and names these sessions."""
         self.any_sent = True
-        self.named.update(session.name for session in named)
+        names = {session.name for session in named}
+        self.named |= names
+        self._not_refused |= names
         self.senders.add(sender.name)
         self.refused.difference_update(session.name for session in named if session is not sender)
         for session in named:
@@ -45,9 +49,10 @@ class GuardedHistory:
         self.refused.discard(sender)
         self.named_with_success.update(named)
 
-    def note_refusal(self, sender: str) -> None:
-        """Notes that a guarded statement was refused."""
+    def note_refusal(self, sender: str, named: Collection[str]) -> None:
+        """Notes that a guarded statement, which names these sessions, was refused."""
         self.refused.add(sender)
+        self._not_refused.difference_update(named)
 
     def forget(self, name: str) -> None:
         """Forgets that a session was named: it logs in again."""
@@ -64,7 +69,7 @@ class GuardedHistory:
         Raises:
             InconclusiveError: the ids differ.
         """
-        if not self._ids_differ:
+        if not self._ids_differ or session.name not in self._not_refused:
             return
         self._target.stop_guarded_statements(
             f"a statement that named {session.name} was accepted, and {session.name} is still connected and listed, "

@@ -1,8 +1,9 @@
 """What a case presumes: that the statement under test kills the sessions that it names.
 
 The register names cases that show whether it does, in plain situations, and the requirements that judge it. If a case
-of another requirement fails because a session is not gone, because the statement is refused, or because it has no
-reply, and one of those cases fails in the same way, the failure says nothing about the requirement of the case.
+of another requirement fails because a session is not gone, because the statement is refused, as one with an unknown id
+or otherwise, or because it has no reply, and one of those cases fails in the same way, the failure says nothing about
+the requirement of the case.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ class Presumptions:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def excused(
-        self, case: Case, result: CaseResult, failure: KillFailure | None, run: Callable[[Case], KillFailure | None]
+        self,
+        case: Case,
+        result: CaseResult,
+        failure: KillFailure | None,
+        run: Callable[[Case], KillFailure | None] | None,
     ) -> CaseResult | None:
         """The inconclusive result of a case that deviates because of something that it presumes; None if it does not.
 
@@ -57,10 +62,11 @@ class Presumptions:
             case: the case.
             result: its result, which deviates.
             failure: the failure of its statement, if that is the reason.
-            run: runs a case, and returns the failure of its statement, if there is one.
+            run: runs a case, and returns the failure of its statement, if there is one; None: no case is run, and
+                only the results so far are used.
         """
         presumed = case.requirement.presumed
-        if presumed is None or failure is None or not case.requirement.presumes(failure.aspect):
+        if presumed is None or failure is None or case.requirement.judges(failure.aspect):
             return None
         if presumed.compares and failure.plain:
             return None  # another form of the statement did work
@@ -73,15 +79,19 @@ class Presumptions:
         # A session that stays usable although the reply was a success fails the run at every level.
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", actual="")
 
-    def _case_like(self, case: Case, failure: KillFailure, run: Callable[[Case], KillFailure | None]) -> Case | None:
+    def _case_like(
+        self, case: Case, failure: KillFailure, run: Callable[[Case], KillFailure | None] | None
+    ) -> Case | None:
         """The first of the cases that show whether sessions are killed that fails like this in each run."""
         assert case.requirement.presumed is not None  # noqa: S101 - checked by the caller
         names = case.requirement.presumed.cases
         known = {each.name: each for each in cases_beside(case) if each.name in names}
         for name in names:
-            if name not in known or known[name].requirement.presumes(failure.aspect):
-                continue  # not among these cases, or not about this failure
+            if name not in known or not known[name].requirement.judges(failure.aspect):
+                continue  # in a part of the cases, or about something else
             if name not in self.failures:
+                if run is None:
+                    return None
                 first = run(known[name])
                 self.failures[name] = (first, *(run(known[name]) for _ in range(_RUNS - 1) if first is not None))
             if all(failure.is_like(each) for each in self.failures[name]):

@@ -209,7 +209,7 @@ _LEAST_MARK = 10  # characters of the comment that have to be in INFO, if the se
 
 def _is_marked(row: Row, mark: str) -> bool:
     info = row.get("info") or ""
-    return len(info) >= _LEAST_MARK and (info.startswith(mark) or mark.startswith(info))
+    return len(info) >= _LEAST_MARK and (mark in info or mark.startswith(info))
 
 
 def unused_id(start: int, process_list: ProcessList, own: Collection[str]) -> int:

@@ -30,7 +30,7 @@ from runner.execution.stale_reads import StaleReads
 from runner.execution.step_runner import StepRunner
 from runner.execution.transaction_ends import TransactionEnds
 from runner.execution.transcript import Transcript
-from runner.language.model import ACCEPTED, GONE, Case
+from runner.language.model import ANSWERED, GONE, Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 _REST = 1.0  # seconds before a case that is run slowly
@@ -251,9 +251,13 @@ class CaseRun:
     def _kill_failure(self, result: CaseResult, *, not_ended: bool, error: str) -> KillFailure | None:
         """What the statement under test did not do, if that is why the case deviates."""
         aspect = GONE if not_ended else self._step_runner.failed_aspect
+        refusals = [why for name, why in self._step_runner.refused.items() if name in self._case.ends]
+        if not_ended and refusals:  # the session stays because its statement was refused, which the case allows
+            aspect, error = refusals[0]
         if result.verdict is not Verdict.DEVIATES or not aspect:
             return None
-        return KillFailure(aspect, error if aspect == ACCEPTED else "", plain=self._step_runner.last_is_plain)
+        refused = aspect not in {GONE, ANSWERED}
+        return KillFailure(aspect, error if refused else "", plain=self._step_runner.last_is_plain)
 
     def loses_sessions_without_statement(self, seconds: float) -> bool:
         """Runs the steps before the first guarded statement, and watches the sessions: a control run.
@@ -370,11 +374,19 @@ class CaseRuns:
         """Runs a case with a pause before each of its SELECTs, which may show what was committed only then."""
         return self.run(case, fresh=True, reads_late=True)
 
-    def excused(self, case: Case, result: CaseResult, last: RunResult) -> CaseResult | None:
-        """The result of a case that deviates because of something that it presumes; None if it does not."""
-        return self.shared.presumptions.excused(
-            case, result, last.kill_failure, lambda other: self.run(other, fresh=True).kill_failure
-        )
+    def excused(
+        self, case: Case, result: CaseResult, last: RunResult, *, already_known: bool = False
+    ) -> CaseResult | None:
+        """The result of a case that deviates because of something that it presumes; None if it does not.
+
+        Args:
+            case: the case.
+            result: its result.
+            last: its last run.
+            already_known: whether no other case is run to find out.
+        """
+        run = None if already_known else lambda other: self.run(other, fresh=True).kill_failure
+        return self.shared.presumptions.excused(case, result, last.kill_failure, run)
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.

@@ -30,6 +30,7 @@ from runner.language.model import (
     ACCEPTED,
     ADMINISTRATOR,
     ANSWERED,
+    KNOWN,
     OBSERVED,
     Check,
     Claim,
@@ -80,7 +81,9 @@ class StepRunner:
         refused_for_ended: whether the server refused a guarded statement against its claim, and had closed a session
             that it names, which another client may have killed since the guard's check.
         last_is_plain: whether the last guarded statement that was sent has the form of the register's example.
-        failed_aspect: what a guarded statement lacked against its claim: ACCEPTED, ANSWERED, or empty.
+        failed_aspect: what a guarded statement lacked against its claim: ACCEPTED, ANSWERED, KNOWN, or empty.
+        refused: the named sessions whose last guarded statement was refused, also if the claim allows that, with the
+            aspect that it lacked (ACCEPTED or KNOWN) and the error without its variable parts.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class StepRunner:
         self.refused_for_ended = False
         self.last_is_plain = False
         self.failed_aspect = ""
+        self.refused: dict[str, tuple[str, str]] = {}
         self._idle_activity: dict[str, object] = {}
         """The activity of each session in the process list before its statement."""
         self._in_flight: dict[str, ReadyStatement] = {}
@@ -286,19 +290,27 @@ class StepRunner:
         """
         if isinstance(reply, Lost):
             self._sessions.raise_if_closed_after_refusal(ready.session)
-        if ready.guarded:
-            self._note_success_or_refusal(ready, reply)
-        if not ready.guarded or not claim or self.matcher.fits(reply, claim):
+        if not ready.guarded:
             return
-        if isinstance(reply, NoReply):
-            self.failed_aspect = ANSWERED
+        self._note_success_or_refusal(ready, reply)
+        contradicts = bool(claim) and not self.matcher.fits(reply, claim)
         if not isinstance(reply, ServerError):
+            self.refused = {name: why for name, why in self.refused.items() if name not in ready.named}
+            if contradicts and isinstance(reply, NoReply):
+                self.failed_aspect = ANSWERED
             return
-        self.failed_aspect = ACCEPTED
         clients = [self._sessions.by_name[name].client for name in ready.named - {ready.session.name}]
-        self.refused_for_ended |= any(
-            client is not None and client.check_connection() is not None for client in clients
-        )
+        ended = any(client is not None and client.check_connection() is not None for client in clients)
+        # The guard has just found the id in the process list.
+        presumed = self._sessions.case.requirement.presumed
+        classes = self._sessions.target.profile.classes_of(reply)
+        unknown = presumed is not None and presumed.unknown_error in classes
+        aspect = KNOWN if unknown and ready.named and not ended else ACCEPTED
+        self.refused.update(dict.fromkeys(ready.named, (aspect, reply.signature)))
+        if not contradicts:
+            return
+        self.refused_for_ended |= ended
+        self.failed_aspect = aspect
         if ready.session.id is not None and ready.session.is_connected:
             raise_if_moved(ready.session, self._sessions)
 
@@ -310,7 +322,7 @@ class StepRunner:
         # A session that was interrupted was killed: by its own statement, or by another client.
         interrupted = reply_class(reply, profile, fits=False) is ReplyClass.INTERRUPTED
         if isinstance(reply, ServerError) and not interrupted:
-            history.note_refusal(ready.session.name)
+            history.note_refusal(ready.session.name, ready.named)
 
     def _prepare(self, ready: ReadyStatement, step: Send) -> None:
         """Prepares a statement. The guard has checked it: a server may execute it at once."""

@@ -52,8 +52,8 @@ class Specification:
         return ", ".join(known) + ("" if self.address else " (public address not known)")
 
 
-GONE, ACCEPTED, ANSWERED = "gone", "accepted", "answered"
-"""What cases presume of the statement under test: a named session is gone, no error, a reply in time."""
+GONE, ACCEPTED, ANSWERED, KNOWN = "gone", "accepted", "answered", "known"
+"""What cases presume of the statement under test: a named session is gone, no error, a reply in time, a known id."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ class Presumed:
     Attributes:
         aspects: constants as above.
         cases: the names of the cases that show whether the statement kills sessions, in plain situations.
+        unknown_error: the error class of a refused id.
         compares: whether its cases compare another form of the statement with the plain one, so that a failure of the
             plain one alone is a difference.
     """
 
     aspects: frozenset[str]
     cases: tuple[str, ...]
+    unknown_error: str
     compares: bool = False
 
 
@@ -95,9 +97,9 @@ class Requirement:
     refused_senders: str | None = None
     presumed: Presumed | None = None
 
-    def presumes(self, aspect: str) -> bool:
-        """Whether its cases presume this aspect, because other requirements are about it."""
-        return self.presumed is not None and aspect in self.presumed.aspects
+    def judges(self, aspect: str) -> bool:
+        """Whether its cases deviate by an aspect that the cases of other requirements presume."""
+        return self.presumed is None or aspect not in self.presumed.aspects
 
     def is_about(self, statement: str) -> bool:
         """Whether a statement is one of its statements under test."""

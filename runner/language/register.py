@@ -15,6 +15,7 @@ from runner.language.model import (
     ACCEPTED,
     ANSWERED,
     GONE,
+    KNOWN,
     Capability,
     Example,
     Level,
@@ -175,12 +176,15 @@ def _with_presumptions(document: Document, requirements: dict[str, Requirement])
     """The requirements, with what their cases presume: that the statement kills the sessions that it names.
 
     Raises:
-        SourceError: the register does not have a requirement that is named.
+        SourceError: the register does not have a requirement or error class that is named.
     """
     kills = document.data.get("kills")
     if kills is None:
         return requirements
-    judged_by: dict[str, list[str]] = {aspect: kills[aspect] for aspect in (GONE, ACCEPTED, ANSWERED)}
+    if kills["unknown_error"] not in (classes := document.data.get("errors", {})):
+        what = f"unknown error class {kills['unknown_error']!r}"
+        raise document.fail(("kills", "unknown_error"), what, did_you_mean(kills["unknown_error"], classes))
+    judged_by: dict[str, list[str]] = {aspect: kills[aspect] for aspect in (GONE, ACCEPTED, ANSWERED, KNOWN)}
     compared_by: list[str] = kills.get("compared_by", [])
     for key, names in {**judged_by, "compared_by": compared_by}.items():
         for index, name in enumerate(names):
@@ -191,6 +195,7 @@ def _with_presumptions(document: Document, requirements: dict[str, Requirement])
         name: Presumed(
             frozenset(aspect for aspect, judges in judged_by.items() if name not in judges),
             tuple(kills["cases"]),
+            kills["unknown_error"],
             compares=name in compared_by,
         )
         for name in requirements

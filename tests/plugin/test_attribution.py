@@ -58,3 +58,12 @@ def test_a_commit_that_is_lost_deviates_where_other_commits_are_shown_late(tmp_p
 def test_what_the_client_does_is_in_the_statements_to_reproduce_a_deviation(tmp_path: Path) -> None:
     done = run_with(tmp_path / "r.json", "change-of-user-loses-the-privilege", "session-that-changed-to-the-own-user")
     assert "*/ -- its client changes the user to that of killer (COM_CHANGE_USER)" in done.screen
+
+
+def test_ids_of_the_list_that_the_statement_refuses_accuse_only_the_requirement_about_them(tmp_path: Path) -> None:
+    chosen = ("used-session-ends", "own-session-ends-in-a-block", "listed-ids-are-taken")
+    done = run_with(tmp_path / "r.json", "shows-shifted-ids", *chosen)
+    assert {row["requirement"] for row in done.results(verdict="deviates")} == {"PAR-2"}
+    refused_as_allowed = done.result("own-session-ends-in-a-block")
+    assert refused_as_allowed["verdict"] == "inconclusive"
+    assert "listed-ids-are-taken[an-earlier] fails in the same way: PAR-2 is about that" in refused_as_allowed["reason"]

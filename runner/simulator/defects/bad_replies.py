@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
+from runner.simulator.components import Components
+from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result, Rows
@@ -44,6 +46,24 @@ class AnswersWithAWarning(KillSessionStatement):
 
     def reply(self) -> Result:
         return Done(warnings=1)
+
+
+class _SendsTwoResults(Connection):
+    async def _run(self, session: Session, text: str, *, binary: bool) -> None:
+        if "KILL SESSION" not in text.upper() or self._more_results:
+            await super()._run(session, text, binary=binary)
+            return
+        self._more_results = True
+        await super()._run(session, text, binary=binary)
+        self._more_results = False
+        if session.last_error is None and not session.ended:
+            self._send_ok(session, 0)
+
+
+@breaks("EXA-6")
+def replies_with_two_results(components: Components) -> Components:
+    """The reply has two results, each of them an OK, as that of a stored procedure may have."""
+    return components.with_overrides(_SendsTwoResults)
 
 
 @breaks("EXA-6")

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.catalogue import breaks
 from runner.simulator.components import Components
 from runner.simulator.connection import Connection
+from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.sessions import Session, SessionEnding, SessionRegistry
-from runner.simulator.sql.statements import KillSession
+from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionEnding, SessionRegistry
+from runner.simulator.sql.statements import KillSession, ShowProcessList, Statement
 from runner.simulator.timers import call_later
 
 SIXTEEN_BITS = 0xFFFF
@@ -23,6 +25,7 @@ DELAY_SECONDS = 2.0
 LONG_DELAY_SECONDS = 3.0
 MIN_DIGITS = 4
 _MANY_SESSIONS = 8
+_KILL_SECONDS = 0.05
 
 
 @breaks("PAR-1")
@@ -427,3 +430,44 @@ class DropsTheUsersSavepoints(SessionEnding):
         for other in self.registry:
             if other.user is victim.user and other.statement is None:
                 other.savepoints.clear()
+
+
+class _TakesAMoment(KillSessionStatement):
+    """Notes the sessions that are being killed."""
+
+    in_progress: ClassVar[set[Session]] = set()
+
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        self.in_progress.add(victim)
+        try:
+            await asyncio.sleep(_KILL_SECONDS)
+            await super().end(session, victim, statement)
+        finally:
+            self.in_progress.discard(victim)
+
+
+class _ListWaitsForGood(Engine):
+    async def run(self, session: Session, statement: Statement, depth: int = 0) -> Result:
+        if isinstance(statement, ShowProcessList) and _TakesAMoment.in_progress:
+            await session.wait(LONGEST_PAUSE)
+        return await super().run(session, statement, depth)
+
+
+@breaks("IMP-10")
+def list_during_a_kill_gets_no_reply(components: Components) -> Components:
+    """SHOW PROCESSLIST never gets a reply if a session is being killed at this moment, as in a deadlock."""
+    return components.with_overrides(_TakesAMoment, _ListWaitsForGood)
+
+
+class _EndsTheNewestToo(_TakesAMoment):
+    async def end(self, session: Session, victim: Session, statement: KillSession) -> None:
+        before = set(self.registry)
+        await super().end(session, victim, statement)
+        for other in set(self.registry) - before:
+            self.ending.kill(other)
+
+
+@breaks("IMP-10")
+def logins_during_a_kill_are_lost(components: Components) -> Components:
+    """Sessions that log in while another one is being killed are killed as well."""
+    return components.with_overrides(_EndsTheNewestToo)

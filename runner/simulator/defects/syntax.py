@@ -285,6 +285,28 @@ class TakesNoWhiteSpaceAfterTheSemicolon(KillGrammar):
 
 
 @breaks("SYN-5")
+class TakesNoWhiteSpaceAtTheEnd(KillGrammar):
+    """White space behind a statement without a semicolon is a syntax error."""
+
+    def session(self, cursor: Cursor) -> sql.Statement:
+        statement = super().session(cursor)
+        if cursor.now.kind == END and cursor.sql[-1].isspace():
+            cursor.fail()
+        return statement
+
+
+@breaks("SYN-5")
+class TakesImmediateInCapitalsOnly(KillGrammar):
+    """IMMEDIATE in small letters is a syntax error; the other words may have any letters."""
+
+    def immediate(self, cursor: Cursor) -> bool:
+        found = super().immediate(cursor)
+        if found and cursor.sql[cursor.previous.start : cursor.previous.end].islower():
+            cursor.fail()
+        return found
+
+
+@breaks("SYN-5")
 class TakesNoWhiteSpaceInFront(KillGrammar):
     """White space before the first word is a syntax error."""
 

@@ -69,6 +69,15 @@ class InfoCut(ProcessList):
 
 
 @variant
+class InfoWithAComment(ProcessList):
+    """INFO shows statements with a comment in front of them, which a proxy has added."""
+
+    def info(self, session: Session) -> str | None:
+        info = super().info(session)
+        return info if info is None else f"/* trace {session.number:x} */ {info}"
+
+
+@variant
 class OtherWords(ProcessList):
     """Busy sessions of other users have other COMMAND and STATE texts."""
 
