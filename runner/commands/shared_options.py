@@ -15,6 +15,7 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.profile_problems import check_profile
 from runner.language.default_folders import FOLDER_NAME, default_cases, resolved
+from runner.language.given_values import given_text
 from runner.language.suite import Suite, suite_in
 
 
@@ -30,7 +31,11 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the target, as for run (default: the environment variable {DSN_VARIABLE})",
     )
     parser.add_argument(
-        "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="its profile (default: %(default)s)"
+        "--profile",
+        type=given_text,
+        default=DEFAULT_PROFILE,
+        metavar="NAME|FILE",
+        help="its profile (default: %(default)s)",
     )
     add_cases_argument(parser)
 
@@ -83,7 +88,7 @@ def add_cases_argument(parser: argparse.ArgumentParser) -> None:
 
 def named_path(text: str) -> Path:
     """The path of an argument; the suite's own folders, such as ``kill``, can be named in any directory."""
-    return Path(resolved(text))
+    return Path(resolved(given_text(text)))
 
 
 def suite_named(options: argparse.Namespace) -> Suite:
