@@ -2,7 +2,8 @@
 
 Each command is a module of ``runner/commands``; only ``simulate`` is the simulator's own.
 
-Exit codes: 0, success; 1, the command found a failure; 4, bad usage; 141, the output was closed. ``run`` has pytest's.
+Exit codes: 0, success; 1, the command found a failure; 4, bad usage; 130, interrupted; 141, the output was closed.
+``run`` has pytest's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from runner.language.problems import SourceError
 from runner.reporting.record import RecordError
 
 _OUTPUT_CLOSED = 128 + 13  # SIGPIPE
+_INTERRUPTED = 128 + 2  # SIGINT
 _COMMANDS = ("doctor", "lint", "explain", "new-case", "accounts", "sweep", "diff", "baseline", "report", "prove")
 
 
@@ -41,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The signal itself can't be enabled for this: it would also end the simulator if a client disconnects.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _OUTPUT_CLOSED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
     return code
 
 

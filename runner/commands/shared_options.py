@@ -17,6 +17,7 @@ from runner.execution.profile_problems import check_profile
 from runner.language.default_folders import FOLDER_NAME, default_cases, resolved
 from runner.language.given_values import given_text
 from runner.language.suite import Suite, suite_in
+from runner.plugin.signals import end_like_ctrl_c
 
 
 class UnusableTargetError(Exception):
@@ -42,7 +43,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterator[Target]:
-    """The target of the options, checked, during the block.
+    """The target of the options, checked, during the block; SIGTERM and SIGHUP interrupt the command like Ctrl-C.
 
     Args:
         options: the command's options.
@@ -52,6 +53,7 @@ def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterat
         UnusableTargetError: the target can't be used, or fails within the block.
         SourceError: the profile or the cases can't be used.
     """
+    end_like_ctrl_c()  # what the command has created is removed then
     source, text = given_dsn(options.dsn)
     if text is None:
         raise UnusableTargetError(f"no target: add --dsn URL, or set {DSN_VARIABLE}")
