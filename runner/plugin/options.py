@@ -217,15 +217,22 @@ class RunOptions:
 
     def to_run_again(self, dsn: Dsn) -> str:
         """The options for a command that runs one case again on this target."""
-        known = f" --known-deviations '{self.known.path}'" if self.known else ""
-        if self.source is None:
-            return known.lstrip()
-        target = (
-            f"--dsn '{dsn.text_with_placeholder}' " if self.source == "--dsn" else ""
-        )  # the environment is the same then
-        accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
-        withheld = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
-        return f"{target}--profile {self._option.profile}{withheld}{accounts}{known}"
+        given, default = self._option, Limits()
+        words = []
+        if self.source == "--dsn":  # otherwise the environment has it then, too
+            words.append(f"--dsn '{dsn.text_with_placeholder}'")
+        if self.source is not None or given.profile != DEFAULT_PROFILE:
+            words.append(f"--profile {shlex.quote(given.profile)}")
+        words += [SEND_WITHHELD] if given.send_withheld and self.source is not None else []
+        words += ["--anyway"] if given.anyway else []
+        words += ["--strict"] if given.strict else []
+        limits = (("settle", default.settle), ("statement_limit", default.statement), ("repeat_limit", default.repeat))
+        for name, usual in limits:
+            seconds = getattr(given, name)
+            words += [f"--{name.replace('_', '-')} {seconds:g}"] if seconds != usual else []
+        files = (("--accounts", given.accounts), ("--known-deviations", given.known_deviations))
+        words += [f"{option} {shlex.quote(path)}" for option, path in files if path]
+        return " ".join(words)
 
 
 def planned_workers(config: pytest.Config) -> int:
