@@ -20,9 +20,10 @@ from runner.language.message_text import plural
 from runner.language.model import Case
 from runner.language.paths import exists, is_folder
 from runner.language.problems import Place, SourceError
-from runner.language.register import read_register
+from runner.language.register import FORMAT, read_register
 from runner.language.schemas import FileKind, file_kind_of
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
+from runner.language.yaml_file import parse_document
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -80,7 +81,7 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     try:
         folders_of(files)
     except SourceError as error:
-        return [], [error]
+        return [], _unreadable(files) or [error]
     for path in files:
         try:
             cases += cached_cases(path.resolve())
@@ -98,6 +99,17 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     except SourceError as error:
         problems.append(error)
     return cases, problems
+
+
+def _unreadable(files: Sequence[Path]) -> list[SourceError]:
+    """The files that are no YAML: they can be meant as files of any kind, which need no register."""
+    problems = []
+    for path in files:
+        try:
+            parse_document(path, FORMAT)
+        except SourceError as error:
+            problems.append(error)
+    return problems
 
 
 def _problems(kind: FileKind, name: str, suite: Suite) -> list[SourceError]:
