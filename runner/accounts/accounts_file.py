@@ -141,5 +141,11 @@ def write_accounts(path: Path, accounts: Iterable[PreparedAccount]) -> None:
         raise SourceError(
             Place(path), f"can't be written: {error.strerror}", "choose another file with --out"
         ) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:  # the disk is full: a part of the accounts is worth nothing
+        path.unlink(missing_ok=True)
+        raise SourceError(
+            Place(path), f"can't be written: {error.strerror}", "choose another file with --out"
+        ) from error

@@ -15,6 +15,7 @@ from runner.database.naming import PREFIX
 from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.execution.applicability import exempted
 from runner.execution.profile_problems import check_profile
+from runner.language.given_values import given_path, given_text
 from runner.language.model import Case
 
 HELP = "print the SQL that creates accounts for runs that may not create users"
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
         "--profile",
+        type=given_text,
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
         help="the profile of the target (default: %(default)s)",
@@ -39,13 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=given_path,
         default=Path("accounts.yaml"),
         metavar="FILE",
         help="the new accounts file (default: %(default)s)",
     )
     parser.add_argument(
-        "--drop", type=Path, metavar="FILE", help="only print the SQL that drops the accounts in this file"
+        "--drop", type=given_path, metavar="FILE", help="only print the SQL that drops the accounts in this file"
     )
     add_cases_argument(parser)
 

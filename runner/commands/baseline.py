@@ -10,7 +10,10 @@ from runner.commands import USAGE_ERROR
 from runner.execution.case_result import Verdict
 from runner.gating.baseline import entries_of, lines
 from runner.gating.known_deviations import UNFINISHED, read_known_deviations
+from runner.language.given_values import given_path
+from runner.language.paths import exists
 from runner.reporting.joined_records import read_run
+from runner.reporting.written_file import write_whole
 
 HELP = "write a list of known deviations from a record; add the reasons by hand"
 
@@ -19,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
         "record",
-        type=Path,
+        type=given_path,
         metavar="RECORD",
         help="the record of a run (run --record FILE.json), or a folder with the records of its parts",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file for the list (default: the screen)")
+    parser.add_argument("--out", type=given_path, metavar="FILE", help="the file for the list (default: the screen)")
     parser.add_argument("--force", action="store_true", help="overwrite FILE, including its reasons")
     parser.add_argument(
         "--update",
@@ -45,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         return _refused("--update and --force need a file: name it with --out")
     if options.update and options.force:
         return _refused("--update and --force exclude each other: choose one")
-    if out is not None and out.exists() and not (options.update or options.force):
+    if out is not None and exists(out) and not (options.update or options.force):
         return _refused(f"{out} exists: --update keeps its reasons, --force overwrites it")
     record = read_run(options.record)
     existing = read_known_deviations(out, unfinished=True) if options.update and out else None
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         print(text, end="")
     else:
         try:
-            out.write_text(text, encoding="utf-8")
+            write_whole(out, text)
         except OSError as error:
             return _refused(f"{out}: can't be written: {error.strerror}")
     todo = sum(entry.reason.startswith(UNFINISHED) for entry in entries)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from runner.gating.difference import compare
 from runner.gating.difference_text import FORMATS
 from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
+from runner.language.given_values import given_path
 from runner.reporting.joined_records import read_run
 
 HELP = "compare the records of two runs; exit code 1 after a regression"
@@ -16,9 +16,12 @@ HELP = "compare the records of two runs; exit code 1 after a regression"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
-        "old", type=Path, metavar="OLD", help="the record of the older run, or a folder with the records of its parts"
+        "old",
+        type=given_path,
+        metavar="OLD",
+        help="the record of the older run, or a folder with the records of its parts",
     )
-    parser.add_argument("new", type=Path, metavar="NEW", help="the record of the newer run, or such a folder")
+    parser.add_argument("new", type=given_path, metavar="NEW", help="the record of the newer run, or such a folder")
     parser.add_argument("--format", choices=FORMATS, default="text", help="the output format (default: text)")
     parser.add_argument(
         "--fail-on",

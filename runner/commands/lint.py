@@ -18,10 +18,12 @@ from runner.language.case_files import cached_cases, case_files, refuse_duplicat
 from runner.language.default_folders import REGISTER_NAME
 from runner.language.message_text import plural
 from runner.language.model import Case
+from runner.language.paths import exists, is_folder
 from runner.language.problems import Place, SourceError
-from runner.language.register import read_register
+from runner.language.register import FORMAT, read_register
 from runner.language.schemas import FileKind, file_kind_of
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
+from runner.language.yaml_file import parse_document
 
 HELP = "check case files, registers, profiles and other files without running them"
 
@@ -44,20 +46,20 @@ def run(options: argparse.Namespace) -> int:
     files: list[Path] = []
     others = [(FileKind.PROFILE, name) for name in profile_names()] if not options.paths else []
     for path in paths:
-        found = case_files(path) if path.is_dir() else [path] if path.exists() else []
+        found = case_files(path) if is_folder(path) else [path] if exists(path) else []
         if not found:
             # The default folder may be missing.
-            missing = "no cases found here" if path.is_dir() or not options.paths else "no such file or folder"
+            missing = "no cases found here" if is_folder(path) or not options.paths else "no such file or folder"
             hint = f"cases are YAML files in or below a folder with their register, {REGISTER_NAME}"
             print(f"{path}: {missing}\n    hint: {hint}", file=sys.stderr)
             return USAGE_ERROR
-        kind = FileKind.CASES if path.is_dir() else file_kind_of(path)
+        kind = FileKind.CASES if is_folder(path) else file_kind_of(path)
         if kind is FileKind.CASES:
             files += found
         else:
             others.append((kind, str(path)))
         shown = Place(path).shown_path
-        print(f"{shown}: {plural(len(found), 'case file') if path.is_dir() else kind.title}")
+        print(f"{shown}: {plural(len(found), 'case file') if is_folder(path) else kind.title}")
     cases, problems = _read_cases(files)
     if not problems and others:
         # Names in these files are looked up in the cases, which have to be valid for that.
@@ -79,7 +81,7 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     try:
         folders_of(files)
     except SourceError as error:
-        return [], [error]
+        return [], _unreadable(files) or [error]
     for path in files:
         try:
             cases += cached_cases(path.resolve())
@@ -97,6 +99,17 @@ def _read_cases(files: Sequence[Path]) -> tuple[list[Case], list[SourceError]]:
     except SourceError as error:
         problems.append(error)
     return cases, problems
+
+
+def _unreadable(files: Sequence[Path]) -> list[SourceError]:
+    """The files that are no YAML: they can be meant as files of any kind, which need no register."""
+    problems = []
+    for path in files:
+        try:
+            parse_document(path, FORMAT)
+        except SourceError as error:
+            problems.append(error)
+    return problems
 
 
 def _problems(kind: FileKind, name: str, suite: Suite) -> list[SourceError]:

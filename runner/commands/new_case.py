@@ -12,8 +12,10 @@ from pathlib import Path
 from runner.commands import USAGE_ERROR
 from runner.language.case_files import is_case_file, load_cases
 from runner.language.default_folders import FOLDER_NAME, REGISTER_NAME, looks_like_a_register, own_cases
+from runner.language.given_values import given_path
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case, Example, Level, Requirement
+from runner.language.paths import exists
 from runner.language.problems import Place, SourceError
 from runner.language.register import FORMAT, find_register, register_folder
 from runner.language.schemas import read_document
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requirement", required=True, metavar="ID", help="the requirement that it decides")
     parser.add_argument(
         "--file",
-        type=Path,
+        type=given_path,
         help="the file, new or not, in or below a folder with a register (default: cases/ID.yaml)",
     )
 
@@ -122,7 +124,7 @@ def _write(path: Path, case_id: str, text: str) -> Place:
     Raises:
         NewCaseError: the file's list of cases isn't its last part, or can't be written.
     """
-    before = path.read_text("utf-8") if path.exists() else None
+    before = path.read_text("utf-8") if exists(path) else None
     try:
         if before is None:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,10 @@ import argparse
 import difflib
 import os
 import sys
-from pathlib import Path
 
 from runner.commands import USAGE_ERROR
 from runner.commands.shared_options import add_cases_argument, suite_named
+from runner.language.given_values import given_path
 from runner.proof import proof_runs
 from runner.proof.forked_programs import ROOT
 from runner.proof.proof import Proof
@@ -29,10 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     witnesses = parser.add_mutually_exclusive_group()
     witnesses.add_argument(
-        "--witnesses", type=Path, metavar="FILE", help="with a defect, run only the cases that FILE names for it"
+        "--witnesses", type=given_path, metavar="FILE", help="with a defect, run only the cases that FILE names for it"
     )
     witnesses.add_argument(
-        "--write-witnesses", type=Path, metavar="FILE", help="prove everything, and write such a file from the results"
+        "--write-witnesses",
+        type=given_path,
+        metavar="FILE",
+        help="prove everything, and write such a file from the results",
     )
     parser.add_argument(
         "--jobs",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from runner.commands import USAGE_ERROR
+from runner.language.given_values import given_path
 from runner.publishing.html_report import write_report
 from runner.publishing.reported_targets import PublishingError, read_targets
 from runner.reporting.record import RecordError
@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "records",
         nargs="+",
-        type=Path,
+        type=given_path,
         metavar="RECORD",
         help="a record for each target, or a folder with the records of the parts of its run",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for the files")
+    parser.add_argument("--out", type=given_path, required=True, metavar="FOLDER", help="the folder for the files")
     parser.add_argument(
         "--mixed", action="store_true", help="accept records with different cases, and mark the report as mixed"
     )

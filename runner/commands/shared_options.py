@@ -15,7 +15,9 @@ from runner.database.target import Target
 from runner.database.time_limits import Limits
 from runner.execution.profile_problems import check_profile
 from runner.language.default_folders import FOLDER_NAME, default_cases, resolved
+from runner.language.given_values import given_text
 from runner.language.suite import Suite, suite_in
+from runner.plugin.signals import end_like_ctrl_c
 
 
 class UnusableTargetError(Exception):
@@ -30,14 +32,18 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the target, as for run (default: the environment variable {DSN_VARIABLE})",
     )
     parser.add_argument(
-        "--profile", default=DEFAULT_PROFILE, metavar="NAME|FILE", help="its profile (default: %(default)s)"
+        "--profile",
+        type=given_text,
+        default=DEFAULT_PROFILE,
+        metavar="NAME|FILE",
+        help="its profile (default: %(default)s)",
     )
     add_cases_argument(parser)
 
 
 @contextmanager
 def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterator[Target]:
-    """The target of the options, checked, during the block.
+    """The target of the options, checked, during the block; SIGTERM and SIGHUP interrupt the command like Ctrl-C.
 
     Args:
         options: the command's options.
@@ -47,6 +53,7 @@ def target_of(options: argparse.Namespace, suite: Suite | None = None) -> Iterat
         UnusableTargetError: the target can't be used, or fails within the block.
         SourceError: the profile or the cases can't be used.
     """
+    end_like_ctrl_c()  # what the command has created is removed then
     source, text = given_dsn(options.dsn)
     if text is None:
         raise UnusableTargetError(f"no target: add --dsn URL, or set {DSN_VARIABLE}")
@@ -83,7 +90,7 @@ def add_cases_argument(parser: argparse.ArgumentParser) -> None:
 
 def named_path(text: str) -> Path:
     """The path of an argument; the suite's own folders, such as ``kill``, can be named in any directory."""
-    return Path(resolved(text))
+    return Path(resolved(given_text(text)))
 
 
 def suite_named(options: argparse.Namespace) -> Suite:

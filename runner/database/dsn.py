@@ -24,6 +24,7 @@ _IPV6 = re.compile("(?P<address>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%(?P<zone>.+))?"
 _QUOTED_ACCOUNT = re.compile(r'"[^"]+"(?=[@#]|\Z)')
 _OPTION_IN_LOGIN = re.compile(rf"[?&](?:{'|'.join(OPTIONS)})=")
 _DEFAULT_PORTS = {"oceanbase": 2881, "mysql": 3306}
+_NOT_UTF8 = "the DSN has a percent-encoded part that is not UTF-8; encode it as UTF-8 (%C3%A9 for é)"
 _HIGHEST_PORT = 65535
 
 DSN_SHAPE = "oceanbase://USER:PASSWORD@HOST:PORT/[?option=value]"
@@ -120,8 +121,8 @@ class Dsn:
             raise DsnError("the DSN has both a password and a passfile; remove one of them")
         return cls(
             scheme=scheme,
-            user=unquote(user),
-            password=read_passfile(options["passfile"]) if options["passfile"] else unquote(password),
+            user=_decoded(user),
+            password=read_passfile(options["passfile"]) if options["passfile"] else _decoded(password),
             host=cls._host(match["host"]),
             port=port,
             **options,
@@ -130,7 +131,7 @@ class Dsn:
     @staticmethod
     def _host(text: str) -> str:
         if not text.startswith("["):
-            return unquote(text)
+            return _decoded(text)
         address, percent, zone = text[1:-1].partition("%")
         # In a URL a zone's percent sign is written %25; people paste the output of `ip address`.
         return address + percent + (unquote(zone[2:]) if re.match("25.", zone) else zone)
@@ -198,6 +199,14 @@ class Dsn:
         return self.shown.replace("@", f":{written}@", 1) if self.password and not self.passfile else self.shown
 
 
+def _decoded(part: str) -> str:
+    """A part without its percent-encoding; the exception of the decoder would show a password."""
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        raise DsnError(_NOT_UTF8) from None
+
+
 def read_options(query: str) -> dict[str, Any]:
     """Reads what is behind the ``?`` of a DSN.
 
@@ -208,7 +217,11 @@ def read_options(query: str) -> dict[str, Any]:
         DsnError: an option is unknown, given twice, or has no such value.
     """
     given: dict[str, str] = {}
-    for name, value in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):  # a plus is a plus, in a path too
+    try:
+        pairs = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, errors="strict")  # a plus is a plus
+    except UnicodeDecodeError:
+        raise DsnError(_NOT_UTF8) from None
+    for name, value in pairs:
         if name not in OPTIONS:
             raise DsnError(f"the DSN has an unknown option {name!r}; {did_you_mean(name, OPTIONS)}")
         if not value or name in given:

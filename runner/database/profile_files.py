@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from runner.language.message_text import did_you_mean
+from runner.language.paths import exists
 from runner.language.problems import Place, SourceError, gathered
 from runner.language.schemas import misfits
 from runner.language.yaml_file import Document, KeyPath, parse_document
@@ -76,7 +77,7 @@ def _extended(path: Path, extending: tuple[Path, ...]) -> Document:
         if base.resolve() in chain:
             around = " extends ".join(each.name for each in (*chain, base))
             raise document.fail(("extends",), f"the profile extends itself: {around}", "extend another profile")
-        if not base.exists():
+        if not exists(base):
             raise document.fail(("extends",), f"there is no file {base}", "check the path: it begins in this folder")
         inherited = _extended(base, chain)
     if not isinstance(inherited.data, dict):

@@ -65,7 +65,10 @@ class Stream:
             OSError: no server listens there.
         """
         deadline = time.monotonic() + limit
-        connected = socket.create_connection((host, port), limit)
+        try:
+            connected = socket.create_connection((host, port), limit)
+        except ValueError as error:  # also of encoding: an empty or too long part of a name, a zero byte
+            raise OSError(f"{host!r} is not a host name or an address") from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(connected, deadline)
 

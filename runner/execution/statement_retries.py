@@ -47,7 +47,8 @@ class StatementRetries:
 
         A killed session may release its locks as late as it may end: until then, a lock wait may time out.
         """
-        affected = self._sessions.history.any_sent and ready.session.name not in self._sessions.case.may_end
+        history, may_end = self._sessions.history, self._sessions.case.may_end
+        affected = history.any_sent and ready.session.name not in may_end & history.named  # named: killed itself
         settle = max(0.0, self._session_checks.settle_time - self._session_checks.elapsed) if affected else 0.0
         poll, since = Poll(max(self._sessions.target.limits.retry, settle)), self._sessions.transcript.now_ms()
         defines = DEFINES_OBJECTS.search(ready.text) is not None

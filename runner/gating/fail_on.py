@@ -35,6 +35,8 @@ class Policy:
         levels: dict[ChangeKind, Level] = {}
         for word in text.split(",") if text.strip() != "none" else []:
             name, colon, level = word.strip().partition(":")
+            if name == "none":
+                raise PolicyError("'none' excludes all other kinds of change; remove it or the others")
             if name not in kinds:
                 raise PolicyError(f"unknown kind of change {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
             if colon and level not in known_levels:

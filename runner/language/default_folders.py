@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from runner.language.paths import exists
+
 REGISTER_NAME = "requirements.yaml"
 FOLDER_NAME = "cases"
 _OWN = (FOLDER_NAME, f"kill/{FOLDER_NAME}")  # those that pyproject.toml puts into the wheel
@@ -67,8 +69,8 @@ def resolved(argument: str) -> str:
     """The argument with a full path if it names one of the suite's own cases, such as ``cases/forms.yaml::name``."""
     name, separator, rest = argument.partition("::")
     path, own = Path(name), own_cases()
-    if own is None or argument.startswith("-") or path.exists():
+    if own is None or argument.startswith("-") or exists(path):
         return argument
     meant = own.parent / path
     is_own = any(folder.is_relative_to(meant) or meant.is_relative_to(folder) for folder in own_folders())
-    return f"{meant}{separator}{rest}" if is_own and meant != own.parent and meant.exists() else argument
+    return f"{meant}{separator}{rest}" if is_own and meant != own.parent and exists(meant) else argument

@@ -12,6 +12,7 @@ import pytest
 from runner.execution.case_result import CaseResult, Standing, Verdict
 from runner.language.case_files import cached_cases, case_files, is_case_file
 from runner.language.model import Case
+from runner.language.paths import is_folder, is_plain_file
 from runner.language.problems import SourceError
 from runner.language.suite import Suite, suite_of
 from runner.plugin.conformance_run import Run
@@ -126,9 +127,9 @@ def chosen_files(args: Iterable[str], directory: Path) -> Iterator[Path]:
     """The case files in the paths of a command line."""
     for arg in args:
         path = (directory / arg.split("::", 1)[0]).resolve()
-        if path.is_dir():
+        if is_folder(path):
             yield from case_files(path)
-        elif is_case_file(path) and path.is_file():
+        elif is_case_file(path) and is_plain_file(path):
             yield path
 
 

@@ -15,6 +15,7 @@ from runner.database.profile import DEFAULT_PROFILE, Profile, load_profile
 from runner.database.time_limits import LONGEST_LIMIT, Limits
 from runner.execution.applicability import SEND_WITHHELD
 from runner.gating.known_deviations import KnownDeviations, read_known_deviations
+from runner.language.given_values import given_text
 
 DEFAULT_IN_FLIGHT = 20
 """Cases at a time, of all processes together: they use at most about 110 connections, and most servers allow 150."""
@@ -35,6 +36,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--profile",
+        type=given_text,
         default=DEFAULT_PROFILE,
         metavar="NAME|FILE",
         help=f"the kind of server: its statements and error codes (default: {DEFAULT_PROFILE})",
@@ -47,6 +49,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--accounts",
+        type=given_text,
         metavar="FILE",
         help="use the prepared accounts in this file; create no users (docs/accounts.md)",
     )
@@ -93,13 +96,17 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--known-deviations",
+        type=given_text,
         metavar="FILE.yaml",
         help="a list of known deviations: listed failures don't fail the run; stale entries do "
         "(kill-session-conformance baseline writes one)",
     )
-    group.addoption("--record", metavar="FILE.json", help="write the record of the run")
+    group.addoption("--record", type=given_text, metavar="FILE.json", help="write the record of the run")
     group.addoption(
-        "--target-name", metavar="NAME", help="the name of the target in reports (default: its product and version)"
+        "--target-name",
+        type=given_text,
+        metavar="NAME",
+        help="the name of the target in reports (default: its product and version)",
     )
     group.addoption("--record-host", action="store_true", help="include the target's host in the record")
 
@@ -210,15 +217,22 @@ class RunOptions:
 
     def to_run_again(self, dsn: Dsn) -> str:
         """The options for a command that runs one case again on this target."""
-        known = f" --known-deviations '{self.known.path}'" if self.known else ""
-        if self.source is None:
-            return known.lstrip()
-        target = (
-            f"--dsn '{dsn.text_with_placeholder}' " if self.source == "--dsn" else ""
-        )  # the environment is the same then
-        accounts = f" --accounts {shlex.quote(self._option.accounts)}" if self._option.accounts else ""
-        withheld = f" {SEND_WITHHELD}" if self._option.send_withheld else ""
-        return f"{target}--profile {self._option.profile}{withheld}{accounts}{known}"
+        given, default = self._option, Limits()
+        words = []
+        if self.source == "--dsn":  # otherwise the environment has it then, too
+            words.append(f"--dsn '{dsn.text_with_placeholder}'")
+        if self.source is not None or given.profile != DEFAULT_PROFILE:
+            words.append(f"--profile {shlex.quote(given.profile)}")
+        words += [SEND_WITHHELD] if given.send_withheld and self.source is not None else []
+        words += ["--anyway"] if given.anyway else []
+        words += ["--strict"] if given.strict else []
+        limits = (("settle", default.settle), ("statement_limit", default.statement), ("repeat_limit", default.repeat))
+        for name, usual in limits:
+            seconds = getattr(given, name)
+            words += [f"--{name.replace('_', '-')} {seconds:g}"] if seconds != usual else []
+        files = (("--accounts", given.accounts), ("--known-deviations", given.known_deviations))
+        words += [f"{option} {shlex.quote(path)}" for option, path in files if path]
+        return " ".join(words)
 
 
 def planned_workers(config: pytest.Config) -> int:

@@ -11,6 +11,7 @@ from runner.execution.profile_problems import check_profile
 from runner.language.case_files import cached_cases, refuse_duplicates
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case
+from runner.language.paths import exists, is_folder, is_plain_file
 from runner.language.problems import SourceError
 from runner.language.suite import folders_of
 from runner.plugin import recording
@@ -90,7 +91,10 @@ def _check_known_deviations(run: Run) -> None:
 def _check_record_path(path: Path | None) -> None:
     if path is None:
         return
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise pytest.UsageError(f"--record: the folder {path.parent} does not exist")
-    if path.is_dir():
+    if is_folder(path):
         raise pytest.UsageError(f"--record: {path} is a folder; name a file")
+    # A record replaces the file of its name: never a device such as /dev/null.
+    if exists(path) and not is_plain_file(path):
+        raise pytest.UsageError(f"--record: {path} is a device or a pipe; name a file")

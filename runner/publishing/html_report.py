@@ -28,6 +28,7 @@ from runner.publishing.reported_targets import ReportedTarget, specifications_of
 from runner.reporting import escaping
 from runner.reporting.conclusion import LEVEL_MEANINGS, Headline
 from runner.reporting.counts import respellings
+from runner.reporting.written_file import write_whole
 
 _ROOMY = 5
 """The most targets for which the matrix has words beside the signs."""
@@ -203,7 +204,5 @@ def write_report(targets: Sequence[ReportedTarget], folder: Path) -> list[Path]:
         files[target.page] = target_page(target)
         files[f"{target.slug}.svg"] = badge_svg(target.tested, target.headline)
     for name, text in files.items():
-        draft = folder / f"{name}.part"
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-        draft.replace(folder / name)
+        write_whole(folder / name, text, errors="backslashreplace")
     return [folder / name for name in files]

@@ -11,7 +11,10 @@ _TRANSCRIPT = (
     "transcript (ms since the start of the case; > sent, < received, [duration]; prepares: sent before the steps, "
     "for this case or an earlier one)"
 )
-_BY_HAND = "by hand (open one client per session; run the lines of all sessions in the order of their numbers)"
+_BY_HAND = (
+    "by hand (open one client per session, with autocommit on; run the lines of all sessions in the order of their "
+    "numbers)"
+)
 
 
 def failure_text(result: CaseResult, rerun: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.language.message_text import plural
+from runner.language.paths import is_folder
 from runner.reporting.record import Record, RecordedMissing, RecordedRun, RecordError, read_record
 
 _MOST_NAMES = 5
@@ -27,7 +28,7 @@ def read_run(path: Path) -> Record:
         RecordError: it is not a record; or the records in the folder are not of one run, or don't contain each case
             exactly once.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_record(path)
     files = sorted(path.glob("*.json"))
     if not files:

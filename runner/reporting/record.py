@@ -20,6 +20,7 @@ from jsonschema_rs import Draft202012Validator
 from runner.execution.case_result import CaseResult
 from runner.language.model import Level, Requirement, Specification
 from runner.reporting.placeholders import with_placeholders
+from runner.reporting.written_file import write_whole
 
 FORMAT = 1
 _NAME = "kill-session-conformance"
@@ -119,9 +120,7 @@ class Record:
         Raises:
             OSError: the file can't be written.
         """
-        draft = path.with_name(path.name + ".part")
-        draft.write_text(_text(self.as_dict()) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, _text(self.as_dict()) + "\n")
 
 
 def _text(value: Any, margin: str = "\n") -> str:

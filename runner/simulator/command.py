@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--list-{names}", dest="listed", action="store_const", const=kind, help=f"list the {names} and exit"
         )
     add("--json", action="store_true", help="print the list as JSON")
-    add("--host", default=defaults.host, help="the address to listen on (default: %(default)s)")
+    add("--host", type=_host, default=defaults.host, help="the address to listen on (default: %(default)s)")
     add(
         "--admin-password",
         default=defaults.admin_password,
@@ -256,6 +256,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text[:6]) > LARGEST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number up to {LARGEST_PORT}.")
     return int(text)
+
+
+def _host(text: str) -> str:
+    if not text.strip():  # asyncio would listen on all addresses
+        raise argparse.ArgumentTypeError("the address is empty.")
+    return text
 
 
 def _seconds(text: str) -> float:

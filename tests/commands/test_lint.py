@@ -106,6 +106,14 @@ def test_a_profile_can_be_checked_in_a_folder_without_cases(tmp_path: Path) -> N
     assert (code, "mine.yaml:" in screen, "did you mean 'syntax'?" in screen) == (1, True, True), screen
 
 
+def test_of_a_file_that_is_no_yaml_this_is_said_and_not_that_it_has_no_register(tmp_path: Path) -> None:
+    path = write(tmp_path, "mine.yaml", "\tname: mine\n")
+    code, screen = lint(path)
+    assert (code, "mine.yaml:1:1: broken YAML: a tab" in screen, "requirements.yaml" in screen) == (1, True, False), (
+        screen
+    )
+
+
 def test_a_nonexistent_path_is_bad_usage(tmp_path: Path) -> None:
     code, screen = lint(tmp_path / "none.yaml")
     assert (code, "no such file or folder" in screen) == (4, True), screen

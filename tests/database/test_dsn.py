@@ -162,6 +162,8 @@ ILL = {
     f"oceanbase://sys:{SECRET}\udcff@h": "bytes that are not UTF-8",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=": "option 'unix_socket' must be given once, with a value",
     f"oceanbase://sys:{SECRET}@h/?unix_socket=/a&unix_socket=/b": "must be given once",
+    f"oceanbase://sys:{SECRET}%E9@h": "a percent-encoded part that is not UTF-8",
+    f"oceanbase://sys:{SECRET}@h/?ssl_ca=%E9": "a percent-encoded part that is not UTF-8",
     f"oceanbase://sys:{SECRET}": "has no user",
     f"oceanbase://sys:{SECRET}/": "has no user",
     f"oceanbase://sys:{SECRET}\n@h": "does not have the form",

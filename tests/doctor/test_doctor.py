@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import pymysql
 import pytest
 
 from runner.database.dsn import Dsn
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.own_cases import cases
 from tests.support.servers import MariaDB, start_mariadb, start_seekdb
 from tests.support.simulator_process import simulator
@@ -241,6 +244,16 @@ def test_a_cluster_that_odp_does_not_know_is_named() -> None:
         done = doctor("--dsn", dsn.replace("%23simulator", "%23other"))
     assert done.code == 4
     assert "ODP knows no cluster of that name" in done.err
+
+
+def test_a_terminated_doctor_leaves_nothing_behind() -> None:
+    with simulator("--variant", "slow-statements") as dsn:
+        command = [sys.executable, "-m", "runner", "doctor", "--dsn", dsn]
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            assert eventually(lambda: users(dsn))
+            process.terminate()
+            assert process.communicate(timeout=2 * PATIENCE)[1] == "interrupted\n"
+        assert (process.returncode, users(dsn)) == (130, [])
 
 
 def test_a_run_begins_with_the_short_form_of_the_findings() -> None:

@@ -65,6 +65,9 @@ def test_a_file_is_not_overwritten_without_force(record: Path) -> None:
     ("options", "said"),
     [
         (["none.json"], "can't be read"),
+        (["x" * 300], "can't be read: File name too long"),
+        ([""], "the value is empty"),
+        (["r.json", "--out", "x" * 300], "can't be written: File name too long"),
         (["r.json", "--update"], "name it with --out"),
         (["r.json", "--update", "--force", "--out", "x.yaml"], "choose one"),
         (["r.json", "--out", "no/folder/x.yaml"], "can't be written"),

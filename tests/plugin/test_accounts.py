@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,7 @@ from runner.database.dsn import Dsn
 from runner.database.naming import created_at
 from tests.plugin.written_cases import arguments_of, write_case
 from tests.support.eventually import eventually
+from tests.support.paths import ROOT
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_command, run_pytest
 
@@ -430,6 +433,14 @@ def test_the_command_writes_a_file_for_its_owner_alone_and_never_over_another(tm
     assert second.code == 4
     assert "mine.yaml:1:1: already exists, and is not overwritten" in second.screen
     assert path.read_text(encoding="utf-8") == written
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    no_file_may_grow = f"ulimit -f 0; exec {sys.executable} -m runner accounts --out {path}"
+    done = subprocess.run(["sh", "-c", no_file_may_grow], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, path.exists()) == (4, False)
+    assert done.stderr.startswith(f"{path}:1:1: can't be written: File too large")
 
 
 def test_drop_removes_the_prepared_accounts(server: Server) -> None:

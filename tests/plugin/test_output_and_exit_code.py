@@ -52,10 +52,11 @@ def test_the_command_that_is_shown_runs_the_case_again(tmp_path: Path, where: st
     for name in ("pyproject.toml", "conftest.py", "runner"):
         (tmp_path / name).symlink_to(ROOT / name)
     write_case(tmp_path, WRONG + "\nparameters: {how: {one: 1, two: 2}}\nnote: ${how}")
-    done = run_pytest(str(tmp_path / "cases"), "-k", "two", folder=tmp_path / where)
+    done = run_pytest(str(tmp_path / "cases"), "-k", "two", "--settle", "4", "--strict", folder=tmp_path / where)
     (shown,) = re.findall(r"^rerun: +(.*)$", done.screen, re.MULTILINE)
     program, *arguments = shlex.split(shown)
     assert program == "pytest"
+    assert arguments[-3:] == ["--strict", "--settle", "4"]
     again = run_pytest(*arguments, folder=tmp_path / where)
     assert again.code == 1, again.screen
     assert "verdict:  deviates" in again.screen

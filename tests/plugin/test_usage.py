@@ -124,10 +124,15 @@ BAD_OPTIONS = [
     (["--settle", "nan"], "'nan' is not a number of seconds"),
     (["--statement-limit", "inf"], "'inf' is not a number of seconds"),
     (["--record", "no/such/folder/record.json"], "--record: the folder no/such/folder does not exist"),
+    (["--record", "/dev/full"], "--record: /dev/full is a device or a pipe; name a file"),
+    (["--record", ""], "--record: the value is empty; give one, or remove the option"),
+    (["--accounts", ""], "--accounts: the value is empty"),
+    (["--known-deviations", " "], "--known-deviations: the value is empty"),
+    (["--known-deviations", "x" * 300], "can't be read: File name too long"),
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), BAD_OPTIONS, ids=[" ".join(options) for options, _ in BAD_OPTIONS])
+@pytest.mark.parametrize(("options", "said"), BAD_OPTIONS, ids=[" ".join(options)[:40] for options, _ in BAD_OPTIONS])
 def test_an_invalid_option_is_exit_code_4_with_the_reason(options: list[str], said: str) -> None:
     done = run_pytest("cases/forms.yaml", *options)
     assert done.code == 4, done.screen

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from runner.reporting.record import RecordError, read_record
+from runner.reporting.written_file import write_whole
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.suite_run import run_pytest, run_suite, start_pytest
@@ -136,6 +137,16 @@ def test_a_target_that_cannot_be_reached_leaves_the_old_record(tmp_path: Path) -
     file.write_text("old", encoding="utf-8")
     assert run_pytest("cases", "--record", str(file), "--dsn", "oceanbase://x:y@127.0.0.1:1/").code == 4
     assert file.read_text(encoding="utf-8") == "old"
+
+
+def test_a_file_is_written_as_a_whole_behind_its_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "r.json", tmp_path / "last.json"
+    file.write_text("old", encoding="utf-8")
+    link.symlink_to(file)
+    write_whole(link, "new")
+    with pytest.raises(OSError, match="too long"):
+        write_whole(tmp_path / ("x" * 253), "new")
+    assert (link.is_symlink(), file.read_text(encoding="utf-8"), len(list(tmp_path.iterdir()))) == (True, "new", 2)
 
 
 REFUSED = {

@@ -127,6 +127,12 @@ def test_a_refused_tcp_connection_is_lost_with_the_reason() -> None:
     session.close()
 
 
+@pytest.mark.parametrize("host", ["db..example", "x" * 300])
+def test_a_host_that_can_be_no_name_is_reported_as_such(host: str) -> None:
+    outcome = client(Dsn("mysql", "root", "", host, 1)).open(PATIENCE)
+    assert str(outcome) == f"no TCP connection ({host!r} is not a host name or an address)"
+
+
 def test_a_connection_to_an_unknown_host_is_lost() -> None:
     session = client(Dsn("mysql", "root", "", "no such host.invalid", 1))
     assert isinstance(session.open(PATIENCE), Lost)
