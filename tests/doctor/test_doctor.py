@@ -17,6 +17,7 @@ import pytest
 from runner.database.dsn import Dsn
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.own_cases import cases
+from tests.support.paths import ROOT
 from tests.support.servers import MariaDB, start_mariadb, start_seekdb
 from tests.support.simulator_process import simulator
 from tests.support.suite_run import SuiteRun, run_command, run_pytest, run_suite

@@ -117,7 +117,8 @@ REGISTERS = {
     "a requirement that judges kills and does not exist": (
         REGISTER.replace(
             "requirements:",
-            "kills: {cases: [first], gone: [@@SHO-2], accepted: [MUS-1], known: [MUS-1], unknown_error: privilege, answered: [MUS-1]}\n"
+            "kills: {cases: [first], gone: [@@SHO-2], accepted: [MUS-1], answered: [MUS-1],\n"
+            "  known: [MUS-1], unknown_error: privilege}\n"
             "requirements:",
             1,
         ),
