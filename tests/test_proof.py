@@ -29,7 +29,7 @@ SERVERS = {
 
 _EVERY = 100
 """With variants and in environments, every hundredth case is run; runs side by side start at another case."""
-_JOBS = 2 * proof_runs.JOBS
+_JOBS = 4 * proof_runs.JOBS
 """With so few cases, a run waits even longer."""
 
 

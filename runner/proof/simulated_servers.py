@@ -19,6 +19,9 @@ from runner.proof.forked_programs import ROOT
 LONGEST = frozenset({"slow-statements", "slow-end", "slow-login", "slow-network"})
 """Variants whose runs take minutes and hardly any processor time: they start first, alone, beside the others."""
 
+_LONG = frozenset({"two-nodes-by-user", "two-nodes-by-chance", "takes-the-nearest", "stops-the-statement-only"})
+"""Servers whose runs take twenty seconds even with a few cases."""
+
 _OF_TRANSACTIONS, _OF_REVOKE = "IMP-5", "IMP-9"
 
 _NOT_PROVED = {
@@ -100,7 +103,7 @@ def simulated_servers(suite: Suite) -> list[SimulatedServer]:
 def waits_long(server: SimulatedServer) -> bool:
     """Whether cases wait with this server: it is slow, locks stay, or a GRANT may have an effect later."""
     of_grants = server.breaks == _OF_REVOKE or "role" in server.name or server.name.endswith("take-effect-later")
-    return server.name in LONGEST or server.breaks == _OF_TRANSACTIONS or of_grants
+    return server.name in {*LONGEST, *_LONG} or server.breaks == _OF_TRANSACTIONS or of_grants
 
 
 def combined(wanted: Iterable[SimulatedServer]) -> list[tuple[SimulatedServer, ...]]:
