@@ -6,7 +6,7 @@ import math
 import time
 
 from runner.database.outcome import NoReply, Outcome, succeeded
-from runner.database.server_observations import ServerFacts
+from runner.database.server_facts import ServerFacts
 from runner.database.session import Login, Session
 from runner.database.time_limits import Limits
 

@@ -283,7 +283,7 @@ class Session:
         sent = outcome_of_call(send, limit)
         self._reply = None if isinstance(sent, Ok) else sent
 
-    def send_held(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
+    def send_and_read_beginning(self, statement: str, limit: float, *, prepared: bool = False) -> Outcome | None:
         """Sends a statement and reads only the beginning of the reply, in up to ``limit`` seconds.
 
         The rest of a result set is not read until ``result`` or ``discard`` is called: a server with more data to
@@ -302,7 +302,7 @@ class Session:
         return None if self.held else self.result(limit)
 
     def discard(self) -> None:
-        """Continues reading after ``send_held`` and discards the data; only the end of the connection matters."""
+        """Reads on after ``send_and_read_beginning`` and discards the data; only the end of the connection matters."""
         self.held, self._discarding = False, True
 
     def result(self, limit: float, *, receiving: float = 0.0) -> Outcome:

@@ -11,7 +11,7 @@ from runner.database.naming import Names
 from runner.database.outcome import LoginAborted, NoReply, Outcome, Rows, ServerError, has_reply, succeeded
 from runner.database.process_list import ProcessList, Row, is_odps
 from runner.database.profile import Profile
-from runner.database.server_observations import ServerFacts
+from runner.database.server_facts import ServerFacts
 from runner.database.session import Login, Session
 from runner.database.target_fixes import ODPS_LIST, advice
 from runner.database.time_limits import Limits, Poll

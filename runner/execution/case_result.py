@@ -35,13 +35,13 @@ class Standing(enum.Enum):
     EXPIRED = "expired"
 
 
-def fails(verdict: Verdict, binding: Level, standing: Standing, *, strict: bool) -> bool:
+def fails(verdict: Verdict, level: Level, standing: Standing, *, strict: bool) -> bool:
     """Whether a result makes the exit code of the run 1. No other function decides that."""
     if standing is not Standing.UNLISTED:
         return standing is not Standing.KNOWN
     if not verdict.failed:
         return False
-    return binding is Level.MUST or (strict and binding is Level.SHOULD)
+    return level is Level.MUST or (strict and level is Level.SHOULD)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class CaseResult:
         return file, int(line) if line.isdecimal() else 0
 
     @property
-    def binding(self) -> Level:
+    def effective_level(self) -> Level:
         """The level for the exit code.
 
         It is *must* if an unrelated session was lost, if a session survived a statement that should have killed it, or
@@ -158,7 +158,7 @@ class CaseResult:
 
     def fails(self, *, strict: bool) -> bool:
         """Whether this result makes the exit code of the run 1."""
-        return fails(self.verdict, self.binding, self.standing, strict=strict)
+        return fails(self.verdict, self.effective_level, self.standing, strict=strict)
 
     def as_dict(self) -> dict[str, Any]:
         """The result in the types of JSON."""

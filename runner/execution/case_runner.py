@@ -17,7 +17,7 @@ from runner.execution.explanations import VAIN_SLOW_RUNS
 from runner.execution.fixture_pool import FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.outage import Outage
-from runner.execution.single_run import CaseRuns, RunResult, SharedState, blank_result
+from runner.execution.single_run import RunResult, SharedState, ThreadRuns, blank_result
 from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
@@ -39,7 +39,7 @@ class CaseRunner:
     def __init__(self, target: Target, pool: FixturePool | None = None, shared: SharedState | None = None) -> None:
         self._target = target
         self._shared = shared or SharedState.new(target, pool)
-        self._runs = CaseRuns(target, self._shared)
+        self._runs = ThreadRuns(target, self._shared)
         self._confirmation = Confirmation(target, self._runs)
         self._losses = 0
         """The losses of the administrator's session that are attributed to a case already."""
@@ -64,7 +64,7 @@ class CaseRunner:
         if (result := self._result_without_run(case)) is not None:
             return result
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
-        deviated = before is not None and (before.result.verdict is Verdict.DEVIATES or before.excused)
+        deviated = before is not None and (before.result.verdict is Verdict.DEVIATES or before.presumption_failed)
         certain = deviated and before is not None and not before.may_be_chance
         error = before.error if before is not None else ""
         result = self._repeat(
@@ -123,10 +123,10 @@ class CaseRunner:
         if run_result is None or not (run_result.failed or changed):
             return ResultAmongOthers(result, doubtful=lost_in_setup, lost=lost_in_setup)
         unusable = not run_result.full and self._outage.check_unusable(self._target)
-        excused = None
+        undecided = None
         if not unusable and result.verdict is Verdict.DEVIATES:
-            excused = self._runs.excused(case, result, run_result)
-            result = excused or result
+            undecided = self._runs.result_if_presumption_failed(case, result, run_result)
+            result = undecided or result
         if not unusable:
             result = replace(result, warnings=(*result.warnings, *self._runs.retry_cleanup()))
         return ResultAmongOthers(
@@ -140,7 +140,7 @@ class CaseRunner:
             reused=run_result.reused,
             error=run_result.error,
             login_lost=run_result.login_lost,
-            excused=excused is not None,
+            presumption_failed=undecided is not None,
             no_reply=run_result.no_reply_or_lost and not run_result.lost,
         )
 
@@ -303,7 +303,7 @@ class ResultAmongOthers:
         reused: whether it used users or a table of earlier cases.
         error: the error by which it deviates; empty if it does not, or in another way.
         login_lost: whether it deviates because the connection was lost during a login.
-        excused: whether it is inconclusive because it failed as its requirement presumes it does not.
+        presumption_failed: whether it is inconclusive because it failed as its requirement presumes it does not.
         no_reply: whether it deviates by a missing reply, a conflict or an interruption.
     """
 
@@ -317,5 +317,5 @@ class ResultAmongOthers:
     reused: bool = False
     error: str = ""
     login_lost: bool = False
-    excused: bool = False
+    presumption_failed: bool = False
     no_reply: bool = False

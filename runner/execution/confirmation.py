@@ -10,7 +10,7 @@ from runner.database.session import Session
 from runner.database.target import Target
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.explanations import Explanations
-from runner.execution.single_run import CaseRuns, RunResult
+from runner.execution.single_run import RunResult, ThreadRuns
 from runner.language.model import Case
 
 _REPEATS_OF_LOSSES = 2  # of a case that lost a session when run alone, or had no usable reply: each has to deviate
@@ -24,7 +24,7 @@ class Confirmation:
         runs: runs the cases.
     """
 
-    def __init__(self, target: Target, runs: CaseRuns) -> None:
+    def __init__(self, target: Target, runs: ThreadRuns) -> None:
         self._target = target
         self._runs = runs
         self._shared = runs.shared
@@ -40,8 +40,8 @@ class Confirmation:
             error: the error by which it has deviated then, if any; one error is no deviation if another one follows.
         """
         # On a server that kills no session in some state, hundreds of cases fail in this way: none is repeated.
-        excused = self._runs.excused(case, first.result, first, already_known=True)
-        return excused or self._confirm(case, first, deviated=deviated, error=error)
+        undecided = self._runs.result_if_presumption_failed(case, first.result, first, already_known=True)
+        return undecided or self._confirm(case, first, deviated=deviated, error=error)
 
     def _confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
         if first.login_lost and self.loses_logins():
@@ -95,8 +95,8 @@ class Confirmation:
         """The result; inconclusive if a property of the target explains the deviation of the last run."""
         if result.verdict is not Verdict.DEVIATES:
             return result
-        if (excused := self._runs.excused(case, result, last)) is not None:
-            return excused
+        if (undecided := self._runs.result_if_presumption_failed(case, result, last)) is not None:
+            return undecided
         but, left = self._explanations.reason(case, last)
         result = replace(result, warnings=(*result.warnings, *map(without_passwords, left)))
         return inconclusive(result, f"but {but}", unreached=False) if but else result
@@ -132,9 +132,9 @@ class Confirmation:
         )
 
 
-def inconclusive(result: CaseResult, but: str, *, unreached: bool) -> CaseResult:
-    """A result that is inconclusive: what was observed, and the reason for which it decides nothing (``but``)."""
-    reason = f"{result.actual or result.reason}, {but}"
+def inconclusive(result: CaseResult, because: str, *, unreached: bool) -> CaseResult:
+    """A result that is inconclusive: what was observed, and the reason for which it decides nothing."""
+    reason = f"{result.actual or result.reason}, {because}"
     return replace(
         result,
         verdict=Verdict.INCONCLUSIVE,

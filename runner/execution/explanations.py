@@ -89,7 +89,7 @@ class Explanations:
     def _transactions_reason(self, case: Case, last: RunResult) -> str:
         """The reason if sessions are lost when their transactions end, or empty."""
         ends = self._shared.transaction_ends
-        lost = last.lost and opens_transactions(case) and ends.close_sessions(self._target)
+        lost = last.lost and opens_transactions(case) and ends.lose_sessions(self._target)
         self._left += ends.left
         ends.left = ()
         if not lost:

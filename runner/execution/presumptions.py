@@ -49,7 +49,7 @@ class Presumptions:
     failures: dict[str, tuple[KillFailure | None, ...]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def excused(
+    def inconclusive_result(
         self,
         case: Case,
         result: CaseResult,

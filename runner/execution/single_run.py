@@ -134,7 +134,7 @@ class RunResult:
         return self.result.failed
 
 
-class CaseRun:
+class SingleRun:
     """One run of one case.
 
     Attributes:
@@ -325,7 +325,7 @@ class CaseRun:
                 raise  # a session was lost before the statement under test, whose reply can't be judged then
 
 
-class CaseRuns:
+class ThreadRuns:
     """The runs of one thread, each of one case; a cleanup that failed because the target was unusable is repeated.
 
     Args:
@@ -355,7 +355,7 @@ class CaseRuns:
         if self._outages_noticed != self.shared.outage.count:
             self._outages_noticed = self.shared.outage.count
             self._target.close()
-        run = CaseRun(case, self._target, self.shared, fresh=fresh, slowly=slowly, reads_late=reads_late)
+        run = SingleRun(case, self._target, self.shared, fresh=fresh, slowly=slowly, reads_late=reads_late)
         run_result = run.run()
         self.shared.lost_sessions |= run_result.lost or run_result.broken_off
         if not run.sessions.fixtures.unreachable:
@@ -374,7 +374,7 @@ class CaseRuns:
         """Runs a case with a pause before each of its SELECTs, which may show what was committed only then."""
         return self.run(case, fresh=True, reads_late=True)
 
-    def excused(
+    def result_if_presumption_failed(
         self, case: Case, result: CaseResult, last: RunResult, *, already_known: bool = False
     ) -> CaseResult | None:
         """The result of a case that deviates because of something that it presumes; None if it does not.
@@ -386,7 +386,7 @@ class CaseRuns:
             already_known: whether no other case is run to find out.
         """
         run = None if already_known else lambda other: self.run(other, fresh=True).kill_failure
-        return self.shared.presumptions.excused(case, result, last.kill_failure, run)
+        return self.shared.presumptions.inconclusive_result(case, result, last.kill_failure, run)
 
     def also_lose_sessions(self, case: Case, run_seconds: float) -> tuple[bool, list[str]]:
         """Whether sessions are also lost without the guarded statement.
@@ -401,7 +401,7 @@ class CaseRuns:
         lines: list[str] = []
 
         def control(seconds: float) -> bool:
-            run = CaseRun(case, self._target, self.shared, fresh=True)
+            run = SingleRun(case, self._target, self.shared, fresh=True)
             lost = run.loses_sessions_without_statement(seconds)
             if run.sessions.fixtures.unreachable:
                 self._pending_cleanup.append((run.sessions, run.left))

@@ -247,7 +247,9 @@ class StepRunner:
         self._note_sending(ready)
         self._in_flight[name] = ready
         self._sessions.transcript.add(name, "sends", ready.text, manual=ready.manual)
-        reply = ready.session.required_client.send_held(ready.text, self._limits.statement, prepared=ready.prepared)
+        reply = ready.session.required_client.send_and_read_beginning(
+            ready.text, self._limits.statement, prepared=ready.prepared
+        )
         if reply is None:
             self._sessions.transcript.add(name, "note", "reads only the beginning of the result set", since=since)
             return

@@ -35,7 +35,7 @@ class TransactionEnds:
     others: int = 0
     left: tuple[str, ...] = ()
 
-    def close_sessions(self, target: Target) -> bool:
+    def lose_sessions(self, target: Target) -> bool:
         """Whether a session is lost when its transaction ends; measured until that is known."""
         if not self.closing and self.others < _ENOUGH:
             fixtures = Fixtures(target, Transcript())

@@ -88,7 +88,7 @@ def lines(record: Record, entries: Sequence[KnownDeviation]) -> Iterator[str]:
     for entry in entries:
         result = results.get(entry.subject)
         if result is not None:
-            yield f"  # {result.requirement} ({result.binding.value}): {result.title}"
+            yield f"  # {result.requirement} ({result.effective_level.value}): {result.title}"
         first, *others = _keys(entry)
         yield f"  - {first}"
         yield from (f"    {key}" for key in others)

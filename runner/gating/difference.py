@@ -114,7 +114,7 @@ def _changes(old: CaseResult | None, new: CaseResult | None) -> Iterator[Change]
     kind = _kind(old, new)
     if kind is None:
         return
-    levels = [result.binding for result in (old, new) if result is not None]
+    levels = [result.effective_level for result in (old, new) if result is not None]
     yield Change(
         kind,
         one.name,

@@ -82,7 +82,7 @@ def _of_result(kind: str, result: CaseResult, workspace: Path) -> str:
         lines += [f"reason: {result.reason}"]
     if listing is not None:
         lines += [f"listed: {listing.note}" if listing.note else f"known: {listing.reason}"]
-    title = f"{result.requirement} ({result.binding.value}) {what}: {result.name}"
+    title = f"{result.requirement} ({result.effective_level.value}) {what}: {result.name}"
     return _command(kind, {"file": _from(workspace, path), "line": line, "title": title}, "\n".join(lines))
 
 
@@ -140,6 +140,6 @@ def _table(title: str, results: Sequence[CaseResult]) -> Iterator[str]:
     for result in map(with_placeholders, results[:_MOST_ROWS]):
         known = code(result.listing.note or result.listing.reason) if result.listing else ""
         what = f"{result.verdict.value} | {code(result.outcome_text)} | {known} |"
-        yield f"| {result.requirement} ({result.binding.value}) | {code(result.name)} | {what}"
+        yield f"| {result.requirement} ({result.effective_level.value}) | {code(result.name)} | {what}"
     if len(results) > _MOST_ROWS:
         yield from ("", f"{len(results) - _MOST_ROWS} more: the record (`--record FILE.json`) lists them all.")

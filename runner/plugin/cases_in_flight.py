@@ -309,7 +309,7 @@ class CasesInFlight:
         self._losses += attempt.lost
         if attempt.unusable or self._losses >= max(_MANY_LOSSES, self._attempts / _CASES_PER_LOSS):
             self._limit = 1
-        if attempt.doubtful and not self._is_known(attempt):
+        if attempt.doubtful and not self._is_confirmed(attempt):
             flight.before = attempt
             self._to_be_alone.append(flight)
         else:
@@ -324,7 +324,7 @@ class CasesInFlight:
             words = _normalised(before.result)
             if result.verdict is before.result.verdict:
                 self._confirmed[words] += 1
-                self._accept_known()
+                self._end_confirmed()
             else:
                 self._refuted[words] += 1
             again = result.verdict is before.result.verdict
@@ -333,26 +333,26 @@ class CasesInFlight:
             lagged = not result.failed and self._case_runner.privileges_lagged(before)
             suspicious = before.lost and not (before.unusable or lagged) and (unwatched or not again)
             if suspicious:
-                self._suspect(flight)
+                self._suspect_those_beside(flight)
             elif result.safety:
                 self._queue_those_beside(flight)
             if unwatched or not suspicious:
                 flight.result = flight.alone
 
-    def _is_known(self, attempt: ResultAmongOthers) -> bool:
+    def _is_confirmed(self, attempt: ResultAmongOthers) -> bool:
         """Whether the same text was confirmed so often that no confirmation is needed."""
         words = _normalised(attempt.result)
         uncertain = attempt.lost or attempt.unusable or self._harmed
         return not uncertain and self._confirmed[words] >= _ENOUGH + _PER_REFUTATION * self._refuted[words]
 
-    def _accept_known(self) -> None:
+    def _end_confirmed(self) -> None:
         """Ends the cases that wait for a confirmation that is not needed any more."""
         for flight in list(self._to_be_alone):
-            if flight.result is None and flight.alone is None and flight.before and self._is_known(flight.before):
+            if flight.result is None and flight.alone is None and flight.before and self._is_confirmed(flight.before):
                 flight.result = flight.before.result
                 self._to_be_alone.remove(flight)
 
-    def _suspect(self, flight: _Flight) -> None:
+    def _suspect_those_beside(self, flight: _Flight) -> None:
         """Runs all cases alone that were in flight with a case that lost a session and doesn't lose it alone."""
         flight.suspects = [other for other in flight.beside if other.failure is None]
         self._queue_those_beside(flight)

@@ -151,11 +151,11 @@ def target_page(target: ReportedTarget) -> str:
 
 
 def _deviations(target: ReportedTarget) -> list[tuple[tuple[str, Level], list[CaseResult]]]:
-    """The deviations, by requirement and binding level, in the register's order."""
+    """The deviations, by requirement and effective level, in the register's order."""
     found: dict[tuple[str, Level], list[CaseResult]] = {}
     for result in target.record.results:
         if result.verdict is Verdict.DEVIATES:
-            found.setdefault((result.requirement, result.binding), []).append(result)
+            found.setdefault((result.requirement, result.effective_level), []).append(result)
     names = list(target.record.requirements)
     return sorted(found.items(), key=lambda group: (group[0][1].rank, names.index(group[0][0])))
 

@@ -63,7 +63,7 @@ def markdown_report(targets: Sequence[ReportedTarget]) -> str:
 def _findings(results: Sequence[CaseResult]) -> list[CaseResult]:
     """The failed cases: deviations first, then by level."""
     bad = [result for result in results if result.failed]
-    return sorted(bad, key=lambda result: (result.verdict is Verdict.INCONCLUSIVE, result.binding.rank))
+    return sorted(bad, key=lambda result: (result.verdict is Verdict.INCONCLUSIVE, result.effective_level.rank))
 
 
 def _counts(score: counts.Score) -> str:

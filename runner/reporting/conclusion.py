@@ -135,17 +135,17 @@ class RunResults:
     def _failed_by_level(self) -> str:
         """The number of deviating cases per level that don't fail the run, such as ``2 should cases deviate``."""
         unlisted = [result for result in self.results if result.standing is Standing.UNLISTED]
-        counts = Counter(result.binding for result in unlisted if result.verdict is Verdict.DEVIATES)
+        counts = Counter(result.effective_level for result in unlisted if result.verdict is Verdict.DEVIATES)
         verbs = {level: "deviates" if counts[level] == 1 else "deviate" for level in Level}
         return ", ".join(f"{_cases(counts[level], level.value)} {verbs[level]}" for level in Level if counts[level])
 
     def _is_required(self, result: CaseResult) -> bool:
         """Whether a result would fail the run without a list of known deviations."""
-        return fails(result.verdict, result.binding, Standing.UNLISTED, strict=self.strict)
+        return fails(result.verdict, result.effective_level, Standing.UNLISTED, strict=self.strict)
 
     def _decided(self, *, always: bool = False) -> str:
         """The number of decided cases; empty if all were decided, unless ``always``."""
-        verdicts = Counter(result.verdict for result in self.results if result.binding is not Level.OBSERVE)
+        verdicts = Counter(result.verdict for result in self.results if result.effective_level is not Level.OBSERVE)
         decided, total = (
             verdicts[Verdict.CONFORMS] + verdicts[Verdict.DEVIATES],
             verdicts.total(),
@@ -161,6 +161,6 @@ def _cases(number: int, kind: str = "") -> str:
 
 def _deviate(deviating: Iterable[CaseResult]) -> str:
     """``3 must, 1 should deviate``."""
-    counts = Counter(result.binding for result in deviating)
+    counts = Counter(result.effective_level for result in deviating)
     parts = [f"{counts[level]} {level.value}" for level in Level if counts[level]]
     return f"{', '.join(parts)} deviate{'s' if counts.total() == 1 else ''}"

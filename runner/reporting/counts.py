@@ -81,5 +81,5 @@ def scores(results: Iterable[CaseResult]) -> list[Score]:
     """The score of each level; a case in which an unrelated session was killed counts as a must."""
     counted: dict[Level, Counter[Verdict]] = {level: Counter() for level in Level}
     for result in results:
-        counted[result.binding][result.verdict] += 1
+        counted[result.effective_level][result.verdict] += 1
     return [Score(level, verdicts) for level, verdicts in counted.items()]

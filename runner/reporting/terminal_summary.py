@@ -47,7 +47,7 @@ def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
             cause = _QUOTED.sub("?", _SPECIFIC.sub("?", _cause(result)))
             mark = "" if result.standing is Standing.UNLISTED else result.standing.value
             inconclusive = result.verdict is Verdict.INCONCLUSIVE  # then the requirement is irrelevant
-            whose = () if inconclusive else (result.binding.value, result.requirement)
+            whose = () if inconclusive else (result.effective_level.value, result.requirement)
             key = (mark, result.verdict.value, cause, *whose)
             causes.setdefault(key, []).append(result)
     if len(causes) > _MOST_FINDINGS:  # too many for a screen: group without the requirement
@@ -56,10 +56,10 @@ def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
             merged.setdefault(key[:4], []).extend(cases)
         causes = merged
     for cases in causes.values():
-        cases.sort(key=lambda result: result.binding.rank)
+        cases.sort(key=lambda result: result.effective_level.rank)
     ordered = sorted(
         causes.values(),
-        key=lambda cases: (cases[0].standing is Standing.KNOWN, cases[0].verdict.value, cases[0].binding.rank),
+        key=lambda cases: (cases[0].standing is Standing.KNOWN, cases[0].verdict.value, cases[0].effective_level.rank),
     )
     for cases in ordered[:_MOST_FINDINGS]:
         first = cases[0]
@@ -69,7 +69,7 @@ def finding_lines(results: list[CaseResult], width: int) -> Iterator[str]:
         known = first.listing if first.standing is Standing.KNOWN else None
         verdict = f"known: {first.verdict.value}" if known else first.verdict.value.upper()
         why = f" ({known.reason})" if known else ""
-        line = f"{verdict} {_whose(cases)} ({first.binding.value}) {first.name}{more}{why}: {what}"
+        line = f"{verdict} {_whose(cases)} ({first.effective_level.value}) {first.name}{more}{why}: {what}"
         in_full = what.startswith(_NOT_RUN)  # such cases have no failure text
         yield shorten(line, _LONGEST_REASON if in_full else max(2 * width, 120))
     if len(ordered) > _MOST_FINDINGS:

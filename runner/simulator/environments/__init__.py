@@ -5,12 +5,12 @@ from runner.simulator.environments import (
     connection_routing,
     grammar_gaps,
     lost_sessions,
-    optimistic,
+    optimistic_transactions,
     process_lists,
-    servers_in_trouble,
     stale_table_reads,
     statement_routing,
     tenant_rules,
+    unrelated_errors,
 )
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "connection_routing",
     "grammar_gaps",
     "lost_sessions",
-    "optimistic",
+    "optimistic_transactions",
     "process_lists",
-    "servers_in_trouble",
     "stale_table_reads",
     "statement_routing",
     "tenant_rules",
+    "unrelated_errors",
 ]

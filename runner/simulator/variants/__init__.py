@@ -9,7 +9,7 @@ from runner.simulator.variants import (
     other_statements,
     prepared_statements_and_views,
     process_list_contents,
-    proxies,
+    routes,
 )
 
 __all__ = [
@@ -21,5 +21,5 @@ __all__ = [
     "other_statements",
     "prepared_statements_and_views",
     "process_list_contents",
-    "proxies",
+    "routes",
 ]

@@ -159,7 +159,7 @@ def send_rows(peer: Peer) -> None:
 def test_rows_before_the_end_are_counted(*, unread: bool) -> None:
     with connected(send_rows) as session:
         if unread:
-            assert session.send_held("SELECT a", PATIENCE) is None
+            assert session.send_and_read_beginning("SELECT a", PATIENCE) is None
             session.discard()
             assert eventually(session.check_connection)
         outcome = session.result(PATIENCE) if unread else session.execute("SELECT a", PATIENCE)

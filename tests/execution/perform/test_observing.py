@@ -57,7 +57,7 @@ observe:
   it does nothing: {reply: ok, ends: []}"""
     result = bench.run(body, "OBS-1")
     assert (result.verdict, result.safety, result.level) == (Verdict.DEVIATES, True, Level.OBSERVE)
-    assert result.binding is Level.MUST
+    assert result.effective_level is Level.MUST
     assert result.fails(strict=False)
 
 
