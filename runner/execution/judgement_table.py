@@ -70,6 +70,7 @@ BEFORE: Mapping[tuple[StepKind, ReplyClass], Judgement] = MappingProxyType(
         (StepKind.PREPARES, ReplyClass.INTERRUPTED): _INC,
         (StepKind.CHECKS, ReplyClass.CONFLICT): _INC,
         (StepKind.CHECKS, ReplyClass.INTERRUPTED): _INC,
+        (StepKind.CHECKS, ReplyClass.OTHER_ERROR): _INC,
         (StepKind.CHECKS, ReplyClass.LOST): _INC,
         (StepKind.CHECKS, ReplyClass.NO_REPLY): _INC,
     }
