@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from runner.gating.change_policy import DEFAULT_POLICY, ChangePolicy, ChangePolicyError
 from runner.gating.difference import compare
 from runner.gating.difference_text import FORMATS
-from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
 from runner.language.given_values import given_path
 from runner.reporting.joined_records import read_run
 
@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
     return 1 if options.fail_on.failing(difference) else 0
 
 
-def _policy(text: str) -> Policy:
+def _policy(text: str) -> ChangePolicy:
     try:
-        return Policy.parse(text)
-    except PolicyError as error:
+        return ChangePolicy.parse(text)
+    except ChangePolicyError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,4 +1,4 @@
-"""``run``: runs the cases. Its options are those of pytest and of the suite (``runner/plugin/options.py``)."""
+"""``run``: runs the cases. Its options are those of pytest and of the suite (``runner/plugin/run_options.py``)."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from runner.database.session import Session
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError, raise_if_run_ends
+from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.fixture_pool import Account, CaseChanges, FixturePool
 from runner.execution.fixtures import Fixtures
 from runner.execution.guarded_history import GuardedHistory
 from runner.execution.logins import Logins
-from runner.execution.session_state import CaseSession, others_of_same_user
 from runner.execution.transcript import Transcript
 from runner.language.message_text import shorten
 from runner.language.model import ADMINISTRATOR, Case, Send, SessionSpec, flat

@@ -1,6 +1,7 @@
 """Properties of the target that explain a deviation: then it is no effect of the statement under test.
 
-Each is measured when a case deviates for the first time in a way that it may explain, without the statement.
+Each is found when a case deviates for the first time in a way that it may explain: measured without the statement, by
+other modules, or shown by a run of the case with pauses.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from runner.database.process_list import ProcessList, Row
 from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.id_readings import SIGNED_BITS, UNSIGNED_BITS, possible_ids
 from runner.execution.same_server import (
@@ -28,7 +29,6 @@ from runner.execution.same_server import (
     sender_on_other_server,
 )
 from runner.execution.session_ids import find_id
-from runner.execution.session_state import CaseSession
 from runner.language.guarded_statements import shape_problem
 from runner.language.model import Vocabulary
 

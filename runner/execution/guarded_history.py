@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from runner.database.target import Target
 from runner.execution.case_errors import InconclusiveError
-from runner.execution.session_state import CaseSession
+from runner.execution.case_session import CaseSession
 
 
 class GuardedHistory:

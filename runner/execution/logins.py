@@ -17,9 +17,9 @@ from runner.database.unrelated_errors import (
     refused_by_connection_limit,
 )
 from runner.execution.case_errors import InconclusiveError, NotApplicableError, raise_if_run_ends
+from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.guarded_history import GuardedHistory
 from runner.execution.session_ids import find_id, id_by_address
-from runner.execution.session_state import CaseSession, others_of_same_user
 from runner.execution.transcript import Transcript
 
 _QUICK = 0.02  # seconds: faster logins are not worth a thread

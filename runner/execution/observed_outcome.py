@@ -6,10 +6,10 @@ from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
 from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.session_checks import SessionChecks
-from runner.execution.session_state import CaseSession
 from runner.language.model import KnownOutcome
 
 _ROW_WAIT = 0.1  # seconds for the row, if the connection is gone only at the deadline

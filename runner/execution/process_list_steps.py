@@ -12,11 +12,11 @@ from runner.database.outcome import Outcome, Rows
 from runner.database.process_list import ProcessList
 from runner.database.time_limits import Poll
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.same_server import other_server
 from runner.execution.session_checks import SessionChecks
-from runner.execution.session_state import CaseSession
 from runner.language.model import OBSERVED, Claim
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from runner.database.outcome import Outcome, succeeded
 from runner.execution import guard
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.judgement_table import StepKind
 from runner.execution.session_checks import SessionChecks
-from runner.execution.session_state import CaseSession
 from runner.execution.statement_text import Renderer
 from runner.language.guarded_statements import is_guarded
 from runner.language.model import Send, Vocabulary

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from runner.database.administrator_session import TargetError
 from runner.database.process_list import ProcessList, Row
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.session_ids import OwnProcessList, read_own_process_list
-from runner.execution.session_state import CaseSession, others_of_same_user
 
 _LISTS = 2  # process lists to read on a connection that may lead to several servers
 

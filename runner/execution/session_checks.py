@@ -19,10 +19,10 @@ from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, raise_if_run_ends
 from runner.execution.case_result import Ending
+from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.idle_timeout import IdleTimeout
 from runner.execution.same_server import raise_if_moved
-from runner.execution.session_state import CaseSession, others_of_same_user
 
 _SLOWEST_PROBE = 1.0  # seconds: the longest pause between check statements
 _PROBE_LIMIT = 1.0  # seconds for the reply of a session that should be ended

@@ -9,13 +9,13 @@ from runner.database.outcome import Ok, Outcome, ServerError
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import is_passing_conflict, took_effect_before
 from runner.execution.case_errors import InconclusiveError
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher
 from runner.execution.ready_statements import ReadyStatement
 from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import claims_any_error
 from runner.execution.session_checks import SessionChecks
-from runner.execution.session_state import CaseSession
 from runner.language.model import ADMINISTRATOR, Claim
 
 

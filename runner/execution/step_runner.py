@@ -14,6 +14,7 @@ from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
+from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import REVOKES, CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import StepKind
@@ -23,7 +24,6 @@ from runner.execution.reply_class import ReplyClass, reply_class
 from runner.execution.reply_judge import ReplyJudge
 from runner.execution.same_server import raise_if_moved
 from runner.execution.session_checks import SessionChecks
-from runner.execution.session_state import CaseSession
 from runner.execution.statement_retries import StatementRetries
 from runner.language.guarded_statements import statements_under_test
 from runner.language.model import (

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from runner.gating.change_policy import ChangePolicy
 from runner.gating.difference import Change, ChangeKind, Difference
-from runner.gating.fail_on import Policy
 from runner.language.message_text import shorten
 from runner.reporting.escaping import code
 from runner.reporting.placeholders import without_durations_and_names
@@ -31,7 +31,7 @@ _MOST_ROWS = 300  # GitHub refuses comments beyond 65536 characters
 _OTHER_CASES = "the case files differ: a change may be caused by the cases, not by the target"
 
 
-def as_text(difference: Difference, policy: Policy) -> Iterator[str]:
+def as_text(difference: Difference, policy: ChangePolicy) -> Iterator[str]:
     """One screen: the head, a line for each cause, the conclusion."""
     yield from _head(difference)
     for kind in ChangeKind:
@@ -98,7 +98,7 @@ def _arrow(change: Change) -> str:
     return change.after if change.before == change.after else f"{change.before} -> {change.after}"
 
 
-def conclusion(difference: Difference, policy: Policy) -> str:
+def conclusion(difference: Difference, policy: ChangePolicy) -> str:
     """The comparison in a sentence."""
     failing = policy.failing(difference)
     counts = ", ".join(f"{len(difference.of(kind))} {kind.value}" for kind in ChangeKind if difference.of(kind))
@@ -106,7 +106,7 @@ def conclusion(difference: Difference, policy: Policy) -> str:
     return f"{verdict} ({counts or 'no differences'}; {difference.alike} cases unchanged)"
 
 
-def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
+def as_markdown(difference: Difference, policy: ChangePolicy) -> Iterator[str]:
     """A comment for a pull request: tables with all changes."""
     old, new = difference.old, difference.new
     yield f"### Conformance: {conclusion(difference, policy)}"
@@ -143,7 +143,7 @@ def as_markdown(difference: Difference, policy: Policy) -> Iterator[str]:
         yield f"{rows - _MOST_ROWS} more: see `--format json`."
 
 
-def as_json(difference: Difference, policy: Policy) -> Iterator[str]:
+def as_json(difference: Difference, policy: ChangePolicy) -> Iterator[str]:
     """One JSON document with all changes, for programs."""
     old, new = difference.old, difference.new
     document = {
@@ -168,7 +168,7 @@ def as_json(difference: Difference, policy: Policy) -> Iterator[str]:
     yield json.dumps(document, indent=1, ensure_ascii=False)
 
 
-FORMATS: dict[str, Callable[[Difference, Policy], Iterator[str]]] = {
+FORMATS: dict[str, Callable[[Difference, ChangePolicy], Iterator[str]]] = {
     "text": as_text,
     "markdown": as_markdown,
     "json": as_json,

@@ -1,4 +1,4 @@
-"""Finds, reads and digests case files, and checks that no id is used twice."""
+"""Finds and reads case files, refuses duplicate ids, and computes the digest of all files."""
 
 from __future__ import annotations
 

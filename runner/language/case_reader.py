@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from runner.language.capabilities import derived_capabilities
 from runner.language.message_text import did_you_mean
 from runner.language.model import (
     ADMINISTRATOR,
@@ -22,6 +21,7 @@ from runner.language.model import (
     Step,
     flat,
 )
+from runner.language.needed_capabilities import derived_capabilities
 from runner.language.problems import SourceError
 from runner.language.register import needs_in
 from runner.language.session_groups import SessionGroups

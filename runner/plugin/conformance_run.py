@@ -35,8 +35,8 @@ from runner.language.suite import Suite
 from runner.plugin.accounts_option import read_prepared, refuse_dsns_user, refuse_too_few
 from runner.plugin.cases_in_flight import CasesInFlight
 from runner.plugin.embedded_simulator import EmbeddedSimulator
-from runner.plugin.options import RunOptions
 from runner.plugin.pytest_arguments import PLUGIN
+from runner.plugin.run_options import RunOptions
 from runner.plugin.signals import signals_ignored
 
 _KEY = pytest.StashKey["Run"]()

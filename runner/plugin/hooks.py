@@ -12,10 +12,10 @@ from runner.language.case_files import is_case_file
 from runner.language.model import Level
 from runner.plugin.collection import CaseFile, CaseItem, chosen_files
 from runner.plugin.conformance_run import Run
-from runner.plugin.options import add_options
 from runner.plugin.progress import Progress
 from runner.plugin.result_collector import ResultCollector, attach_result, status_of
 from runner.plugin.run_end import finish, write_summary
+from runner.plugin.run_options import add_options
 from runner.plugin.signals import end_like_ctrl_c
 from runner.plugin.startup_checks import check_before_run
 

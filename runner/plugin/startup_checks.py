@@ -17,7 +17,7 @@ from runner.language.suite import folders_of
 from runner.plugin import recording
 from runner.plugin.collection import named_cases, suite_of_run
 from runner.plugin.conformance_run import Run
-from runner.plugin.options import planned_workers
+from runner.plugin.run_options import planned_workers
 
 _UNUSABLE = "invalid case files"
 

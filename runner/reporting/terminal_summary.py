@@ -1,4 +1,4 @@
-"""The summary of a run for the terminal: requirements by level, causes of failures, the conclusion."""
+"""The summary of a run for the terminal: the lines about requirements, causes of failures, and leftovers."""
 
 from __future__ import annotations
 

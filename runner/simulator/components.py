@@ -13,9 +13,9 @@ from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.listener import Listener, Router
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import SessionEnding, SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.parser import KillGrammar, PlainKillGrammar

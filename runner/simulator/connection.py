@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from runner.simulator import errors
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.execute.transactions import enter_schema
 from runner.simulator.handshake import (
     NATIVE_PASSWORD,
@@ -24,7 +24,7 @@ from runner.simulator.handshake import (
 from runner.simulator.packet_stream import ConnectionLostError, OversizedPacketError, PacketStream
 from runner.simulator.sessions import Session
 from runner.simulator.settings import TENANT
-from runner.simulator.statement_handler import PreparedStatement, StatementHandler
+from runner.simulator.statement_protocol import PreparedStatement, StatementHandler
 from runner.simulator.users_and_roles import CREATE_SESSION
 from runner.simulator.wire import (
     CLIENT_MULTI_STATEMENTS,

@@ -6,7 +6,7 @@ import socket
 
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.settings import TENANT
 

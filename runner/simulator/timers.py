@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 
 _INTERVAL = 0.02
 

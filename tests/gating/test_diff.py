@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from runner.gating.change_policy import DEFAULT_POLICY, ChangePolicy, ChangePolicyError
 from runner.gating.difference import Change, ChangeKind, compare
-from runner.gating.fail_on import DEFAULT_POLICY, Policy, PolicyError
 from runner.language.model import Level
 from runner.reporting.record import read_record
 from tests.gating.few_cases import read
@@ -228,14 +228,14 @@ def change(kind: ChangeKind, level: Level) -> Change:
 
 
 def test_the_default_policy_fails_on_regressions_and_on_inconclusive_must_cases() -> None:
-    policy = Policy.parse(DEFAULT_POLICY)
+    policy = ChangePolicy.parse(DEFAULT_POLICY)
     failing = {(kind, level) for kind in ChangeKind for level in Level if policy.fails(change(kind, level))}
     assert failing == {(ChangeKind.REGRESSED, MUST), (ChangeKind.REGRESSED, SHOULD), (ChangeKind.INCONCLUSIVE, MUST)}
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_each_kind_can_be_named(kind: ChangeKind) -> None:
-    policy = Policy.parse(f"{kind.value}")
+    policy = ChangePolicy.parse(f"{kind.value}")
     assert {(other, level) for other in ChangeKind for level in Level if policy.fails(change(other, level))} == {
         (kind, level) for level in Level
     }
@@ -243,8 +243,8 @@ def test_each_kind_can_be_named(kind: ChangeKind) -> None:
 
 @pytest.mark.parametrize("text", ["regresed", "", "regressed,", "regressed:mist", "regressed:"])
 def test_an_invalid_policy_is_refused(text: str) -> None:
-    with pytest.raises(PolicyError):
-        Policy.parse(text)
+    with pytest.raises(ChangePolicyError):
+        ChangePolicy.parse(text)
 
 
 def test_a_policy_that_cannot_be_used_is_bad_usage(records: dict[str, Path]) -> None:

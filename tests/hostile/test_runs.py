@@ -11,7 +11,7 @@ import pytest
 from runner.database.dsn import Dsn
 from runner.database.outcome import succeeded
 from runner.database.session import Login, Session
-from runner.plugin.options import DEFAULT_IN_FLIGHT
+from runner.plugin.run_options import DEFAULT_IN_FLIGHT
 from tests.support.eventually import PATIENCE
 from tests.support.faulty_proxy import FAULTS, FaultyProxy
 from tests.support.simulator_process import SimulatorProcess

@@ -5,9 +5,8 @@ from runner.simulator.defects import (
     after_a_refusal,
     after_many_kills,
     after_the_kill,
-    another_privilege_will_do,
     bad_replies,
-    ends_by_timeout_or_crash,
+    deferred_end_or_crash,
     example_statements,
     forms_in_context,
     histories_of_sessions,
@@ -30,6 +29,7 @@ from runner.simulator.defects import (
     syntax,
     transactions,
     waits_for_row_locks,
+    wrong_privilege_accepted,
 )
 
 __all__ = [
@@ -37,9 +37,8 @@ __all__ = [
     "after_a_refusal",
     "after_many_kills",
     "after_the_kill",
-    "another_privilege_will_do",
     "bad_replies",
-    "ends_by_timeout_or_crash",
+    "deferred_end_or_crash",
     "example_statements",
     "forms_in_context",
     "histories_of_sessions",
@@ -62,4 +61,5 @@ __all__ = [
     "syntax",
     "transactions",
     "waits_for_row_locks",
+    "wrong_privilege_accepted",
 ]

@@ -15,7 +15,7 @@ from runner.simulator.defects.state_of_the_named_session import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later

@@ -17,7 +17,7 @@ from runner.simulator.defects.state_of_the_named_session import Spares
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionEnding, SessionRegistry
 from runner.simulator.sql import statements as sql
 from runner.simulator.users_and_roles import ALTER_SYSTEM, User

@@ -14,7 +14,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import PlainKill
 from runner.simulator.execute.results import Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later

@@ -17,7 +17,7 @@ from runner.simulator.defects.state_of_the_named_session import Spares
 from runner.simulator.defects.transactions import is_running
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.handshake import Login
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionEnding, SessionRegistry
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.timers import call_later

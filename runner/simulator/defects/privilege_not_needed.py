@@ -14,7 +14,7 @@ from runner.simulator.defects.senders import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession

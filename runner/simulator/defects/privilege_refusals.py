@@ -14,7 +14,7 @@ from runner.simulator.defects.senders import in_a_transaction
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement, require_ownership
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession

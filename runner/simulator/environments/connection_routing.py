@@ -21,7 +21,7 @@ from runner.simulator.environments.statement_routing import (
 )
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, ProxyGreetingIds, TwoServers, second_server
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session

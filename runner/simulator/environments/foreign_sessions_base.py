@@ -8,7 +8,7 @@ from collections import deque
 from runner.simulator import errors
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.listener import Router
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session

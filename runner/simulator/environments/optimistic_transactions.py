@@ -10,7 +10,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import environment
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.execute.transactions import commit_now
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql

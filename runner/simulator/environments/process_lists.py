@@ -17,9 +17,9 @@ from runner.simulator.environments.two_servers import Node, ProxyAsHost, second_
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.process_list import ProcessList
 from runner.simulator.execute.results import Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.odp import OdpGreetingIds, OdpListConnection, OdpListener
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import LONGEST_PAUSE, Session, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql import statements as sql

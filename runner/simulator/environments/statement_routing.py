@@ -18,7 +18,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.environments.foreign_sessions_base import RouterWithForeignSessions
 from runner.simulator.environments.two_servers import Node, ProxyAsHost, ProxyGreetingIds, TwoServers
 from runner.simulator.execute.engine import Engine
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.handshake import Login
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session, SessionIds, SessionRegistry

@@ -15,7 +15,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
 from runner.simulator.handshake import Login
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.timers import call_later
 from runner.simulator.users_and_roles import ALTER_SYSTEM, Accounts, User

@@ -12,7 +12,7 @@ from runner.simulator.connection import Connection
 from runner.simulator.environments.foreign_sessions_base import FOREIGN_USER, MAX_FOREIGN_SESSIONS, ForeignSessions
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.listener import Router
 from runner.simulator.sessions import Session, SessionIds
 from runner.simulator.users_and_roles import User

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runner.simulator import errors
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.settings import VERSION
 from runner.simulator.sql.statements import Name

@@ -8,7 +8,7 @@ from typing import Any
 from runner.simulator import errors
 from runner.simulator.execute import queries, table_changes, transactions, users
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.parser import Parser

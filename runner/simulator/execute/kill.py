@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from runner.simulator import errors
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionEnding, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.statements import Kill, KillSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import TENANT, Settings
 from runner.simulator.users_and_roles import ALTER_SYSTEM, SHOW_PROCESS

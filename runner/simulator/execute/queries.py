@@ -9,7 +9,7 @@ from runner.simulator import errors
 from runner.simulator.execute.dictionary import find_view, system_variables
 from runner.simulator.execute.evaluate import Scope, evaluate, holds, like
 from runner.simulator.execute.results import Done, Result, Rows, cell
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.execute.table_changes import find_table, locked_rows
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Call, Expression

@@ -7,7 +7,7 @@ import time
 from runner.simulator import errors
 from runner.simulator.execute.evaluate import Scope, evaluate, holds
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql.expressions import Condition
 from runner.simulator.sql.statements import CreateTable, Delete, DropTable, Insert, Name, RowLock, Update

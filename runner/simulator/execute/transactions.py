@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.simulator import errors
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import RollbackTo, Savepoint, SetAutocommit, SetSchema, Statement
 from runner.simulator.users_and_roles import ALTER_SYSTEM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.simulator import errors
 from runner.simulator.execute.dictionary import find_view, full_view_name
 from runner.simulator.execute.results import Done, Result
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.execute.table_changes import find_table
 from runner.simulator.sessions import Session
 from runner.simulator.sql.statements import (

@@ -14,7 +14,7 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.transactions import commit_now
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.settings import Settings
 from runner.simulator.sql import statements as sql

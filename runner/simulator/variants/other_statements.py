@@ -13,8 +13,8 @@ from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
-from runner.simulator.execute.server_state import Instance
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.execute.server_instance import Instance
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.timers import call_later

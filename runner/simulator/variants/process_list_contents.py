@@ -13,7 +13,7 @@ from dataclasses import replace
 from runner.simulator import errors
 from runner.simulator.catalogue import settings_variant, variant
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionRegistry
 from runner.simulator.settings import TENANT, Settings
 from runner.simulator.timers import BackgroundTask

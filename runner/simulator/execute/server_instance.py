@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runner.simulator.execute.kill import KillSessionStatement, PlainKill
 from runner.simulator.execute.process_list import ProcessList
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import SessionEnding, SessionIds, SessionRegistry
 from runner.simulator.settings import Settings
 from runner.simulator.sql.parser import KillGrammar, PlainKillGrammar

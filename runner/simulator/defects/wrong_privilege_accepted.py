@@ -1,7 +1,6 @@
 """Defects: another privilege suffices, or the privilege of another user, role or session."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
-# ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from runner.simulator.defects.histories_of_sessions import NotesResets
 from runner.simulator.defects.revoke_and_roles import AcceptsSomethingElse
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
-from runner.simulator.privilege_checks import Privileges
+from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionEnding
 from runner.simulator.sql.statements import KillSession
 from runner.simulator.users_and_roles import ALTER_SYSTEM, CREATE_SESSION, SHOW_PROCESS, Accounts, User

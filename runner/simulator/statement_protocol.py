@@ -1,4 +1,4 @@
-"""Executes the statements of one client, prepared ones with their parameters, and sends the replies."""
+"""The protocol of statements: receives those of one client, has the engine execute them, and sends the replies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from runner.simulator import errors
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Done, Result, Rows
-from runner.simulator.execute.server_state import Instance
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.packet_stream import PacketStream
 from runner.simulator.sessions import Session
 from runner.simulator.sql.tokens import SYMBOL, tokens_of

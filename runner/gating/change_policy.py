@@ -13,22 +13,22 @@ DEFAULT_POLICY = "regressed:should,inconclusive:must"
 """A must or should that regressed, and a must that became inconclusive."""
 
 
-class PolicyError(ValueError):
+class ChangePolicyError(ValueError):
     """A policy contains an unknown word; the message lists the valid ones."""
 
 
 @dataclass(frozen=True)
-class Policy:
+class ChangePolicy:
     """The kinds of changes that fail the build, with the lowest level of each."""
 
     levels: Mapping[ChangeKind, Level]
 
     @classmethod
-    def parse(cls, text: str) -> Policy:
+    def parse(cls, text: str) -> ChangePolicy:
         """Reads ``regressed:should,inconclusive``. A kind without a level fails at all levels; ``none``: nothing fails.
 
         Raises:
-            PolicyError: a word is neither a kind nor a level.
+            ChangePolicyError: a word is neither a kind nor a level.
         """
         kinds = {kind.value: kind for kind in ChangeKind}
         known_levels = {level.value: level for level in Level}
@@ -36,11 +36,11 @@ class Policy:
         for word in text.split(",") if text.strip() != "none" else []:
             name, colon, level = word.strip().partition(":")
             if name == "none":
-                raise PolicyError("'none' excludes all other kinds of change; remove it or the others")
+                raise ChangePolicyError("'none' excludes all other kinds of change; remove it or the others")
             if name not in kinds:
-                raise PolicyError(f"unknown kind of change {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
+                raise ChangePolicyError(f"unknown kind of change {name!r}; {did_you_mean(name, [*kinds, 'none'])}")
             if colon and level not in known_levels:
-                raise PolicyError(f"unknown level {level!r}; {did_you_mean(level, known_levels)}")
+                raise ChangePolicyError(f"unknown level {level!r}; {did_you_mean(level, known_levels)}")
             levels[kinds[name]] = known_levels[level] if colon else Level.OBSERVE
         return cls(levels)
 
