@@ -136,7 +136,11 @@ def test_a_server_that_kills_one_session_at_a_time_is_no_deviation(tmp_path: Pat
             "next-in-line-still-waits",
             "this target also interrupted a statement that no other one named",
         ),
-        ("users-see-themselves-only", "listed-ids-are-taken", "the server shows the user of killer no session but killer itself"),
+        (
+            "users-see-themselves-only",
+            "listed-ids-are-taken",
+            "the server shows the user of killer no session but killer itself",
+        ),
         ("ids-of-thirty-digits", "ids-differ", "has 30 digits, more than a 64-bit number has"),
     ],
 )
