@@ -12,7 +12,7 @@ from runner.database.target_fixes import ODPS_LIST
 from runner.language.model import Claim, ExpectedReply, ListedSession
 from runner.language.placeholder_text import Template
 
-_OUTER_COMMENTS = re.compile(r"\A(?:\s*/\*.*?\*/)+\s*|\s*(?:/\*[^/]*\*/\s*)+\Z", re.DOTALL)
+_COMMENTS_BEFORE = re.compile(r"\A\s*/\*.*?\*/(?:\s*/\*.*?\*/)*\s*", re.DOTALL)
 
 
 class ClaimMatcher:
@@ -112,7 +112,7 @@ class ClaimMatcher:
             # A server may cut a long statement in INFO, and show the tenant after a name; a proxy may put a comment in
             # front of a statement or behind it. Nothing else may differ.
             if column.casefold() == "info" and got is not None and got != wanted:
-                got = _OUTER_COMMENTS.sub("", got)
+                got = _without_outer_comments(got)
             cut = column.casefold() == "info" and bool(got) and wanted is not None and wanted.startswith(got or "")
             named = column.casefold() == "user" and got is not None and got.partition("@")[0] == wanted
             if got != wanted and not cut and not named:
@@ -129,3 +129,15 @@ def _same_error(outcome: Outcome, before: Outcome | None) -> bool:
 def describe_claim(claim: Claim) -> str:
     """The text of a claim."""
     return " or ".join(map(str, claim))
+
+
+def _without_outer_comments(text: str) -> str:
+    """A statement without the comments in front of it and behind it."""
+    text = _COMMENTS_BEFORE.sub("", text)
+    end, rest = len(text), len(text.rstrip())
+    # No expression: searching for comments at the end takes minutes with a text of many comments.
+    while text.endswith("*/", 0, rest) and (start := text.rfind("/*", 0, rest)) >= 0:
+        while start and text[start - 1].isspace():
+            start -= 1
+        end = rest = start
+    return text[:end]
