@@ -1,7 +1,7 @@
 """What a path names: nothing, if that can't be found out.
 
-The methods of ``pathlib.Path`` raise in a folder that may not be searched, and for a name that is too long. Whoever
-reads or writes the file afterwards reports the reason.
+The methods of ``pathlib.Path`` raise in a folder that may not be searched, and for a name that is too long. The code
+that reads or writes the file afterwards reports the reason.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def _started(
     nodes = _nodes(suite, chosen)
     if nodes and server.breaks is not None:
         run = WitnessRun(dsn, tuple(nodes), _SETTLE, _STATEMENT_LIMIT, _strict(server, suite), str(record))
-        return ForkedProgram([WITNESSES, *run.words], {1: screen, 2: screen})
+        return ForkedProgram([WITNESSES, *run.arguments], {1: screen, 2: screen})
     options = [*(nodes or [*map(str, suite.folders), *_selection(server)]), *_OPTIONS, "--dsn", dsn, SEND_WITHHELD]
     return ForkedSuite(
         [*options, *_options(server, suite), *_in_flight(server, chosen), "--record", str(record)], screen

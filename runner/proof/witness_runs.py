@@ -50,7 +50,7 @@ class WitnessRun:
     results: str
 
     @property
-    def words(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """The run as command-line arguments."""
         return [json.dumps(vars(self))]
 
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     """Makes a run, and writes its results.
 
     Args:
-        arguments: ``WitnessRun.words``.
+        arguments: ``WitnessRun.arguments``.
 
     Returns:
         The exit code: 0, 1 if a case fails the run, 4 if the target can't be used.
