@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.database.outcome import Outcome
 from runner.database.target import Target
 
 
-class DeviationError(Exception):
-    """The result contradicts a claim of the case.
+@dataclass(frozen=True)
+class Deviation:
+    """A result that contradicts a claim of the case.
 
-    Args:
+    Attributes:
         expected: the text of the claim.
         actual: the text of the result.
         safety: whether an unrelated session was lost, which fails the run at every level.
@@ -24,33 +27,32 @@ class DeviationError(Exception):
         interrupted: whether a statement of a session that has to stay usable was interrupted.
     """
 
-    def __init__(
-        self,
-        expected: str,
-        actual: str,
-        *,
-        safety: bool = False,
-        survived: bool = False,
-        not_ended: bool = False,
-        no_reply_or_lost: bool = False,
-        reads_table: bool = False,
-        error: str = "",
-        unknown_error: bool = False,
-        login_lost: bool = False,
-        interrupted: bool = False,
-    ) -> None:
-        super().__init__(expected, actual)
-        self.expected = expected
-        self.actual = actual
-        self.safety = safety
-        self.survived = survived
-        self.not_ended = not_ended
-        self.no_reply_or_lost = no_reply_or_lost
-        self.reads_table = reads_table
-        self.error = error
-        self.unknown_error = unknown_error
-        self.login_lost = login_lost
-        self.interrupted = interrupted
+    expected: str = ""
+    actual: str = ""
+    safety: bool = False
+    survived: bool = False
+    not_ended: bool = False
+    no_reply_or_lost: bool = False
+    reads_table: bool = False
+    error: str = ""
+    unknown_error: bool = False
+    login_lost: bool = False
+    interrupted: bool = False
+
+
+NO_DEVIATION = Deviation()
+
+
+class DeviationError(Exception):
+    """The case deviates.
+
+    Attributes:
+        deviation: the claim and the result.
+    """
+
+    def __init__(self, deviation: Deviation) -> None:
+        super().__init__(deviation.expected, deviation.actual)
+        self.deviation = deviation
 
 
 class InconclusiveError(Exception):

@@ -64,43 +64,56 @@ class CaseRunner:
         if (result := self._result_without_run(case)) is not None:
             return result
         self._shared.idle_timeout.set_one_case_at_a_time(alone=True)
-        deviated = before is not None and (before.result.verdict is Verdict.DEVIATES or before.presumption_failed)
-        certain = deviated and before is not None and not before.may_be_chance
-        error = before.error if before is not None else ""
-        result = self._repeat(
-            case, lambda: self._run_alone(case, deviated=certain, again=before is not None, error=error)
-        )
-        if before is not None and deviated and not (before.lost or before.unusable or result.failed):
-            result = result if self._is_explained(before) else self._repeat_until_it_deviates(case, before, result)
+        if before is not None and before.last is not None:
+            result = self._run_again(case, before, before.last)
+        else:
+            result = self._repeat(case, lambda: self._run_alone(case, again=before is not None))
         self._losses = self._target.administrator.losses
         return result
 
-    def _is_explained(self, before: ResultAmongOthers) -> bool:
+    def _run_again(self, case: Case, before: ResultAmongOthers, last: RunResult) -> CaseResult:
+        """Runs a case alone whose last run, among others, failed."""
+        deviated = before.result.verdict is Verdict.DEVIATES or before.presumption_failed
+        certain, error = deviated and not last.may_be_chance, last.deviation.error
+        result = self._repeat(case, lambda: self._run_alone(case, again=True, deviated=certain, error=error))
+        if not deviated or before.lost or before.unusable or result.failed or self._is_explained(last):
+            return result
+        return self._repeat_until_it_deviates(case, before.result, last, result)
+
+    def _is_explained(self, last: RunResult) -> bool:
         """Whether a property of the target explains that a case deviated among others, and not alone."""
-        hurried = before.error in self._target.facts.passing_errors
-        login_lost = before.login_lost and self._confirmation.loses_logins()
-        queued = before.no_reply and self._target.facts.late_replies.any_received
-        return hurried or self.privileges_lagged(before) or before.full or login_lost or queued
+        hurried = last.deviation.error in self._target.facts.passing_errors
+        login_lost = last.deviation.login_lost and self._confirmation.loses_logins()
+        queued = last.deviation.no_reply_or_lost and self._target.facts.late_replies.any_received
+        return hurried or self.privileges_lagged(last) or last.full or login_lost or queued
 
-    def privileges_lagged(self, before: ResultAmongOthers) -> bool:
+    def privileges_lagged(self, last: RunResult | None) -> bool:
         """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
-        return before.privileges_may_lag and self._target.facts.grant_delay > 0
+        return last is not None and last.privileges_may_lag and self._target.facts.grant_delay > 0
 
-    def _repeat_until_it_deviates(self, case: Case, before: ResultAmongOthers, result: CaseResult) -> CaseResult:
+    def _repeat_until_it_deviates(
+        self, case: Case, before: CaseResult, last: RunResult, result: CaseResult
+    ) -> CaseResult:
         """Repeats a case alone that deviated among other cases only: the server may deviate at random.
 
         Users of earlier cases explain the deviations of a few cases; after these, cases get new users.
+
+        Args:
+            case: the case.
+            before: its result among others.
+            last: its last run among others.
+            result: its result alone.
         """
         for _ in range(_MORE_RUNS):
-            again = self._run_alone(case, deviated=True, again=True, error=before.error)
+            again = self._run_alone(case, again=True, deviated=True, error=last.deviation.error)
             if again.failed:
                 return again
-        if before.reused and self._shared.pool.reuse_allowed:
+        if last.reused and self._shared.pool.reuse_allowed:
             self._shared.pool.note_changed_users()
             return result
-        if self.privileges_lagged(before):
+        if self.privileges_lagged(last):
             return result
-        return inconclusive(before.result, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
+        return inconclusive(before, f"but not in {1 + _MORE_RUNS} runs of the case alone", unreached=False)
 
     def run_among_others(self, case: Case) -> ResultAmongOthers:
         """Runs a case while other threads run other cases, which may have caused its result."""
@@ -131,17 +144,11 @@ class CaseRunner:
             result = replace(result, warnings=(*result.warnings, *self._runs.retry_cleanup()))
         return ResultAmongOthers(
             result,
+            run_result,
             doubtful=True,
             lost=run_result.lost or lost_in_setup,
-            may_be_chance=run_result.may_be_chance,
-            privileges_may_lag=run_result.privileges_may_lag,
-            full=run_result.full,
             unusable=unusable,
-            reused=run_result.reused,
-            error=run_result.error,
-            login_lost=run_result.login_lost,
             presumption_failed=undecided is not None,
-            no_reply=run_result.no_reply_or_lost and not run_result.lost,
         )
 
     def close_administrator(self) -> None:
@@ -204,13 +211,13 @@ class CaseRunner:
             if result.verdict is not Verdict.OBSERVED or counted.total() >= enough:
                 return replace(result, observed=dict(counted), endings=tuple(endings), seconds=round(seconds, 3))
 
-    def _run_alone(self, case: Case, *, deviated: bool, again: bool, error: str) -> CaseResult:
+    def _run_alone(self, case: Case, *, again: bool, deviated: bool = False, error: str = "") -> CaseResult:
         """Runs a case once, and checks the target if it fails.
 
         Args:
             case: the case.
-            deviated: whether it has deviated before, and not by chance, such as a lost connection.
             again: whether it has failed among other cases.
+            deviated: whether it has deviated before, and not by chance, such as a lost connection.
             error: the error by which it has deviated before; empty if it has not, or in another way.
         """
         if not self._outage.wait_until_usable(self._target):
@@ -292,30 +299,23 @@ class ResultAmongOthers:
     """The result of a case that ran among others.
 
     Attributes:
-        result: the result.
+        result: the result, after all repetitions.
+        last: its last run; None if the case was not run, or no other case can have caused the result.
         doubtful: whether the other cases may have caused it.
         lost: whether a session was lost that has to stay usable; also the administrator's during the setup, and one
             whose login was retried.
-        may_be_chance: as of the run.
-        privileges_may_lag: whether it fails, maybe because a GRANT or REVOKE had no effect yet.
-        full: whether the server accepted no more connections, users or tables.
         unusable: whether the target was unusable afterwards.
-        reused: whether it used users or a table of earlier cases.
-        error: the error by which it deviates; empty if it does not, or in another way.
-        login_lost: whether it deviates because the connection was lost during a login.
         presumption_failed: whether it is inconclusive because it failed as its requirement presumes it does not.
-        no_reply: whether it deviates by a missing reply, a conflict or an interruption.
     """
 
     result: CaseResult
+    last: RunResult | None = None
     doubtful: bool = False
     lost: bool = False
-    may_be_chance: bool = False
-    privileges_may_lag: bool = False
-    full: bool = False
     unusable: bool = False
-    reused: bool = False
-    error: str = ""
-    login_lost: bool = False
     presumption_failed: bool = False
-    no_reply: bool = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the server accepted no more connections, users or tables."""
+        return self.last is not None and self.last.full

@@ -44,14 +44,15 @@ class Confirmation:
         return undecided or self._confirm(case, first, deviated=deviated, error=error)
 
     def _confirm(self, case: Case, first: RunResult, *, deviated: bool, error: str) -> CaseResult:
-        if first.login_lost and self.loses_logins():
+        if first.deviation.login_lost and self.loses_logins():
             first = replace(again := self._runs.run(case, fresh=True), result=with_warnings(again.result, first.result))
             if not first.failed:
                 return first.result
         unusable = self._shared.outage.check_unusable(self._target)
         certain = deviated or not (self._shared.lost_sessions or self._shared.outage.count)
-        certain &= first.error in {"", error} or (deviated and not error)
-        if not unusable and certain and not (first.no_reply_or_lost and (first.may_be_chance or not deviated)):
+        certain &= first.deviation.error in {"", error} or (deviated and not error)
+        by_chance = first.deviation.no_reply_or_lost and (first.may_be_chance or not deviated)
+        if certain and not unusable and not by_chance:
             return self._inconclusive_if_explained(case, first.result, first)
         if unusable and first.right_after_statement and self._shared.crashes:
             return self._crash(first)
@@ -105,7 +106,8 @@ class Confirmation:
         """The result of two runs of a case; ``was_out``: whether the target was unusable after the first."""
         deviates = second.result.verdict is Verdict.DEVIATES
         out = second.failed and self._shared.outage.check_unusable(self._target)
-        if deviates and not out and first.error and second.error and first.error != second.error:
+        errors = {first.deviation.error, second.deviation.error}
+        if deviates and not out and "" not in errors and len(errors) > 1:
             but = f"and when the case was repeated: {second.result.actual}: each time another error"
             return inconclusive(first.result, but, unreached=False)
         if deviates and not out:

@@ -62,13 +62,13 @@ class Explanations:
 
     def _speed_reason(self, case: Case, last: RunResult) -> str:
         """The reason if a case that deviates by an unknown error does not get it when it is run slowly, or empty."""
-        slow_runs = self._shared.slow_runs
-        if not last.unknown_error or slow_runs[last.error] >= VAIN_SLOW_RUNS:
+        slow_runs, error = self._shared.slow_runs, last.deviation.error
+        if not last.deviation.unknown_error or slow_runs[error] >= VAIN_SLOW_RUNS:
             return ""
-        slow_runs[last.error] += 1
-        if self._run_slowly(case).error == last.error:
+        slow_runs[error] += 1
+        if self._run_slowly(case).deviation.error == error:
             return ""
-        self._target.facts.passing_errors.add(last.error)
+        self._target.facts.passing_errors.add(error)
         return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
 
     def _reads_reason(self, case: Case, last: RunResult) -> str:
@@ -77,10 +77,12 @@ class Explanations:
         Where a SELECT shows them soon, a case that contradicts its claim also with late SELECTs has another cause.
         """
         reads = self._shared.stale_reads
-        possible = last.reads_table and reads.are_possible(self._target)
+        possible = last.deviation.reads_table and reads.are_possible(self._target)
         self._left += reads.left
         reads.left = ()
-        if not possible or (reads.brief and all(self._read_late(case).reads_table for _ in range(_LATE_RUNS))):
+        if not possible or (
+            reads.brief and all(self._read_late(case).deviation.reads_table for _ in range(_LATE_RUNS))
+        ):
             return ""
         return (
             "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
@@ -104,7 +106,7 @@ class Explanations:
         """The reason if running statements are interrupted anyway, or empty."""
         interruptions = self._shared.interruptions
         new_user = not self._shared.pool.prepared  # with prepared accounts no user may be created
-        occur = last.interrupted and interruptions.occur(self._target, last.seconds, new_user=new_user)
+        occur = last.deviation.interrupted and interruptions.occur(self._target, last.seconds, new_user=new_user)
         self._left += interruptions.left
         interruptions.left = ()
         if not occur:
@@ -124,7 +126,7 @@ class Explanations:
             )
         elif (
             needs_open_transactions(case)
-            and not last.not_ended  # no limit for transactions keeps a session connected
+            and not last.deviation.not_ended  # no limit for transactions keeps a session connected
             and locks.are_lost_by_idle_transactions(self._target, last.seconds)
         ):
             reason = (

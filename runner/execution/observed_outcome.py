@@ -83,7 +83,7 @@ class OutcomeFinder:
                 try:
                     self._session_checks.wait_for_end(session, Poll(max(poll.left, _ROW_WAIT)))
                 except DeviationError as error:
-                    trace += f" ({error.actual})"
+                    trace += f" ({error.deviation.actual})"
         return ended, trace
 
 

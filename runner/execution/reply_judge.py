@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.database.outcome import Lost, NoReply, Outcome, Rows, ServerError, succeeded
-from runner.execution.case_errors import DeviationError, InconclusiveError
+from runner.execution.case_errors import Deviation, DeviationError, InconclusiveError
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
 from runner.execution.judgement_table import Judgement, StepKind, judge
@@ -110,14 +110,16 @@ class ReplyJudge:
                 if (why := self._matcher.undecided(reply, claim)) is not None:
                     raise InconclusiveError(f"{name}: {statement}: {reply}, but {why}")
                 raise DeviationError(
-                    f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
-                    self._matcher.describe(reply),
-                    no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
-                    reads_table=kind is StepKind.CHECKS and _shows_table(reply, claim),
-                    error=reply.signature if isinstance(reply, ServerError) else "",
-                    unknown_error=actual is ReplyClass.OTHER_ERROR and not self._classes_of(reply),
-                    login_lost=kind is StepKind.LOGIN and isinstance(reply, Lost),
-                    interrupted=actual is ReplyClass.INTERRUPTED,
+                    Deviation(
+                        f"{name}: {statement} gets the reply {describe_claim(claim or _SUCCEEDS)}",
+                        self._matcher.describe(reply),
+                        no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
+                        reads_table=kind is StepKind.CHECKS and _shows_table(reply, claim),
+                        error=reply.signature if isinstance(reply, ServerError) else "",
+                        unknown_error=actual is ReplyClass.OTHER_ERROR and not self._classes_of(reply),
+                        login_lost=kind is StepKind.LOGIN and isinstance(reply, Lost),
+                        interrupted=actual is ReplyClass.INTERRUPTED,
+                    )
                 )
         if OBSERVED in claim:
             self.observed = reply
@@ -158,11 +160,13 @@ class ReplyJudge:
         if judgement is Judgement.INCONCLUSIVE or kind is ReplyClass.CONFLICT:
             raise InconclusiveError(f"{name}: its statement in flight: {self._matcher.describe(reply)}")
         raise DeviationError(
-            f"{name}: its statement in flight has no reply yet",
-            self._matcher.describe(reply),
-            no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
-            error=reply.signature if isinstance(reply, ServerError) else "",
-            interrupted=kind is ReplyClass.INTERRUPTED,
+            Deviation(
+                f"{name}: its statement in flight has no reply yet",
+                self._matcher.describe(reply),
+                no_reply_or_lost=judgement is Judgement.DEVIATES_TWICE,
+                error=reply.signature if isinstance(reply, ServerError) else "",
+                interrupted=kind is ReplyClass.INTERRUPTED,
+            )
         )
 
     def _raise_if_not_administrator(self, name: str, statement: str, reply: Outcome, *, fits: bool) -> None:

@@ -17,7 +17,7 @@ from runner.database.outcome import Lost, NoReply, Outcome, ServerError, Unreada
 from runner.database.session import Session
 from runner.database.time_limits import KEEP_ACTIVE_AFTER, Poll
 from runner.execution.adaptive_limits import AdaptiveLimits
-from runner.execution.case_errors import DeviationError, InconclusiveError, raise_if_run_ends
+from runner.execution.case_errors import Deviation, DeviationError, InconclusiveError, raise_if_run_ends
 from runner.execution.case_result import Ending
 from runner.execution.case_session import CaseSession, others_of_same_user
 from runner.execution.case_sessions import CaseSessions
@@ -309,9 +309,11 @@ class SessionChecks:
         if end.connection is not None:
             seen = "client has disconnected" if session.disconnected else "connection is gone"
             raise DeviationError(
-                f"the row of {session.name} leaves the process list within {settle:g} s",
-                f"its {seen}, but its row is still there ({end.state})",
-                not_ended=True,
+                Deviation(
+                    f"the row of {session.name} leaves the process list within {settle:g} s",
+                    f"its {seen}, but its row is still there ({end.state})",
+                    not_ended=True,
+                )
             )
         client = session.required_client
         in_flight = client.busy and not client.has_reply
@@ -339,7 +341,9 @@ class SessionChecks:
         row = "its row is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
         survived = not in_flight and not silent and session.name in self.sessions.history.named_with_success
-        raise DeviationError(expected, row + state, no_reply_or_lost=in_flight, survived=survived, not_ended=True)
+        raise DeviationError(
+            Deviation(expected, row + state, no_reply_or_lost=in_flight, survived=survived, not_ended=True)
+        )
 
     def _raise_if_idle_timeout(self, session: CaseSession, end: _End, *, silent: bool = False) -> None:
         """Raises InconclusiveError if an idle timeout may have closed a session, or made it silent."""
@@ -420,9 +424,8 @@ class SessionChecks:
             self.check_usable(survivors)
         for name in self.endings if self.sessions.case.watch else ():
             if (state := self._row_after(self.sessions.by_name[name], Poll(self.settle_time))) is not None:
-                raise DeviationError(
-                    f"the row of {name} stays away", f"it was gone from the process list, and returned ({state})"
-                )
+                actual = f"it was gone from the process list, and returned ({state})"
+                raise DeviationError(Deviation(f"the row of {name} stays away", actual))
 
     def check_usable(self, survivors: Collection[CaseSession]) -> None:
         """Checks once that these sessions and the administrator's are usable; raises like ``check_survivors``."""
@@ -443,11 +446,13 @@ class SessionChecks:
         involved = self.sessions.case.named_or_may_end | self.sessions.history.refused
         unnamed = any(session.name not in involved for session in lost)
         raise DeviationError(
-            "all sessions that should not be killed stay usable",
-            f"lost: {' and '.join(names)}",
-            safety=control or unnamed,
-            no_reply_or_lost=True,
-            interrupted=any(_was_interrupted(session) for session in lost),
+            Deviation(
+                "all sessions that should not be killed stay usable",
+                f"lost: {' and '.join(names)}",
+                safety=control or unnamed,
+                no_reply_or_lost=True,
+                interrupted=any(_was_interrupted(session) for session in lost),
+            )
         )
 
     def lost_session(self) -> bool:

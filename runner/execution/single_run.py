@@ -13,7 +13,14 @@ from runner.database.target import Target
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import refused_by_connection_limit
 from runner.execution.adaptive_limits import AdaptiveLimits
-from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
+from runner.execution.case_errors import (
+    NO_DEVIATION,
+    Deviation,
+    DeviationError,
+    InconclusiveError,
+    NotApplicableError,
+    raise_if_run_ends,
+)
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_sessions import CaseSessions
 from runner.execution.control_runs import ControlRuns
@@ -81,47 +88,35 @@ class RunResult:
 
     Attributes:
         result: the result.
-        no_reply_or_lost: whether it deviates by a missing reply, a lost connection, a conflict or an interruption.
+        deviation: why it deviates; ``NO_DEVIATION`` if it does not.
         privileges_may_lag: whether it fails, maybe because a GRANT or REVOKE had no effect yet, and neither was given
             time to have one.
-        reads_table: whether it deviates by a result set that is no process list.
         right_after_statement: whether it deviated within a second after a guarded statement.
         seconds: the time from the start of the run to its result.
         lost: whether a session was lost that has to stay usable, or one before the statement that names it.
         full: whether the server accepted no more connections, users or tables.
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
-        error: the error in place of a claimed reply, without its variable parts; empty if it deviates in another way.
-        not_ended: whether it deviates because a session that should be killed is still connected or listed.
-        unknown_error: whether it deviates by an error that neither the profile nor the protocol's families know.
         hurried: whether it is inconclusive because of an error that cases may get only if they are run fast.
-        login_lost: whether it deviates because the connection was lost during a login.
         kill_failure: what the statement under test did not do, if the case deviates for that reason alone.
-        interrupted: whether it deviates because a statement was interrupted.
     """
 
     result: CaseResult
-    no_reply_or_lost: bool
+    deviation: Deviation
     privileges_may_lag: bool
-    reads_table: bool
     right_after_statement: bool
     seconds: float
     lost: bool
     full: bool
     reused: bool
     broken_off: bool
-    error: str
-    not_ended: bool
-    unknown_error: bool
     hurried: bool
-    login_lost: bool
     kill_failure: KillFailure | None
-    interrupted: bool
 
     @property
     def may_be_chance(self) -> bool:
         """Whether it lost a session that has to stay usable, or deviates by a missing reply within 2 seconds."""
-        return self.lost or (self.no_reply_or_lost and self.seconds < _QUICK)
+        return self.lost or (self.deviation.no_reply_or_lost and self.seconds < _QUICK)
 
     @property
     def lacks_state(self) -> bool:
@@ -173,27 +168,22 @@ class SingleRun:
     def run(self) -> RunResult:
         """Runs the case, determines its verdict, and cleans up in any case."""
         result, start = blank_result(self._case), time.monotonic()
-        no_reply_or_lost = reads_table = right_after_statement = lost = full = False
-        login_lost = not_ended = unknown_error = hurried = interrupted = False
-        error_reply = ""
+        right_after_statement = lost = full = hurried = False
+        deviation = NO_DEVIATION
         try:
             raise_if_run_ends(self.sessions.target)
             self.sessions.set_up()
             result = self._judge(result)
         except DeviationError as error:
-            no_reply_or_lost, reads_table, login_lost = error.no_reply_or_lost, error.reads_table, error.login_lost
-            # A session that was not killed may be the consequence of an error of a server in trouble.
-            refused = "" if error.safety or no_reply_or_lost else self._step_runner.judge.accepted_error
-            not_ended, interrupted = error.not_ended, error.interrupted
-            error_reply, unknown_error = error.error or refused, error.unknown_error
+            deviation = self._completed(error.deviation)
             right_after_statement = self.sessions.history.any_sent and self._session_checks.elapsed < _RIGHT_AFTER
             result = replace(
                 result,
                 verdict=Verdict.DEVIATES,
-                expected=error.expected,
-                actual=error.actual,
-                safety=error.safety,
-                survived=error.survived,
+                expected=deviation.expected,
+                actual=deviation.actual,
+                safety=deviation.safety,
+                survived=deviation.survived,
             )
         except (InconclusiveError, TargetError) as error:
             full = isinstance(error, TargetError) and refused_by_connection_limit(error.outcome)
@@ -226,35 +216,35 @@ class SingleRun:
         full |= self.sessions.logins.full or self.sessions.fixtures.full
         return RunResult(
             result,
-            no_reply_or_lost=no_reply_or_lost or self._step_runner.refused_for_ended,
+            deviation,
             privileges_may_lag=result.failed
             and self._step_runner.judge.privileges_may_lag
             and not self._target.facts.grant_delay,
-            reads_table=reads_table,
             right_after_statement=right_after_statement,
             seconds=seconds,
             lost=lost,
             full=full,
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
-            error=error_reply,
-            not_ended=not_ended,
-            unknown_error=unknown_error,
             hurried=hurried,
-            login_lost=login_lost,
-            kill_failure=None
-            if unrelated_lost or result.safety
-            else self._kill_failure(result, not_ended=not_ended, error=error_reply),
-            interrupted=interrupted,
+            kill_failure=None if unrelated_lost or deviation.safety else self._kill_failure(deviation),
         )
 
-    def _kill_failure(self, result: CaseResult, *, not_ended: bool, error: str) -> KillFailure | None:
+    def _completed(self, deviation: Deviation) -> Deviation:
+        """A deviation with what the replies before it show."""
+        refused_for_ended = self._step_runner.refused_for_ended
+        if not (deviation.safety or deviation.no_reply_or_lost or deviation.error):
+            # A session that was not killed may be the consequence of an error of a server in trouble.
+            deviation = replace(deviation, error=self._step_runner.judge.accepted_error)
+        return replace(deviation, no_reply_or_lost=deviation.no_reply_or_lost or refused_for_ended)
+
+    def _kill_failure(self, deviation: Deviation) -> KillFailure | None:
         """What the statement under test did not do, if that is why the case deviates."""
-        aspect = GONE if not_ended else self._step_runner.failed_aspect
+        aspect, error = GONE if deviation.not_ended else self._step_runner.failed_aspect, deviation.error
         refusals = [why for name, why in self._step_runner.refused.items() if name in self._case.ends]
-        if not_ended and refusals:  # the session stays because its statement was refused, which the case allows
+        if deviation.not_ended and refusals:  # the session stays because its statement was refused, as the case allows
             aspect, error = refusals[0]
-        if result.verdict is not Verdict.DEVIATES or not aspect:
+        if deviation is NO_DEVIATION or not aspect:
             return None
         refused = aspect not in {GONE, ANSWERED}
         return KillFailure(aspect, error if refused else "", plain=self._step_runner.last_is_plain)
@@ -289,7 +279,7 @@ class SingleRun:
                 return replace(blank, verdict=Verdict.OBSERVED, observed={outcome: 1})
             self._session_checks.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
         except DeviationError as error:
-            self._add_losses(error)
+            self._add_losses(error.deviation)
             raise
         except (InconclusiveError, TargetError):
             # Sessions that the statement under test has killed may be the reason why the case was broken off.
@@ -299,7 +289,7 @@ class SingleRun:
         self._session_checks.check_survivors(self._case.ends, watch=not self._case.ends)
         return replace(blank, verdict=Verdict.CONFORMS)
 
-    def _add_losses(self, error: DeviationError) -> None:
+    def _add_losses(self, deviation: Deviation) -> None:
         """Raises a deviation again with the sessions that were lost besides; returns if there are none.
 
         Raises:
@@ -308,17 +298,20 @@ class SingleRun:
         """
         try:
             self._session_checks.check_survivors(self._case.may_end, watch=False)
-        except DeviationError as loss:
-            if loss.actual not in error.actual:
-                worse_first = (loss, error) if loss.safety and not error.safety else (error, loss)
+        except DeviationError as error:
+            loss = error.deviation
+            if loss.actual not in deviation.actual:
+                worse_first = (loss, deviation) if loss.safety and not deviation.safety else (deviation, loss)
                 raise DeviationError(
-                    f"{error.expected}; {loss.expected}",
-                    "; ".join(each.actual for each in worse_first),
-                    safety=error.safety or loss.safety,
-                    survived=error.survived,
-                    not_ended=error.not_ended,
-                    no_reply_or_lost=True,
-                    interrupted=error.interrupted or loss.interrupted,
+                    Deviation(
+                        f"{deviation.expected}; {loss.expected}",
+                        "; ".join(each.actual for each in worse_first),
+                        safety=deviation.safety or loss.safety,
+                        survived=deviation.survived,
+                        not_ended=deviation.not_ended,
+                        no_reply_or_lost=True,
+                        interrupted=deviation.interrupted or loss.interrupted,
+                    )
                 ) from error
         except InconclusiveError:
             if not self.sessions.history.any_sent:

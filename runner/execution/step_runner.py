@@ -13,7 +13,13 @@ from runner.database.outcome import Lost, NoReply, Ok, Outcome, Rows, ServerErro
 from runner.database.time_limits import Poll
 from runner.database.unrelated_errors import ErrorKind, error_kind_of
 from runner.execution.adaptive_limits import AdaptiveLimits
-from runner.execution.case_errors import DeviationError, InconclusiveError, NotApplicableError, raise_if_run_ends
+from runner.execution.case_errors import (
+    Deviation,
+    DeviationError,
+    InconclusiveError,
+    NotApplicableError,
+    raise_if_run_ends,
+)
 from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import REVOKES, CaseSessions
 from runner.execution.claim_matching import ClaimMatcher, describe_claim
@@ -438,9 +444,8 @@ class StepRunner:
         if step.id_differs_from is not None:
             mine, other = self._sessions.id_of(step.session), self._sessions.id_of(step.id_differs_from)
             if mine == other:
-                raise DeviationError(
-                    f"{step.session} has another id than {step.id_differs_from} had", f"both have {mine}"
-                )
+                expected = f"{step.session} has another id than {step.id_differs_from} had"
+                raise DeviationError(Deviation(expected, f"both have {mine}"))
 
     def _reset(self, step: Reset) -> None:
         session = self._sessions.by_name[step.session]

@@ -330,7 +330,7 @@ class CasesInFlight:
             again = result.verdict is before.result.verdict
             unwatched = before.lost and not before.result.failed
             # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
-            lagged = not result.failed and self._case_runner.privileges_lagged(before)
+            lagged = not result.failed and self._case_runner.privileges_lagged(before.last)
             suspicious = before.lost and not (before.unusable or lagged) and (unwatched or not again)
             if suspicious:
                 self._suspect_those_beside(flight)
