@@ -39,6 +39,19 @@ class Deviation:
     login_lost: bool = False
     interrupted: bool = False
 
+    def and_also(self, other: Deviation) -> Deviation:
+        """A deviation by this result and another one, about sessions; lost unrelated sessions are stated first."""
+        worse_first = (other, self) if other.safety and not self.safety else (self, other)
+        return Deviation(
+            f"{self.expected}; {other.expected}",
+            "; ".join(each.actual for each in worse_first),
+            safety=self.safety or other.safety,
+            survived=self.survived or other.survived,
+            not_ended=self.not_ended or other.not_ended,
+            no_reply_or_lost=self.no_reply_or_lost or other.no_reply_or_lost,
+            interrupted=self.interrupted or other.interrupted,
+        )
+
 
 NO_DEVIATION = Deviation()
 

@@ -77,6 +77,7 @@ class Confirmation:
             warnings = (*warnings, *lines)
             but = "but a session is also lost if the case is run without the statement"
             result = inconclusive(result, but, unreached=True) if anyway else result
+            self._shared.ends_despite_error[last.deviation.error] += last.ended_despite_error and not anyway
         return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
 
     def loses_logins(self) -> bool:

@@ -41,6 +41,7 @@ from runner.language.model import ANSWERED, GONE, Case
 
 _RIGHT_AFTER = 1.0  # seconds after a guarded statement within which a loss is attributed to it
 _REST = 1.0  # seconds before a case that is run slowly
+_ENOUGH = 3  # confirmed cases, after which an error is known as the server's reply to a statement that kills
 _QUICK = 2.0  # seconds: a server that does not reply for longer hardly does so by chance, and once more
 
 
@@ -55,6 +56,8 @@ class SharedState:
         vain_grant_delays: how many cases deviated although a GRANT was given time to have an effect.
         slow_runs: how many cases were run slowly because of an unknown error, by the error without its variable parts.
         vain_slow_runs: how many cases in a row got an error of hurried statements although they were run slowly.
+        ends_despite_error: how many cases, confirmed alone, had a session killed by a statement that got an error, by
+            the error without its variable parts.
         lost_sessions: whether a session was lost in any case: then any other failure may have the same cause.
         crashes: whether it is confirmed that a statement under test makes the target crash.
     """
@@ -73,6 +76,7 @@ class SharedState:
     vain_grant_delays: int = 0
     slow_runs: Counter[str] = field(default_factory=Counter)
     vain_slow_runs: int = 0
+    ends_despite_error: Counter[str] = field(default_factory=Counter)
     lost_sessions: bool = False
     crashes: bool = False
 
@@ -98,6 +102,7 @@ class RunResult:
         reused: whether it used users or a table of earlier cases.
         broken_off: whether a session was lost during its login.
         hurried: whether it is inconclusive because of an error that cases may get only if they are run fast.
+        ended_despite_error: whether it deviates by an error, and a session that the statement named had ended.
         kill_failure: what the statement under test did not do, if the case deviates for that reason alone.
     """
 
@@ -111,6 +116,7 @@ class RunResult:
     reused: bool
     broken_off: bool
     hurried: bool
+    ended_despite_error: bool
     kill_failure: KillFailure | None
 
     @property
@@ -149,6 +155,7 @@ class SingleRun:
     ) -> None:
         self._case = case
         self._target = target
+        self._shared = shared
         self._transcript = Transcript()
         self.sessions = CaseSessions(
             case, target, self._transcript, shared.pool, fresh=fresh, waits_if_full=shared.idle_timeout.alone
@@ -199,7 +206,7 @@ class SingleRun:
         finally:
             seconds = time.monotonic() - start
             unrelated_lost = self._session_checks.lost_session()
-            lost = unrelated_lost or self._step_runner.refused_for_ended
+            lost = unrelated_lost or self._may_be_ended_by_another(deviation.error)
             lost |= result.verdict is Verdict.DEVIATES and self._session_checks.lost_before_named()
             left = self.sessions.clean_up(keep=result.verdict in {Verdict.CONFORMS, Verdict.OBSERVED})
         result = replace(
@@ -227,16 +234,21 @@ class SingleRun:
             reused=self.sessions.fixtures.reused,
             broken_off=self.sessions.logins.broken_off,
             hurried=hurried,
+            ended_despite_error=self._step_runner.refused_for_ended,
             kill_failure=None if unrelated_lost or deviation.safety else self._kill_failure(deviation),
         )
 
     def _completed(self, deviation: Deviation) -> Deviation:
         """A deviation with what the replies before it show."""
-        refused_for_ended = self._step_runner.refused_for_ended
         if not (deviation.safety or deviation.no_reply_or_lost or deviation.error):
             # A session that was not killed may be the consequence of an error of a server in trouble.
             deviation = replace(deviation, error=self._step_runner.judge.accepted_error)
-        return replace(deviation, no_reply_or_lost=deviation.no_reply_or_lost or refused_for_ended)
+        by_another = self._may_be_ended_by_another(deviation.error)
+        return replace(deviation, no_reply_or_lost=deviation.no_reply_or_lost or by_another)
+
+    def _may_be_ended_by_another(self, error: str) -> bool:
+        """Whether another client may have killed a session, so that the statement that names it got this error."""
+        return self._step_runner.refused_for_ended and self._shared.ends_despite_error[error] < _ENOUGH
 
     def _kill_failure(self, deviation: Deviation) -> KillFailure | None:
         """What the statement under test did not do, if that is why the case deviates."""
@@ -280,6 +292,7 @@ class SingleRun:
             self._session_checks.wait_for_ends([self.sessions.by_name[name] for name in sorted(self._case.ends)])
         except DeviationError as error:
             self._add_losses(error.deviation)
+            self._add_survivors(error.deviation)
             raise
         except (InconclusiveError, TargetError):
             # Sessions that the statement under test has killed may be the reason why the case was broken off.
@@ -299,23 +312,29 @@ class SingleRun:
         try:
             self._session_checks.check_survivors(self._case.may_end, watch=False)
         except DeviationError as error:
-            loss = error.deviation
-            if loss.actual not in deviation.actual:
-                worse_first = (loss, deviation) if loss.safety and not deviation.safety else (deviation, loss)
-                raise DeviationError(
-                    Deviation(
-                        f"{deviation.expected}; {loss.expected}",
-                        "; ".join(each.actual for each in worse_first),
-                        safety=deviation.safety or loss.safety,
-                        survived=deviation.survived,
-                        not_ended=deviation.not_ended,
-                        no_reply_or_lost=True,
-                        interrupted=deviation.interrupted or loss.interrupted,
-                    )
-                ) from error
+            if error.deviation.actual not in deviation.actual:
+                raise DeviationError(deviation.and_also(error.deviation)) from error
         except InconclusiveError:
             if not self.sessions.history.any_sent:
                 raise  # a session was lost before the statement under test, whose reply can't be judged then
+
+    def _add_survivors(self, deviation: Deviation) -> None:
+        """Raises a deviation again with a session that should be killed and is not; returns if there is none.
+
+        What such a session still does or holds, such as a lock, says nothing about killed sessions.
+
+        Raises:
+            DeviationError: the deviation with the session, or with one that was lost in the meantime.
+        """
+        killed = sorted(self._case.ends & self.sessions.history.named_with_success)
+        if deviation.not_ended or not killed:
+            return
+        try:
+            self._session_checks.wait_for_ends([self.sessions.by_name[name] for name in killed])
+        except DeviationError as error:
+            raise DeviationError(deviation.and_also(error.deviation)) from error
+        except InconclusiveError:
+            return
 
 
 class ThreadRuns:

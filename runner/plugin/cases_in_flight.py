@@ -18,7 +18,8 @@ Cases on one server can affect each other, so a verdict that another case may ha
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
   inconclusive. Therefore a case is reported only after all cases that were in flight with it have ended.
 - The cases beside a case that kills unrelated sessions are run alone, too: it may have killed their victims for them.
-- From then on, cases are run one at a time; also if one case in four has lost a session, or the target is unusable.
+- From then on, cases are run one at a time; also if one case in four has lost a session for another reason than its
+  own statement, or the target is unusable.
 - A login that is rejected because of too many connections halves the number of cases at a time; the case is run again.
   A reply to a statement under test that arrives after its limit halves it, too: the server works off a queue.
 
@@ -141,8 +142,9 @@ class CasesInFlight:
         self._confirmed: Counter[tuple[Verdict, str]] = Counter()
         self._refuted: Counter[tuple[Verdict, str]] = Counter()
         self._attempts = self._losses = 0
-        self._harmed = False
-        """Whether a session was lost in a case that doesn't lose it when run alone."""
+        """The attempts, and those that lost a session for a reason that is not known."""
+        self._harmed = self._was_unusable = False
+        """Whether a session was lost in a case that doesn't lose it when run alone; whether the target was unusable."""
         self.connection_room: int | None = None
         """The number of cases at a time for which the server accepted connections, if it was less than the limit."""
 
@@ -268,8 +270,14 @@ class CasesInFlight:
         time.sleep(_SLEEP)
         return time.monotonic() - start < _SLEEP + _DELAY
 
+    @property
+    def _most(self) -> int:
+        """The number of cases at a time, at most."""
+        many_losses = self._losses >= max(_MANY_LOSSES, self._attempts / _CASES_PER_LOSS)
+        return 1 if self._harmed or self._was_unusable or many_losses else self._limit
+
     def _adjust_pace(self, *, faster: bool) -> None:
-        self._pace = min(self._limit, self._pace + 1 if faster else max(_FEW, self._pace - 1))
+        self._pace = min(self._most, self._pace + 1 if faster else max(_FEW, self._pace - 1))
         self._start_threads()
 
     def _run(self, flight: _Flight, case_runner: CaseRunner) -> None:
@@ -307,8 +315,7 @@ class CasesInFlight:
             return
         self._attempts += 1
         self._losses += attempt.lost
-        if attempt.unusable or self._losses >= max(_MANY_LOSSES, self._attempts / _CASES_PER_LOSS):
-            self._limit = 1
+        self._was_unusable |= attempt.unusable
         if attempt.doubtful and not self._is_confirmed(attempt):
             flight.before = attempt
             self._to_be_alone.append(flight)
@@ -328,6 +335,8 @@ class CasesInFlight:
             else:
                 self._refuted[words] += 1
             again = result.verdict is before.result.verdict
+            if before.lost and again and not result.safety:
+                self._losses -= 1  # the statement of the case itself ends the session
             unwatched = before.lost and not before.result.failed
             # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
             lagged = not result.failed and self._case_runner.privileges_lagged(before.last)
@@ -359,7 +368,7 @@ class CasesInFlight:
 
     def _queue_those_beside(self, flight: _Flight) -> None:
         """Queues the cases that were in flight beside a harmful one, to be run alone."""
-        self._harmed, self._limit = True, 1
+        self._harmed = True
         for other in flight.beside:
             if other.failure is None and other.result is not None and other.alone is None:
                 other.result = None
