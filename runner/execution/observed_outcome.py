@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from runner.database.outcome import Lost, NoReply, Outcome, succeeded
 from runner.database.time_limits import Poll
-from runner.execution.adaptive_limits import AdaptiveLimits
 from runner.execution.case_errors import DeviationError
 from runner.execution.case_session import CaseSession
 from runner.execution.case_sessions import CaseSessions
@@ -18,12 +17,9 @@ _ROW_WAIT = 0.1  # seconds for the row, if the connection is gone only at the de
 class OutcomeFinder:
     """Finds the known outcome of a case that fits one run, after its steps."""
 
-    def __init__(
-        self, sessions: CaseSessions, session_checks: SessionChecks, timeouts: AdaptiveLimits, matcher: ClaimMatcher
-    ) -> None:
+    def __init__(self, sessions: CaseSessions, session_checks: SessionChecks, matcher: ClaimMatcher) -> None:
         self._sessions = sessions
         self._session_checks = session_checks
-        self._timeouts = timeouts
         self._matcher = matcher
 
     def outcome(self, reply: Outcome | None) -> str:
@@ -71,12 +67,14 @@ class OutcomeFinder:
         Returns:
             The ended sessions, and a text about rows that are still there.
         """
-        poll = Poll(self._timeouts.settle)
         may_end = [
             session for name in sorted(self._sessions.case.may_end) if (session := self._sessions.by_name[name]).client
         ]
+        poll = Poll(self._session_checks.settle_time_of(may_end))
         while awaited and _lost(may_end) not in awaited and poll.again():
             self._session_checks.check_for_ends(may_end)
+        if awaited and not poll.left:
+            self._session_checks.note_not_ended(may_end)
         ended, trace = _lost(may_end), ""
         for session in may_end:
             if session.name in ended:

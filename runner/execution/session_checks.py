@@ -179,6 +179,17 @@ class SessionChecks:
         for session in sessions:
             self.wait_for_end(session, poll)
 
+    def settle_time_of(self, sessions: Collection[CaseSession]) -> float:
+        """Seconds after which all of these sessions have to be gone if they were killed; without any: of each."""
+        times = [self._settle_time_of(self._end_of(session)) for session in sessions]
+        return max(times, default=self.settle_time)
+
+    def note_not_ended(self, sessions: Collection[CaseSession]) -> None:
+        """Notes the sessions that are still connected after their settle time, although a success killed them."""
+        for session in sessions:
+            if session.is_connected and session.name in self.sessions.history.named_with_success:
+                self.timeouts.note_end_exceeded(busy=not self._end_of(session).was_idle)
+
     def check_for_ends(self, sessions: Collection[CaseSession]) -> None:
         """Checks once whether these sessions are ended, as ``wait_for_end`` does."""
         for session in sessions:

@@ -170,7 +170,7 @@ class SingleRun:
             reads_late=reads_late,
         )
         self.left: tuple[str, ...] = ()
-        self._observer = OutcomeFinder(self.sessions, self._session_checks, shared.timeouts, self._step_runner.matcher)
+        self._observer = OutcomeFinder(self.sessions, self._session_checks, self._step_runner.matcher)
 
     def run(self) -> RunResult:
         """Runs the case, determines its verdict, and cleans up in any case."""

@@ -10,9 +10,9 @@ Cases on one server can affect each other, so a verdict that another case may ha
   deviation needs two runs, the run in flight is the first one. A deviation that does not recur in four runs alone makes
   the case inconclusive: the server deviates at random, or because of the other cases. The first three such deviations
   with users of earlier cases are attributed to these users, and the result alone counts.
-- After the same text was confirmed three times, it is not confirmed again: a server without a statement gives the same
-  reply in a hundred cases. Each time that it was refuted, five more confirmations are needed. This does not apply to
-  lost sessions, and to no case after a loss was refuted.
+- After the same failure was confirmed three times, it is not confirmed again: a server without a statement gives the
+  same reply in a hundred cases. Each time that it was refuted, five more confirmations are needed. This does not apply
+  to lost sessions, and to no case after a loss was refuted.
 - A session that was lost in flight, but not when its case ran alone, was ended by another case in flight at that time;
   also a session that was lost during the setup of its case and replaced. These other cases are run alone, too. If one
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
@@ -328,12 +328,12 @@ class CasesInFlight:
             flight.result = flight.alone = result
         else:
             flight.alone = replace(result, seconds=round(before.result.seconds + result.seconds, 3))
-            words = _normalised(before.result)
+            failure = _failure(before)
             if result.verdict is before.result.verdict:
-                self._confirmed[words] += 1
+                self._confirmed[failure] += 1
                 self._end_confirmed()
             else:
-                self._refuted[words] += 1
+                self._refuted[failure] += 1
             again = result.verdict is before.result.verdict
             if before.lost and again and not result.safety:
                 self._losses -= 1  # the statement of the case itself ends the session
@@ -349,10 +349,10 @@ class CasesInFlight:
                 flight.result = flight.alone
 
     def _is_confirmed(self, attempt: ResultAmongOthers) -> bool:
-        """Whether the same text was confirmed so often that no confirmation is needed."""
-        words = _normalised(attempt.result)
+        """Whether the same failure was confirmed so often that no confirmation is needed."""
+        failure = _failure(attempt)
         uncertain = attempt.lost or attempt.unusable or self._harmed
-        return not uncertain and self._confirmed[words] >= _ENOUGH + _PER_REFUTATION * self._refuted[words]
+        return not uncertain and self._confirmed[failure] >= _ENOUGH + _PER_REFUTATION * self._refuted[failure]
 
     def _end_confirmed(self) -> None:
         """Ends the cases that wait for a confirmation that is not needed any more."""
@@ -386,8 +386,14 @@ class CasesInFlight:
                 flight.result = CaseRunner.unexplained_loss(flight.before, flight.alone)
 
 
-def _normalised(result: CaseResult) -> tuple[Verdict, str]:
-    """A verdict and its reason, without ids and names, in which cases differ."""
+def _failure(attempt: ResultAmongOthers) -> tuple[Verdict, str]:
+    """A verdict and what failed: what the case presumes, or else its reason without ids and names.
+
+    Cases that presume that sessions are killed differ in what a session that is not killed goes on to do.
+    """
+    result, presumed = attempt.result, attempt.last.kill_failure if attempt.last is not None else None
+    if attempt.presumption_failed and presumed is not None:
+        return result.verdict, f"{presumed.aspect}: {presumed.error}"
     text = VARIABLE_PARTS.sub("…", result.actual or result.reason)
     names = [re.escape(key.removeprefix(_ID_OF)) for key in result.identifiers if key.startswith(_ID_OF)]
     return result.verdict, re.sub(rf"\b({'|'.join(names)})\b", "…", text) if names else text
