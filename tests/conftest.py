@@ -30,6 +30,7 @@ _LONG_AS_A_WHOLE = {
     "gating/test_diff.py",
     "packaging/test_installed.py",
     "plugin/test_accounts.py",
+    "plugin/test_confirmations.py",
     "plugin/test_disturbed_runs.py",
     "plugin/test_running.py",
     "plugin/test_statement_count.py",

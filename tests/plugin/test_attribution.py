@@ -24,6 +24,14 @@ def test_a_session_that_is_not_killed_accuses_only_the_requirement_that_it_is(tm
     assert "the case running-session-ends fails in the same way: PUR-1 is about that" in other["reason"]
 
 
+def test_a_lock_of_a_session_that_is_not_killed_says_nothing_about_the_locks_of_killed_ones(tmp_path: Path) -> None:
+    done = run_with(tmp_path / "r.json", "does-nothing", "waiting-session-gets-the-lock", "used-session-ends")
+    assert done.result("used-session-ends")["verdict"] == "deviates"
+    waiting = done.result("waiting-session-gets-the-lock")
+    assert waiting["verdict"] == "inconclusive"
+    assert "; victim is connected, and replies to statements, but the case used-session-ends" in waiting["reason"]
+
+
 def test_a_session_that_stays_usable_after_an_ok_fails_the_run_at_every_level(tmp_path: Path) -> None:
     done = run_with(tmp_path / "r.json", "idle-sessions-survive", "all-changes-are-rolled-back")
     assert done.result("all-changes-are-rolled-back")["verdict"] == "inconclusive"
