@@ -278,8 +278,8 @@ class CaseSessions:
         """
         if self.closed_after_refusal(session):
             raise InconclusiveError(
-                f"the target has closed {session.name}, whose statement it had refused: "
-                f"{self.case.requirement.refused_senders} is about that, and this case needs the session"
+                f"the target refused a statement of {session.name} and closed the session, which this case still "
+                f"needs: {self.case.requirement.refused_senders} tests whether such a session stays usable"
             )
 
     def administrator_lost(self) -> bool:

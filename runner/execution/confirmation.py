@@ -74,7 +74,7 @@ class Confirmation:
         if last.lost:
             anyway, lines = self._runs.also_lose_sessions(case, last.seconds)
             warnings = (*warnings, *lines)
-            but = "but a session is also lost if the case is run without the statement"
+            but = "but a session is also lost when the case is run without the statement under test"
             result = inconclusive(result, but, unreached=True) if anyway else result
         return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
 
@@ -106,7 +106,7 @@ class Confirmation:
         deviates = second.result.verdict is Verdict.DEVIATES
         out = second.failed and self._shared.outage.check_unusable(self._target)
         if deviates and not out and first.error and second.error and first.error != second.error:
-            but = f"and when the case was repeated: {second.result.actual}: each time another error"
+            but = f"and when the case was repeated: {second.result.actual}: each run got a different error"
             return inconclusive(first.result, but, unreached=False)
         if deviates and not out:
             return second.result
@@ -121,9 +121,7 @@ class Confirmation:
 
     def _crash(self, run_result: RunResult) -> CaseResult:
         """The result if the statement under test makes the target unusable: it affects all sessions."""
-        actual = (
-            f"right after the statement the target was unusable ({self._shared.outage.trouble}), each time it was sent"
-        )
+        actual = f"right after the statement the target was unusable each time ({self._shared.outage.trouble})"
         return replace(
             run_result.result,
             expected="the server stays usable after the statement",

@@ -69,7 +69,7 @@ class Explanations:
         if self._run_slowly(case).error == last.error:
             return ""
         self._target.facts.passing_errors.add(last.error)
-        return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
+        return "not when the case was run with pauses: the server seems to limit the number of statements in a time"
 
     def _reads_reason(self, case: Case, last: RunResult) -> str:
         """The reason if a SELECT may have missed committed changes, or empty.
@@ -83,8 +83,8 @@ class Explanations:
         if not possible or (reads.brief and all(self._read_late(case).reads_table for _ in range(_LATE_RUNS))):
             return ""
         return (
-            "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
-            "shows it, or set consistent reads"
+            "on this target a SELECT can miss what another session has just committed. Use the address of a server "
+            "that shows it at once in the DSN, or switch on consistent reads"
         )
 
     def _transactions_reason(self, case: Case, last: RunResult) -> str:
@@ -110,8 +110,9 @@ class Explanations:
         if not occur:
             return ""
         return (
-            f"this target also interrupted a statement that no other one named, after {interruptions.after:.1f} s: a "
-            "watchdog, another client or a time limit of the server. Switch it off for the run"
+            "this target also interrupted a statement of a session that no KILL named, after "
+            f"{interruptions.after:.1f} s: the cause is a watchdog, another client or a time limit of the server. "
+            "Switch it off for the run"
         )
 
     def _locks_reason(self, case: Case, last: RunResult) -> str:
@@ -128,8 +129,8 @@ class Explanations:
             and locks.are_lost_by_idle_transactions(self._target, last.seconds)
         ):
             reason = (
-                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s, or for "
-                "less. Set a longer limit there"
+                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s or "
+                "less. Raise its limit"
             )
         self._left += locks.left
         locks.left = ()
@@ -146,5 +147,5 @@ class Explanations:
         user = "prepared account" if self._shared.pool.prepared else "new user"
         return (
             f"on this target a {user} has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
-            "default role. Revoke it there: this case needs a user without it"
+            "default role. Revoke it: this case needs a user without it"
         )

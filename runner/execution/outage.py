@@ -41,7 +41,7 @@ class Outage:
     @property
     def reason(self) -> str:
         """The time since when the target is unusable, and the error."""
-        return f"the target is unusable since {self._since} ({self._trouble})"
+        return f"the target has been unusable since {self._since} ({self._trouble})"
 
     @property
     def trouble(self) -> str:

@@ -74,8 +74,8 @@ class Presumptions:
             shown = self._case_like(case, failure, run)
         if shown is None or shown.requirement == case.requirement:
             return None
-        same = f"the case {shown.name} fails in the same way: {shown.requirement.id} is about that"
-        reason = f"{result.actual}, but {same}, and this case presumes it"
+        presumes = f"{shown.requirement.id}, which this case presumes, is tested by the case {shown.name}"
+        reason = f"{result.actual}, but {presumes}, and that case fails in the same way"
         # A session that stays usable although the reply was a success fails the run at every level.
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", actual="")
 

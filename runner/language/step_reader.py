@@ -286,7 +286,7 @@ class StepReader:
     def _only(self, keys: KeyPath, raw: Mapping[str, Any], verb: str, allowed: tuple[str, ...]) -> None:
         for key in raw:
             if key != verb and key not in allowed:
-                hint = did_you_mean(key, allowed) if allowed else f"{verb!r} has no other key: remove it"
+                hint = did_you_mean(key, allowed) if allowed else f"a step with {verb!r} has no other key: remove it"
                 raise self._fail((*keys, key), f"{key!r} can't be combined with {verb!r}", hint)
 
     def reply(self, keys: KeyPath, raw: Any) -> Claim:
