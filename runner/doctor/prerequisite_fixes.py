@@ -1,4 +1,4 @@
-"""The fix for something that is missing: a GRANT only if the server's error is about a privilege."""
+"""Finds the fix for a missing prerequisite: a GRANT only if the server's error is about a privilege."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a case as often as its verdict needs, alone or among others."""
+"""Runs a case as often as its verdict needs, alone or beside other cases."""
 
 from __future__ import annotations
 

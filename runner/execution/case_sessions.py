@@ -1,4 +1,4 @@
-"""The sessions of one run of a case, with their users, and what the process list shows of them."""
+"""The sessions of one run of a case, with their users and their rows in the process list."""
 
 from __future__ import annotations
 

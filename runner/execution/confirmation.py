@@ -121,7 +121,9 @@ class Confirmation:
 
     def _crash(self, run_result: RunResult) -> CaseResult:
         """The result if the statement under test makes the target unusable: it affects all sessions."""
-        actual = f"right after the statement the target was unusable each time ({self._shared.outage.trouble})"
+        actual = (
+            f"right after the statement the target was unusable ({self._shared.outage.trouble}), each time it was sent"
+        )
         return replace(
             run_result.result,
             expected="the server stays usable after the statement",

@@ -1,7 +1,7 @@
-"""Properties of the target that explain a deviation: then it is no effect of the statement under test.
+"""Finds a property of the target that explains a deviation without the statement under test.
 
-Each is found when a case deviates for the first time in a way that it may explain: measured without the statement, by
-other modules, or shown by a run of the case with pauses.
+A property is examined when a case deviates for the first time in a way that it may explain. Other modules measure it
+without the statement, or a run of the case with pauses shows it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks whether the target is usable at all, and waits until it is: cases are not run while it isn't."""
+"""Checks whether the target is usable, and waits until it is; meanwhile no case is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a case presumes: that the statement under test kills the sessions that it names.
+"""Decides whether a case fails only because the statement under test does not kill, which most cases presume.
 
 The register names cases that show whether it does, in plain situations, and the requirements that judge it. If a case
 of another requirement fails because a session is not gone, because the statement is refused, as one with an unknown id

@@ -1,4 +1,4 @@
-"""Defects of the session that sends the statement: effects on it, and its state or history that matters."""
+"""Defects of the session that sends the statement: effects on it, and effects of its state or history."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Rules of a tenant: limits for users, logins and sessions, passwords, names and TLS, and a privilege that all have."""
+"""Rules of a tenant: limits for users, logins and sessions, passwords, names, TLS, and a privilege of all users."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
