@@ -165,8 +165,8 @@ class CaseRunner:
 
         Then the environment or a combination of cases is the cause, and the case is inconclusive.
         """
-        but = f"but not again when the case was repeated alone, which {alone.verdict.value}: {alone.reason}"
-        return inconclusive(before.result, but.removesuffix(": "), unreached=False)
+        but = f"but not again when the case was repeated alone ({alone.verdict.value}: {alone.reason}"
+        return inconclusive(before.result, but.removesuffix(": ") + ")", unreached=False)
 
     @property
     def grant_delay(self) -> float:

@@ -117,7 +117,7 @@ class Confirmation:
             but = f"and when the case was repeated: {second.result.actual}; but {self._shared.outage.reason}"
         else:
             but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
-        return inconclusive(first.result, but.removesuffix(": "), unreached=was_out or out)
+        return inconclusive(first.result, but.replace(": )", ")"), unreached=was_out or out)
 
     def _crash(self, run_result: RunResult) -> CaseResult:
         """The result if the statement under test makes the target unusable: it affects all sessions."""

@@ -421,7 +421,7 @@ class SessionChecks:
         for name in self.endings if self.sessions.case.watch else ():
             if (state := self._row_after(self.sessions.by_name[name], Poll(self.settle_time))) is not None:
                 raise DeviationError(
-                    f"the row of {name} stays away", f"it was gone from the process list, and returned ({state})"
+                    f"the row of {name} does not return", f"it was gone from the process list, and returned ({state})"
                 )
 
     def check_usable(self, survivors: Collection[CaseSession]) -> None:
