@@ -42,4 +42,4 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
     """Reports that no case was selected."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        terminalreporter.write_line("no cases to run: the paths and options (-k, -m, --requirement) exclude all")
+        terminalreporter.write_line("no cases found: the paths and options (-k, -m, --requirement) exclude all cases")
