@@ -299,7 +299,7 @@ class RefusesAfterSavepoints(_RefusesByHistory):
 
 @breaks("PUR-1")
 class RefusesWhoHasPrepared(_RefusesByHistory):
-    """The statement is refused to a session that has a prepared statement, unless it is one itself."""
+    """The statement is refused to a session that has a prepared statement, unless it is prepared, too."""
 
     def refuses(self, session: Session) -> bool:
         client = session.connection

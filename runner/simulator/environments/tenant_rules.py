@@ -108,7 +108,7 @@ _LONGEST_NAME = 12
 
 @environment
 class PasswordRules(Accounts):
-    """Passwords need a capital, a small letter, a digit and a special character: the example's is refused."""
+    """Passwords need a capital, a small letter, a digit and a special character, unlike that of the example."""
 
     def check_password(self, password: str) -> None:
         kinds = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
