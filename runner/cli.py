@@ -1,4 +1,4 @@
-"""Runs the conformance suite on a database, and the commands for before and after a run.
+"""Runs the conformance suite on a database, examines databases, checks cases, and compares and publishes results.
 
 Each command is a module of ``runner/commands``; only ``simulate`` is the simulator's own.
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "record",
         type=given_path,
         metavar="RECORD",
-        help="the record of a run (run --record FILE.json), or a folder with the records of its parts",
+        help="the record of a run, written with run --record, or a folder with the records of its parts",
     )
     parser.add_argument("--out", type=given_path, metavar="FILE", help="the file for the list (default: the screen)")
     parser.add_argument("--force", action="store_true", help="overwrite FILE, including its reasons")

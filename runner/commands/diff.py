@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_policy,
         default=DEFAULT_POLICY,
         metavar="KIND[:LEVEL],...",
-        help=f"the changes that give exit code 1, each from a level on (default: {DEFAULT_POLICY}; or none)",
+        help="the kinds of changes that give exit code 1; with a level, at this level and stricter ones; none: no "
+        f"change gives it (default: {DEFAULT_POLICY})",
     )
 
 

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         hint = did_you_mean(name, [*requirements, *{case.id for case in cases}])
         folders = ", ".join(shown_path(folder) for folder in suite.folders)
         print(f"no requirement or case in {folders} has the name {name!r}: {hint}", file=sys.stderr)
-        print(f"    hint: --cases FOLDER names other cases{_elsewhere(name)}", file=sys.stderr)
+        print(f"    hint: to search other cases, add --cases FOLDER{_elsewhere(name)}", file=sys.stderr)
         return USAGE_ERROR
     return 0
 
@@ -64,7 +64,7 @@ def _elsewhere(name: str) -> str:
     for folder in own_folders():
         suite = suite_in([folder])
         if name in suite.requirements or any(name in {case.id, case.name} for case in suite.cases):
-            return f"; this name is in --cases {shown_path(folder)}"
+            return f"; --cases {shown_path(folder)} has this name"
     return ""
 
 

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         type=named_path,
-        help="files, or folders of cases (default: the folder cases here, or else the cases that come with the suite; "
-        "and the profiles that come with it)",
+        help="files, or folders of cases (default: the folder 'cases' in the current folder, or else the cases of the "
+        "suite; and the profiles of the suite)",
     )
     parser.set_defaults(cases=None)
 

@@ -25,17 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", help="defects, variants and environments (default: all)")
     add_cases_argument(parser)
     parser.add_argument(
-        "--alone", action="store_true", help="a run for each variant (default: one for several that can be combined)"
+        "--alone",
+        action="store_true",
+        help="a run for each variant (default: variants that can be combined share a run)",
     )
     witnesses = parser.add_mutually_exclusive_group()
     witnesses.add_argument(
-        "--witnesses", type=given_path, metavar="FILE", help="with a defect, run only the cases that FILE names for it"
+        "--witnesses", type=given_path, metavar="FILE", help="with each defect, run only its cases in FILE"
     )
     witnesses.add_argument(
         "--write-witnesses",
         type=given_path,
         metavar="FILE",
-        help="prove everything, and write such a file from the results",
+        help="run the whole proof, and write the cases that detect each defect to FILE",
     )
     parser.add_argument(
         "--jobs",

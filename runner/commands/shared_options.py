@@ -83,8 +83,8 @@ def add_cases_argument(parser: argparse.ArgumentParser) -> None:
         type=named_path,
         action="append",
         metavar="FOLDER",
-        help="a folder with a register and its cases; may be given several times (default: the folder cases here, or "
-        "else the cases that come with the suite)",
+        help="a folder with a register and its cases; may be given several times (default: the folder 'cases' in the "
+        "current folder, or else the cases of the suite)",
     )
 
 

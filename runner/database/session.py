@@ -187,7 +187,7 @@ class Session:
             case ServerError() as error if login_statement:
                 return replace(error, login_statement=login_statement)
             case ServerError() as error if not greeted or error.sqlstate.startswith(_TURNED_AWAY):
-                return Lost(f"turned away: {error}", awaited, refused=True, connection_limit=is_connection_limit(error))
+                return Lost(f"refused: {error}", awaited, refused=True, connection_limit=is_connection_limit(error))
             case other:
                 return other
 

@@ -48,27 +48,28 @@ def _oracle_login_advice(error: ServerError, dsn: Dsn) -> str | None:
     A login without tenant is one to the tenant sys. On an observer's own port, all behind the @ is the tenant's name.
     """
     if error.code == _NO_SUCH_CLUSTER:
-        return "ODP knows no cluster of that name: correct it behind the # in the DSN's user, or leave it out"
+        return "ODP doesn't know this cluster: correct the name behind the # in the DSN's user, or remove # and name"
     if error.code == _NOT_INVITED:
         return (
-            "the tenant accepts only the addresses in its variable ob_tcp_invited_nodes (127.0.0.1 at first): as its "
-            "administrator, on the server's own machine, SET GLOBAL ob_tcp_invited_nodes = '…' with this machine's"
+            "the tenant accepts only the addresses in its variable ob_tcp_invited_nodes (initially 127.0.0.1). Log in "
+            "on the server's own machine as the tenant's administrator, and add the address of this machine: "
+            "SET GLOBAL ob_tcp_invited_nodes = '…'"
         )
     if error.code != _ACCESS_DENIED:
         return None
     if "@" not in dsn.user:
         return (
-            "the DSN's user names no tenant, which means the tenant sys: write USER%40TENANT for an observer's port "
-            "(2881), USER%40TENANT%23CLUSTER for ODP's (2883)"
+            "the DSN's user names no tenant, so OceanBase takes the tenant sys: write USER%40TENANT for the port of an "
+            "observer (2881), USER%40TENANT%23CLUSTER for the port of ODP (2883)"
         )
     if "#" in dsn.user:
         return (
-            "is that ODP's port (2883)? An observer's own port (2881) takes USER%40TENANT without %23CLUSTER. "
-            "Else: are tenant, user and password right?"
+            "for the port of an observer (2881), remove %23CLUSTER from the DSN. For the port of ODP (2883), check "
+            "user, password and tenant"
         )
     return (
-        "check the DSN's user and password, and the tenant behind its @, which OceanBase refuses with the same error. "
-        "ODP's port (2883) needs USER%40TENANT%23CLUSTER"
+        "check user, password and tenant in the DSN: OceanBase sends this error if any of them is wrong. "
+        "The port of ODP (2883) needs USER%40TENANT%23CLUSTER"
     )
 
 
@@ -105,11 +106,11 @@ def advice(  # noqa: PLR0911 - a sentence for each way in which it can fail
         case ServerError() | Lost() | Unreadable() if offered & profile.client_flag & _QUERY_ATTRIBUTES:
             return (
                 f"the server offers capability bit 27 for MySQL's query attributes, and the profile {profile.name!r} "
-                f"sets it for OceanBase's Oracle mode: both read statements in different ways. For MySQL use "
-                f"--profile mysql"
+                f"sets it for OceanBase's Oracle mode: the two features change statements in different ways. For MySQL "
+                f"use --profile mysql"
             )
         case Lost(awaited="handshake", refused=True):
-            return "the server accepts no more clients: close some connections, or raise its limit"
+            return "the server accepts no more connections: close some, or raise its limit"
         case Lost(awaited="handshake") | NoReply(awaited="handshake"):
             return "the port accepts connections, but sends no MySQL handshake: check the port"
         case Unreadable() if not logged_in:
@@ -119,8 +120,8 @@ def advice(  # noqa: PLR0911 - a sentence for each way in which it can fail
         case ServerError() if not logged_in:
             return "check the DSN's user and password, and whether this user may log in from this machine"
         case Lost(awaited=missing) | NoReply(awaited=missing) if not logged_in and "connection" in missing:
-            return "check that the server is running, and its address"
+            return "check the address, and whether the server is running"
         case ServerError() | Rows():
             return f"check whether the profile {profile.name!r} fits this server"
         case _:
-            return "the server may be overloaded or stuck, or the network down: check its log"
+            return "the server may be overloaded or hang, or the network may be down: check the server's log"

@@ -1,1 +1,1 @@
-"""Examines a target before a run: findings about it, what is missing, the affected cases, and the fixes."""
+"""Examines a target before a run: findings about it, missing prerequisites, the affected cases, and the fixes."""

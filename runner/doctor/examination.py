@@ -183,7 +183,7 @@ class Examination:
         target = self.target
         others = target.profile.other_administrators(target.dsn.account)
         if others is not None and self.prerequisites.affected_by(case_prerequisites.ADMINISTRATOR):
-            what = f"the DSN's user {target.dsn.account} is not {others}, who alone can kill all users' sessions"
+            what = f"only {others} can kill the sessions of all users, and the DSN's user is {target.dsn.account}"
             self._note_missing(case_prerequisites.ADMINISTRATOR, what)
 
     def _words(self) -> Iterator[str]:

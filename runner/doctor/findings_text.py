@@ -66,9 +66,13 @@ def _sent(findings: Findings) -> str:
 
 
 def _list(findings: Findings) -> str:
-    others = {True: "shows others' sessions", False: "hides others' sessions", None: "others' sessions: not tried"}
+    others = {
+        True: "shows the sessions of other users",
+        False: "doesn't show the sessions of other users",
+        None: "sessions of other users: not examined",
+    }
     same = {True: "is", False: "is not", None: "may be"}[findings.handshake_id_is_session_id]
-    return f"{others[findings.sees_others]}; the handshake's id {same} the session id"
+    return f"{others[findings.sees_others]}; the id in a session's handshake {same} its id in the list"
 
 
 def _affected(item: Missing, cases: int) -> str:

@@ -1,4 +1,4 @@
-"""The fix for something that is missing: a GRANT only if the server's error is about a privilege."""
+"""Finds the fix for a missing prerequisite: a GRANT only if the server's error is about a privilege."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fix_for(target: Target, prerequisite: str, outcome: Outcome | None) -> str:
         if kind is ErrorKind.UNSUPPORTED:
             return f"check whether the profile {target.profile.name!r} fits this server (docs/profiles.md)"
         if kind is not ErrorKind.OTHER:
-            return f"no privilege is missing: {kind.value}"
+            return f"no GRANT fixes this: {kind.value}"
         if _REFUSED in target.profile.classes_of(outcome) and has_anonymous_users(target):
             return _ANONYMOUS
     fixes = target.profile.fixes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.database.profile import Profile
 from runner.language.guarded_statements import statements_under_test
+from runner.language.message_text import printable
 from runner.language.model import Case, Send, Vocabulary, flat
 from runner.language.placeholder_text import Template
 
@@ -22,9 +23,8 @@ def not_applicable(case: Case, profile: Profile, vocabulary: Vocabulary) -> str 
     for statement in statements_under_test(case, vocabulary):
         sent = profile.spell(by_hand := _by_hand(statement))
         if sent != by_hand:
-            return (
-                f"{case.requirement.id} is about the exact words of the statement, and the profile sends {sent} instead"
-            )
+            exact = f"{case.requirement.id} is about the exact words of the statement"
+            return f"{exact}, and the profile sends {printable(sent)} instead"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Runs a case as often as its verdict needs, alone or among others."""
+"""Runs a case as often as its verdict needs, alone or beside other cases."""
 
 from __future__ import annotations
 
@@ -172,8 +172,8 @@ class CaseRunner:
 
         Then the environment or a combination of cases is the cause, and the case is inconclusive.
         """
-        but = f"but not again when the case was repeated alone, which {alone.verdict.value}: {alone.reason}"
-        return inconclusive(before.result, but.removesuffix(": "), unreached=False)
+        but = f"but not again when the case was repeated alone ({alone.verdict.value}: {alone.reason}"
+        return inconclusive(before.result, but.removesuffix(": ") + ")", unreached=False)
 
     @property
     def grant_delay(self) -> float:

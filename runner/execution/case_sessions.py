@@ -1,4 +1,4 @@
-"""The sessions of one run of a case, with their users, and what the process list shows of them."""
+"""The sessions of one run of a case, with their users and their rows in the process list."""
 
 from __future__ import annotations
 
@@ -278,8 +278,8 @@ class CaseSessions:
         """
         if self.closed_after_refusal(session):
             raise InconclusiveError(
-                f"the target has closed {session.name}, whose statement it had refused: "
-                f"{self.case.requirement.refused_senders} is about that, and this case needs the session"
+                f"the target refused a statement of {session.name} and closed the session, which this case still "
+                f"needs: {self.case.requirement.refused_senders} tests whether such a session stays usable"
             )
 
     def administrator_lost(self) -> bool:

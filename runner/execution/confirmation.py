@@ -75,7 +75,7 @@ class Confirmation:
         if last.lost:
             anyway, lines = self._runs.also_lose_sessions(case, last.seconds)
             warnings = (*warnings, *lines)
-            but = "but a session is also lost if the case is run without the statement"
+            but = "but a session is also lost when the case is run without the statement under test"
             result = inconclusive(result, but, unreached=True) if anyway else result
             self._shared.ends_despite_error[last.deviation.error] += last.ended_despite_error and not anyway
         return self._inconclusive_if_explained(case, replace(result, warnings=warnings), last)
@@ -109,7 +109,7 @@ class Confirmation:
         out = second.failed and self._shared.outage.check_unusable(self._target)
         errors = {first.deviation.error, second.deviation.error}
         if deviates and not out and "" not in errors and len(errors) > 1:
-            but = f"and when the case was repeated: {second.result.actual}: each time another error"
+            but = f"and when the case was repeated: {second.result.actual}: each run got a different error"
             return inconclusive(first.result, but, unreached=False)
         if deviates and not out:
             return second.result
@@ -120,7 +120,7 @@ class Confirmation:
             but = f"and when the case was repeated: {second.result.actual}; but {self._shared.outage.reason}"
         else:
             but = f"but not when the case was repeated ({second.result.verdict.value}: {second.result.reason})"
-        return inconclusive(first.result, but.removesuffix(": "), unreached=was_out or out)
+        return inconclusive(first.result, but.replace(": )", ")"), unreached=was_out or out)
 
     def _crash(self, run_result: RunResult) -> CaseResult:
         """The result if the statement under test makes the target unusable: it affects all sessions."""

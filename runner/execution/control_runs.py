@@ -1,4 +1,4 @@
-"""Control runs: whether sessions or logins of a case are also lost without its guarded statement.
+"""Control runs: they show whether sessions or logins of a case are also lost without its guarded statement.
 
 Another client may kill sessions, and a load balancer or a server with too many logins may reset new connections.
 

@@ -1,7 +1,7 @@
-"""Properties of the target that explain a deviation: then it is no effect of the statement under test.
+"""Finds a property of the target that explains a deviation without the statement under test.
 
-Each is found when a case deviates for the first time in a way that it may explain: measured without the statement, by
-other modules, or shown by a run of the case with pauses.
+A property is examined when a case deviates for the first time in a way that it may explain. Other modules measure it
+without the statement, or a run of the case with pauses shows it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Explanations:
         if self._run_slowly(case).deviation.error == error:
             return ""
         self._target.facts.passing_errors.add(error)
-        return "not when the case was run slowly: the server seems to limit how fast statements may follow one another"
+        return "not when the case was run with pauses: the server seems to limit the number of statements in a time"
 
     def _reads_reason(self, case: Case, last: RunResult) -> str:
         """The reason if a SELECT may have missed committed changes, or empty.
@@ -85,8 +85,8 @@ class Explanations:
         ):
             return ""
         return (
-            "on this target a SELECT can miss what another session has just committed. Name a server in the DSN that "
-            "shows it, or set consistent reads"
+            "on this target a SELECT can miss what another session has just committed. Use the address of a server "
+            "that shows it at once in the DSN, or switch on consistent reads"
         )
 
     def _transactions_reason(self, case: Case, last: RunResult) -> str:
@@ -112,8 +112,9 @@ class Explanations:
         if not occur:
             return ""
         return (
-            f"this target also interrupted a statement that no other one named, after {interruptions.after:.1f} s: a "
-            "watchdog, another client or a time limit of the server. Switch it off for the run"
+            "this target also interrupted a statement of a session that no KILL named, after "
+            f"{interruptions.after:.1f} s: the cause is a watchdog, another client or a time limit of the server. "
+            "Switch it off for the run"
         )
 
     def _locks_reason(self, case: Case, last: RunResult) -> str:
@@ -130,8 +131,8 @@ class Explanations:
             and locks.are_lost_by_idle_transactions(self._target, last.seconds)
         ):
             reason = (
-                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s, or for "
-                "less. Set a longer limit there"
+                f"this target ends the transaction of a session that is idle for {locks.ended_after:.1f} s or "
+                "less. Raise its limit"
             )
         self._left += locks.left
         locks.left = ()
@@ -148,5 +149,5 @@ class Explanations:
         user = "prepared account" if self._shared.pool.prepared else "new user"
         return (
             f"on this target a {user} has {' and '.join(held)} without a GRANT, for example through PUBLIC or a "
-            "default role. Revoke it there: this case needs a user without it"
+            "default role. Revoke it: this case needs a user without it"
         )

@@ -115,7 +115,7 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
         if sessions.target.facts.reuses_ids_at_once and _has_ended(number, sessions):
             raise InconclusiveError(
                 f"not sent: {statement!r} names a session that has ended, and this server reuses ids at once: another "
-                "client may get the id before the statement is executed"
+                "client may have the id when the statement is executed"
             )
         strange = next((row for shown in lists.all for row in shown.rows if number in row.numbers_in_id), None)
         if strange is not None:
@@ -128,7 +128,10 @@ def _names_foreign(statement: str, lists: ProcessLists, sessions: CaseSessions) 
         if session is not None:
             _check_as_user(number, session, sessions)
         elif number != 0:
-            hidden = f"the administrator's process list hides other users' sessions: cannot verify who owns id {number}"
+            hidden = (
+                "the administrator's process list doesn't show the sessions of other users, so "
+                f"the id {number} may belong to a session of another client"
+            )
             fix = sessions.target.profile.fixes.get("others", "").format(
                 administrator=sessions.target.dsn.account_in_statements
             )

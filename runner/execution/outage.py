@@ -1,4 +1,4 @@
-"""Checks whether the target is usable at all, and waits until it is: cases are not run while it isn't."""
+"""Checks whether the target is usable, and waits until it is; meanwhile no case is run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outage:
     @property
     def reason(self) -> str:
         """The time since when the target is unusable, and the error."""
-        return f"the target is unusable since {self._since} ({self._trouble})"
+        return f"the target has been unusable since {self._since} ({self._trouble})"
 
     @property
     def trouble(self) -> str:

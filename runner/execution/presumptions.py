@@ -1,4 +1,4 @@
-"""What a case presumes: that the statement under test kills the sessions that it names.
+"""Decides whether a case fails only because the statement under test does not kill, which most cases presume.
 
 The register names cases that show whether it does, in plain situations, and the requirements that judge it. If a case
 of another requirement fails because a session is not gone, because the statement is refused, as one with an unknown id
@@ -74,8 +74,8 @@ class Presumptions:
             shown = self._case_like(case, failure, run)
         if shown is None or shown.requirement == case.requirement:
             return None
-        same = f"the case {shown.name} fails in the same way: {shown.requirement.id} is about that"
-        reason = f"{result.actual}, but {same}, and this case presumes it"
+        presumes = f"{shown.requirement.id}, which this case presumes, is tested by the case {shown.name}"
+        reason = f"{result.actual}, but {presumes}, and that case fails in the same way"
         # A session that stays usable although the reply was a success fails the run at every level.
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, expected="", actual="")
 

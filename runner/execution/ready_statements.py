@@ -103,7 +103,7 @@ class ReadyStatements:
         if not self._sessions.closed_after_refusal(session):
             return False
         self._session_checks.forget_end(session)
-        what = "the server has closed its connection after a refusal; it logs in again"
+        what = "the server closed its connection after a refusal; the session logs in again"
         self._sessions.transcript.add(session.name, "note", what)
         return succeeded(self._sessions.logins.connect(session))
 

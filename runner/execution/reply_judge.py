@@ -16,7 +16,7 @@ _ADMINISTRATOR_ERRORS = {"privilege", "not-owner"}
 _NO_STATEMENTS = frozenset({"its login", "its statement in flight"})
 """What messages call a reply whose statement was sent by an earlier step: these may be different statements."""
 _HURRIED = (
-    ", an error that a case does not get if its statements follow one another slowly: the server seems to limit them"
+    ", an error that a case does not get when it is run with pauses: the server seems to limit the number of statements"
 )
 _WAITING = " (if it has to wait for another session, the step needs reply: later)"
 

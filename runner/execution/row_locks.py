@@ -1,4 +1,4 @@
-"""Measures whether statements wait for a row lock at all, and whether the transaction of an idle session keeps it.
+"""Measures whether statements wait for a row lock, and whether the transaction of an idle session keeps its lock.
 
 On a server with optimistic transactions, or without row locks, no statement waits: that a statement under test has
 released a lock, or kept it, can't be observed there. A server that ends idle transactions releases locks by itself.

@@ -436,7 +436,7 @@ class SessionChecks:
         for name in self.endings if self.sessions.case.watch else ():
             if (state := self._row_after(self.sessions.by_name[name], Poll(self.settle_time))) is not None:
                 actual = f"it was gone from the process list, and returned ({state})"
-                raise DeviationError(Deviation(f"the row of {name} stays away", actual))
+                raise DeviationError(Deviation(f"the row of {name} does not return", actual))
 
     def check_usable(self, survivors: Collection[CaseSession]) -> None:
         """Checks once that these sessions and the administrator's are usable; raises like ``check_survivors``."""

@@ -1,4 +1,4 @@
-"""The text of a statement before the profile respells it: with this run's values, and to type by hand."""
+"""Fills in the placeholders of a statement: values of this run to send, and readable names to type by hand."""
 
 from __future__ import annotations
 

@@ -490,7 +490,7 @@ class StepRunner:
             if seen < _TIMES_LISTED[step.state] and not poll.again():
                 self._timeouts.state_limit.note_exceeded()
                 # The server has had the statement for the whole settle time: it runs, though it is not listed.
-                note = f"the process list doesn't show it {step.state}; continuing"
+                note = f"the process list doesn't show it {step.state}; the case continues"
                 self._sessions.transcript.add(session.name, "note", note, since=since)
                 return
         self._timeouts.state_limit.note(time.monotonic() - start)

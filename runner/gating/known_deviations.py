@@ -133,7 +133,7 @@ def _entry(document: Document, keys: KeyPath, row: Mapping[str, Any], unfinished
     if len(texts) != (1 if verdict is Verdict.DEVIATES else 0):
         raise document.fail(
             (*keys, *texts[:1]),
-            "an entry that deviates has one of 'actual' and 'actual_pattern'; an inconclusive one has neither",
+            "an entry has either 'actual' or 'actual_pattern'; an entry with 'verdict: inconclusive' has neither",
             "copy 'actual' of the record, or a part of it, to 'actual:', or write an 'actual_pattern:'",
         )
     return KnownDeviation(

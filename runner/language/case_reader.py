@@ -232,7 +232,9 @@ class CaseReader:
                 )
         quoted = spec.get("quoted")
         if quoted is not None and "name_extends" in spec:
-            raise self.document.fail((*keys, "quoted"), "a quoted name extends no other name", "remove one of the keys")
+            raise self.document.fail(
+                (*keys, "quoted"), "quoted can't be combined with name_extends", "remove one of the keys"
+            )
         if not isinstance(quoted, str):
             return
         owner = earlier[quoted].same_user_as or quoted

@@ -1,4 +1,4 @@
-"""The values of options and arguments, for all commands."""
+"""Checks the values of options and arguments of all commands: an empty one is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which statements the guard has to check, and which shapes such a statement may have.
+"""Finds the statements that the guard has to check, and checks the shape of such a statement.
 
 The guard has to know every session id that a lenient server could read in a statement. So a guarded statement consists
 of words, plain numbers, quoted texts with ids, comments, commas and semicolons, in ASCII. It contains nothing that a

@@ -45,7 +45,7 @@ class _Filler:
                 new = substitute(key, self.texts)
                 if new in filled:
                     raise self.document.fail(
-                        (*keys, key), f"with its parameters, the key {new!r} is duplicate", "keep one"
+                        (*keys, key), f"with these values of its parameters, the key {new!r} is duplicate", "keep one"
                     )
                 filled[new] = self.filled((*keys, key), inner)
             return filled
@@ -56,7 +56,9 @@ class _Filler:
         text = substitute(value, self.texts)
         if value and not text:
             raise self.document.fail(
-                keys, "with its parameters, this is empty", "give the parameter a value, or more text"
+                keys,
+                "with these values of its parameters, this text is empty",
+                "give the parameter a value, or more text",
             )
         if state := next((name for name in self.states if f"${{{name}}}" in text), None):
             raise self.document.fail(

@@ -1,4 +1,4 @@
-"""What a path names: nothing, if that can't be found out.
+"""Checks whether a path names a file or a folder; the answer is no for a path that can't be examined.
 
 The methods of ``pathlib.Path`` raise in a folder that may not be searched, and for a name that is too long. The code
 that reads or writes the file afterwards reports the reason.

@@ -52,7 +52,7 @@ def register_folder(case_file: Path) -> Path:
         raise SourceError(
             Place(case_file),
             f"there is no {REGISTER_NAME} in this folder or above it",
-            "cases need a register",
+            "put the case file in or below a folder with a register",
         )
     return folder
 

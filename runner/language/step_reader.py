@@ -176,7 +176,7 @@ class StepReader:
                 )
             raise self._fail(
                 (*keys, verbs[1]) if verbs else keys,
-                f"a step does one thing; this one does {len(verbs) or 'nothing'}",
+                f"a step has one action; this step has {len(verbs) or 'none'}",
                 f"write a session's name with its statement, or one of {', '.join(_VERBS)}",
             )
         return verbs[0]
@@ -192,7 +192,9 @@ class StepReader:
         keys, raw = step.keys, step.data
         if "change_user" in raw and "to" not in raw:
             raise self._fail(
-                (*keys, "change_user"), "change_user has no user", "add to: NAME, the session that has the user"
+                (*keys, "change_user"),
+                "change_user needs a second session, whose user it takes",
+                "add to: NAME, that session",
             )
         to = self._known(raw["to"], (*keys, "to")) if "to" in raw else None
         return Reset(session, to, place, step.sets_state)
@@ -286,7 +288,7 @@ class StepReader:
     def _only(self, keys: KeyPath, raw: Mapping[str, Any], verb: str, allowed: tuple[str, ...]) -> None:
         for key in raw:
             if key != verb and key not in allowed:
-                hint = did_you_mean(key, allowed) if allowed else f"{verb!r} has no other key: remove it"
+                hint = did_you_mean(key, allowed) if allowed else f"a step with {verb!r} has no other key: remove it"
                 raise self._fail((*keys, key), f"{key!r} can't be combined with {verb!r}", hint)
 
     def reply(self, keys: KeyPath, raw: Any) -> Claim:

@@ -139,6 +139,6 @@ def _refuse_collisions(registers: Iterable[Register]) -> None:
             if earlier.requirements[name] != requirement:
                 raise SourceError(
                     register.places[name],
-                    f"the requirement {name} has another meaning in {earlier.places[name]}",
+                    f"the requirement {name} has another level or text in {earlier.places[name]}",
                     "run the two registers separately, or change the ids of one",
                 )

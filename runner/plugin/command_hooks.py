@@ -12,7 +12,7 @@ pytest_plugins = ["runner.plugin.hooks"]
 
 _NO_CASES = """no cases found in {}
     hint: cases are YAML files in or below a folder with their register, requirements.yaml; without a path, \
-run takes the folder cases here, or else the cases that come with the suite"""
+run takes the folder 'cases' in the current folder, or else the cases of the suite"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,4 +42,4 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
     """Reports that no case was selected."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        terminalreporter.write_line("no cases found: paths and options (-k, -m, --requirement) leave none to run")
+        terminalreporter.write_line("no cases found: the paths and options (-k, -m, --requirement) exclude all cases")

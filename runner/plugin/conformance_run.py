@@ -226,7 +226,7 @@ class Run:
             f"{target}: {self.shown_target}, profile {self.options.profile.name}",
             *short_lines(self.findings, len(self._prerequisites.cases)),
             *(
-                ["cases run one at a time: the session ids can't be tied to the connections"]
+                ["cases run one at a time: the process list has other session ids than the handshakes"]
                 if self.one_at_a_time
                 else []
             ),

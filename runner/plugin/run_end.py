@@ -78,7 +78,7 @@ def write_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config,
         write(line)
     if run.connection_room is not None:
         each = " in each worker" if getattr(config.option, "numprocesses", None) else ""
-        fewer = f"the run had {run.connection_room} cases at a time{each}, fewer than --in-flight"
+        fewer = f"the run used {run.connection_room} cases at a time{each}, fewer than --in-flight"
         write(f"{fewer}: a limit of the server refused more logins, users or tables")
     if run.grant_delay:
         write(f"GRANT and REVOKE take effect late on this server: cases waited {run.grant_delay:g} s after each")

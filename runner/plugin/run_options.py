@@ -62,7 +62,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--in-flight",
         type=_count,
         metavar="N",
-        help="how many cases to run at a time in each process; 1: one after the other (default: "
+        help="the number of cases to run at a time in each process; 1: one after the other (default: "
         f"{DEFAULT_IN_FLIGHT} in all processes together)",
     )
     group.addoption(

@@ -19,7 +19,7 @@ from runner.plugin.collection import named_cases, suite_of_run
 from runner.plugin.conformance_run import Run
 from runner.plugin.run_options import planned_workers
 
-_UNUSABLE = "invalid case files"
+_UNUSABLE = "invalid case files; kill-session-conformance lint shows all problems"
 
 
 def check_before_run(config: pytest.Config, files: Sequence[Path]) -> None:

@@ -1,1 +1,1 @@
-"""The profiles that come with the suite: data only, one YAML file a kind of server."""
+"""The profiles that come with the suite: one YAML file for each kind of server, without code."""

@@ -1,4 +1,4 @@
-"""The proof of a simulated server: the results of its run, and whether they are as they should be."""
+"""The proof of one simulated server: the results of its run, and whether they are the expected ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The targets of a report: reads their records, checks that they go together, and gives each a title and file name."""
+"""The targets of a report: reads and compares their records, and gives each target a title and a file name."""
 
 from __future__ import annotations
 

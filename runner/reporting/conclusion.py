@@ -1,4 +1,4 @@
-"""The result of a run: what it is, as a sentence for the terminal, and in a few words for a badge."""
+"""The result of a run, as a sentence for the terminal and in a few words for a badge."""
 
 from __future__ import annotations
 

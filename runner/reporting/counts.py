@@ -1,4 +1,4 @@
-"""Verdicts counted: by requirement, and by level; and the statements that a profile spelled differently."""
+"""Counts verdicts by requirement and by level, and the statements that a profile spelled differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long killed sessions took to be gone: percentiles, from the reply to the end of connection and row."""
+"""The times that killed sessions took to be gone: percentiles, from the reply to the end of connection and row."""
 
 from __future__ import annotations
 

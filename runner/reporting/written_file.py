@@ -1,4 +1,4 @@
-"""Writes a file as a whole."""
+"""Writes a file atomically: a reader never sees a part of it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,11 @@ def _add(entries: dict[str, Entry], name: str, entry: Entry) -> None:
 def unknown_name(kind: str, name: str, known: dict[str, Entry]) -> str:
     """The error message for an unknown name, with the closest known name."""
     closest = get_close_matches(name, known, 1, 0.0)
-    return f"unknown {kind} {name!r}; the closest name is {closest[0]!r}." if closest else f"there is no {kind}."
+    return (
+        f"unknown {kind} {name!r}; the closest name is {closest[0]!r}; --list-{kind}s prints all."
+        if closest
+        else f"there is no {kind}."
+    )
 
 
 def _differences(before: Components | Settings, after: Components | Settings) -> list[str]:

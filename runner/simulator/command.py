@@ -1,4 +1,4 @@
-"""The command line: `python -m runner.simulator`, and what another command needs to offer the same."""
+"""The command line of the simulator, for `python -m runner.simulator` and `kill-session-conformance simulate`."""
 
 from __future__ import annotations
 

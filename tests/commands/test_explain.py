@@ -47,10 +47,10 @@ def test_an_unknown_name_is_refused_with_the_closest_one_and_the_option_for_othe
     code, screen = explained(capsys, "own-sesion")
     assert code == 4
     assert "no requirement or case in cases has the name 'own-sesion': did you mean 'own-session'?" in screen
-    assert "--cases FOLDER names other cases" in screen
+    assert "to search other cases, add --cases FOLDER" in screen
 
 
 def test_a_name_of_the_other_statement_is_refused_with_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
     code, screen = explained(capsys, "QUERY-1")
-    assert (code, "this name is in --cases kill/cases" in screen) == (4, True), screen
+    assert (code, "--cases kill/cases has this name" in screen) == (4, True), screen
     assert explained(capsys, "QUERY-1", "--cases", "kill")[0] == 0

@@ -50,10 +50,10 @@ def refusing(code: int, sqlstate: bytes, words: bytes) -> Callable[[Peer], None]
 REFUSALS = {
     "an address that is not invited": (1227, b"42501", "sys@t", "oceanbase-oracle", "ob_tcp_invited_nodes"),
     "no tenant": (1045, b"42000", "sys", "oceanbase-oracle", "names no tenant"),
-    "a cluster": (1045, b"42000", "sys@t#c", "oceanbase-oracle", "without %23CLUSTER"),
-    "a password": (1045, b"42000", "sys@t", "oceanbase-oracle", "the tenant behind its @"),
+    "a cluster": (1045, b"42000", "sys@t#c", "oceanbase-oracle", "remove %23CLUSTER"),
+    "a password": (1045, b"42000", "sys@t", "oceanbase-oracle", "check user, password and tenant"),
     "no tenant, where there are none": (1045, b"28000", "root", "mariadb", "check the DSN's user and password"),
-    "an unknown cluster": (4669, b"HY000", "sys@t#c", "oceanbase-oracle", "no cluster of that name"),
+    "an unknown cluster": (4669, b"HY000", "sys@t#c", "oceanbase-oracle", "doesn't know this cluster"),
 }
 
 

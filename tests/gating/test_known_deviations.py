@@ -189,14 +189,14 @@ BAD = {
     "a placeholder": ("  - {case: a, actual: b, reason: todo}", "3:26: the reason is not written yet"),
     "neither case nor requirement": ("  - {actual: b, reason: c}", "has either a case or a requirement"),
     "both": ("  - {case: a, requirement: b, actual: b, reason: c}", "has either a case or a requirement"),
-    "nothing that came": ("  - {case: a, reason: c}", "has one of 'actual' and 'actual_pattern'"),
+    "nothing that came": ("  - {case: a, reason: c}", "has either 'actual' or 'actual_pattern'"),
     "two that came": (
         "  - {case: a, actual: b, actual_pattern: b, reason: c}",
-        "has one of 'actual' and 'actual_pattern'",
+        "has either 'actual' or 'actual_pattern'",
     ),
     "undecided with what came": (
         "  - {case: a, verdict: inconclusive, actual: b, reason: c}",
-        "an inconclusive one has neither",
+        "an entry with 'verdict: inconclusive' has neither",
     ),
     "a pattern of everything": ("  - {case: a, actual_pattern: 'lost|', reason: c}", "matches every text"),
     "a bad pattern": ("  - {case: a, actual_pattern: '(', reason: c}", "is not a valid regular expression"),

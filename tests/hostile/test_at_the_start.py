@@ -21,11 +21,11 @@ GUARD = 30.0  # seconds
 SENTENCES = {
     "hangs in the handshake": "no handshake within 1 s; the port accepts connections, but sends no MySQL handshake",
     "hangs in mid-packet": "no handshake within 1 s",
-    "hangs after OK": "SELECT 1 FROM DUAL: no reply within 1 s; the server may be overloaded or stuck",
+    "hangs after OK": "SELECT 1 FROM DUAL: no reply within 1 s; the server may be overloaded or hang",
     "sends no more data": "no handshake within 1 s",
     "sends invalid data": "an unreadable reply .*; the reply is not MySQL protocol",
     "replies with invalid data": "SELECT 1 FROM DUAL: an unreadable reply",
-    "has no connection left": "turned away: error 1040 .*; the server accepts no more clients",
+    "has no connection left": "refused: error 1040 .*; the server accepts no more connections",
     "resets at each reply": "no (handshake|TCP connection) .*reset",
     "sends a byte a second": "no handshake within 1 s",
     "replies with endless rows": "SELECT 1 FROM DUAL: (an unreadable reply|no reply within 1 s)",
@@ -63,10 +63,10 @@ def check(dsn: Dsn, sentence: str) -> None:
 def test_a_closed_port_is_reported_as_no_tcp_connection(simulator: Dsn) -> None:
     with FaultyProxy(simulator, Fault()).standing() as proxy:
         dsn = Dsn.parse(proxy.dsn)
-    check(dsn, "no TCP connection .Connection refused.; check that the server is running, and its address")
+    check(dsn, "no TCP connection .Connection refused.; check the address, and whether the server is running")
 
 
 def test_a_wrong_password_is_reported_with_advice(simulator: Dsn) -> None:
     with FaultyProxy(simulator, Fault()).standing() as proxy:
         wrong = Dsn.parse(proxy.dsn.replace(simulator.password, "wrong"))
-        check(wrong, "can't log in: error .*; check the DSN's user and password")
+        check(wrong, "can't log in: error .*; check user, password and tenant in the DSN")

@@ -19,7 +19,7 @@ from tests.support.suite_run import SuiteRun, run_suite
 
 GUARD = 400.0  # seconds: no slow machine needs them; such a run takes one to two minutes, most of it waiting
 WORKING = 800  # connections that such a target serves, of some 2000 that a run opens; the first cases open most
-NOT_RUN = "not run: the target is unusable since"
+NOT_RUN = "not run: the target has been unusable since"
 RUNS = {
     "sends no more data": ("sends no more data", ()),
     "hangs after OK, four workers": ("hangs after OK", ("-n", "4")),

@@ -21,7 +21,7 @@ def test_a_session_that_is_not_killed_accuses_only_the_requirement_that_it_is(tm
     assert done.result("long-running-session-ends")["verdict"] == "deviates"
     other = done.result("running-bystander-goes-on")
     assert other["verdict"] == "inconclusive"
-    assert "the case running-session-ends fails in the same way: PUR-1 is about that" in other["reason"]
+    assert "PUR-1, which this case presumes, is tested by the case running-session-ends" in other["reason"]
 
 
 def test_a_lock_of_a_session_that_is_not_killed_says_nothing_about_the_locks_of_killed_ones(tmp_path: Path) -> None:
@@ -74,4 +74,4 @@ def test_ids_of_the_list_that_the_statement_refuses_accuse_only_the_requirement_
     assert {row["requirement"] for row in done.results(verdict="deviates")} == {"PAR-2"}
     refused_as_allowed = done.result("own-session-ends-in-a-block")
     assert refused_as_allowed["verdict"] == "inconclusive"
-    assert "listed-ids-are-taken[an-earlier] fails in the same way: PAR-2 is about that" in refused_as_allowed["reason"]
+    assert "PAR-2, which this case presumes, is tested by the case listed-ids-are-taken" in refused_as_allowed["reason"]

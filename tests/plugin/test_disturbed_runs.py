@@ -134,7 +134,7 @@ def test_a_server_that_kills_one_session_at_a_time_is_no_deviation(tmp_path: Pat
         (
             "interrupts-statements",
             "next-in-line-still-waits",
-            "this target also interrupted a statement that no other one named",
+            "this target also interrupted a statement of a session that no KILL named",
         ),
         (
             "users-see-themselves-only",

@@ -1,4 +1,4 @@
-"""Defects that take effect only after several kills, or while several are executed."""
+"""Defects that take effect only after several kills, or while several statements are executed."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Defects that a kill leaves behind: in the transactions, statement or user of the killed session or of its sender."""
+"""Defects after the kill: in the transactions, statement or user of the killed session or of its sender."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

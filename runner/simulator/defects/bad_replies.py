@@ -1,4 +1,4 @@
-"""Defects of the reply: wrong, late or missing, though the session is killed."""
+"""Defects of the reply: it is wrong, late or missing, though the session is killed."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

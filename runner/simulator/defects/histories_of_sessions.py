@@ -1,4 +1,4 @@
-"""Defects that depend on what a session has done before: statements, idling, kills, or that its client has left."""
+"""Defects that depend on the history of a session: statements, idling, kills, or a client that has left."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Defects of KILL QUERY: its effect."""
+"""Defects of the effect of KILL QUERY."""
 
 # ruff: noqa: ARG002, D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Defects of REVOKE and of roles: which privileges of which users they change, and when."""
+"""Defects of REVOKE and of roles: wrong privileges or users are changed, or at a wrong time."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Defects of the session that sends the statement: effects on it, and its state or history that matters."""
+"""Defects of the session that sends the statement: effects on it, and effects of its state or history."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -299,7 +299,7 @@ class RefusesAfterSavepoints(_RefusesByHistory):
 
 @breaks("PUR-1")
 class RefusesWhoHasPrepared(_RefusesByHistory):
-    """The statement is refused to a session that has a prepared statement, unless it is one itself."""
+    """The statement is refused to a session that has a prepared statement, unless it is prepared, too."""
 
     def refuses(self, session: Session) -> bool:
         client = session.connection

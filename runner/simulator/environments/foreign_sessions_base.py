@@ -1,4 +1,4 @@
-"""Foreign sessions, for environments that need them: if one is killed, that is counted and logged."""
+"""Foreign sessions, for environments that need them; a kill of one is counted and logged."""
 
 from __future__ import annotations
 

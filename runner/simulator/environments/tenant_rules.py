@@ -1,4 +1,4 @@
-"""Rules of a tenant: limits for users, logins and sessions, passwords, names and TLS, and a privilege that all have."""
+"""Rules of a tenant: limits for users, logins and sessions, passwords, names, TLS, and a privilege of all users."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 
@@ -108,7 +108,7 @@ _LONGEST_NAME = 12
 
 @environment
 class PasswordRules(Accounts):
-    """Passwords need a capital, a small letter, a digit and a special character: the example's is refused."""
+    """Passwords need a capital, a small letter, a digit and a special character, unlike that of the example."""
 
     def check_password(self, password: str) -> None:
         kinds = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())

@@ -126,7 +126,7 @@ class _CountsKills(Engine):
 
 @environment
 class ErrorsInTurn(_CountsKills):
-    """Every tenth statement under test is refused with an error of a server in trouble, each time another one."""
+    """Every tenth statement under test is refused with one of several errors of a server in trouble, in turn."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)

@@ -1,4 +1,4 @@
-"""The data dictionary: its views, who may read them, and the system variables that client libraries read."""
+"""The data dictionary: its views, the users that may read them, and the system variables that client libraries read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SHOW PROCESSLIST: which sessions a user sees, and the row of a session."""
+"""SHOW PROCESSLIST: the sessions that a user sees, and the row of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conforming variants: differences from the default that a correct suite reports no deviation for."""
+"""Conforming variants: differences from the default for which a correct suite reports no deviation."""
 
 from runner.simulator.catalogue import VARIANTS
 from runner.simulator.variants import (

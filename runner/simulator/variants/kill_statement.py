@@ -1,4 +1,4 @@
-"""Conforming variants of the kill statement: who may use it, how it reads ids, its reply, and DROP USER that kills."""
+"""Conforming variants of the kill statement: its permitted users, reading of ids, and reply; DROP USER that kills."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -1,4 +1,4 @@
-"""Other behaviour of prepared statements, and of the view of sessions."""
+"""Conforming variants of prepared statements, and of the view of sessions."""
 
 # ruff: noqa: D102 - overrides of steps, which are documented in the base class
 

@@ -34,7 +34,7 @@ def test_an_error_in_place_of_the_handshake_is_no_refused_login() -> None:
         session = client(dsn)
         outcome = session.open(PATIENCE)
         session.close()
-    assert str(outcome) == "no handshake (turned away: error 1040 (08004): Too many)"
+    assert str(outcome) == "no handshake (refused: error 1040 (08004): Too many)"
 
 
 def first_statement_replied_with(*errors: bytes | None) -> Callable[[Peer], None]:

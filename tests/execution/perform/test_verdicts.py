@@ -64,7 +64,7 @@ def test_a_row_that_reappears_during_the_watch_deviates(tmp_path: Path) -> None:
     with simulator("--defect", "row-comes-back") as dsn:
         bench = Bench(tmp_path, dsn).settling_within(0.3)
         result = bench.run(f"watch: 4\nsteps:\n  - killer: {KILL}\n    reply: ok\nends: [victim]")
-    assert (result.verdict, result.expected) == (Verdict.DEVIATES, "the row of victim stays away")
+    assert (result.verdict, result.expected) == (Verdict.DEVIATES, "the row of victim does not return")
 
 
 LISTED = "steps:\n  - killer: SHOW PROCESSLIST\n    reply: {rows: {sessions: {victim: {INFO: null}}}}"
