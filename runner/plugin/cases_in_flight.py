@@ -18,8 +18,8 @@ Cases on one server can affect each other, so a verdict that another case may ha
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
   inconclusive. Therefore a case is reported only after all cases that were in flight with it have ended.
 - The cases beside a case that kills unrelated sessions are run alone, too: it may have killed their victims for them.
-- From then on, cases are run one at a time; also if one case in four has lost a session for another reason than its
-  own statement, or the target is unusable.
+- Cases are run one at a time if one in ten has lost a session for another reason than its own statement, or once the
+  target was unusable. A single loss, as by a firewall, does not make the run longer.
 - A login that is rejected because of too many connections halves the number of cases at a time; the case is run again.
   A reply to a statement under test that arrives after its limit halves it, too: the server works off a queue.
 
@@ -47,7 +47,7 @@ from runner.language.model import Case, Pause, Repeat, Step, When
 _ENOUGH = 3  # confirmations of the same text, after which it is not confirmed again
 _PER_REFUTATION = 5  # more of them for each time that the text was refuted
 _MANY_LOSSES = 8  # cases that lost a session
-_CASES_PER_LOSS = 4  # with more losses than one in so many cases, cases are run one at a time
+_CASES_PER_LOSS = 10  # with more losses than one in so many cases, cases are run one at a time
 _WAIT = 1.0  # seconds between two calls of ``on_wait``
 _END_LIMIT = 15.0  # seconds for the cases in flight to end at the end of the run
 _FEW = 8  # cases at a time for which every machine is fast enough
@@ -274,7 +274,7 @@ class CasesInFlight:
     def _most(self) -> int:
         """The number of cases at a time, at most."""
         many_losses = self._losses >= max(_MANY_LOSSES, self._attempts / _CASES_PER_LOSS)
-        return 1 if self._harmed or self._was_unusable or many_losses else self._limit
+        return 1 if self._was_unusable or many_losses else self._limit
 
     def _adjust_pace(self, *, faster: bool) -> None:
         self._pace = min(self._most, self._pace + 1 if faster else max(_FEW, self._pace - 1))
