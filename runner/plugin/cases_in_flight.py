@@ -10,21 +10,15 @@ Cases on one server can affect each other, so a verdict that another case may ha
   deviation needs two runs, the run in flight is the first one. A deviation that does not recur in four runs alone makes
   the case inconclusive: the server deviates at random, or because of the other cases. The first three such deviations
   with users of earlier cases are attributed to these users, and the result alone counts.
-- After the same failure was confirmed three times, it is not confirmed again: a server without a statement gives the
-  same reply in a hundred cases. Each time that it was refuted, five more confirmations are needed. This does not apply
-  to lost sessions, and to no case after a loss was refuted.
+- A failure that was confirmed in other cases (module confirmed_failures) is not confirmed again. This does not apply to
+  lost sessions, and to no case after a loss was refuted.
 - A session that was lost in flight, but not when its case ran alone, was ended by another case in flight at that time;
   also a session that was lost during the setup of its case and replaced. These other cases are run alone, too. If one
   deviates, it was the cause, and the first case has the verdict that it has alone; otherwise the first case is
   inconclusive. Therefore a case is reported only after all cases that were in flight with it have ended.
 - The cases beside a case that kills unrelated sessions are run alone, too: it may have killed their victims for them.
-- Cases are run one at a time if one in ten has lost a session for another reason than its own statement, or once the
-  target was unusable. A single loss, as by a firewall, does not make the run longer.
-- A login that is rejected because of too many connections halves the number of cases at a time; the case is run again.
-  A reply to a statement under test that arrives after its limit halves it, too: the server works off a queue.
 
-More than eight cases at a time are run only if they wait for the server, and if this process is fast enough, which is
-measured by the length of short sleeps: with a fast server, more threads only compete for the interpreter.
+How many cases are run at a time depends on the server and on this process: see module pace.
 
 Cases that have to run alone are run after all others, but at once for lost sessions, and if the run stops at a failure.
 Cases with ``alone: true`` are run first.
@@ -32,30 +26,21 @@ Cases with ``alone: true`` are run first.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from runner.database.outcome import VARIABLE_PARTS
 from runner.execution.case_result import CaseResult, Verdict
 from runner.execution.case_runner import CaseRunner, ResultAmongOthers
 from runner.language.model import Case, Pause, Repeat, Step, When
+from runner.plugin.confirmed_failures import ConfirmedFailures
+from runner.plugin.pace import Pace
 
-_ENOUGH = 3  # confirmations of the same text, after which it is not confirmed again
-_PER_REFUTATION = 5  # more of them for each time that the text was refuted
-_MANY_LOSSES = 8  # cases that lost a session
-_CASES_PER_LOSS = 10  # with more losses than one in so many cases, cases are run one at a time
 _WAIT = 1.0  # seconds between two calls of ``on_wait``
 _END_LIMIT = 15.0  # seconds for the cases in flight to end at the end of the run
-_FEW = 8  # cases at a time for which every machine is fast enough
-_SLEEP = 0.005  # seconds
-_DELAY = 0.003  # seconds; a sleep is longer by more than this if threads wait for the interpreter or a processor
-_WAITED = 0.5  # seconds more than expected: the case waited for the server
 _STEP = 0.02  # seconds that a step takes on average
-_ID_OF = "id of "
 
 
 @dataclass(eq=False)
@@ -127,8 +112,7 @@ class CasesInFlight:
         on_wait: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._case_runner = case_runner
-        self._limit = limit
-        self._pace = min(limit, _FEW)
+        self.pace = Pace(limit)
         self._at_once = at_once
         self._on_wait = on_wait
         self._changed = threading.Condition()
@@ -139,14 +123,9 @@ class CasesInFlight:
         self._is_alone = False
         self._ended = False
         self._threads: dict[int, threading.Thread] = {}
-        self._confirmed: Counter[tuple[Verdict, str]] = Counter()
-        self._refuted: Counter[tuple[Verdict, str]] = Counter()
-        self._attempts = self._losses = 0
-        """The attempts, and those that lost a session for a reason that is not known."""
-        self._harmed = self._was_unusable = False
-        """Whether a session was lost in a case that doesn't lose it when run alone; whether the target was unusable."""
-        self.connection_room: int | None = None
-        """The number of cases at a time for which the server accepted connections, if it was less than the limit."""
+        self._confirmed = ConfirmedFailures()
+        self._harmed = False
+        """Whether a session was lost in a case that doesn't lose it when run alone."""
 
     def add(self, cases: Iterable[tuple[str, Case]]) -> None:
         """Adds cases with their names, which may be started; known names are ignored."""
@@ -196,7 +175,7 @@ class CasesInFlight:
         """Starts the threads that are needed."""
         if self._ended:
             return
-        for number in range(min(self._pace, len(self._waiting) + len(self._to_be_alone))):
+        for number in range(min(self.pace.current, len(self._waiting) + len(self._to_be_alone))):
             if number not in self._threads:
                 self._threads[number] = threading.Thread(target=self._work, args=(number,), daemon=True)
                 self._threads[number].start()
@@ -242,16 +221,16 @@ class CasesInFlight:
             return flight
 
     def _take_startable(self, number: int) -> _Flight | None:
-        if self._is_alone or number >= self._pace:
+        if self._is_alone or number >= self.pace.current:
             return None
         if self._to_be_alone and (self._at_once or self._is_urgent or not self._waiting):
             if self._in_flight:
                 return None
             self._is_alone = True
             return self._to_be_alone.popleft()
-        if not self._waiting or len(self._in_flight) >= self._pace:
+        if not self._waiting or len(self._in_flight) >= self.pace.current:
             return None
-        self._is_alone = self._pace == 1
+        self._is_alone = self.pace.current == 1
         return self._waiting.pop(0)
 
     @property
@@ -262,23 +241,8 @@ class CasesInFlight:
     def _is_superfluous(self, number: int) -> bool:
         """Whether no case is left for a thread; the first thread waits for cases that have to run alone."""
         if number:
-            return number >= self._pace or not self._waiting
+            return number >= self.pace.current or not self._waiting
         return not (self._waiting or self._to_be_alone or self._in_flight)
-
-    def _is_fast_enough(self) -> bool:
-        start = time.monotonic()
-        time.sleep(_SLEEP)
-        return time.monotonic() - start < _SLEEP + _DELAY
-
-    @property
-    def _most(self) -> int:
-        """The number of cases at a time, at most."""
-        many_losses = self._losses >= max(_MANY_LOSSES, self._attempts / _CASES_PER_LOSS)
-        return 1 if self._was_unusable or many_losses else self._limit
-
-    def _adjust_pace(self, *, faster: bool) -> None:
-        self._pace = min(self._most, self._pace + 1 if faster else max(_FEW, self._pace - 1))
-        self._start_threads()
 
     def _run(self, flight: _Flight, case_runner: CaseRunner) -> None:
         alone, result, attempt = self._is_alone, None, None
@@ -290,32 +254,29 @@ class CasesInFlight:
         except BaseException as error:  # noqa: BLE001 - raised again when pytest requests the result
             flight.failure = error
         done = result or (attempt.result if attempt else None)
-        waits = done is not None and done.seconds > flight.expected + _WAITED
-        more = self._limit > _FEW and waits and self._is_fast_enough()
+        can_rise = done is not None and self.pace.can_rise(done.seconds, flight.expected)
         late = case_runner.replied_late()
         with self._changed:
             self._in_flight.discard(flight)
-            if late and self._limit > 1:
-                self._limit = max(1, min(self._limit, self._pace) // 2)
+            if late:
+                self.pace.note_late_reply()
             self._is_alone = False
             if attempt is not None:
                 self._judge_attempt(flight, attempt)
             elif result is not None:
                 self._judge_alone(flight, result)
             self._resolve_suspicions()
-            self._adjust_pace(faster=more)
+            self.pace.adjust(rise=can_rise)
+            self._start_threads()
             self._changed.notify_all()
 
     # Consequences of a result
 
     def _judge_attempt(self, flight: _Flight, attempt: ResultAmongOthers) -> None:
-        if attempt.full and self._limit > 1:
-            self._limit = self.connection_room = max(1, min(self._limit, len(self._in_flight) + 1) // 2)
+        if attempt.full and self.pace.note_full(len(self._in_flight)):
             self._waiting.append(flight)
             return
-        self._attempts += 1
-        self._losses += attempt.lost
-        self._was_unusable |= attempt.unusable
+        self.pace.note_attempt(lost=attempt.lost, unusable=attempt.unusable)
         if attempt.doubtful and not self._is_confirmed(attempt):
             flight.before = attempt
             self._to_be_alone.append(flight)
@@ -328,15 +289,11 @@ class CasesInFlight:
             flight.result = flight.alone = result
         else:
             flight.alone = replace(result, seconds=round(before.result.seconds + result.seconds, 3))
-            failure = _failure(before)
-            if result.verdict is before.result.verdict:
-                self._confirmed[failure] += 1
-                self._end_confirmed()
-            else:
-                self._refuted[failure] += 1
             again = result.verdict is before.result.verdict
+            self._confirmed.note(before, confirmed=again)
+            self._end_confirmed()
             if before.lost and again and not result.safety:
-                self._losses -= 1  # the statement of the case itself ends the session
+                self.pace.note_explained_loss()
             unwatched = before.lost and not before.result.failed
             # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
             lagged = not result.failed and self._case_runner.privileges_lagged(before.last)
@@ -349,10 +306,9 @@ class CasesInFlight:
                 flight.result = flight.alone
 
     def _is_confirmed(self, attempt: ResultAmongOthers) -> bool:
-        """Whether the same failure was confirmed so often that no confirmation is needed."""
-        failure = _failure(attempt)
+        """Whether the failure of a case needs no confirmation, because other cases had it as well."""
         uncertain = attempt.lost or attempt.unusable or self._harmed
-        return not uncertain and self._confirmed[failure] >= _ENOUGH + _PER_REFUTATION * self._refuted[failure]
+        return not uncertain and self._confirmed.include(attempt)
 
     def _end_confirmed(self) -> None:
         """Ends the cases that wait for a confirmation that is not needed any more."""
@@ -384,16 +340,3 @@ class CasesInFlight:
                 flight.result = flight.alone
             elif None not in verdicts:
                 flight.result = CaseRunner.unexplained_loss(flight.before, flight.alone)
-
-
-def _failure(attempt: ResultAmongOthers) -> tuple[Verdict, str]:
-    """A verdict and what failed: what the case presumes, or else its reason without ids and names.
-
-    Cases that presume that sessions are killed differ in what a session that is not killed goes on to do.
-    """
-    result, presumed = attempt.result, attempt.last.kill_failure if attempt.last is not None else None
-    if attempt.presumption_failed and presumed is not None:
-        return result.verdict, f"{presumed.aspect}: {presumed.error}"
-    text = VARIABLE_PARTS.sub("…", result.actual or result.reason)
-    names = [re.escape(key.removeprefix(_ID_OF)) for key in result.identifiers if key.startswith(_ID_OF)]
-    return result.verdict, re.sub(rf"\b({'|'.join(names)})\b", "…", text) if names else text

@@ -324,7 +324,7 @@ class Run:
             self._target.facts.cut_off.set()
             with signals_ignored():
                 self.cases.end()
-            self.note_connection_room(self.cases.connection_room)
+            self.note_connection_room(self.cases.pace.connection_room)
         if self._case_runner is not None:
             self.note_grant_delay(self._case_runner.grant_delay)
         if self._target is not None:
