@@ -137,8 +137,8 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
     assert len(decided) > 170
     assert done.code == 1
     for name, part in {
-        "administrators-own-session": "the administrator sends its statement under test",
-        "unknown-id-for-the-administrator": "the administrator sends its statement under test",
+        "administrators-own-session": "the administrator sends the statement under test",
+        "unknown-id-for-the-administrator": "the administrator sends the statement under test",
         "revoked-privilege-is-gone": "it sends a REVOKE statement",
         "privilege-through-a-role[created]": "it sends a CREATE statement",
         "whole-example[another]": "it creates a user",
