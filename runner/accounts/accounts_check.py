@@ -28,21 +28,20 @@ def not_with_prepared_accounts(case: Case, *, administrator: bool) -> str | None
     """
     steps = tuple(flat(case.steps))
     if not all(spec.create for spec in case.sessions) or any(isinstance(step, Create) for step in steps):
-        return "it creates a user, and runs with prepared accounts create none"
+        return "the case creates a user, and runs with prepared accounts create none"
     if any(spec.name_extends or spec.quoted for spec in case.sessions):
-        return "it needs user names with a common beginning or small letters, and those of prepared accounts are fixed"
+        return "the case needs names with a common beginning or small letters; those of prepared accounts are fixed"
     acting = {spec.name for spec in case.sessions if spec.same_user_as == ADMINISTRATOR}
     for step in steps:
         if not isinstance(step, Send):
             continue
         if (change := DEFINES_OBJECTS.search(step.statement.text)) is not None:
-            return f"it sends a {change[0].upper()} statement, and runs with prepared accounts send none"
+            return f"the case sends a {change[0].upper()} statement, and runs with prepared accounts send none"
         if any(hole.part == "password" for hole in step.statement.holes):
-            return "it sends a password, and the passwords of prepared accounts are secret"
+            return "the case sends a password, and the passwords of prepared accounts are secret"
         if step.session in acting and not administrator:
-            return (
-                "the administrator sends its statement under test, and the accounts file has no 'administrator: true'"
-            )
+            what = "the administrator sends the statement under test"
+            return f"{what}, and the accounts file has no 'administrator: true'"
     return None
 
 

@@ -318,11 +318,11 @@ class SessionChecks:
             self.sessions.history.raise_if_ids_differ(session)
         self.timeouts.note_end_exceeded(busy=not end.was_idle)
         if end.connection is not None:
-            seen = "client has disconnected" if session.disconnected else "connection is gone"
+            seen, gone = ("client", "has disconnected") if session.disconnected else ("connection", "is gone")
             raise DeviationError(
                 Deviation(
                     f"the row of {session.name} leaves the process list within {settle:g} s",
-                    f"its {seen}, but its row is still there ({end.state})",
+                    f"the {seen} of {session.name} {gone}, but the session's row is still there ({end.state})",
                     not_ended=True,
                 )
             )
@@ -331,7 +331,8 @@ class SessionChecks:
         silent = in_flight and end.check_sent
         state = f"{session.name} is connected, and its statement is still in flight"
         if client.held:
-            state = f"its client has not read the whole reply, and its row is still there ({end.state})"
+            held = f"the client of {session.name} has not read the whole reply"
+            state = f"{held}, and the session's row is still there ({end.state})"
         if not in_flight:  # the check statement may end the session: the message states that, too
             if end.row is None:
                 end.idle = _idle_seconds(client)
@@ -349,7 +350,7 @@ class SessionChecks:
                 state = (
                     f"{session.name} is connected and listed until a statement is sent on its connection ({end.state})"
                 )
-        row = "its row is gone, but " if end.row is not None else ""
+        row = f"the row of {session.name} is gone, but " if end.row is not None else ""
         expected = f"the connection of {session.name} is gone within {settle:g} s"
         survived = not in_flight and not silent and session.name in self.sessions.history.named_with_success
         raise DeviationError(

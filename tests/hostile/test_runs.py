@@ -47,7 +47,7 @@ def test_the_cases_after_a_failure_of_the_target_are_inconclusive_in_bounded_tim
     assert run.results(verdict="conforms")
     undecided = run.results(verdict="inconclusive")
     assert len(undecided) > 150
-    assert all("is unusable since" in row["reason"] for row in undecided)
+    assert all("has been unusable since" in row["reason"] for row in undecided)
     assert 1 <= run.screen.count(NOT_RUN) <= 4  # once for each way in which it showed; four workers may meet four
     assert "undecided: " in run.screen
     assert "Traceback" not in run.screen
@@ -104,7 +104,7 @@ def test_the_remaining_cases_are_decided_after_a_restart_of_the_server(tmp_path:
     assert not any("reuses ids at once" in row["reason"] for row in undecided)  # it numbers its sessions anew
     reason = undecided[0]["reason"]  # which of them: how far the case was when the server went away
     repeated = ("not when the case was repeated", "not again when the case was repeated")
-    accepted = (*repeated, "is unusable since", "the server closes connections without")
+    accepted = (*repeated, "has been unusable since", "the server closes connections without")
     assert any(words in reason for words in accepted), reason
     assert len(run.results(verdict="conforms")) > 80
     assert "Traceback" not in run.screen

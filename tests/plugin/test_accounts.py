@@ -137,15 +137,15 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
     assert len(decided) > 170
     assert done.code == 1
     for name, part in {
-        "administrators-own-session": "the administrator sends its statement under test",
-        "unknown-id-for-the-administrator": "the administrator sends its statement under test",
-        "revoked-privilege-is-gone": "it sends a REVOKE statement",
-        "privilege-through-a-role[created]": "it sends a CREATE statement",
-        "whole-example[another]": "it creates a user",
+        "administrators-own-session": "the administrator sends the statement under test",
+        "unknown-id-for-the-administrator": "the administrator sends the statement under test",
+        "revoked-privilege-is-gone": "the case sends a REVOKE statement",
+        "privilege-through-a-role[created]": "the case sends a CREATE statement",
+        "whole-example[another]": "the case creates a user",
         "row-lock-is-free[by-a-change]": "needs a table, and WATCHER can't create one",
-        "name-that-begins-like-a-holders": "it needs user names with a common beginning",
-        "quoted-name-like-a-holders": "it needs user names with a common beginning or small letters",
-        "session-of-a-quoted-user-ends": "it needs user names with a common beginning or small letters",
+        "name-that-begins-like-a-holders": "the case needs names with a common beginning",
+        "quoted-name-like-a-holders": "the case needs names with a common beginning or small letters",
+        "session-of-a-quoted-user-ends": "the case needs names with a common beginning or small letters",
     }.items():
         assert part in undecided.pop(name)
     assert {"it sends", "it creates", "the administrator", "needs a table"} == {
@@ -305,7 +305,7 @@ def test_a_case_that_sends_a_password_is_not_run(server: Server, tmp_path: Path)
     write_case(tmp_path, "steps:\n  - killer: SELECT '${killer.password}' FROM DUAL\n    reply: rows")
     done = run_pytest(*arguments_of(tmp_path), *server.options)
     assert done.code == 1
-    assert "it sends a password" in done.screen
+    assert "the case sends a password" in done.screen
     assert not any(password in done.screen for password in server.passwords)
 
 

@@ -52,9 +52,9 @@ def test_other_rows_are_not_the_same_rows(bench: Bench) -> None:
 DEFECTS = {
     "keeps-the-rows-of-who-left": (
         LEAVES.replace("{how}", "disconnect"),
-        "its client has disconnected, but its row is still",
+        "has disconnected, but the session's row is still",
     ),
-    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "its client has not read the whole reply, and its row is"),
+    "row-stays-while-nobody-reads": (UNREAD + ENDS_IT, "has not read the whole reply, and the session's row is"),
     "waits-for-the-reader": (UNREAD + ENDS_IT, "no reply within 1 s"),
 }
 
