@@ -130,7 +130,8 @@ def _described(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for 
         case Connect():
             typed = f" as {step.name.text}" if step.name is not None else ""
             newer = f", with another id than {step.id_differs_from}" if step.id_differs_from is not None else ""
-            return f"{step.session} connects{typed}{newer}{_reply(step.reply)}"
+            client = f" ({step.client})" if step.client is not None else ""
+            return f"{step.session} connects{typed}{client}{newer}{_reply(step.reply)}"
         case Wait():
             return f"wait until {step.session} is {step.state}"
         case Pause():

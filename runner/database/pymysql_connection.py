@@ -64,7 +64,7 @@ class Connection(pymysql.Connection):
     server_capabilities: int
     salt: bytes
 
-    def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int) -> None:
+    def __init__(self, dsn: Dsn, user: str, password: str, client_flag: int, schema: str = "") -> None:
         settings: dict[str, Any] = {
             "user": user,
             "password": password.encode(),  # PyMySQL's own encoding of it is Latin-1
@@ -75,6 +75,7 @@ class Connection(pymysql.Connection):
             "use_unicode": False,  # others' statements in the list may be in any encoding
             "autocommit": None,
             "defer_connect": True,
+            "database": schema or None,
         }
         super().__init__(**settings)
         self.version: str | None = None

@@ -17,7 +17,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pymysql.constants import COMMAND
+from pymysql.constants import CLIENT, COMMAND
 
 from runner.database.dsn import Dsn
 from runner.database.outcome import Lost, NoReply, Ok, Outcome, ServerError, Unreadable
@@ -37,12 +37,18 @@ _TURNED_AWAY = "08"  # the SQLSTATE class of connection errors, which don't depe
 
 @dataclass(frozen=True)
 class Login:
-    """The parameters of a login."""
+    """The parameters of a login; ``schema``: the schema that it names, or an empty text."""
 
     dsn: Dsn
     user: str
     password: str = field(repr=False)
     client_flag: int
+    schema: str = ""
+
+
+def several_statements(login: Login) -> Login:
+    """The login of a client that may send several statements in one text."""
+    return replace(login, client_flag=login.client_flag | CLIENT.MULTI_STATEMENTS)
 
 
 @dataclass(frozen=True)
@@ -447,7 +453,7 @@ class Session:
             else Stream.to_host(dsn.host, dsn.port, limit)
         )
         login = self._login
-        connection: Any = Connection(dsn, login.user, login.password, login.client_flag)
+        connection: Any = Connection(dsn, login.user, login.password, login.client_flag, login.schema)
         self._connection = connection
         stream.mark()
         connection.connect(stream)

@@ -21,7 +21,7 @@ class ErrorKind(enum.Enum):
     UNSUPPORTED = "the server does not know the statement, or an object in it"
     SHORTAGE = "the server is out of memory, disk space or connections, is read-only, or accepts no statements now"
     CONFLICT = "a conflict with a lock, another transaction, a read-only transaction or a shutdown"
-    RULES = "the server's rules reject a password or its age, the length of a name, or a connection (TLS, host)"
+    RULES = "the server's rules reject a password or its age, a long name, a connection (TLS, host) or a text"
     OTHER = "anything else"
 
 
@@ -153,6 +153,7 @@ _RULES = _Mark(
         | \b(?:identifier|(?:user|role|table)\ ?names?)\b .{0,80}? \btoo\ long\b
         | \btoo\ long\ for\ (?:user|role|table)\ ?name\b
         | \binsecure\ (?:transport|connections?)\b | \bnot\ allowed\ to\ connect\b
+        | \bblocked\b .{0,40}? \bfirewall\b | \bfirewall\b .{0,40}? \bblocked\b
         | \b(?:SSL|TLS)\b .{0,40}? \brequired\b | \brequires?\ (?:a\ |an\ )?(?:SSL|TLS|secure)\b
         """,
         re.VERBOSE | re.IGNORECASE | re.DOTALL,
@@ -185,9 +186,13 @@ _FULL = _Mark(
 )
 
 
+_PER_HOUR = re.compile(r"\bmax_(?:questions|updates)\b|_per_hour\b", re.IGNORECASE)
+"""Limits of a user that has sent or logged in too often: they have the code of the limit of its connections."""
+
+
 def is_connection_limit(error: ServerError) -> bool:
     """Whether the connection limit of the server, or of this user, is reached."""
-    return _FULL.fits(error)
+    return _FULL.fits(error) and _PER_HOUR.search(error.message) is None
 
 
 def refused_by_connection_limit(login: Outcome | None) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runner.database.outcome import Lost, Outcome, ServerError, succeeded
 from runner.database.process_list import ProcessList
-from runner.database.session import Login, Session
+from runner.database.session import Login, Session, several_statements
 from runner.database.target import Target
 from runner.database.time_limits import CHANCES, Poll
 from runner.database.unrelated_errors import (
@@ -112,6 +113,7 @@ class Logins:
         session: CaseSession,
         *,
         login_name: str | None = None,
+        client_kind: str | None = None,
         setup: bool = False,
         has_claim: bool = False,
         claims_refusal: bool = False,
@@ -123,6 +125,7 @@ class Logins:
         Args:
             session: the session.
             login_name: the user's name as sent in the login, if a step gives another spelling of it.
+            client_kind: what the login has besides, as the step states it.
             setup: whether the login belongs to the setup of the case.
             has_claim: whether a step has a claim about the login; after a guarded statement, a login that fails at its
                 first statement is not retried then.
@@ -142,7 +145,8 @@ class Logins:
         session.changed_to = None
         before = None if session.account.exclusive else self._target.process_list()
         self._history.forget(session.name)
-        client = session.client = Session(self.login_of(session, login_name))
+        login = _with_client(client_kind, self.login_of(session, login_name), session.account.user)
+        client = session.client = Session(login)
         if session.account.administrator:
             self._target.facts.administrators.add(client)
         session.id, session.gone = None, False
@@ -151,6 +155,10 @@ class Logins:
         opened = client.open(self._target.limits.connect, once=tested)
         if not claims_refusal:
             opened = self._retry_if_full(session, self._retry_if_new(session, opened))
+        if client_kind is not None:
+            self._transcript.add(
+                session.name, "note", f"its client logs in {client_kind.replace('-', ' ')}", setup=setup
+            )
         outcome = self._after_login(session, opened, since, login_name=login_name, setup=setup)
         if succeeded(outcome):
             self._find_id(session, before, setup=setup)
@@ -296,6 +304,16 @@ class Logins:
 
 _REFUSES_NAMES = {ErrorKind.UNSUPPORTED, ErrorKind.OTHER}
 """The kinds of errors with which a server refuses a name, and not every login."""
+
+
+def _with_client(kind: str | None, login: Login, user: str) -> Login:
+    """The login that a client of some kind sends."""
+    match kind:
+        case "with-schema":
+            return replace(login, schema=user)
+        case "with-several-statements":
+            return several_statements(login)
+    return login
 
 
 def _require(session: CaseSession, outcome: Outcome) -> None:

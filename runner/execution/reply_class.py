@@ -20,9 +20,7 @@ class ReplyClass(enum.Enum):
     OTHER_RESULT = "another result: OK or rows in place of the claim"
     UNSUPPORTED = "an error: the server does not know the statement, or an object in it"
     SHORTAGE = "an error: the server is out of memory, disk space or connections, or is read-only"
-    RULES = (
-        "an error: the server's rules reject a password or its age, the length of a name, or a connection (TLS, host)"
-    )
+    RULES = "an error: the server's rules reject a password or its age, a long name, a connection (TLS, host) or a text"
     CONFLICT = "an error: a conflict with a lock, another transaction, a read-only transaction or a shutdown"
     INTERRUPTED = "an error: the statement or its session was interrupted from outside"
     OTHER_ERROR = "another error"

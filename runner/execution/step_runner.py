@@ -430,7 +430,11 @@ class StepRunner:
         may_be_refused = step.name is not None and any(one.kind == "login-refused" for one in step.reply)
         claims_refusal = may_be_refused or (bool(step.reply) and not self.matcher.fits(Ok(), step.reply))
         reply = self._sessions.logins.connect(
-            session, login_name=login_name, has_claim=bool(step.reply), claims_refusal=claims_refusal
+            session,
+            login_name=login_name,
+            client_kind=step.client,
+            has_claim=bool(step.reply),
+            claims_refusal=claims_refusal,
         )
         refused = self._sessions.logins.refused_below_earlier_maximum(reply)
         self.judge.compare(

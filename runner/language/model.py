@@ -278,13 +278,17 @@ class Pause:
 
 @dataclass(frozen=True)
 class Connect:
-    """A session logs in, with the user name ``name``; its id must differ from that of ``id_differs_from``."""
+    """A session logs in, with the user name ``name``; its id must differ from that of ``id_differs_from``.
+
+    ``client``: what its login has besides, one of the words of the case language; None for nothing.
+    """
 
     session: str
     reply: Claim
     id_differs_from: str | None
     place: Place
     name: Template | None = None
+    client: str | None = None
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ _VERBS = {
     "receive": ("reply",),
     "change_user": ("to",),
     "check": (),
-    "connect": ("reply", "as", "id_differs_from"),
+    "connect": ("reply", "as", "id_differs_from", "client"),
     "create": (),
     "disconnect": (),
     "execute": ("reply",),
@@ -186,7 +186,7 @@ class StepReader:
         if older is not None:
             self._known(older, (*keys, "id_differs_from"))
         typed = self._template((*keys, "as"), raw["as"]) if "as" in raw else None
-        return Connect(raw["connect"], reply, older, place, typed)
+        return Connect(raw["connect"], reply, older, place, typed, raw.get("client"))
 
     def _reset(self, step: RawStep, session: str, place: Place) -> Reset:
         keys, raw = step.keys, step.data

@@ -94,6 +94,12 @@ def too_many_connections_of_user(name: str, limit: int) -> SqlError:
     return SqlError(1226, SYNTAX, text, oracle=False)
 
 
+def too_many_statements(limit: int) -> SqlError:
+    """The user has sent the number of statements that it may send in an hour."""
+    text = f"User has exceeded the 'max_questions' resource (current value: {limit})"
+    return SqlError(1226, "42000", text, oracle=False)
+
+
 def too_many_users() -> SqlError:
     """The tenant has no room for another user."""
     return SqlError(2392, GENERAL, "maximum number of users exceeded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.database.outcome import ServerError
-from runner.database.unrelated_errors import ErrorKind, error_kind_of
+from runner.database.unrelated_errors import ErrorKind, error_kind_of, is_connection_limit
 
 ERRORS = {
     ErrorKind.UNSUPPORTED: [
@@ -41,6 +41,8 @@ ERRORS = {
         (1105, "HY000", "SSL connection is required for this user"),
         (1130, "HY000", "Host '10.0.0.7' is not allowed to connect to this MySQL server"),
         (1470, "HY000", "String 'KSC_TP75CVWI34O_0567' is too long for user name (should be no longer than 16)"),
+        (1045, "28000", "Statement was blocked by Firewall"),
+        (1148, "42000", "Firewall blocked this query"),
     ],
     ErrorKind.SHORTAGE: [
         (600, "HY000", "ORA-00600: internal error code, arguments: -5270, SQL reach max concurrent num 1"),
@@ -117,3 +119,12 @@ ERRORS = {
 )
 def test_the_kind_of_an_error_is_recognised_by_code_sqlstate_or_message(kind: ErrorKind, error: ServerError) -> None:
     assert error_kind_of(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("resource", "limits_connections"),
+    [("max_user_connections", True), ("max_questions", False), ("x_per_hour", False)],
+)
+def test_a_limit_per_hour_is_no_limit_of_connections(resource: str, limits_connections: bool) -> None:
+    message = f"User 'a' has exceeded the '{resource}' resource (current value: 20)"
+    assert is_connection_limit(ServerError(1226, "42000", message)) is limits_connections

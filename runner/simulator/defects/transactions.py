@@ -66,6 +66,17 @@ class CommitsTheChangesOfTheRunning(SessionEnding):
 
 
 @breaks("IMP-5")
+class CommitsSavepointsOfTheRunning(SessionEnding):
+    """The open transaction of a session that is killed during a statement is committed if it has a savepoint."""
+
+    def roll_back(self, victim: Session) -> None:
+        if is_running(victim) and victim.savepoints:
+            victim.transaction.commit()
+        else:
+            super().roll_back(victim)
+
+
+@breaks("IMP-5")
 class CommitsEarlierChangesOfWaiters(SessionEnding):
     """The earlier changes of a session that is killed while it waits for a row lock are committed."""
 

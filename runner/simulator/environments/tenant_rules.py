@@ -14,6 +14,7 @@ from runner.simulator.components import Components
 from runner.simulator.connection import Connection
 from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.results import Result
+from runner.simulator.execute.server_instance import Instance
 from runner.simulator.handshake import Login
 from runner.simulator.session_privileges import Privileges
 from runner.simulator.sessions import Session, SessionEnding
@@ -30,6 +31,7 @@ class AlterSystemOfPublic(Privileges):
 
 
 USERS = 9
+STATEMENTS = 20
 LOGINS = 40
 SESSIONS = 2
 CONNECTIONS = 4
@@ -156,4 +158,29 @@ class ExpiredPasswords(Engine):
             raise errors.SqlError(
                 1820, errors.GENERAL, "You must reset your password before executing this statement.", oracle=False
             )
+        return await super().execute(session, text)
+
+
+@environment
+class TwentyStatementsPerUser(Engine):
+    """No user but the administrator may send more than twenty statements in an hour."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        self._sent: Counter[User] = Counter()
+
+    async def execute(self, session: Session, text: str) -> Result:
+        self._sent[session.user] += 1
+        if self._sent[session.user] > STATEMENTS and not session.user.administrator:
+            raise errors.too_many_statements(STATEMENTS)
+        return await super().execute(session, text)
+
+
+@environment
+class FirewallOfTexts(Engine):
+    """A firewall blocks every statement with a comment or a semicolon, with a message only."""
+
+    async def execute(self, session: Session, text: str) -> Result:
+        if any(mark in text for mark in ("/*", "--", ";")):
+            raise errors.SqlError(1105, errors.GENERAL, "Statement was blocked by the SQL firewall", oracle=False)
         return await super().execute(session, text)
