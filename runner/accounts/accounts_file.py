@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.language.message_text import did_you_mean
 from runner.language.problems import Place, SourceError
-from runner.language.schemas import read_document
+from runner.language.schema_check import read_document
 
 FORMAT = 1
 

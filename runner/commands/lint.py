@@ -21,7 +21,7 @@ from runner.language.model import Case
 from runner.language.paths import exists, is_folder
 from runner.language.problems import Place, SourceError
 from runner.language.register import FORMAT, read_register
-from runner.language.schemas import FileKind, file_kind_of
+from runner.language.schema_check import FileKind, file_kind_of
 from runner.language.suite import Suite, folders_of, own_suite, suite_of
 from runner.language.yaml_file import parse_document
 

@@ -18,7 +18,7 @@ from runner.language.model import Case, Example, Level, Requirement
 from runner.language.paths import exists
 from runner.language.problems import Place, SourceError
 from runner.language.register import FORMAT, find_register, register_folder
-from runner.language.schemas import read_document
+from runner.language.schema_check import read_document
 from runner.language.suite import suite_in
 
 HELP = "write a correct case to start from, with comments that explain what to change"

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.language.message_text import did_you_mean
 from runner.language.paths import exists
 from runner.language.problems import Place, SourceError, gathered
-from runner.language.schemas import misfits
+from runner.language.schema_check import misfits
 from runner.language.yaml_file import Document, KeyPath, parse_document
 
 FORMAT = 1

@@ -14,7 +14,7 @@ from runner.gating.version_ranges import VersionRange, numbers_in, parts_of
 from runner.language.message_text import did_you_mean
 from runner.language.model import Case
 from runner.language.problems import Place, SourceError
-from runner.language.schemas import read_document
+from runner.language.schema_check import read_document
 from runner.language.yaml_file import Document, KeyPath
 from runner.reporting.placeholders import with_placeholders, without_durations_and_names
 

@@ -17,7 +17,7 @@ from runner.language.parameters import filled_in
 from runner.language.placeholder_text import uses
 from runner.language.problems import SourceError, gathered
 from runner.language.register import FORMAT, find_register, nearest_register_folder
-from runner.language.schemas import FileKind, file_kind_of, open_document
+from runner.language.schema_check import FileKind, file_kind_of, open_document
 from runner.language.yaml_file import Document, KeyPath
 
 

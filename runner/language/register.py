@@ -26,7 +26,7 @@ from runner.language.model import (
     Vocabulary,
 )
 from runner.language.problems import Place, SourceError
-from runner.language.schemas import read_document
+from runner.language.schema_check import read_document
 from runner.language.yaml_file import Document, KeyPath
 
 FORMAT = 1

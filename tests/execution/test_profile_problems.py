@@ -20,7 +20,7 @@ from runner.database.profile_files import profile_names
 from runner.execution.applicability import exempted
 from runner.execution.profile_problems import check_profile, profile_problems
 from runner.language.problems import Place, SourceError
-from runner.language.schemas import read_document
+from runner.language.schema_check import read_document
 from runner.language.suite import Suite, own_suite, suite_in
 from runner.language.yaml_file import KeyPath
 from tests.support.paths import ROOT

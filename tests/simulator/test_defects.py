@@ -10,7 +10,7 @@ import pytest
 
 from runner.simulator.catalogue import DEFECTS, Defect, breaks
 from runner.simulator.components import Components
-from runner.simulator.defects import sessions_that_survive
+from runner.simulator.defects import incomplete_kills
 from tests.support.simulator_clients import (
     BackgroundStatement,
     Simulator,
@@ -95,7 +95,7 @@ def test_an_unknown_name_is_an_error_with_the_closest_name() -> None:
 
 def test_two_entries_with_the_same_name_are_an_error() -> None:
     with pytest.raises(ValueError, match="does-nothing"):
-        breaks("PUR-1")(sessions_that_survive.DoesNothing)
+        breaks("PUR-1")(incomplete_kills.DoesNothing)
 
 
 def test_only_subclasses_of_components_can_override() -> None:
@@ -104,8 +104,8 @@ def test_only_subclasses_of_components_can_override() -> None:
 
 
 def test_an_override_is_applied_once() -> None:
-    components = Components().with_overrides(sessions_that_survive.DoesNothing)
-    assert components.with_overrides(sessions_that_survive.DoesNothing) == components
+    components = Components().with_overrides(incomplete_kills.DoesNothing)
+    assert components.with_overrides(incomplete_kills.DoesNothing) == components
 
 
 def test_a_reply_without_an_effect() -> None:

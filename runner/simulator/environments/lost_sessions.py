@@ -17,10 +17,10 @@ from runner.simulator.execute.engine import Engine
 from runner.simulator.execute.kill import KillSessionStatement
 from runner.simulator.execute.results import Result
 from runner.simulator.execute.server_instance import Instance
+from runner.simulator.renumbering_proxy import ClientSide, RenumberingProxy, ServerSide
 from runner.simulator.sessions import Session
 from runner.simulator.sql import statements as sql
 from runner.simulator.sql.statements import KillSession
-from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
 from runner.simulator.timers import BackgroundTask
 
 RESTART_SECONDS = 4.0
@@ -89,7 +89,7 @@ class _Tracked(ServerSide):
 
 
 @environment
-class IdleConnectionsDropped(TcpProxy):
+class IdleConnectionsDropped(RenumberingProxy):
     """A firewall drops all packets of a connection that was idle for 2 seconds."""
 
     def new_server_side(self, client: ClientSide) -> ServerSide:

@@ -12,7 +12,7 @@ from runner.simulator import errors
 from runner.simulator.catalogue import variant
 from runner.simulator.components import Components
 from runner.simulator.odp import OdpConnection, OdpListener, OdpSessionIds
-from runner.simulator.tcp_proxy import ClientSide, ServerSide, TcpProxy
+from runner.simulator.renumbering_proxy import ClientSide, RenumberingProxy, ServerSide
 from runner.simulator.timers import call_later
 from runner.simulator.variants.ids import SmallIds
 from runner.simulator.wire import HEADER, error_payload, framed, to_bytes
@@ -32,7 +32,7 @@ def behind_proxy(components: Components) -> Components:
 @variant
 def behind_plain_proxy(components: Components) -> Components:
     """Behind a proxy without support for sessions, with its own thread ids and addresses."""
-    return components.with_overrides(TcpProxy)
+    return components.with_overrides(RenumberingProxy)
 
 
 @variant
@@ -48,20 +48,20 @@ def behind_plain_proxy_until_next_request(components: Components) -> Components:
 
 
 @variant
-class SlowNetwork(TcpProxy):
+class SlowNetwork(RenumberingProxy):
     """Each packet needs 50 milliseconds, in each direction."""
 
     def new_server_side(self, client: ClientSide) -> ServerSide:
         return _Delayed(client, self.new_id())
 
 
-class _CountsAhead(TcpProxy):
+class _CountsAhead(RenumberingProxy):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
         self._last_id = 1
 
 
-class _ClosesAtNextRequest(TcpProxy):
+class _ClosesAtNextRequest(RenumberingProxy):
     def new_server_side(self, client: ClientSide) -> ServerSide:
         return _KeepsIdleClient(client, self.new_id())
 

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the server, which does not read statements.
+"""A TCP proxy in front of the server, which gives its clients thread ids of its own and does not read statements.
 
 For each client it opens one connection to the server, and forwards all data, the end of one direction, and resets.
 It changes only the thread id in the greeting.
@@ -22,7 +22,7 @@ CLOSING_SECONDS = 1.0
 _GREETING = 0x0A
 
 
-class TcpProxy(Listener):
+class RenumberingProxy(Listener):
     """Clients connect to a proxy with its own thread ids and addresses."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -156,7 +156,7 @@ class Side(asyncio.Protocol):
 class ClientSide(Side):
     """The connection of a client."""
 
-    def __init__(self, proxy: TcpProxy) -> None:
+    def __init__(self, proxy: RenumberingProxy) -> None:
         super().__init__()
         self._proxy = proxy
 
