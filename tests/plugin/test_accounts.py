@@ -148,10 +148,10 @@ def test_prepared_accounts_decide_all_cases_that_need_no_new_user(server: Server
         "session-of-a-quoted-user-ends": "the case needs names with a common beginning or small letters",
     }.items():
         assert part in undecided.pop(name)
-    assert {"it sends", "it creates", "the administrator", "needs a table"} == {
+    assert {"the case sends", "the case creates", "the administrator", "needs a table"} == {
         next(
             start
-            for start in ("it sends", "it creates", "the administrator", "needs a table")
+            for start in ("the case sends", "the case creates", "the administrator", "needs a table")
             if reason.startswith(start)
         )
         for reason in undecided.values()
