@@ -124,7 +124,7 @@ class CaseSessions:
         for session in self.by_name.values():
             if session.client is not None:
                 self.target.facts.note_ended(session.id)
-                if session.client.busy and session.name in self.history.senders and session.is_connected:
+                if session.client.busy and session.name in self.history.waiting and session.is_connected:
                     self.target.facts.late_replies.keep(session.client)
                 else:
                     session.client.close()

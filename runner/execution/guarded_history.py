@@ -17,6 +17,7 @@ class GuardedHistory:
         named: the sessions that they have named, without those that have logged in again since.
         named_with_success: those of them whose statement was a success.
         senders: the sessions that have sent them.
+        waiting: those of them that have received no reply to the last one.
         refused: those of them whose last one was refused, and that no other session has named since.
     """
 
@@ -26,6 +27,7 @@ class GuardedHistory:
         self.named: set[str] = set()
         self.named_with_success: set[str] = set()
         self.senders: set[str] = set()
+        self.waiting: set[str] = set()
         self.refused: set[str] = set()
         self._not_refused: set[str] = set()
         """The named sessions whose last statement was not refused: it may have reached another server."""
@@ -39,10 +41,15 @@ class GuardedHistory:
         self.named |= names
         self._not_refused |= names
         self.senders.add(sender.name)
+        self.waiting.add(sender.name)
         self.refused.difference_update(session.name for session in named if session is not sender)
         for session in named:
             self._target.facts.note_ended(session.id)  # not earlier than now, if it ends
         self._ids_differ |= sender.id is None or not sender.required_client.handshake_id_is(sender.id)
+
+    def note_reply(self, sender: str) -> None:
+        """Notes that a session has received the reply to its guarded statement."""
+        self.waiting.discard(sender)
 
     def note_success(self, sender: str, named: Collection[str]) -> None:
         """Notes that the reply to a guarded statement, which names these sessions, was a success."""

@@ -300,6 +300,8 @@ class StepRunner:
             self._sessions.raise_if_closed_after_refusal(ready.session)
         if not ready.guarded:
             return
+        if not isinstance(reply, NoReply):
+            self._sessions.history.note_reply(ready.session.name)
         self._note_success_or_refusal(ready, reply)
         contradicts = bool(claim) and not self.matcher.fits(reply, claim)
         if not isinstance(reply, ServerError):

@@ -29,7 +29,7 @@ def test_a_lock_of_a_session_that_is_not_killed_says_nothing_about_the_locks_of_
     assert done.result("used-session-ends")["verdict"] == "deviates"
     waiting = done.result("waiting-session-gets-the-lock")
     assert waiting["verdict"] == "inconclusive"
-    assert "; victim is connected, and replies to statements, but the case used-session-ends" in waiting["reason"]
+    assert "; victim is connected, and replies to statements, but PUR-1, which this case presumes," in waiting["reason"]
 
 
 def test_a_session_that_stays_usable_after_an_ok_fails_the_run_at_every_level(tmp_path: Path) -> None:

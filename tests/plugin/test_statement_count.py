@@ -15,7 +15,7 @@ from tests.support.whole_runs import WholeRun, by_one_process, counted
 def said() -> tuple[int, int]:
     """The numbers that the page says: of a run, and of one with one case at a time."""
     page = (ROOT / "docs" / "your-own-database.md").read_text(encoding="utf-8")
-    found = re.search(r"sends about ([0-9]+) of them \(with `--in-flight 1` about ([0-9]+)\)", page)
+    found = re.search(r"sends about ([0-9]+) of these statements \(with `--in-flight 1` about ([0-9]+)\)", page)
     assert found is not None
     return int(found[1]), int(found[2])
 
