@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 _LONG = {
     "hostile/test_at_any_moment.py",
     "hostile/test_runs.py",
+    "plugin/test_attribution.py",
     "plugin/test_inflight.py",
     "plugin/test_like_oceanbase.py",
     "plugin/test_proxy.py",
@@ -23,6 +24,8 @@ _LONG = {
 }
 """Files with long tests, each of which has servers of its own: with xdist their tests are distributed one by one."""
 _LONG_AS_A_WHOLE = {
+    "doctor/test_doctor.py",
+    "execution/perform/test_endings.py",
     "execution/perform/test_verdicts.py",
     "execution/test_guard_wire.py",
     "execution/test_judgement_table.py",
@@ -32,13 +35,18 @@ _LONG_AS_A_WHOLE = {
     "plugin/test_accounts.py",
     "plugin/test_confirmations.py",
     "plugin/test_disturbed_runs.py",
+    "plugin/test_registers.py",
     "plugin/test_running.py",
+    "plugin/test_secrets.py",
     "plugin/test_statement_count.py",
+    "proof/test_witnesses.py",
     "publishing/test_report_command.py",
     "publishing/test_report_pages.py",
     "real/test_leftovers.py",
     "real/test_mariadb.py",
     "real/test_seekdb.py",
+    "real/test_server_start_and_stop.py",
+    "simulator/test_variants.py",
 }
 """Files that take long, mostly because their tests share runs or an installation."""
 
