@@ -31,7 +31,7 @@ def simulator() -> Iterator[Dsn]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", ["user-logs-in-again", "running-session-ends"])
+@pytest.mark.parametrize("case", ["user-logs-in-again[plain]", "running-session-ends"])
 @pytest.mark.parametrize("lasts", [0.3, INFINITE], ids=["a moment", "for good"])
 @pytest.mark.parametrize(
     "fault", ["sends no more data", "cuts all connections", "replies with invalid data", "hangs in mid-packet"]
