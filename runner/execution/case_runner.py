@@ -22,7 +22,7 @@ from runner.execution.transcript import Transcript
 from runner.language.model import Case
 
 _LEAST_REPEATS = 3  # repetitions of a case that observes, however long they take
-_MORE_RUNS = 3  # alone, of a case that deviated among other cases and not in its first run alone
+_MORE_RUNS = 3  # alone, of a case that deviated beside other cases and not in its first run alone
 _GRANT_DELAY = 2.0  # seconds after a GRANT or REVOKE, for servers on which it has no effect at once
 _VAIN_GRANT_DELAYS = 3  # cases that deviated nevertheless, after which none waits
 
@@ -59,7 +59,7 @@ class CaseRunner:
 
         Args:
             case: the case.
-            before: its result among other cases, if this run has to confirm that.
+            before: its result beside other cases, if this run has to confirm that.
         """
         if (result := self._result_without_run(case)) is not None:
             return result
@@ -72,7 +72,7 @@ class CaseRunner:
         return result
 
     def _run_again(self, case: Case, before: ResultAmongOthers, last: RunResult) -> CaseResult:
-        """Runs a case alone whose last run, among others, failed."""
+        """Runs a case alone whose last run, beside other cases, failed."""
         deviated = before.result.verdict is Verdict.DEVIATES or before.presumption_failed
         certain, error = deviated and not last.may_be_chance, last.deviation.error
         result = self._repeat(case, lambda: self._run_alone(case, again=True, deviated=certain, error=error))
@@ -81,27 +81,27 @@ class CaseRunner:
         return self._repeat_until_it_deviates(case, before.result, last, result)
 
     def _is_explained(self, last: RunResult) -> bool:
-        """Whether a property of the target explains that a case deviated among others, and not alone."""
+        """Whether a property of the target explains that a case deviated beside other cases and not alone."""
         hurried = last.deviation.error in self._target.facts.passing_errors
         login_lost = last.deviation.login_lost and self._confirmation.loses_logins()
         queued = last.deviation.no_reply_or_lost and self._target.facts.late_replies.any_received
         return hurried or self.privileges_lagged(last) or last.full or login_lost or queued
 
     def privileges_lagged(self, last: RunResult | None) -> bool:
-        """Whether a GRANT or REVOKE that had no effect yet explains a failure among other cases."""
+        """Whether a GRANT or REVOKE that had no effect yet explains a failure beside other cases."""
         return last is not None and last.privileges_may_lag and self._target.facts.grant_delay > 0
 
     def _repeat_until_it_deviates(
         self, case: Case, before: CaseResult, last: RunResult, result: CaseResult
     ) -> CaseResult:
-        """Repeats a case alone that deviated among other cases only: the server may deviate at random.
+        """Repeats a case alone that deviated beside other cases only: the server may deviate at random.
 
         Users of earlier cases explain the deviations of a few cases; after these, cases get new users.
 
         Args:
             case: the case.
-            before: its result among others.
-            last: its last run among others.
+            before: its result beside other cases.
+            last: its last run beside other cases.
             result: its result alone.
         """
         for _ in range(_MORE_RUNS):
@@ -168,7 +168,7 @@ class CaseRunner:
 
     @staticmethod
     def unexplained_loss(before: ResultAmongOthers, alone: CaseResult) -> CaseResult:
-        """The result of a case that lost a session among other cases, if neither it nor one of those loses one alone.
+        """The result of a case that lost a session beside other cases, if neither it nor one of those loses one alone.
 
         Then the environment or a combination of cases is the cause, and the case is inconclusive.
         """
@@ -216,7 +216,7 @@ class CaseRunner:
 
         Args:
             case: the case.
-            again: whether it has failed among other cases.
+            again: whether it has failed beside other cases.
             deviated: whether it has deviated before, and not by chance, such as a lost connection.
             error: the error by which it has deviated before; empty if it has not, or in another way.
         """
@@ -296,7 +296,7 @@ class CaseRunner:
 
 @dataclass(frozen=True)
 class ResultAmongOthers:
-    """The result of a case that ran among others.
+    """The result of a case that ran beside other cases.
 
     Attributes:
         result: the result, after all repetitions.

@@ -36,7 +36,7 @@ class Confirmation:
         Args:
             case: the case.
             first: the result of its first run alone.
-            deviated: whether it has deviated among other cases, and not by chance, such as a lost connection.
+            deviated: whether it has deviated beside other cases, and not by chance, such as a lost connection.
             error: the error by which it has deviated then, if any; one error is no deviation if another one follows.
         """
         # On a server that kills no session in some state, hundreds of cases fail in this way: none is repeated.

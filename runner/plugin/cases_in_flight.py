@@ -292,9 +292,9 @@ class CasesInFlight:
             again = result.verdict is before.result.verdict
             self._confirmed.note(before, confirmed=again)
             self._end_confirmed()
-            if before.lost and again and not result.safety:
-                self.pace.note_explained_loss()
             unwatched = before.lost and not before.result.failed
+            if before.lost and again and not (unwatched or result.safety):
+                self.pace.note_explained_loss()
             # A statement that succeeded because a REVOKE had no effect yet has killed the lost session.
             lagged = not result.failed and self._case_runner.privileges_lagged(before.last)
             suspicious = before.lost and not (before.unusable or lagged) and (unwatched or not again)

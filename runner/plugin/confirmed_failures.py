@@ -26,7 +26,7 @@ class ConfirmedFailures:
         self._refuted: Counter[tuple[Verdict, str]] = Counter()
 
     def note(self, attempt: ResultAmongOthers, *, confirmed: bool) -> None:
-        """Notes whether the failure of a case among others was confirmed."""
+        """Notes whether the failure of a case beside others was confirmed."""
         (self._confirmed if confirmed else self._refuted)[_failure(attempt)] += 1
 
     def include(self, attempt: ResultAmongOthers) -> bool:

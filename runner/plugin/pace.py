@@ -37,7 +37,7 @@ class Pace:
         self.connection_room: int | None = None
         self._limit = limit
         self._attempts = self._losses = 0
-        """The cases that ran among others, and those that lost a session for a reason that is not known."""
+        """The cases that ran beside other cases, and those that lost a session for a reason that is not known."""
         self._was_unusable = False
 
     def can_rise(self, seconds: float, expected: float) -> bool:
@@ -60,7 +60,7 @@ class Pace:
         self.current = min(most, self.current + 1 if rise else max(_FEW, self.current - 1))
 
     def note_attempt(self, *, lost: bool, unusable: bool) -> None:
-        """Notes the result of a case that ran among others: whether it lost a session, and the target was unusable."""
+        """Notes whether a case beside others lost a session, and whether the target was unusable afterwards."""
         self._attempts += 1
         self._losses += lost
         self._was_unusable |= unusable
